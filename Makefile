@@ -1,0 +1,98 @@
+# The front door of the course: `make` alone prints what there is.
+#
+# Each target first sets up what it needs in .venv, once. What was set up is remembered in .venv/.with-<extras>, which
+# is remade when pyproject.toml or constraints.txt changes. GNU make 3.81 and sh are enough.
+
+PYTHON ?=
+MODEL ?=
+ARGS ?=
+
+SHELL := /bin/sh
+BIN := .venv/bin
+VERSION_FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help generate chat lab grade bench test test-quick clean
+
+help:
+	@echo 'llaisys_mini: from one neuron to a Qwen decoder that speaks, one operator at a time'
+	@echo
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@echo
+	@echo '  ARGS=...    passed on:  make generate ARGS="--help"'
+	@echo "                          make generate ARGS='\"Once upon a time\" --seed 3'"
+	@echo '  MODEL=...   a checkpoint folder or a Hugging Face name, for generate and chat'
+	@echo '  PYTHON=...  the Python (3.11 to 3.14) that .venv is made from; found by itself otherwise'
+
+generate: .venv/.with-run ## the shipped model writes
+	@$(BIN)/llaisys-mini generate $(if $(MODEL),--model "$(MODEL)") $(ARGS)
+
+chat: .venv/.with-run ## talk with a model
+	@$(BIN)/llaisys-mini chat $(if $(MODEL),--model "$(MODEL)") $(ARGS)
+
+lab: .venv/.with-notebooks ## open JupyterLab in this folder
+	@PATH="$$PWD/$(BIN):$$PATH" $(BIN)/python -m jupyterlab $(ARGS)
+
+grade: $(if $(wildcard autograder/__main__.py),.venv/.with-grading) ## grade a class (not there yet)
+	@$(call run-if-there,autograder,The autograder is not there yet.)
+
+bench: $(if $(wildcard benchmarks/__main__.py),.venv/.with-run) ## print the figures that the README quotes (not there yet)
+	@$(call run-if-there,benchmarks,The benchmarks are not there yet.)
+
+test: .venv/.with-test,parity ## style and all tests, as CI runs them (installs torch and transformers)
+	@$(BIN)/python -m ruff check .
+	@$(BIN)/python -m ruff format --check .
+	@$(BIN)/python -m pytest $(ARGS)
+
+test-quick: .venv/.with-test ## the tests that need neither patience nor torch
+	@$(BIN)/python -m pytest -m 'not slow and not parity' --ignore-glob='*_parity.py' $(ARGS)
+
+clean: ## remove .venv and everything else that can be made again; your kernels stay
+	rm -rf .venv build dist .pytest_cache .hypothesis .ruff_cache
+	find . -name .git -prune -o -name __pycache__ -prune -exec rm -rf {} +
+
+run-if-there = if [ -f $1/__main__.py ]; then $(BIN)/python -m $1 $(ARGS); else echo '$2' >&2; exit 2; fi
+
+# ---- set-up ----------------------------------------------------------------------------------------------------------
+
+takes-run := about a minute
+takes-notebooks := about two minutes
+takes-grading := about two minutes
+takes-test := about a minute
+takes-test,parity := several minutes: torch is large
+
+# `run` is what generation needs and no extra; every set-up includes it.
+.venv/.with-%: .venv/.made-in pyproject.toml constraints.txt
+	@echo 'setting up .venv [$*] (once, $(takes-$*)) ...'
+	@start=`date +%s`; \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input \
+	    -c constraints.txt -e '.$(if $(filter run,$*),,[$*])' || { \
+	    echo 'The set-up failed; pip says why above. `make clean` starts afresh.' >&2; exit 1; }; \
+	touch .venv/.with-run $@; \
+	echo "done in $$((`date +%s` - start)) s"
+
+# Scripts and the editable install hold the folder's path, so a moved or renamed checkout needs a new .venv.
+ifneq ($(shell test -x .venv/bin/python && test "`cat .venv/.made-in 2>/dev/null`" = "`pwd -P`" && echo here),here)
+.PHONY: .venv/.made-in
+endif
+
+# A .venv that someone made by hand is used as it is, when it has a fitting Python and pip.
+.venv/.made-in:
+	@if [ -e .venv/.made-in ] || ! $(BIN)/python -c 'import pip; $(VERSION_FITS)' 2>/dev/null; then \
+	    chosen= bare=; \
+	    for candidate in $(if $(PYTHON),"$(PYTHON)",python3 python3.13 python3.12 python3.11); do \
+	        "$$candidate" -c '$(VERSION_FITS)' 2>/dev/null || continue; \
+	        if "$$candidate" -c 'import ensurepip, venv' 2>/dev/null; then chosen=$$candidate; break; fi; \
+	        bare=$$candidate; \
+	    done; \
+	    if [ -n "$$chosen" ]; then \
+	        rm -rf .venv && "$$chosen" -m venv .venv || { rm -rf .venv; exit 1; }; \
+	    elif [ -n "$$bare" ]; then \
+	        echo "$$bare comes without the venv module. On Debian or Ubuntu: sudo apt install python3-venv" >&2; exit 1; \
+	    else \
+	        echo 'No Python 3.11 to 3.14 found (tried: $(or $(PYTHON),python3 python3.13 python3.12 python3.11)).' >&2; \
+	        echo 'Install one, or name it: make generate PYTHON=/path/to/python3' >&2; exit 1; \
+	    fi; \
+	fi; \
+	pwd -P > .venv/.made-in

@@ -1,0 +1,358 @@
+"""Measure the shipped model, through the project's own runtime: `python -m data.training.evaluate`.
+
+Every check is automatic and strict; what a check demands of a sampled story holds for every story of the training text
+by construction (`tests` may confirm that with `check_story`). Questions are asked in wordings that never occur in
+training. Prints a table and writes `evaluation.json` beside the model.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .corpus import chat, questions, sums, tables
+from .corpus.conversations import TURN_START
+from .corpus.stories import write_story
+from .corpus.writing import Writer, with_article
+
+MODEL_FOLDER = Path(__file__).resolve().parents[1] / "models" / "mini"
+SEED = 20_000
+Message = dict[str, str]
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Asking the model
+
+
+@dataclass(frozen=True)
+class Sampling:
+    temperature: float = 0.0
+    top_k: int | None = None
+    top_p: float | None = None
+
+    @classmethod
+    def shipped(cls, folder: Path) -> Sampling:
+        """The sampling that the model's own generation_config.json asks for."""
+        config = json.loads((folder / "generation_config.json").read_text())
+        return cls(config["temperature"], config["top_k"], config["top_p"])
+
+
+GREEDY = Sampling()
+
+
+@dataclass(frozen=True)
+class Completion:
+    text: str
+    ended: bool  # by a stop token, not by the limit
+    clean: bool  # wrote no role marker
+
+
+def complete(model: Any, prompts: Sequence[str], sampling: Sampling, max_new_tokens: int) -> list[Completion]:
+    """Complete every prompt. The seed of a sampled completion is its number."""
+    turn_start = model.tokenizer.encode(TURN_START)
+    completions = []
+    for seed, prompt in enumerate(prompts):
+        options = {} if sampling.temperature == 0 else {"top_k": sampling.top_k, "top_p": sampling.top_p, "seed": seed}
+        ids = list(model.generate(model.tokenizer.encode(prompt), max_new_tokens=max_new_tokens, temperature=sampling.temperature, **options))
+        completions.append(as_completion(model.tokenizer.decode(ids), len(ids) < max_new_tokens, not set(turn_start) & set(ids)))
+    return completions
+
+
+def as_completion(text: str, ended: bool, clean: bool) -> Completion:
+    for marker in ("<|im_end|>", "<|endoftext|>"):  # in case the runtime shows the stop token
+        text = text.removesuffix(marker)
+    return Completion(text, ended, clean and not re.search(r"^(user|assistant|system)$", text, re.MULTILINE))
+
+
+def answer_of(completion: Completion) -> str:
+    """What was said after the thinking."""
+    return completion.text.rpartition("</think>")[2].strip()
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Does a story hang together?
+
+KIND_OF_WORD = {form: kind for kind, plural in tables.PLURALS.items() for form in (kind, plural) if kind in tables.KINDS}
+GENDER = {name: "she" for name in tables.GIRL_NAMES + tables.RARE_GIRL_NAMES} | {name: "he" for name in tables.BOY_NAMES + tables.RARE_BOY_NAMES}
+CAPITALIZED_WORDS = {"I", "Sunday", "Grandmother"}  # the only ones of the training text that are no names
+_KIND = "(" + "|".join(sorted(tables.KINDS, key=len, reverse=True)) + ")"
+_NAME = r"([A-Z]\w+)"
+_PLACE = "(?:" + "|".join(map(re.escape, tables.PLACES.values())) + ")"
+HERO_PATTERN = re.compile(rf"(?:an?|an? (?:little|small|young)) {_KIND} named {_NAME}\b")
+INTRODUCTIONS = [(re.compile(rf"\ban? (?:little |small |young )?{_KIND} named {_NAME}\b"), 1, 2), (re.compile(rf"\b{_NAME}, an? {_KIND}\b"), 2, 1),
+                 (re.compile(rf"\b{_NAME} was an? {_KIND}\b"), 2, 1)]
+
+
+@dataclass(frozen=True)
+class StoryCheck:
+    """What became of one story. `problems` is empty when the story hangs together."""
+
+    hero: str | None
+    kind: str | None
+    friend: str | None
+    friend_kind: str | None
+    thing: str | None
+    color: str | None
+    problems: list[str]
+    pronouns_agree: bool | None  # None where hero and friend differ in pronoun, so that nothing can be said
+
+
+def check_story(text: str, ended: bool = True, hero: str | None = None, kind: str | None = None, thing: str | None = None) -> StoryCheck:
+    """Check one story against itself and against what was asked for (`hero`, `kind`, `thing`)."""
+    problems: list[str] = []
+    paragraphs = text.strip().split("\n\n")
+    opening, last = paragraphs[0], paragraphs[-1]
+    words = re.findall(r"[A-Za-z]+", text)
+
+    found = HERO_PATTERN.search(opening)
+    told_kind, told_hero = (found[1], found[2]) if found else (None, None)
+    if found is None:
+        problems.append("no hero is introduced at the beginning")
+    if hero and told_hero != hero:
+        problems.append("the hero is not the one asked for")
+    if kind and told_kind != kind:
+        problems.append("the hero is not of the kind asked for")
+    if told_hero and not re.search(rf"\b{told_hero}\b", last):
+        problems.append("the hero is missing from the last paragraph")
+
+    introduced: dict[str, set[str]] = {}
+    for pattern, kind_group, name_group in INTRODUCTIONS:
+        for match in pattern.finditer(text):
+            introduced.setdefault(match[name_group], set()).add(match[kind_group])
+    for match in re.finditer(rf"\b{_NAME} the {_KIND}\b", text):
+        if match[1] not in introduced:
+            problems.append(f"{match[1]} the {match[2]} was never introduced")
+        introduced.setdefault(match[1], set()).add(match[2])
+    if any(len(kinds) > 1 for kinds in introduced.values()):
+        problems.append("somebody changes into another animal")
+    # A capitalised word that does not begin a sentence is a name.
+    names = {match[1] for match in re.finditer(r"[a-z,;] ([A-Z][a-z]+)\b", text)} - CAPITALIZED_WORDS
+    names |= {word for word in words if word in GENDER}
+    if names - set(introduced):
+        problems.append("somebody appears who was never introduced")
+    if len(introduced) > 2:
+        problems.append("another hero takes over")
+    allowed_kinds = set().union(*introduced.values()) if introduced else set()
+    if {KIND_OF_WORD[word.lower()] for word in words if word.lower() in KIND_OF_WORD} - allowed_kinds:
+        problems.append("an animal appears that was never introduced")
+
+    things = [word.lower() for word in words if word.lower() in tables.THING_NAMES]
+    told_thing = thing or (things[0] if things else None)
+    if told_thing is None or told_thing not in things:
+        problems.append("the thing is missing")
+    elif not re.search(rf"\b{told_thing}\b", last):
+        problems.append("the thing is missing from the last paragraph")
+    if set(things) - {told_thing}:
+        problems.append("another thing takes its place")
+    colors = {word.lower() for word in words if word.lower() in tables.COLORS}
+    if len(colors) > 1:
+        problems.append("the color changes")
+    if not ended:
+        problems.append("it does not end by itself")
+
+    others = [name for name in introduced if name != told_hero]
+    friend = others[0] if len(others) == 1 else None
+    pronouns = {GENDER[name] for name in introduced if name in GENDER}
+    agree = None
+    if len(pronouns) == 1 and all(name in GENDER for name in introduced) and "snowman" not in words:
+        wrong = {"he", "him", "his", "himself"} if pronouns == {"she"} else {"she", "her", "hers", "herself"}
+        agree = not wrong & {word.lower() for word in words}
+    friend_kind = next(iter(introduced[friend])) if friend else None
+    return StoryCheck(told_hero, told_kind, friend, friend_kind, told_thing, next(iter(colors), None), problems, agree)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The checks
+
+
+@dataclass
+class Result:
+    """One line of the table: how many of how many, and what was demanded."""
+
+    name: str
+    right: int
+    total: int
+    required: float | None = None  # share
+    details: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def share(self) -> float:
+        return self.right / self.total if self.total else 0.0
+
+    @property
+    def passed(self) -> bool:
+        return self.required is None or self.share >= self.required
+
+
+class Evaluation:
+    def __init__(self, model: Any, folder: Path) -> None:
+        self.model = model
+        self.sampling = Sampling.shipped(folder)
+        self.results: list[Result] = []
+        self.answers = self.well_formed = 0
+
+    def ask(self, conversations: Sequence[list[Message]], sampling: Sampling = GREEDY, thinking: bool = True, limit: int = 400) -> list[Completion]:
+        prompts = [self.model.tokenizer.render_chat(messages, enable_thinking=thinking) for messages in conversations]
+        completions = complete(self.model, prompts, sampling, limit)
+        self.answers += len(completions)
+        self.well_formed += sum(completion.ended and completion.clean for completion in completions)
+        return completions
+
+    def add(self, name: str, verdicts: Sequence[bool], required: float | None = None, **details: Any) -> None:
+        self.results.append(Result(name, sum(verdicts), len(verdicts), required, details))
+
+    def ask_turns(self, name: str, turns: Sequence[Any], required: float | None, thinking: bool = True, groups: Sequence[str] = ()) -> None:
+        """Ask each question on its own and demand the very answer."""
+        answers = [answer_of(c) for c in self.ask([[user(turn.question)] for turn in turns], thinking=thinking, limit=160)]
+        verdicts = [answer == turn.answer for answer, turn in zip(answers, turns, strict=True)]
+        wrong = [{"question": t.question, "expected": t.answer, "answered": a} for t, a, ok in zip(turns, answers, verdicts, strict=True) if not ok]
+        details: dict[str, Any] = {"wrong": wrong[:12]}
+        if groups:
+            details["by_relation"] = {
+                group: f"{sum(v for v, g in zip(verdicts, groups, strict=True) if g == group)} of {groups.count(group)}" for group in dict.fromkeys(groups)
+            }
+        self.add(name, verdicts, required, **details)
+
+    # -- stories
+
+    def stories(self, count: int) -> None:
+        writer = Writer(SEED)
+        wanted = [write_story(writer) for _ in range(count)]
+        requests = [f"Tell me a story about {with_article(s.hero.kind)} named {s.hero.name} and {with_article(s.thing)}." for s in wanted]
+        told = self.ask([[user(request)] for request in requests], self.sampling)
+        checks = [check_story(answer_of(c), c.ended, s.hero.name, s.hero.kind, s.thing) for c, s in zip(told, wanted, strict=True)]
+        self._add_stories("stories asked for: hero, kind and thing kept", checks, [answer_of(c) for c in told])
+
+        plain = complete(self.model, ["Once upon a time"] * count, self.sampling, 400)
+        texts = ["Once upon a time" + c.text for c in plain]
+        checks_plain = [check_story(text, c.ended) for text, c in zip(texts, plain, strict=True)]
+        self._add_stories('plain stories from "Once upon a time": hero, kind and thing kept', checks_plain, texts)
+        self.add("different plain stories", [True] * len(set(texts)) + [False] * (count - len(set(texts))))
+        pronouns = [check.pronouns_agree for check in checks + checks_plain if check.pronouns_agree is not None]
+        self.add("pronouns agree with the names", pronouns)
+        vocabulary = set()
+        for _ in range(6000):
+            vocabulary |= set(re.findall(r"[A-Za-z]+", write_story(writer, rare_name=writer.random() < 0.3).text))
+        self.add("stories without a word that is not in the training text",
+                 [set(re.findall(r"[A-Za-z]+", text)) <= vocabulary for text in texts + [answer_of(c) for c in told]])
+        self._follow_ups(requests, told, checks)
+
+    def _add_stories(self, name: str, checks: list[StoryCheck], texts: list[str]) -> None:
+        counts: dict[str, int] = {}
+        for check in checks:
+            for problem in set(check.problems):
+                problem = re.sub(r"^\w+ the \w+ was", "somebody was", problem)
+                counts[problem] = counts.get(problem, 0) + 1
+        lengths = sorted(len(text.split()) for text in texts)
+        self.add(name, [not check.problems for check in checks], 0.9, problems=dict(sorted(counts.items(), key=lambda item: -item[1])),
+                 words={"shortest": lengths[0], "median": lengths[len(lengths) // 2], "longest": lengths[-1]})
+
+    def _follow_ups(self, requests: list[str], told: list[Completion], checks: list[StoryCheck]) -> None:
+        """Questions about the stories just told, as a conversation. Only stories that hang together can be asked about."""
+        conversations, expected = [], []
+        for request, completion, check in zip(requests, told, checks, strict=True):
+            if check.problems or check.friend is None or check.color is None:
+                continue
+            asked = [(f"What color was the {check.thing}?", f"The {check.thing} was {check.color}."),
+                     (f"What was the name of the {check.kind}?", f"The {check.kind} was called {check.hero}."),
+                     (f"Who was {check.friend}?", f"{check.friend} was {with_article(check.friend_kind or '')}.")]
+            for question, answer in asked:
+                conversations.append([user(request), assistant(answer_of(completion)), user(question)])
+                expected.append(answer)
+        conversations, expected = conversations[:150], expected[:150]
+        answers = [answer_of(c) for c in self.ask(conversations, limit=60)]
+        self.add("questions about the story just told", [a == e for a, e in zip(answers, expected, strict=True)], 0.9)
+
+    # -- questions, sums, talk
+
+    def facts(self) -> None:
+        asked = [(r.turn(subject, wording), r.name) for r in questions.RELATIONS for subject in r.subjects for wording in r.held_out]
+        self.ask_turns("facts, in held-out wordings", [turn for turn, _ in asked], 0.9, groups=[name for _, name in asked])
+
+    def readings(self, count: int) -> None:
+        writer = Writer(SEED + 1)
+        names = [reading.name for reading in questions.READINGS]
+        groups = [names[index % len(names)] for index in range(count)]
+        turns = [questions.reading_turns(writer, 1, lambda reading: reading.held_out, name)[0] for name in groups]
+        self.ask_turns("reading a short text, in held-out wordings", turns, 0.9, groups=groups)
+
+    def small_sums(self) -> None:
+        pairs = [(a, b, "+") for a in range(11) for b in range(11 - a)] + [(a, b, "-") for a in range(11) for b in range(a + 1)]
+        for name, wordings in (("in wordings learned from", sums.SMALL_WORDINGS[:3]), ("in held-out wordings", sums.HELD_OUT_SMALL_WORDINGS)):
+            turns = [sums.small_sum_turn(a, b, sign, wording) for a, b, sign in pairs for wording in wordings]
+            self.ask_turns(f"all sums and differences within ten, {name}", turns, 0.95)
+
+    def long_additions(self, count: int) -> None:
+        for digits in (2, 3):
+            writer = Writer(SEED + digits)
+            low, high = 10 ** (digits - 1), 10**digits - 1
+            turns = [sums.long_addition_turn(writer.randint(low, high), writer.randint(low, high), "What is {sum}?") for _ in range(count)]
+            self.ask_turns(f"{digits}-digit addition with <think>", turns, None)
+            self.ask_turns(f"{digits}-digit addition, enable_thinking=False", turns, None, thinking=False)
+
+    def talk(self) -> None:
+        introductions = ["Hi! Who are you?", "Hello! What is your name?", "Please tell me who you are.", "Hello! What can you do?", "Hi, what are you called?"]
+        answers = [answer_of(c) for c in self.ask([[user(text)] for text in introductions], limit=60)]
+        self.add("introduces itself, in held-out wordings", [answer == chat.INTRODUCTION for answer in answers], 0.8)
+        names = tables.GIRL_NAMES + tables.BOY_NAMES + tables.RARE_GIRL_NAMES[:20] + tables.RARE_BOY_NAMES[:20]
+        hellos = self.ask([[user(f"Hi, I am {name}.")] for name in names], limit=60)
+        self.add("greets by name", [name in answer_of(c) for name, c in zip(names, hellos, strict=True)], 0.9)
+        again = self.ask([[user(f"Hi, I am {name}."), assistant(answer_of(c)), user("What is my name?")] for name, c in zip(names, hellos, strict=True)], limit=60)
+        self.add("remembers the name", [answer_of(c) == f"Your name is {name}." for name, c in zip(names, again, strict=True)], 0.9)
+
+    def finish(self) -> None:
+        verdicts = [True] * self.well_formed + [False] * (self.answers - self.well_formed)
+        self.add("answers end with <|im_end|> and hold no role marker", verdicts, 0.98)
+
+
+def user(text: str) -> Message:
+    return {"role": "user", "content": text}
+
+
+def assistant(text: str) -> Message:
+    return {"role": "assistant", "content": text}
+
+
+def table(results: Sequence[Result]) -> str:
+    lines = ["| check | right | share | demanded | |", "|---|---|---|---|---|"]
+    for result in results:
+        demanded = f"{result.required:.0%}" if result.required is not None else "-"
+        verdict = "" if result.required is None else "passed" if result.passed else "MISSED"
+        lines.append(f"| {result.name} | {result.right} of {result.total} | {result.share:.1%} | {demanded} | {verdict} |")
+    return "\n".join(lines)
+
+
+def evaluate(folder: Path = MODEL_FOLDER, load: Callable[[Path], Any] | None = None, stories: int = 200, additions: int = 200,
+             output: Path | None = None) -> list[Result]:
+    """Run all checks, print the table, write evaluation.json."""
+    if load is None:
+        from llaisys_mini import load_model as load
+    started = time.perf_counter()
+    evaluation = Evaluation(load(folder), folder)
+    evaluation.stories(stories)
+    evaluation.facts()
+    evaluation.readings(200)
+    evaluation.small_sums()
+    evaluation.long_additions(additions)
+    evaluation.talk()
+    evaluation.finish()
+    print(table(evaluation.results))
+    report = {"seconds": round(time.perf_counter() - started), "sampling_of_stories": asdict(evaluation.sampling),
+              "checks": [{"name": r.name, "right": r.right, "total": r.total, "share": round(r.share, 4), "demanded": r.required, **r.details}
+                         for r in evaluation.results]}
+    (output or folder / "evaluation.json").write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    return evaluation.results
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(prog="python -m data.training.evaluate", description=__doc__)
+    parser.add_argument("model", type=Path, nargs="?", default=MODEL_FOLDER)
+    parser.add_argument("--stories", type=int, default=200, help="how many stories of each sort to sample")
+    parser.add_argument("--additions", type=int, default=200, help="how many long additions of each length to ask")
+    options = parser.parse_args()
+    evaluate(options.model, stories=options.stories, additions=options.additions)

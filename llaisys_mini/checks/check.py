@@ -1,0 +1,117 @@
+"""`check("softmax")`: does the learner's kernel do what the contract says, and if not, what is wrong?
+
+Prints a table of cases. On the first failure it says where the output is wrong and by how much, draws a small picture
+of the wrong places, names what was never written, and recognises well-known mistakes. Then it raises.
+"""
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from llaisys_mini import operators
+from llaisys_mini.checks.compare import Difference, case_shapes, recognise
+from llaisys_mini.checks.run import Result, run_cases
+from llaisys_mini.contract import Operator
+from llaisys_mini.errors import CheckFailed, KernelError
+from llaisys_mini.kernels import choice, verdicts
+from llaisys_mini.kernels.sets import NAMES, STUDENT
+
+
+def check(operator: str, device: str = "cpu", kernel_set: str = STUDENT, storages: tuple[str, ...] | None = None) -> None:
+    """Check a kernel of `operator` on the public cases, float32 storage first; print a table.
+
+    storages: names of the storage dtypes to check, by default all that the operator's contract allows. A kernel that
+    reads float32 only passes for float32, and is then used for float32 models.
+    Raises CheckFailed with the diagnosis of the first failure, KernelError if there is no such kernel.
+    """
+    contract = operators.get(operator)
+    if kernel_set not in NAMES:
+        raise KernelError(f"there is no kernel set {kernel_set!r}; choose among {', '.join(NAMES)}")
+    kernel = choice.from_set(kernel_set, operator, device)
+    console = Console()
+    passed, failure = [], None
+    for storage in storages or contract.storages:
+        results = list(run_cases(kernel, contract.make_cases(storages=(storage,))))
+        failed = next((result for result in results if not result.passed), None)
+        if storage == "float32" or failed is None:
+            console.print(_table(contract, device, results, storage))
+        if failed is None:
+            passed.append(storage)
+        elif storage == "float32":
+            failure = failed
+            break
+        else:  # a float32 kernel is a fine first kernel: say what it cannot do yet, and let it pass
+            console.print(f"{operator}: float32 passes; {storage} storage does not yet: {_one_line(contract, failed)}")
+    if kernel_set == STUDENT:
+        verdicts.remember(operator, device, tuple(passed))
+        choice.kernels_changed()
+    if failure is not None:
+        raise CheckFailed(diagnosis(contract, failure))
+    console.print(f"{operator} on {device}: right on all cases ({', '.join(passed)})")
+
+
+def diagnosis(operator: Operator, result: Result) -> str:
+    """What is wrong with a failed result, in a few lines."""
+    lines = [f"{operator.name} is wrong on the case '{result.case.name}': {case_shapes(result.case)}"]
+    if result.exception is not None:
+        lines.append(f"  the kernel raised {type(result.exception).__name__}: {_first_lines(result.exception)}")
+    for difference in result.differences:
+        lines += _describe(difference)
+    if result.changed_inputs:
+        lines.append(f"  the kernel changed its input {', '.join(result.changed_inputs)}; inputs are read only")
+    sentence = recognise(operator, result.case.inputs, result.outputs) if result.differences else None
+    if sentence:
+        lines.append(f"  this is what comes out when {_as_clause(sentence)}")
+    return "\n".join(lines)
+
+
+def _describe(difference: Difference) -> list[str]:
+    count, total = int(difference.wrong.sum()), difference.wrong.size
+    lines = [f"  {difference.output}: {count} of {total} elements wrong"]
+    if difference.unwritten:
+        lines.append(f"  {difference.unwritten} were never written (or are NaN), the first at {difference.first}")
+    for word, index in (("first", difference.first), ("worst", difference.worst)):
+        got, expected, error = difference.got[index], difference.expected[index], difference.error[index]
+        size = f"{error:.3g} times the tolerance" if np.isfinite(error) else "not comparable"
+        lines.append(f"  {word} at {list(index)}: got {got:.7g}, expected {expected:.7g}  ({size})")
+        if difference.first == difference.worst:
+            break
+    return lines + ["  " + line for line in picture(difference.wrong)]
+
+
+def picture(wrong: np.ndarray, height: int = 8, width: int = 48) -> list[str]:
+    """Where it is wrong, as text: `.` right, `x` wrong, `+` partly wrong; large arrays are shrunk into blocks."""
+    flat = wrong.reshape(-1, wrong.shape[-1]) if wrong.ndim else wrong.reshape(1, 1)
+    if flat.size == 1:
+        return []
+    rows = np.array_split(np.arange(flat.shape[0]), min(height, flat.shape[0]))
+    columns = np.array_split(np.arange(flat.shape[1]), min(width, flat.shape[1]))
+    shares = [[flat[np.ix_(row, column)].mean() for column in columns] for row in rows]
+    return ["".join("." if share == 0 else "x" if share == 1 else "+" for share in row) for row in shares]
+
+
+def _table(operator, device, results, storage):
+    table = Table(title=f"{operator.name} on {device}, {storage}", title_justify="left", box=None, pad_edge=False)
+    table.add_column("case")
+    table.add_column("shapes", style="dim")
+    table.add_column("worst error", justify="right")
+    table.add_column("")
+    for result in results:
+        worst = max((float(d.error.max()) for d in result.differences), default=0.0)
+        size = "" if result.exception else "within tolerance" if worst <= 1 else f"{worst:.3g} x tolerance"
+        verdict = Text("right", "green") if result.passed else Text("wrong", "bold red")
+        table.add_row(result.case.name, case_shapes(result.case), size, verdict)
+    return table
+
+
+def _one_line(operator, result):
+    return diagnosis(operator, result).split("\n")[1].strip()
+
+
+def _first_lines(exception, count=3):
+    return "\n    ".join(line for line in str(exception).splitlines()[:count] if line.strip())
+
+
+def _as_clause(sentence):
+    return sentence[0].lower() + sentence[1:] if not sentence.startswith(("KV", "SiLU")) else sentence

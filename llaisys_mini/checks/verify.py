@@ -1,0 +1,46 @@
+"""Verify every operator call of a running model against the reference, and name the first that diverges.
+
+    with verify_calls() as report:
+        model.logits(ids)
+    print(report)
+"""
+
+import numpy as np
+
+from llaisys_mini.checks.compare import compare
+from llaisys_mini.checks.check import diagnosis
+from llaisys_mini.checks.run import Result
+from llaisys_mini.contract import Case, observe_calls
+from llaisys_mini.tensor import Tensor
+
+
+class verify_calls(observe_calls):
+    """Within this context each operator call is compared with the float64 reference on the same inputs.
+
+    calls: number of calls verified; place: settable by whoever knows where in the model we are ("layer 3");
+    first: text about the first divergence, or None. Much slower than a plain run.
+    """
+
+    def __init__(self):
+        super().__init__(self._verify)
+        self.calls = 0
+        self.place = ""
+        self.first: str | None = None
+
+    def __enter__(self):
+        super().__enter__()
+        return self
+
+    def _verify(self, operator, arguments, results):
+        self.calls += 1
+        if self.first is not None:
+            return
+        values = [value.numpy() if isinstance(value, Tensor) else value for value in arguments]
+        inputs = dict(zip(operator.inputs, values, strict=True))
+        differences = compare(operator, inputs, results)
+        if differences:
+            case = Case(f"call {self.calls}{' in ' + self.place if self.place else ''}", inputs)
+            self.first = diagnosis(operator, Result(case, [np.asarray(r) for r in results], differences, []))
+
+    def __str__(self) -> str:
+        return self.first or f"{self.calls} operator calls agree with the reference"

@@ -1,0 +1,80 @@
+"""From what a person types to a folder with a checkpoint in it: a path, "mini", or a model id of the Hugging Face Hub.
+
+Only files that this package reads are downloaded, into the Hub's usual cache, and the small ones first: a model that
+is not supported is refused before gigabytes of weights arrive.
+"""
+
+import re
+from pathlib import Path
+
+from llaisys_mini.errors import CheckpointError
+from llaisys_mini.models.config import ModelConfig
+from llaisys_mini.paths import shipped_model
+
+SHIPPED = "mini"
+
+_DESCRIPTIONS = [
+    "config.json",
+    "generation_config.json",
+    "model.safetensors.index.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "chat_template.jinja",
+]
+_WEIGHTS = ["*.safetensors"]
+_MODEL_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
+
+
+def find_model(path_or_id: str | Path) -> Path:
+    """The folder of a model: an existing folder, "mini" for the shipped model, or e.g. "Qwen/Qwen3-0.6B", downloaded.
+
+    An existing folder comes first. Raises CheckpointError where nothing is found or the download fails, and ConfigError
+    where a model of the Hub is not supported.
+    """
+    folder = Path(path_or_id).expanduser()
+    if folder.is_dir():
+        return folder
+    if folder.is_file():
+        raise CheckpointError(f"{folder} is a file. Give the folder that holds config.json and the weights.")
+    name = str(path_or_id)
+    if name == SHIPPED:
+        return _shipped()
+    if isinstance(path_or_id, Path) or not _MODEL_ID.fullmatch(name):
+        raise CheckpointError(
+            f'{name} is not an existing folder. Give a folder, "{SHIPPED}" for the shipped model, '
+            'or a model id such as "Qwen/Qwen3-0.6B".'
+        )
+    ModelConfig.from_folder(_download(name, _DESCRIPTIONS))
+    return _download(name, _DESCRIPTIONS + _WEIGHTS)
+
+
+def _shipped() -> Path:
+    folder = shipped_model()
+    if not folder.is_dir():
+        raise CheckpointError(f"The shipped model is missing: {folder} does not exist. Restore it from the repository.")
+    return folder
+
+
+def _download(model_id: str, patterns: list[str]) -> Path:
+    # Imported only here: it takes a while, and most runs never need the network.
+    import huggingface_hub
+    from huggingface_hub import errors
+
+    try:
+        return Path(huggingface_hub.snapshot_download(model_id, allow_patterns=patterns))
+    except errors.GatedRepoError:
+        problem = "its owner gives access only to people who asked; accept the terms on its page and run `hf auth login`"
+    except errors.RepositoryNotFoundError:
+        problem = "there is no such public model; check the spelling, or run `hf auth login` if it is private"
+    except errors.HFValidationError:
+        problem = "that is not a valid model id"
+    except errors.HfHubHTTPError as failure:
+        status = failure.response.status_code if failure.response is not None else "no status"
+        problem = f"the Hugging Face Hub answered with an error ({status}); try again later"
+    except (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled):
+        problem = "the Hugging Face Hub cannot be reached and it was not downloaded before"
+    except Exception as failure:  # whatever the network stack below raises, from a full disk to a broken certificate
+        problem = f"{failure or type(failure).__name__}".strip().splitlines()[0].rstrip(".")
+    raise CheckpointError(
+        f"{model_id} cannot be downloaded: {problem}. To use files you already have, give their folder instead."
+    )

@@ -1,0 +1,111 @@
+"""Which kernel answers when an operator is called.
+
+Without a word from the user: the learner's kernel if it passed its check, else the course's, else the NumPy reference.
+`use_kernels` chooses otherwise, for all operators or for some.
+"""
+
+from dataclasses import dataclass, field
+
+from llaisys_mini import operators
+from llaisys_mini.errors import KernelError
+from llaisys_mini.kernels import verdicts
+from llaisys_mini.kernels.registry import Kernel
+from llaisys_mini.kernels.sets import (
+    NAMES,
+    REFERENCE,
+    SOLUTIONS,
+    STUDENT,
+    reference_kernel,
+    solutions_set,
+    student_set,
+)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """`everywhere`: a kernel set or None for the rule above; `per_operator`: exceptions to it."""
+
+    everywhere: str | None = None
+    per_operator: dict[str, str] = field(default_factory=dict)
+
+
+_current = Choice()
+
+
+class use_kernels:
+    """Choose the kernels that answer from now on, or within a `with` block.
+
+        use_kernels("reference")                  the NumPy reference for every operator
+        use_kernels("student")                    the learner's kernels, checked or not; where none is written, the rule
+        use_kernels(softmax="student")            one operator only
+        use_kernels()                             back to the rule
+
+    Raises KernelError for an unknown set or operator, and for an operator asked of a set that has no kernel for it.
+    """
+
+    def __init__(self, everywhere: str | None = None, /, **per_operator: str):
+        global _current
+        for name in [everywhere, *per_operator.values()]:
+            if name is not None and name not in NAMES:
+                raise KernelError(f"there is no kernel set {name!r}; choose among {', '.join(NAMES)}")
+        for name in per_operator:
+            operators.get(name)
+        self._before, _current = _current, Choice(everywhere, dict(per_operator))
+        kernels_changed()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        global _current
+        _current = self._before
+        kernels_changed()
+
+
+def parse_choice(text: str) -> tuple[str | None, dict[str, str]]:
+    """Read the command line's `--kernels`: "reference", "student,linear=solutions", "softmax=student"."""
+    everywhere, per_operator = None, {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        operator, equals, name = part.partition("=")
+        if equals:
+            per_operator[operator] = name
+        elif everywhere is None:
+            everywhere = part
+        else:
+            raise KernelError(f"--kernels {text}: name one kernel set, then operator=set pairs, separated by commas")
+    return everywhere, per_operator
+
+
+def kernels_changed() -> None:
+    """Have every operator look up anew which kernel answers."""
+    for name in operators.names:
+        operators.get(name).forget_choice()
+
+
+def answering_kernel(operator, device: str = "cpu", storage: str = "float32") -> Kernel:
+    """The kernel that answers `operator` (an Operator or its name) on `device` for weights stored as `storage`.
+
+    Raises KernelError if none can.
+    """
+    name = operator if isinstance(operator, str) else operator.name
+    wanted = _current.per_operator.get(name)
+    if wanted is not None:
+        return from_set(wanted, name, device)
+    if _current.everywhere in (REFERENCE, SOLUTIONS):
+        if _current.everywhere == REFERENCE or solutions_set().has(name, device):
+            return from_set(_current.everywhere, name, device)
+    unchecked_too = _current.everywhere == STUDENT
+    if student_set().has(name, device) and (unchecked_too or storage in verdicts.passed_storages(name, device)):
+        return from_set(STUDENT, name, device)
+    if solutions_set().has(name, device):
+        return from_set(SOLUTIONS, name, device)
+    return from_set(REFERENCE, name, device)
+
+
+def from_set(kernel_set: str, operator: str, device: str) -> Kernel:
+    """The kernel of one set. Raises KernelError if the set has none for this operator and device."""
+    if kernel_set == REFERENCE:
+        if device != "cpu":
+            raise KernelError(f"{operator}: the reference runs on the cpu only, not on {device}")
+        return reference_kernel(operator)
+    return (student_set() if kernel_set == STUDENT else solutions_set()).get(operator, device)

@@ -1,0 +1,70 @@
+"""What a kernel is, and the decorator that makes a function one.
+
+    @kernel("rms_norm", device="cpu")
+    @njit(parallel=True, fastmath=True, cache=True)
+    def rms_norm(x, weight, eps, out):
+        ...
+"""
+
+import inspect
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from llaisys_mini import operators
+from llaisys_mini.errors import KernelError
+
+DEVICES = ("cpu", "cuda")
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """One implementation of one operator for one device. `function` takes the contract's inputs, then its outputs."""
+
+    operator: str
+    device: str
+    kernel_set: str
+    function: Callable
+    path: Path | None = None
+
+
+def kernel(operator: str, device: str = "cpu") -> Callable:
+    """Register the function below as the kernel of `operator` on `device` ("cpu" or "cuda").
+
+    In a notebook cell it also saves the whole cell as `student/<device>/<operator>.py` and returns the function of
+    that module. Raises KernelError if there is no such operator, if the arguments are not the contract's, or if the
+    cell needs names that it does not define.
+    """
+    contract = operators.get(operator)
+    if device not in DEVICES:
+        raise KernelError(f"device {device!r} is not one of {', '.join(DEVICES)}")
+
+    def register(function: Callable) -> Callable:
+        _check_arguments(function, contract)
+        frame = sys._getframe(1)
+        if frame.f_globals.get("__name__") == "__main__" and _in_notebook():
+            from llaisys_mini.kernels.cells import save_cell
+
+            return save_cell(operator, device, frame.f_code.co_filename)
+        frame.f_globals.setdefault("__kernels__", {})[operator, device] = function
+        return function
+
+    return register
+
+
+def _check_arguments(function, contract):
+    python_function = getattr(function, "py_func", function)
+    if not callable(python_function):
+        raise KernelError(f"{contract.name}: @kernel must stand above a function, not {type(function).__name__}")
+    found = list(inspect.signature(python_function).parameters)
+    if found != contract.kernel_arguments:
+        raise KernelError(
+            f"{contract.name}: a kernel takes ({', '.join(contract.kernel_arguments)}), "
+            f"but this one takes ({', '.join(found)})"
+        )
+
+
+def _in_notebook() -> bool:
+    ipython = sys.modules.get("IPython")
+    return ipython is not None and ipython.get_ipython() is not None

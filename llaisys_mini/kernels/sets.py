@@ -1,0 +1,137 @@
+"""Kernel sets: `reference` (NumPy, part of the contract), `solutions` (the course's), `student` (the learner's).
+
+The last two are folders of the same form, `<device>/<operator>.py`, and are imported under the names
+`llaisys_mini_<set>.<device>.<operator>`, so that files of a set can import from each other and Numba can cache them.
+"""
+
+import importlib.abc
+import importlib.util
+import linecache
+import sys
+import types
+from functools import cache
+from pathlib import Path
+
+from llaisys_mini import operators, paths
+from llaisys_mini.dtypes import stored_view
+from llaisys_mini.errors import KernelError
+from llaisys_mini.kernels.registry import DEVICES, Kernel
+
+REFERENCE, SOLUTIONS, STUDENT = "reference", "solutions", "student"
+NAMES = (STUDENT, SOLUTIONS, REFERENCE)
+
+
+class KernelSet:
+    """A folder of kernels. Each file is imported when it is first asked for."""
+
+    def __init__(self, name: str, folder: Path):
+        self.name = name
+        self.folder = folder
+        self._loaded: dict[tuple[str, str], Kernel] = {}
+
+    def path(self, operator: str, device: str) -> Path:
+        return self.folder / device / f"{operator}.py"
+
+    def has(self, operator: str, device: str) -> bool:
+        return self.path(operator, device).is_file()
+
+    def written(self) -> list[tuple[str, str]]:
+        """(operator, device) of every kernel file in the folder that belongs to an operator."""
+        return [(o, device) for device in DEVICES for o in operators.names if self.has(o, device)]
+
+    def get(self, operator: str, device: str) -> Kernel:
+        """The kernel, imported. Raises KernelError if the file is absent, cannot be imported, or holds no kernel."""
+        if (operator, device) not in self._loaded:
+            self._loaded[operator, device] = self._load(operator, device)
+        return self._loaded[operator, device]
+
+    def forget(self, operator: str, device: str) -> None:
+        """Import the file anew the next time: it has changed."""
+        self._loaded.pop((operator, device), None)
+        sys.modules.pop(self._module_name(operator, device), None)
+
+    def _module_name(self, operator, device):
+        return f"{_package(self.name, self.folder, device)}.{operator}"
+
+    def _load(self, operator, device):
+        path = self.path(operator, device)
+        if not path.is_file():
+            raise KernelError(f"the kernel set {self.name!r} has no {device} kernel for {operator}: {path} is missing")
+        try:
+            name = self._module_name(operator, device)  # another file of the set may have imported it already
+            module = sys.modules.get(name) or import_fresh(name, path)
+        except KernelError:
+            raise
+        except Exception as problem:
+            where = f", line {problem.lineno}" if isinstance(problem, SyntaxError) else ""
+            raise KernelError(
+                f"{operator}: {path}{where} cannot be imported: {type(problem).__name__}: {problem}"
+            ) from problem
+        function = getattr(module, "__kernels__", {}).get((operator, device))
+        if function is None:
+            raise KernelError(f"{operator}: {path} holds no function under @kernel({operator!r}, device={device!r})")
+        return Kernel(operator, device, self.name, function, path)
+
+
+class _FreshLoader(importlib.machinery.SourceFileLoader):
+    """Compiles from source each time: a .pyc is matched by whole seconds, and a learner is faster than that."""
+
+    def get_code(self, fullname):
+        path = self.get_filename(fullname)
+        return self.source_to_code(self.get_data(path), path)
+
+
+def import_fresh(name: str, path: Path) -> types.ModuleType:
+    """Import the file at `path` as module `name` from its present source."""
+    linecache.checkcache(str(path))
+    loader = _FreshLoader(name, str(path))
+    module = importlib.util.module_from_spec(importlib.util.spec_from_file_location(name, path, loader=loader))
+    sys.modules[name] = module
+    try:
+        loader.exec_module(module)
+    except BaseException:
+        sys.modules.pop(name, None)
+        raise
+    return module
+
+
+def _package(set_name: str, folder: Path, device: str) -> str:
+    """Make `folder` and its device folder importable as packages; return the device package's name."""
+    name = f"llaisys_mini_{set_name}"
+    for package, place in ((name, folder), (f"{name}.{device}", folder / device)):
+        module = sys.modules.get(package)
+        if module is None or module.__path__ != [str(place)]:
+            module = types.ModuleType(package)
+            module.__path__ = [str(place)]
+            sys.modules[package] = module
+    return f"{name}.{device}"
+
+
+@cache
+def _folder_set(name: str, folder: Path) -> KernelSet:
+    return KernelSet(name, folder)
+
+
+def student_set() -> KernelSet:
+    return _folder_set(STUDENT, paths.student_folder())
+
+
+def solutions_set() -> KernelSet:
+    return _folder_set(SOLUTIONS, paths.solutions_folder())
+
+
+@cache
+def reference_kernel(operator: str) -> Kernel:
+    """The operator's own NumPy reference in the form of a kernel."""
+    contract = operators.get(operator)
+    count = len(contract.inputs)
+
+    def run(*arguments):
+        inputs = {
+            name: stored_view(value) if name in contract.arrays and value is not None else value
+            for name, value in zip(contract.inputs, arguments[:count], strict=True)
+        }
+        for out, value in zip(arguments[count:], contract.expected(inputs), strict=True):
+            out[...] = value.reshape(out.shape)
+
+    return Kernel(operator, "cpu", REFERENCE, run)

@@ -1,0 +1,64 @@
+"""Which of the learner's kernels passed their check: remembered beside them in `student/.verdicts.json`.
+
+A verdict belongs to the exact source that was checked. Edit the file and the verdict is void.
+"""
+
+import hashlib
+import json
+import os
+import tempfile
+from pathlib import Path
+
+from llaisys_mini.kernels.sets import student_set
+
+
+def passed_storages(operator: str, device: str) -> tuple[str, ...]:
+    """Storage dtypes ("float32", ...) for which the learner's present kernel passed its check; empty if none."""
+    path = student_set().path(operator, device)
+    if not path.is_file():
+        return ()
+    verdict = _read().get(f"{device}/{operator}")
+    return tuple(verdict["storages"]) if verdict and verdict["source"] == _digest(path) else ()
+
+
+def was_checked(operator: str, device: str) -> bool:
+    """Whether the learner's present kernel has been checked at all."""
+    path = student_set().path(operator, device)
+    verdict = _read().get(f"{device}/{operator}")
+    return bool(verdict) and path.is_file() and verdict["source"] == _digest(path)
+
+
+def remember(operator: str, device: str, storages: tuple[str, ...]) -> None:
+    """Write down for which storage dtypes the learner's present kernel passed; none means that it failed."""
+    verdicts = _read()
+    path = student_set().path(operator, device)
+    verdicts[f"{device}/{operator}"] = {"source": _digest(path), "storages": list(storages)}
+    write_atomically(_file(), json.dumps(verdicts, indent=1, sort_keys=True) + "\n")
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write `text` so that a reader sees the old file or the new one, never half of one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def _file() -> Path:
+    return student_set().folder / ".verdicts.json"
+
+
+def _read() -> dict:
+    try:
+        return json.loads(_file().read_text(encoding="utf-8"))
+    except (OSError, ValueError):  # a lost or damaged file costs a repeated check, nothing else
+        return {}
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,0 +1,68 @@
+"""linear: the projection that nearly all of a model's weights belong to."""
+
+import numpy as np
+
+from llaisys_mini.contract import F32, Stored, operator
+
+
+@operator
+def linear(x: F32["N K"], weight: Stored["M K"], bias: Stored["M"] | None = None) -> F32["N M"]:
+    """Each output is the dot product of a row of x with a row of weight, plus a bias if there is one.
+
+    out[n, m] = sum_k x[n, k] * weight[m, k] + bias[m]
+    """
+    out = x @ weight.T
+    return out if bias is None else out + bias
+
+
+@linear.rounding
+def rounding(x, weight, bias):
+    return (x.shape[1] + 2) * linear.reference(np.abs(x), np.abs(weight), None if bias is None else np.abs(bias))
+
+
+@linear.cases
+def cases(rng):
+    def inputs(n, k, m, bias=True, scale=1.0):
+        return dict(
+            x=scale * rng.normal(size=(n, k)),
+            weight=rng.normal(size=(m, k)) / np.sqrt(k),
+            bias=rng.normal(size=m) if bias else None,
+        )
+
+    yield "one row", inputs(1, 64, 48)
+    yield "one row, no bias", inputs(1, 160, 33, bias=False)
+    yield "one of everything", inputs(1, 1, 1)
+    yield "one neuron", inputs(5, 3, 1)
+    yield "one input", inputs(4, 1, 6)
+    yield "square", inputs(8, 8, 8)
+    yield "no multiple of any tile", inputs(13, 37, 29)
+    yield "many rows, no bias", inputs(70, 33, 17, bias=False)
+    yield "large values", inputs(5, 40, 7, scale=1e6)
+    yield "some sizes", inputs(*rng.integers(2, 90, size=3))
+
+
+@linear.mistake("the bias is forgotten")
+def no_bias(x, weight, bias):
+    return x @ weight.T
+
+
+@linear.mistake("weight is read as if it were stored [K, M]: its rows are the outputs")
+def weight_transposed(x, weight, bias):
+    out = x @ weight.reshape(weight.shape[::-1])
+    return out if bias is None else out + bias
+
+
+@linear.mistake("the last inputs, those past a multiple of four, are left out of the sum")
+def tail_dropped(x, weight, bias):
+    end = max(x.shape[1] // 4 * 4, 1)
+    return linear.reference(x[:, :end], weight[:, :end], bias)
+
+
+@linear.mistake("the bias is added inside the loop over k, once for every input")
+def bias_in_loop(x, weight, bias):
+    return linear.reference(x, weight, None if bias is None else bias * x.shape[1])
+
+
+@linear.mistake("only the first row of x is used for every row")
+def first_row_only(x, weight, bias):
+    return linear.reference(np.broadcast_to(x[:1], x.shape), weight, bias)

@@ -1,0 +1,77 @@
+"""rms_norm: the normalisation in front of every Qwen projection."""
+
+import numpy as np
+
+from llaisys_mini.contract import F32, Stored, operator
+
+
+@operator
+def rms_norm(x: F32["... E"], weight: Stored["E"], eps: float) -> F32["... E"]:
+    """Divide each row by its root mean square, then scale each column.
+
+        out[n, e] = weight[e] * x[n, e] / sqrt(mean(x[n]^2) + eps)
+
+    Source: Zhang & Sennrich 2019 (arXiv:1910.07467); `rms_norm_eps` in config.json.
+    """
+    return weight * x / np.sqrt(np.mean(x * x, axis=-1, keepdims=True) + eps)
+
+
+@rms_norm.rounding
+def rounding(x, weight, eps):
+    return (x.shape[-1] + 8) * np.abs(rms_norm.reference(x, weight, eps))
+
+
+@rms_norm.cases
+def cases(rng):
+    def inputs(shape, scale=1.0, eps=1e-6):
+        return dict(x=scale * rng.normal(size=shape), weight=1 + 0.3 * rng.normal(size=shape[-1]), eps=eps)
+
+    yield "one row", inputs((1, 16))
+    yield "several rows", inputs((5, 33))
+    yield "three dimensions", inputs((2, 3, 17))
+    yield "one column", inputs((4, 1))
+    yield "tiny: eps decides", inputs((4, 40), scale=1e-3)
+    yield "large eps", inputs((4, 40), eps=0.5)
+    zeros = inputs((3, 24))
+    zeros["x"] = np.zeros((3, 24))
+    yield "all zero", zeros
+    yield "huge", inputs((3, 50), scale=1e15)
+    shifted = inputs((4, 64))
+    shifted["x"] += 10
+    yield "mean far from zero", shifted
+    yield "some sizes", inputs(tuple(rng.integers(2, 300, size=2)))
+
+
+@rms_norm.mistake("eps is added outside the square root")
+def eps_outside(x, weight, eps):
+    return weight * x / (np.sqrt(np.mean(x * x, axis=-1, keepdims=True)) + eps)
+
+
+@rms_norm.mistake("the squares are summed but not divided by E")
+def sum_not_mean(x, weight, eps):
+    return weight * x / np.sqrt(np.sum(x * x, axis=-1, keepdims=True) + eps)
+
+
+@rms_norm.mistake("the mean is subtracted first: this is layer normalisation without bias")
+def centred(x, weight, eps):
+    return rms_norm.reference(x - x.mean(axis=-1, keepdims=True), weight, eps)
+
+
+@rms_norm.mistake("the weight is forgotten")
+def no_weight(x, weight, eps):
+    return rms_norm.reference(x, np.ones_like(weight), eps)
+
+
+@rms_norm.mistake("eps is not added at all")
+def no_eps(x, weight, eps):
+    return weight * x / np.sqrt(np.mean(x * x, axis=-1, keepdims=True))
+
+
+@rms_norm.mistake("the row is divided by the mean square, without the square root")
+def no_square_root(x, weight, eps):
+    return weight * x / (np.mean(x * x, axis=-1, keepdims=True) + eps)
+
+
+@rms_norm.mistake("the mean square is taken over the whole array, not row by row")
+def whole_array(x, weight, eps):
+    return weight * x / np.sqrt(np.mean(x * x) + eps)

@@ -1,0 +1,54 @@
+"""sigmoid: squeezes any number into (0, 1)."""
+
+import numpy as np
+
+from llaisys_mini.contract import F32, operator
+
+
+@operator
+def sigmoid(x: F32["..."]) -> F32["..."]:
+    """Logistic function.
+
+    out[i] = 1 / (1 + exp(-x[i]))
+    """
+    small = np.exp(-np.abs(x))  # never overflows
+    return np.where(x >= 0, 1, small) / (1 + small)
+
+
+@sigmoid.rounding
+def rounding(x):
+    return (8 + np.abs(x)) * sigmoid.reference(x)  # exp turns an absolute error of its argument into a relative one
+
+
+@sigmoid.cases
+def cases(rng):
+    for shape in [(1,), (11,), (3, 7), (5, 64)]:
+        yield f"shape {shape}", dict(x=2 * rng.normal(size=shape))
+    yield "far out on both sides", dict(x=np.array([-1000.0, -100, -90, -20, 0, 20, 90, 100, 1000]))
+    yield "tiny", dict(x=1e-4 * rng.normal(size=40))
+    yield "some length", dict(x=5 * rng.normal(size=int(rng.integers(2, 5000))))
+
+
+@sigmoid.mistake("the minus sign in exp(-x) is missing, so the curve falls instead of rising")
+def falling(x):
+    return 1 / (1 + np.exp(x))
+
+
+@sigmoid.mistake("exp(x) / (1 + exp(x)) overflows to inf / inf = NaN for large x")
+def overflows(x):
+    return np.exp(x) / (1 + np.exp(x))
+
+
+@sigmoid.mistake("this is tanh, which runs from -1 to 1")
+def is_tanh(x):
+    return np.tanh(x)
+
+
+@sigmoid.mistake("this is the 'hard' sigmoid, a straight line cut off at 0 and 1")
+def hard(x):
+    return np.clip(x / 6 + 0.5, 0, 1)
+
+
+@sigmoid.mistake("the 1 in the denominator is missing: this is exp(x)")
+def no_one(x):
+    return np.exp(x)

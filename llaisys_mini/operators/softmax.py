@@ -1,0 +1,71 @@
+"""softmax: scores to probabilities."""
+
+import numpy as np
+
+from llaisys_mini.contract import F32, operator
+
+
+@operator
+def softmax(x: F32["... C"]) -> F32["... C"]:
+    """Each row becomes positive and sums to one. The row's maximum is subtracted first, so nothing overflows.
+
+    out[n, c] = exp(x[n, c] - max(x[n])) / sum_j exp(x[n, j] - max(x[n]))
+    """
+    powers = np.exp(x - x.max(axis=-1, keepdims=True))
+    return powers / powers.sum(axis=-1, keepdims=True)
+
+
+@softmax.rounding
+def rounding(x):
+    below = x.max(axis=-1, keepdims=True) - x  # rounding x - max makes a relative error of that size in exp
+    return softmax.reference(x) * (8 + 2 * below + 4 * x.shape[-1])  # 4 per column: an online sum rescales each time
+
+
+@softmax.cases
+def cases(rng):
+    yield "one row", dict(x=rng.normal(size=(1, 8)))
+    yield "several rows", dict(x=rng.normal(size=(5, 33)))
+    yield "one column", dict(x=rng.normal(size=(6, 1)))
+    yield "three dimensions", dict(x=rng.normal(size=(2, 3, 17)))
+    yield "no leading dimension", dict(x=rng.normal(size=21))
+    yield "large scores", dict(x=100 + 60 * rng.normal(size=(3, 40)))
+    yield "large negative scores", dict(x=-500 + 30 * rng.normal(size=(3, 40)))
+    yield "constant rows", dict(x=np.array([[2.5] * 7, [-80.0] * 7, [300.0] * 7]))
+    yield "rising rows", dict(x=np.sort(5 * rng.normal(size=(4, 65)), axis=-1))
+    yield "some sizes", dict(x=3 * rng.normal(size=tuple(rng.integers(2, 300, size=2))))
+
+
+@softmax.mistake("the maximum is not subtracted, so exp overflows to inf for large scores")
+def unsafe(x):
+    powers = np.exp(x)
+    return powers / powers.sum(axis=-1, keepdims=True)
+
+
+@softmax.mistake("the sum runs over everything, not over each row")
+def whole_array(x):
+    powers = np.exp(x - x.max())
+    return powers / powers.sum()
+
+
+@softmax.mistake("it runs down the columns instead of along the last axis")
+def wrong_axis(x):
+    powers = np.exp(x - x.max(axis=0, keepdims=True))
+    return powers / powers.sum(axis=0, keepdims=True)
+
+
+@softmax.mistake("the powers are not divided by their sum")
+def not_normalised(x):
+    return np.exp(x - x.max(axis=-1, keepdims=True))
+
+
+@softmax.mistake("the running maximum starts at 0 instead of -inf, so rows of very negative scores vanish")
+def maximum_from_zero(x):
+    powers = np.exp(x - np.maximum(x.max(axis=-1, keepdims=True), 0))
+    return powers / powers.sum(axis=-1, keepdims=True)
+
+
+@softmax.mistake("when the running maximum grows, the sum so far is not rescaled")
+def sum_not_rescaled(x):
+    so_far = np.maximum.accumulate(x, axis=-1)
+    total = np.exp(x - so_far).sum(axis=-1, keepdims=True)
+    return np.exp(x - x.max(axis=-1, keepdims=True)) / total

@@ -1,0 +1,39 @@
+"""Where the course keeps its things: the kernel sets, the shipped model, the learner's own kernels.
+
+In a checkout they lie at the top of the repository. An installed wheel carries the parts that generation needs
+(the course's kernels and the shipped model) in the package's `_course` folder.
+"""
+
+import os
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parent
+STUDENT_VARIABLE = "LLAISYS_MINI_STUDENT_DIR"
+
+
+def course_root() -> Path:
+    """The repository in a checkout, else the package's own copy of what generation needs."""
+    checkout = PACKAGE.parent
+    return checkout if (checkout / "solutions" / "kernels").is_dir() else PACKAGE / "_course"
+
+
+def solutions_folder() -> Path:
+    """The course's own kernels; absent from what students are given before they have solved the labs."""
+    return course_root() / "solutions" / "kernels"
+
+
+def shipped_model() -> Path:
+    """The small model that this project trained."""
+    return course_root() / "data" / "models" / "mini"
+
+
+def student_folder() -> Path:
+    """The learner's kernels: `$LLAISYS_MINI_STUDENT_DIR`, else the package's `student` folder, else the working
+    folder's `student` where the package is installed read-only or from a wheel."""
+    named = os.environ.get(STUDENT_VARIABLE)
+    if named:
+        return Path(named).expanduser().resolve()
+    inside = PACKAGE / "student"
+    if course_root() == PACKAGE.parent and os.access(inside if inside.exists() else PACKAGE, os.W_OK):
+        return inside
+    return Path.cwd() / "student"

@@ -1,0 +1,163 @@
+"""From logits to the next token: the rules that decide how adventurous the model is.
+
+The rules and their order are those of the transformers library:
+
+    repetition penalty -> temperature -> top_k -> top_p -> min_p -> draw
+
+Every rule after the temperature only strikes tokens out, and the survivors share the probability among them.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from llaisys_mini.errors import GenerationError
+
+_FIRST_GUESS = 1024  # how many of the likeliest tokens top_p sorts at first; nearly always more than it keeps
+
+
+class Sampler:
+    """Chooses the next token. One sampler serves one text at a time: its random numbers go on from draw to draw."""
+
+    def __init__(
+        self,
+        temperature: float = 0.0,
+        top_k: int = 0,
+        top_p: float = 1.0,
+        min_p: float = 0.0,
+        repetition_penalty: float = 1.0,
+        seed: int | None = None,
+    ):
+        """
+        temperature: logits are divided by it; 0 always takes the likeliest token (greedy), 1 leaves them as they are.
+        top_k: keep the k likeliest tokens and those tied with the last of them; 0 keeps all.
+        top_p: keep the fewest likeliest tokens that together have at least this probability (arXiv 1904.09751).
+        min_p: keep tokens at least this fraction as likely as the likeliest (arXiv 2407.01082).
+        repetition_penalty: tokens of the text so far have positive logits divided and negative ones multiplied by it
+            (CTRL, arXiv 1909.05858); above 1 discourages repetition, 1 leaves it alone.
+        seed: the same seed gives the same choices; None gives others each time.
+        Raises GenerationError for a value out of its range.
+        """
+        self.temperature = _number("temperature", temperature, 0.0, math.inf)
+        self.top_k = _integer("top_k", top_k)
+        self.top_p = _number("top_p", top_p, 0.0, 1.0, may_equal_least=False)
+        self.min_p = _number("min_p", min_p, 0.0, 1.0)
+        self.repetition_penalty = _number("repetition_penalty", repetition_penalty, 0.0, math.inf, may_equal_least=False)
+        self.seed = None if seed is None else _integer("seed", seed)
+        self._random = np.random.default_rng(self.seed)
+
+    @property
+    def is_greedy(self) -> bool:
+        """Whether chance plays no part."""
+        return self.temperature == 0.0
+
+    def __call__(self, logits: np.ndarray, previous_ids: Sequence[int] = ()) -> int:
+        """The next token's id.
+
+        logits: floats [V]; previous_ids: the text so far, prompt included; read only if there is a repetition penalty.
+        Raises GenerationError where the logits hold NaN or leave no token possible.
+        """
+        if self.is_greedy:
+            return self._likeliest(logits, previous_ids)
+        ids, probabilities = self._survivors(logits, previous_ids)
+        cumulative = np.cumsum(probabilities)
+        drawn = np.searchsorted(cumulative, self._random.random() * cumulative[-1], side="right")
+        return int(ids[min(drawn, len(ids) - 1)])
+
+    def probabilities(self, logits: np.ndarray, previous_ids: Sequence[int] = ()) -> np.ndarray:
+        """The distribution that the next token is drawn from: float64 [V], 0 for all that the rules strike out."""
+        if self.is_greedy:
+            ids, probabilities = self._likeliest(logits, previous_ids), 1.0
+        else:
+            ids, probabilities = self._survivors(logits, previous_ids)
+        distribution = np.zeros(len(logits))
+        distribution[ids] = probabilities
+        return distribution
+
+    def _likeliest(self, logits: np.ndarray, previous_ids: Sequence[int]) -> int:
+        """The token with the largest logit; of equal ones the lowest id."""
+        logits = self._penalised(logits, previous_ids)
+        best = int(np.argmax(logits))  # argmax takes the first of equals, and NaN before any number
+        _require_possible(logits[best])
+        return best
+
+    def _survivors(self, logits: np.ndarray, previous_ids: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+        """Ids that no rule strikes out, ascending, and their probabilities (float64, sum 1)."""
+        logits = self._penalised(logits, previous_ids)
+        largest = np.max(logits)  # NaN if any logit is
+        _require_possible(largest)
+        ids = np.arange(len(logits))
+        if 0 < self.top_k < len(logits):
+            last_kept = -np.partition(-logits, self.top_k - 1)[self.top_k - 1]
+            ids = np.flatnonzero(logits >= last_kept)
+        # Softmax with the largest exponent at 0: nothing overflows, however low the temperature.
+        with np.errstate(over="ignore"):  # a difference over a tiny temperature may become -inf: probability 0
+            weights = np.exp((logits[ids].astype(np.float64) - largest) / self.temperature)
+        if self.top_p < 1.0:
+            kept = _nucleus(weights, self.top_p)
+            ids, weights = ids[kept], weights[kept]
+        if self.min_p > 0.0:
+            kept = weights >= self.min_p  # the likeliest token has weight 1
+            ids, weights = ids[kept], weights[kept]
+        return ids, weights / weights.sum()
+
+    def _penalised(self, logits: np.ndarray, previous_ids: Sequence[int]) -> np.ndarray:
+        logits = np.asarray(logits)
+        if logits.ndim != 1 or logits.size == 0:
+            raise GenerationError(f"Sampling needs one row of logits [V], not an array of shape {logits.shape}.")
+        if self.repetition_penalty == 1.0:
+            return logits
+        seen = np.unique(np.asarray(previous_ids, dtype=np.int64))
+        seen = seen[(seen >= 0) & (seen < len(logits))]
+        logits = logits.astype(np.float64)
+        values = logits[seen]
+        logits[seen] = np.where(values < 0, values * self.repetition_penalty, values / self.repetition_penalty)
+        return logits
+
+
+def _nucleus(weights: np.ndarray, top_p: float) -> np.ndarray:
+    """Indices, ascending, of the fewest largest weights whose share of the sum reaches `top_p`; ties: lowest index.
+
+    Sorting 150,000 weights takes longer than a small model's whole forward pass, and a handful usually suffice: so the
+    largest are picked out without sorting the rest, and only where they do not reach `top_p` more are looked at.
+    """
+    wanted = top_p * weights.sum()
+    size = min(_FIRST_GUESS, len(weights))
+    while True:
+        if size < len(weights):
+            smallest = -np.partition(-weights, size - 1)[size - 1]
+            candidates = np.flatnonzero(weights >= smallest)
+        else:
+            candidates = np.arange(len(weights))
+        order = candidates[np.argsort(-weights[candidates], kind="stable")]
+        before = np.cumsum(weights[order]) - weights[order]  # weight of all that are likelier
+        if len(order) == len(weights) or before[-1] >= wanted:
+            break
+        size *= 8
+    kept = before < wanted
+    kept[0] = True
+    return np.sort(order[kept])
+
+
+def _require_possible(largest: float) -> None:
+    if not np.isfinite(largest):
+        what = "NaN" if np.isnan(largest) else "+inf" if largest > 0 else "nothing but -inf"
+        raise GenerationError(f"The logits hold {what}, so no token can be chosen; check the kernels that made them.")
+
+
+def _number(name: str, value: Any, least: float, most: float, *, may_equal_least: bool = True) -> float:
+    is_number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+    in_range = is_number and math.isfinite(value) and least <= value <= most and (may_equal_least or value > least)
+    if not in_range:
+        lower = f"at least {least:g}" if may_equal_least else f"above {least:g}"
+        upper = "" if most == math.inf else f" and at most {most:g}"
+        raise GenerationError(f"{name} is {value!r}, but must be a number {lower}{upper}.")
+    return float(value)
+
+
+def _integer(name: str, value: Any) -> int:
+    if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < 0:
+        raise GenerationError(f"{name} is {value!r}, but must be an integer of at least 0.")
+    return int(value)

@@ -1,0 +1,255 @@
+"""A tensor is a flat storage of bytes plus a description of how to walk through it.
+
+`shape`, `strides` (in elements) and `offset` (in bytes) say which byte belongs to which index:
+
+    address(i, j, ...) = storage + offset + itemsize * (i * strides[0] + j * strides[1] + ...)
+
+`view`, `permute` and `slice` change only this description; no number moves. That is how a checkpoint hands out
+weights straight from the memory-mapped file, and how the KV cache hands out the part that is filled.
+Arithmetic is not here: that is what the operators are for.
+"""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from llaisys_mini import dtypes
+from llaisys_mini.errors import DeviceError, UserError
+
+
+class TensorError(UserError, ValueError):
+    """A tensor cannot be made, viewed or filled as asked."""
+
+
+class Storage:
+    """A run of bytes on one device. `data` is a uint8 array [bytes] that the tensors over it share."""
+
+    __slots__ = ("data", "device")
+
+    def __init__(self, data: np.ndarray, device: str = "cpu"):
+        self.data = data
+        self.device = device
+
+
+class Tensor:
+    """An n-dimensional view of a storage.
+
+    storage: the bytes; offset: where the first element starts, in bytes; shape: elements per dimension;
+    strides: elements to step per dimension; dtype: what each element is (see `dtypes`).
+    """
+
+    __slots__ = ("storage", "offset", "shape", "strides", "dtype", "_array")
+
+    def __init__(self, storage: Storage, offset: int, shape: Sequence[int], strides: Sequence[int], dtype):
+        self.storage = storage
+        self.offset = offset
+        self.shape = tuple(shape)
+        self.strides = tuple(strides)
+        self.dtype = np.dtype(dtype)
+        self._array = None
+
+    # ---- making tensors --------------------------------------------------------------------------------------
+
+    @classmethod
+    def empty(cls, shape: Sequence[int], dtype=dtypes.float32, device: str = "cpu") -> "Tensor":
+        """A new contiguous tensor whose numbers are not set yet. Raises DeviceError for a device that is absent."""
+        if device != "cpu":
+            raise DeviceError(f"device {device!r} is not available: tensors live on 'cpu' in this version")
+        array = np.empty(tuple(shape), dtypes.BY_NAME.get(dtype, dtype) if isinstance(dtype, str) else dtype)
+        return cls.from_numpy(array)
+
+    @classmethod
+    def from_numpy(cls, array: np.ndarray) -> "Tensor":
+        """A tensor over the same memory as `array`; nothing is copied. Negative strides are refused."""
+        if array.dtype.hasobject:
+            raise TensorError(f"dtype {array.dtype} holds Python objects; a tensor holds numbers")
+        item = array.dtype.itemsize
+        if any(step < 0 or step % item for step in array.strides):
+            raise TensorError(
+                f"strides of {array.strides} bytes are not whole, forward steps of {item}-byte elements; "
+                "copy it first with np.ascontiguousarray"
+            )
+        strides = tuple(step // item for step in array.strides)
+        tensor = cls(Storage(_bytes_under(array)), 0, array.shape, strides, array.dtype)
+        tensor._array = array.view(np.ndarray)
+        return tensor
+
+    # ---- looking ---------------------------------------------------------------------------------------------
+
+    @property
+    def device(self) -> str:
+        return self.storage.device
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return math.prod(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        return self.size * self.dtype.itemsize
+
+    def is_contiguous(self) -> bool:
+        """Whether the elements lie next to each other in the order of their indices (C order)."""
+        expected = 1
+        for length, stride in zip(reversed(self.shape), reversed(self.strides), strict=True):
+            if length != 1 and stride != expected:  # a dimension of one element is never stepped along
+                return False
+            expected *= length
+        return True
+
+    # ---- other views of the same numbers ---------------------------------------------------------------------
+
+    def view(self, *shape: int) -> "Tensor":
+        """The same numbers, in the same order, under another shape; one length may be -1 and is then worked out.
+
+        Raises TensorError where the strides cannot express it without moving numbers (use `contiguous()` first).
+        """
+        shape = _complete(_flatten(shape), self.size)
+        strides = _strides_of_view(self.shape, self.strides, shape)
+        if strides is None:
+            raise TensorError(
+                f"cannot view shape {self.shape} with strides {self.strides} as {shape} without a copy; "
+                "call .contiguous() first"
+            )
+        return Tensor(self.storage, self.offset, shape, strides, self.dtype)
+
+    def permute(self, *order: int) -> "Tensor":
+        """Dimensions in another order: `permute(1, 0)` is the transpose."""
+        order = _flatten(order)
+        if sorted(order) != list(range(self.ndim)):
+            raise TensorError(f"permute{order} must name each of the {self.ndim} dimensions of {self.shape} once")
+        shape, strides = [self.shape[i] for i in order], [self.strides[i] for i in order]
+        return Tensor(self.storage, self.offset, shape, strides, self.dtype)
+
+    def slice(self, dim: int, start: int, end: int) -> "Tensor":
+        """Elements `start` to `end` (exclusive) along dimension `dim`."""
+        if not 0 <= dim < self.ndim:
+            raise TensorError(f"slice: dimension {dim} is not among the {self.ndim} of shape {self.shape}")
+        if not 0 <= start <= end <= self.shape[dim]:
+            raise TensorError(f"slice: {start}:{end} does not lie within dimension {dim} of length {self.shape[dim]}")
+        shape = (*self.shape[:dim], end - start, *self.shape[dim + 1 :])
+        offset = self.offset + start * self.strides[dim] * self.dtype.itemsize
+        return Tensor(self.storage, offset, shape, self.strides, self.dtype)
+
+    # ---- moving numbers --------------------------------------------------------------------------------------
+
+    def contiguous(self) -> "Tensor":
+        """This tensor if it is contiguous, else a contiguous copy."""
+        return self if self.is_contiguous() else Tensor.from_numpy(np.ascontiguousarray(self.numpy()))
+
+    def load(self, values: "np.ndarray | Tensor") -> "Tensor":
+        """Fill this tensor with `values` of the same shape, converted to its dtype. Returns itself."""
+        values = values.numpy() if isinstance(values, Tensor) else np.asarray(values)
+        if values.shape != self.shape:
+            raise TensorError(f"load: values have shape {values.shape}, the tensor has {self.shape}")
+        target = self.numpy()
+        if not target.flags.writeable:
+            raise TensorError("load: this tensor lies over read-only memory (a checkpoint file?); copy it first")
+        target[...] = values
+        return self
+
+    def to(self, device: str) -> "Tensor":
+        """This tensor on `device`: itself if it is there, else a copy. Raises DeviceError for an absent device."""
+        if device == self.device:
+            return self
+        return Tensor.empty(self.shape, self.dtype, device).load(self)
+
+    def astype(self, dtype) -> "Tensor":
+        """This tensor if it has that dtype, else a contiguous copy converted to it."""
+        dtype = np.dtype(dtypes.BY_NAME[dtype] if isinstance(dtype, str) else dtype)
+        return self if dtype == self.dtype else Tensor.from_numpy(self.numpy().astype(dtype, order="C"))
+
+    def numpy(self) -> np.ndarray:
+        """The same memory as a NumPy array; nothing is copied."""
+        if self._array is None:
+            item = self.dtype.itemsize
+            steps = tuple(stride * item for stride in self.strides)
+            self._array = np.ndarray(self.shape, self.dtype, self.storage.data, self.offset, steps)
+        return self._array
+
+    def __array__(self, dtype=None, copy=None) -> np.ndarray:
+        array = self.numpy()
+        if dtype is not None and np.dtype(dtype) != array.dtype:
+            return array.astype(dtype)
+        return array.copy() if copy else array
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __repr__(self) -> str:
+        layout = "contiguous" if self.is_contiguous() else "not contiguous"
+        head = (
+            f"Tensor(shape={self.shape}, strides={self.strides}, offset={self.offset} B, dtype={self.dtype.name}, "
+            f"device={self.device}, {layout})"
+        )
+        return f"{head}\n{np.array2string(self.numpy(), threshold=64, edgeitems=2, precision=4)}"
+
+
+def _flatten(sizes: tuple) -> tuple[int, ...]:
+    """Accept view(2, 3) and view((2, 3)) alike."""
+    return tuple(sizes[0]) if len(sizes) == 1 and isinstance(sizes[0], (tuple, list)) else sizes
+
+
+def _complete(shape: tuple[int, ...], size: int) -> tuple[int, ...]:
+    """`shape` with its one -1 worked out so that it holds `size` elements."""
+    known = math.prod(length for length in shape if length != -1)
+    if shape.count(-1) == 1 and known > 0 and size % known == 0:
+        shape = tuple(size // known if length == -1 else length for length in shape)
+    if any(length < 0 for length in shape) or math.prod(shape) != size:
+        raise TensorError(f"view: {shape} does not hold {size} elements")
+    return shape
+
+
+def _strides_of_view(old_shape, old_strides, new_shape) -> tuple[int, ...] | None:
+    """Strides that walk `new_shape` through the same memory, or None where no strides can.
+
+    Old dimensions fall into blocks that can be walked with one constant step; each new dimension must lie
+    inside one block. Both are matched from the last dimension forwards.
+    """
+    if math.prod(new_shape) == 0:
+        return _contiguous_strides(new_shape)
+    blocks = []  # (elements, step of the innermost element), last block first
+    for length, stride in zip(reversed(old_shape), reversed(old_strides), strict=True):
+        if length == 1:
+            continue
+        if blocks and stride == blocks[-1][0] * blocks[-1][1]:
+            blocks[-1] = (blocks[-1][0] * length, blocks[-1][1])
+        else:
+            blocks.append((length, stride))
+    blocks = iter(blocks or [(1, 1)])
+    left, step = next(blocks)
+    strides = []
+    for length in reversed(new_shape):
+        if left == 1 and length != 1:
+            left, step = next(blocks)
+        if left % length:
+            return None
+        strides.append(step)
+        left //= length
+        step *= length
+    return tuple(reversed(strides))
+
+
+def _contiguous_strides(shape) -> tuple[int, ...]:
+    strides, step = [], 1
+    for length in reversed(shape):
+        strides.append(step)
+        step *= max(length, 1)
+    return tuple(reversed(strides))
+
+
+def _bytes_under(array: np.ndarray) -> np.ndarray:
+    """The bytes from the first element of `array` to its last, as a flat uint8 array over the same memory."""
+    if array.size == 0:
+        return np.empty(0, np.uint8)
+    if array.flags.c_contiguous:
+        return array.reshape(-1).view(np.uint8)
+    last = sum((length - 1) * step for length, step in zip(array.shape, array.strides, strict=True))
+    first_element = array[(slice(0, 1),) * array.ndim].reshape(1).view(np.uint8)
+    return np.lib.stride_tricks.as_strided(first_element, (last + array.dtype.itemsize,), (1,))

@@ -1,0 +1,397 @@
+"""config.json: what the four supported kinds of checkpoint say, and that everything else is refused by name."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from llaisys_mini.errors import ConfigError
+from llaisys_mini.models.config import ModelConfig
+
+# The keys below are those of the published configs that the decoder depends on.
+QWEN2_5_0_5B = {
+    "architectures": ["Qwen2ForCausalLM"],
+    "attention_dropout": 0.0,
+    "bos_token_id": 151643,
+    "eos_token_id": 151645,
+    "hidden_act": "silu",
+    "hidden_size": 896,
+    "intermediate_size": 4864,
+    "max_position_embeddings": 32768,
+    "max_window_layers": 21,
+    "model_type": "qwen2",
+    "num_attention_heads": 14,
+    "num_hidden_layers": 24,
+    "num_key_value_heads": 2,
+    "rms_norm_eps": 1e-06,
+    "rope_theta": 1000000.0,
+    "sliding_window": 32768,
+    "tie_word_embeddings": True,
+    "torch_dtype": "bfloat16",
+    "use_sliding_window": False,
+    "use_mrope": False,
+    "vocab_size": 151936,
+}
+QWEN3_0_6B = {
+    "architectures": ["Qwen3ForCausalLM"],
+    "attention_bias": False,
+    "bos_token_id": 151643,
+    "eos_token_id": 151645,
+    "head_dim": 128,
+    "hidden_act": "silu",
+    "hidden_size": 1024,
+    "intermediate_size": 3072,
+    "max_position_embeddings": 40960,
+    "max_window_layers": 28,
+    "model_type": "qwen3",
+    "num_attention_heads": 16,
+    "num_hidden_layers": 28,
+    "num_key_value_heads": 8,
+    "rms_norm_eps": 1e-06,
+    "rope_scaling": None,
+    "rope_theta": 1000000,
+    "sliding_window": None,
+    "tie_word_embeddings": True,
+    "use_sliding_window": False,
+    "vocab_size": 151936,
+}
+DEEPSEEK_DISTILL_1_5B = QWEN2_5_0_5B | {
+    "hidden_size": 1536,
+    "num_attention_heads": 12,
+    "num_hidden_layers": 28,
+    "eos_token_id": 151643,
+    "max_position_embeddings": 131072,
+    "rope_theta": 10000,
+    "sliding_window": 4096,
+    "tie_word_embeddings": False,
+}
+
+
+def without(raw: dict, *keys: str) -> dict:
+    return {key: value for key, value in raw.items() if key not in keys}
+
+
+def test_qwen2_5():
+    config = ModelConfig.from_dict(QWEN2_5_0_5B)
+    assert (config.family, config.layers, config.hidden_size, config.intermediate_size) == ("qwen2", 24, 896, 4864)
+    assert (config.heads, config.kv_heads, config.head_dim) == (14, 2, 64)
+    assert (config.qkv_bias, config.output_bias, config.qk_norm, config.tied_embeddings) == (True, False, False, True)
+    assert config.rms_norm_eps == 1e-6
+    assert config.max_positions == 32768
+    assert config.windows == (None,) * 24, "sliding_window counts only with use_sliding_window"
+    assert config.stop_ids == {151645}
+    assert (config.bos_id, config.pad_id) == (151643, None)
+    assert config.generation == {}
+
+
+def test_qwen3():
+    config = ModelConfig.from_dict(QWEN3_0_6B)
+    assert (config.family, config.heads, config.kv_heads, config.head_dim) == ("qwen3", 16, 8, 128)
+    assert (config.qkv_bias, config.output_bias, config.qk_norm) == (False, False, True)
+
+
+def test_deepseek_distill_is_a_qwen2_with_its_own_head():
+    config = ModelConfig.from_dict(DEEPSEEK_DISTILL_1_5B)
+    assert (config.family, config.head_dim, config.tied_embeddings) == ("qwen2", 128, False)
+    assert config.rope.theta == 10000.0
+
+
+def test_qwen3_bias_is_on_all_four_projections():
+    config = ModelConfig.from_dict(QWEN3_0_6B | {"attention_bias": True})
+    assert (config.qkv_bias, config.output_bias) == (True, True)
+
+
+def test_default_head_dim_differs_between_families():
+    assert ModelConfig.from_dict(without(QWEN3_0_6B, "head_dim")).head_dim == 128
+    assert ModelConfig.from_dict(QWEN2_5_0_5B | {"head_dim": 32}).head_dim == 32
+
+
+def test_null_key_value_heads_means_as_many_as_query_heads():
+    assert ModelConfig.from_dict(QWEN2_5_0_5B | {"num_key_value_heads": None}).kv_heads == 14
+
+
+# ---- generation_config.json ----------------------------------------------------------------------------------
+
+
+def test_generation_config_wins_for_stop_ids_and_gives_defaults():
+    generation = {
+        "bos_token_id": 151643,
+        "eos_token_id": [151645, 151643],
+        "do_sample": True,
+        "temperature": 0.6,
+        "top_k": 20,
+        "top_p": 0.95,
+        "repetition_penalty": None,
+        "transformers_version": "4.51.0",
+    }
+    config = ModelConfig.from_dict(QWEN3_0_6B, generation)
+    assert config.stop_ids == {151645, 151643}
+    assert config.generation == {"do_sample": True, "temperature": 0.6, "top_k": 20, "top_p": 0.95}
+
+
+def test_stop_ids_may_be_absent_everywhere():
+    assert ModelConfig.from_dict(without(QWEN3_0_6B, "eos_token_id"), {"temperature": 1}).stop_ids == frozenset()
+
+
+@pytest.mark.parametrize(
+    "generation",
+    [{"temperature": "hot"}, {"top_k": 1.5}, {"top_p": -0.1}, {"do_sample": 1}, {"eos_token_id": "end"}, {"top_k": True}],
+)
+def test_ill_typed_generation_defaults_are_refused(generation):
+    (key,) = generation
+    with pytest.raises(ConfigError, match=rf"generation_config\.json: `{key}`"):
+        ModelConfig.from_dict(QWEN3_0_6B, generation)
+
+
+# ---- sliding windows -----------------------------------------------------------------------------------------
+
+SLIDING = {"use_sliding_window": True, "sliding_window": 512, "num_hidden_layers": 4}
+
+
+def test_layers_from_max_window_layers_on_slide():
+    config = ModelConfig.from_dict(QWEN2_5_0_5B | SLIDING | {"max_window_layers": 3})
+    assert config.windows == (None, None, None, 512)
+
+
+def test_layer_types_win_over_max_window_layers():
+    kinds = ["sliding_attention", "full_attention"] * 2
+    config = ModelConfig.from_dict(QWEN2_5_0_5B | SLIDING | {"layer_types": kinds})
+    assert config.windows == (512, None, 512, None)
+
+
+@pytest.mark.parametrize(
+    ("changes", "key"),
+    [
+        ({"sliding_window": None}, "sliding_window"),
+        ({"sliding_window": 0}, "sliding_window"),
+        ({"layer_types": ["full_attention"]}, "layer_types"),
+        ({"layer_types": ["full_attention"] * 3 + ["linear_attention"]}, "layer_types"),
+        ({"layer_types": ["sliding_attention"] * 4, "use_sliding_window": False}, "layer_types"),
+        ({"use_sliding_window": "yes"}, "use_sliding_window"),
+        ({"max_window_layers": -1}, "max_window_layers"),
+    ],
+)
+def test_contradictory_windows_are_refused(changes, key):
+    with pytest.raises(ConfigError, match=f"`{key}`"):
+        ModelConfig.from_dict(QWEN2_5_0_5B | SLIDING | changes)
+
+
+# ---- RoPE ----------------------------------------------------------------------------------------------------
+
+
+def test_plain_rope_is_the_geometric_series():
+    rope = ModelConfig.from_dict(QWEN3_0_6B).rope
+    assert rope.is_plain
+    assert rope.attention_factor == 1.0
+    assert rope.inverse_frequencies.dtype == np.float32
+    assert rope.inverse_frequencies.shape == (64,)
+    expected = [1_000_000.0 ** (-2 * i / 128) for i in range(64)]
+    np.testing.assert_allclose(rope.inverse_frequencies, expected, rtol=1e-7)
+    with pytest.raises(ValueError, match="read-only"):
+        rope.inverse_frequencies[0] = 2.0
+
+
+LAYOUTS = {
+    "old, type": {"rope_theta": 5e5, "rope_scaling": {"type": "linear", "factor": 4.0}},
+    "old, rope_type": {"rope_theta": 5e5, "rope_scaling": {"rope_type": "linear", "factor": 4.0}},
+    "new": {"rope_parameters": {"rope_type": "linear", "factor": 4.0, "rope_theta": 5e5}},
+    "theta in the dict wins": {
+        "rope_theta": 1e4,
+        "rope_parameters": {"rope_type": "linear", "factor": 4.0, "rope_theta": 5e5},
+    },
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
+def test_linear_scaling_in_every_layout(layout):
+    rope = ModelConfig.from_dict(without(QWEN3_0_6B, "rope_theta") | layout).rope
+    assert (rope.scaling, rope.theta, rope.is_plain, rope.attention_factor) == ("linear", 5e5, False, 1.0)
+    np.testing.assert_allclose(rope.inverse_frequencies, 5e5 ** (-np.arange(64) / 64) / 4.0, rtol=1e-7)
+
+
+def yarn(**settings) -> dict:
+    return QWEN3_0_6B | {"rope_scaling": {"type": "yarn", "factor": 4.0, **settings}}
+
+
+def test_yarn_keeps_fast_pairs_and_stretches_slow_ones():
+    rope = ModelConfig.from_dict(yarn(original_max_position_embeddings=32768)).rope
+    plain = ModelConfig.from_dict(QWEN3_0_6B).rope.inverse_frequencies
+    assert rope.scaling == "yarn"
+    assert rope.inverse_frequencies[0] == plain[0]
+    np.testing.assert_allclose(rope.inverse_frequencies[-1], plain[-1] / 4, rtol=1e-6)
+    ratio = plain / rope.inverse_frequencies
+    assert np.all(np.diff(ratio) >= -1e-6)
+    assert rope.attention_factor == pytest.approx(0.1 * math.log(4) + 1)
+
+
+def test_yarn_attention_factor_can_be_given_or_follow_from_mscale():
+    assert ModelConfig.from_dict(yarn(attention_factor=1.25)).rope.attention_factor == 1.25
+    both = ModelConfig.from_dict(yarn(mscale=0.7, mscale_all_dim=1.0)).rope.attention_factor
+    assert both == pytest.approx((0.07 * math.log(4) + 1) / (0.1 * math.log(4) + 1))
+
+
+def test_yarn_factor_may_follow_from_the_two_lengths():
+    implied = yarn(factor=None, original_max_position_embeddings=10240)
+    given = yarn(factor=4.0, original_max_position_embeddings=10240)
+    np.testing.assert_array_equal(
+        ModelConfig.from_dict(implied).rope.inverse_frequencies, ModelConfig.from_dict(given).rope.inverse_frequencies
+    )
+
+
+@pytest.mark.parametrize(
+    ("rope_scaling", "key"),
+    [
+        ({"type": "dynamic", "factor": 2.0}, "rope_type"),
+        ({"rope_type": "longrope"}, "rope_type"),
+        ({"rope_type": "llama3", "factor": 8.0}, "rope_type"),
+        ({"type": "linear"}, "factor"),
+        ({"type": "linear", "factor": "4"}, "factor"),
+        ({"type": "linear", "factor": 0.5}, "factor"),
+        ({"type": "yarn"}, "factor"),
+        ({"type": "yarn", "factor": 4.0, "beta_fast": 1, "beta_slow": 32}, "beta_fast"),
+        ({"type": "yarn", "factor": 4.0, "truncate": 1}, "truncate"),
+        ({"type": "yarn", "factor": 4.0, "original_max_position_embeddings": 0}, "original_max_position_embeddings"),
+        ({"type": "yarn", "factor": 4.0, "attention_factor": float("nan")}, "attention_factor"),
+        ({"type": "linear", "factor": 2.0, "short_factor": [1.0]}, "short_factor"),
+        ({"type": "default", "mrope_section": [16, 24, 24]}, "mrope_section"),
+        ({"type": "linear", "factor": 2.0, "partial_rotary_factor": 0.5}, "partial_rotary_factor"),
+        ({"full_attention": {"rope_type": "default"}}, "rope_scaling"),
+        ("yarn", "rope_scaling"),
+        ({"type": ["yarn"]}, "rope_type"),
+    ],
+)
+def test_rope_settings_that_are_not_supported_are_named(rope_scaling, key):
+    with pytest.raises(ConfigError, match=f"`{key}`"):
+        ModelConfig.from_dict(QWEN3_0_6B | {"rope_scaling": rope_scaling})
+
+
+# ---- refusals ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changes", "key", "says"),
+    [
+        ({"model_type": "qwen3_moe"}, "model_type", "mixture-of-experts"),
+        ({"model_type": "qwen2_moe"}, "model_type", "mixture-of-experts"),
+        ({"model_type": "qwen2_5_vl"}, "model_type", "text-only"),
+        ({"model_type": "llama"}, "model_type", '"llama"'),
+        ({"model_type": None}, "model_type", "missing"),
+        ({"model_type": ["qwen3"]}, "model_type", "qwen2"),
+        ({"num_experts": 128}, "num_experts", "mixture-of-experts"),
+        ({"vision_config": {"depth": 32}}, "vision_config", "text-only"),
+        ({"quantization_config": {"quant_method": "gptq"}}, "quantization_config", "quantised"),
+        ({"partial_rotary_factor": 0.5}, "partial_rotary_factor", "part of each head"),
+        ({"is_causal": False}, "is_causal", "look back"),
+        ({"auto_map": {"AutoModel": "modeling.Model"}}, "auto_map", "Python code"),
+        ({"hidden_act": "gelu"}, "hidden_act", '"silu"'),
+        ({"hidden_act": ["silu"]}, "hidden_act", '"silu"'),
+        ({"architectures": ["Qwen3ForSequenceClassification"]}, "architectures", "Qwen3ForCausalLM"),
+        ({"num_attention_heads": 12}, "num_attention_heads", "no multiple"),
+        ({"head_dim": 63}, "head_dim", "even"),
+        ({"hidden_size": 0}, "hidden_size", "from 1"),
+        ({"hidden_size": "1024"}, "hidden_size", "integer"),
+        ({"hidden_size": 1024.0}, "hidden_size", "integer"),
+        ({"num_hidden_layers": True}, "num_hidden_layers", "integer"),
+        ({"num_hidden_layers": 10**12}, "num_hidden_layers", "from 1 to"),
+        ({"rms_norm_eps": 0}, "rms_norm_eps", "above 0"),
+        ({"rms_norm_eps": float("inf")}, "rms_norm_eps", "finite"),
+        ({"rope_theta": -1}, "rope_theta", "above 1"),
+        ({"tie_word_embeddings": "true"}, "tie_word_embeddings", "true or false"),
+        ({"eos_token_id": 151936}, "eos_token_id", "0 to 151935"),
+        ({"bos_token_id": [1, 2]}, "bos_token_id", "one token id"),
+    ],
+)
+def test_what_is_not_supported_is_refused_by_name(changes, key, says):
+    with pytest.raises(ConfigError) as refused:
+        ModelConfig.from_dict(QWEN3_0_6B | changes)
+    message = str(refused.value)
+    assert message.startswith(f"config.json: `{key}`")
+    assert says in message
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "vocab_size",
+        "hidden_size",
+        "intermediate_size",
+        "num_hidden_layers",
+        "num_attention_heads",
+        "num_key_value_heads",
+        "max_position_embeddings",
+        "rms_norm_eps",
+        "rope_theta",
+    ],
+)
+def test_missing_keys_are_named(key):
+    with pytest.raises(ConfigError, match=f"`{key}` is missing"):
+        ModelConfig.from_dict(without(QWEN3_0_6B, key))
+
+
+def test_qwen2_refuses_what_only_qwen3_can_have():
+    with pytest.raises(ConfigError, match="`attention_bias`"):
+        ModelConfig.from_dict(QWEN2_5_0_5B | {"attention_bias": False})
+    with pytest.raises(ConfigError, match="`hidden_size` is 897"):
+        ModelConfig.from_dict(QWEN2_5_0_5B | {"hidden_size": 897})
+
+
+values = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
+values = values | st.lists(values, max_size=3) | st.dictionaries(st.text(max_size=5), values, max_size=3)
+
+
+@settings(max_examples=300, deadline=None)
+@given(key=st.sampled_from([*QWEN3_0_6B, "layer_types", "rope_parameters", "num_experts"]), value=values)
+def test_any_value_of_any_key_is_accepted_or_refused_in_plain_words(key, value):
+    for raw in (QWEN3_0_6B, QWEN2_5_0_5B):
+        try:
+            config = ModelConfig.from_dict(raw | {key: value})
+        except ConfigError as refused:
+            assert str(refused).startswith("config.json: `")
+        else:
+            assert config.heads % config.kv_heads == 0
+            assert len(config.windows) == config.layers
+            assert config.rope.inverse_frequencies.shape == (config.head_dim // 2,)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    key=st.sampled_from(["type", "factor", "beta_fast", "beta_slow", "mscale", "mscale_all_dim", "attention_factor",
+                         "original_max_position_embeddings", "truncate", "rope_theta"]),
+    value=values,
+)  # fmt: skip
+def test_any_yarn_setting_is_accepted_or_refused_in_plain_words(key, value):
+    try:
+        rope = ModelConfig.from_dict(yarn(**{key: value})).rope
+    except ConfigError:
+        return
+    assert np.all(np.isfinite(rope.inverse_frequencies))
+    assert np.isfinite(rope.attention_factor)
+
+
+# ---- files ---------------------------------------------------------------------------------------------------
+
+
+def test_a_folder_is_read_with_and_without_generation_config(tmp_path):
+    (tmp_path / "config.json").write_text(json.dumps(QWEN3_0_6B))
+    assert ModelConfig.from_folder(tmp_path).generation == {}
+    (tmp_path / "generation_config.json").write_text(json.dumps({"eos_token_id": [7], "top_k": 20}))
+    config = ModelConfig.from_folder(str(tmp_path))
+    assert config.stop_ids == {7}
+    assert config.generation == {"top_k": 20}
+
+
+def test_a_missing_config_is_named(tmp_path):
+    with pytest.raises(ConfigError, match=r"config\.json does not exist"):
+        ModelConfig.from_folder(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"null", b"\xff\xfe", b"[" * 100_000])
+@pytest.mark.parametrize("name", ["config.json", "generation_config.json"])
+def test_broken_json_is_refused(tmp_path, name, content):
+    (tmp_path / "config.json").write_text(json.dumps(QWEN3_0_6B))
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ConfigError, match=rf"{name}"):
+        ModelConfig.from_folder(tmp_path)
