@@ -97,7 +97,8 @@ class Checkpoint(Mapping[str, Tensor]):
         )
 
     def __getitem__(self, name: str) -> Tensor:
-        """The tensor over the file's own bytes; nothing is copied. Raises KeyError, or CheckpointError for its dtype."""
+        """The tensor over the file's own bytes; nothing is copied. Raises KeyError, or CheckpointError for a dtype that
+        NumPy does not have."""
         entry = self.stored[name]
         if entry.dtype not in _READABLE:
             raise _wrong_dtype(name, entry)
@@ -139,7 +140,10 @@ class Checkpoint(Mapping[str, Tensor]):
 
 
 def read_header(path: Path | str) -> dict[str, StoredTensor]:
-    """What a safetensors file holds, by name, in the order of the bytes. Raises CheckpointError if it is inconsistent."""
+    """What a safetensors file holds, by name, in the order of the bytes.
+
+    Raises CheckpointError where the header contradicts itself or the file.
+    """
     path = Path(path)
     header, data_start, file_size = _read_json_header(path)
     entries = {
@@ -151,7 +155,7 @@ def read_header(path: Path | str) -> dict[str, StoredTensor]:
     for name, entry in entries.items():
         if entry.end > file_size:
             missing = entry.end - file_size
-            raise _broken(path, f"tensor {name!r:.80} ends {missing} bytes after the end of the file, which is cut short")
+            raise _broken(path, f"tensor {name!r:.80} ends {missing} bytes after the end of the file")
         if entry.begin != position:
             how = "overlaps the tensor before it" if entry.begin < position else "leaves a gap before it"
             raise _broken(path, f"tensor {name!r:.80} {how}")
@@ -189,7 +193,7 @@ def _read_json_header(path: Path) -> tuple[dict[str, Any], int, int]:
             file_size = os.fstat(file.fileno()).st_size
             start = file.read(len(_LFS_POINTER))
             if start == _LFS_POINTER:
-                raise CheckpointError(f"{path} is only a Git LFS pointer to the weights. Run `git lfs pull` to get them.")
+                raise CheckpointError(f"{path} is only a Git LFS pointer. Run `git lfs pull` to get the weights.")
             if len(start) < 8:
                 raise _broken(path, "it is too short for a safetensors file")
             length = int.from_bytes(start[:8], "little")
@@ -230,7 +234,7 @@ def _stored_tensor(path: Path, name: str, entry: Any, data_start: int) -> Stored
         raise _broken(path, f"tensor {name!r:.80} has impossible data_offsets")
     begin, end = offsets
     if 8 * (end - begin) != math.prod(shape) * _BITS[dtype]:
-        raise _broken(path, f"tensor {name!r:.80} takes {end - begin} bytes, which does not fit {dtype} of shape {shape}")
+        raise _broken(path, f"tensor {name!r:.80} has {end - begin} bytes, which does not fit {dtype} of shape {shape}")
     return StoredTensor(path, dtype, tuple(shape), data_start + begin, data_start + end)
 
 

@@ -23,7 +23,7 @@ import numpy as np
 
 from llaisys_mini import dtypes
 from llaisys_mini.errors import ContractError
-from llaisys_mini.tensor import Tensor
+from llaisys_mini.tensor import Tensor, contiguous_strides
 
 UNIT_ROUNDOFF = 2.0**-24
 """Largest relative error of rounding one number to float32."""
@@ -96,6 +96,16 @@ class Mistake:
     function: Callable
 
 
+@dataclass(frozen=True, slots=True)
+class _Output:
+    """One output of a call: what the caller gets, and the shape its kernel sees."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    strides: tuple[int, ...]  # in elements
+    seen_shape: tuple[int, ...]
+
+
 @dataclass(slots=True)
 class _Plan:
     """What a call with arguments of certain shapes and dtypes needs: worked out once, then looked up."""
@@ -104,13 +114,14 @@ class _Plan:
     reshapes: list[tuple[int, tuple[int, ...]]]  # (argument, the shape its kernel sees)
     views: list[tuple[int, np.dtype]]  # (argument, the integer dtype its kernel sees)
     scalars: list[int]
-    outputs: list[tuple[tuple[int, ...], np.dtype, tuple[int, ...]]]  # (shape, dtype, the shape the kernel sees)
+    outputs: list[_Output]
+    merges_outputs: bool = False  # whether a kernel sees any output in another shape than the caller
 
 
 class Operator:
     """A function with a fixed contract, answered by one of its kernels. Call it like a function.
 
-    Arrays go in as NumPy arrays or Tensors, C-contiguous; results come back as the same kind. `out=` takes the
+    Arrays go in as NumPy arrays or Tensors, C-contiguous; results come back as the kind of the first argument. `out=` takes the
     array (or tuple of arrays) to write into. Raises ContractError for arguments the contract does not allow.
     """
 
@@ -240,17 +251,22 @@ class Operator:
         if named or len(arguments) != len(self.inputs):
             arguments = self._bind(arguments, named)
         values, plan = self._prepare(arguments)
-        results = self._allocate(plan) if out is None else self._accept(out, plan, arguments)
+        if out is None:
+            results = [np.empty(output.shape, output.dtype) for output in plan.outputs]
+        else:
+            results = self._accept(out, plan, arguments)
         function = self._functions.get(("cpu", plan.variant))
         if function is None:
             function = self._choose("cpu", plan.variant)
-        function(*values, *_as_kernels_see(results, plan))
+        function(*values, *(_as_kernels_see(results, plan) if plan.merges_outputs else results))
         if _observer is not None:
             _observer(self, arguments, results)
         if out is not None:
             return out
-        if any(type(value) is Tensor for value in arguments):
-            results = [Tensor.from_numpy(result) for result in results]
+        if type(arguments[0]) is Tensor:
+            results = [
+                Tensor.over(array, output.strides) for array, output in zip(results, plan.outputs, strict=True)
+            ]
         return results[0] if len(results) == 1 else tuple(results)
 
     def run_with(self, function: Callable, inputs: dict[str, object], outputs: list[np.ndarray]) -> None:
@@ -285,9 +301,6 @@ class Operator:
             values[position] = float(values[position])
         return values, plan
 
-    def _allocate(self, plan):
-        return [np.empty(shape, dtype) for shape, dtype, _ in plan.outputs]
-
     def _choose(self, device, variant):
         from llaisys_mini.kernels.choice import answering_kernel
 
@@ -313,12 +326,12 @@ class Operator:
         if len(given) != len(plan.outputs):
             raise ContractError(f"{self.name}: out needs {len(plan.outputs)} arrays ({', '.join(self.outputs)})")
         results = []
-        for name, target, (shape, dtype, _) in zip(self.outputs, given, plan.outputs, strict=True):
+        for name, target, output in zip(self.outputs, given, plan.outputs, strict=True):
             if not self.is_elementwise and any(target is value for value in arguments):
                 raise ContractError(f"{self.name}: {name} is also an input; pass an array of its own")
             array = target.numpy() if type(target) is Tensor else target
-            if not isinstance(array, np.ndarray) or array.shape != shape or array.dtype != dtype:
-                raise ContractError(f"{self.name}: {name} must be {dtype.name} {shape}, not {_describe(target)}")
+            if not isinstance(array, np.ndarray) or (array.shape, array.dtype) != (output.shape, output.dtype):
+                raise ContractError(f"{self.name}: {name} must be {output.dtype.name} {output.shape}, not {_describe(target)}")
             if not array.flags.c_contiguous or not array.flags.writeable:
                 raise ContractError(f"{self.name}: {name} must be C-contiguous and writable")
             results.append(array)
@@ -370,7 +383,8 @@ class Operator:
         for spec in self.outputs.values():
             named = tuple(dims[dim] for dim in spec.dims if dim != "...")
             shape, seen_shape = ((*front, *named), (math.prod(front), *named)) if spec.any_leading else (named, named)
-            plan.outputs.append((shape, spec.allowed[0], seen_shape))
+            plan.outputs.append(_Output(shape, spec.allowed[0], contiguous_strides(shape), seen_shape))
+            plan.merges_outputs = plan.merges_outputs or shape != seen_shape
         if len(self._plans) >= 8192:  # decoding makes one per cache length; a long run must not grow without end
             self._plans.clear()
         self._plans[key] = plan
@@ -404,10 +418,7 @@ def operator(function: Callable) -> Operator:
 
 def _as_kernels_see(results, plan):
     """The output arrays with their leading dimensions merged into one."""
-    return [
-        result if result.shape == shape else result.reshape(shape)
-        for result, (_, _, shape) in zip(results, plan.outputs, strict=True)
-    ]
+    return [result.reshape(output.seen_shape) for result, output in zip(results, plan.outputs, strict=True)]
 
 
 def _as_list(result) -> list[np.ndarray]:

@@ -4,6 +4,7 @@ Only files that this package reads are downloaded, into the Hub's usual cache, a
 is not supported is refused before gigabytes of weights arrive.
 """
 
+import os
 import re
 from pathlib import Path
 
@@ -31,17 +32,17 @@ def find_model(path_or_id: str | Path) -> Path:
     An existing folder comes first. Raises CheckpointError where nothing is found or the download fails, and ConfigError
     where a model of the Hub is not supported.
     """
-    folder = Path(path_or_id).expanduser()
-    if folder.is_dir():
+    name = str(path_or_id)
+    folder = Path(os.path.expanduser(name))
+    if name and folder.is_dir():
         return folder
     if folder.is_file():
         raise CheckpointError(f"{folder} is a file. Give the folder that holds config.json and the weights.")
-    name = str(path_or_id)
     if name == SHIPPED:
         return _shipped()
     if isinstance(path_or_id, Path) or not _MODEL_ID.fullmatch(name):
         raise CheckpointError(
-            f'{name} is not an existing folder. Give a folder, "{SHIPPED}" for the shipped model, '
+            f'{name!r} is not an existing folder. Give a folder, "{SHIPPED}" for the shipped model, '
             'or a model id such as "Qwen/Qwen3-0.6B".'
         )
     ModelConfig.from_folder(_download(name, _DESCRIPTIONS))
@@ -50,8 +51,8 @@ def find_model(path_or_id: str | Path) -> Path:
 
 def _shipped() -> Path:
     folder = shipped_model()
-    if not folder.is_dir():
-        raise CheckpointError(f"The shipped model is missing: {folder} does not exist. Restore it from the repository.")
+    if not (folder / "config.json").is_file():
+        raise CheckpointError(f"The shipped model is missing from {folder}. Restore that folder from the repository.")
     return folder
 
 
@@ -63,7 +64,7 @@ def _download(model_id: str, patterns: list[str]) -> Path:
     try:
         return Path(huggingface_hub.snapshot_download(model_id, allow_patterns=patterns))
     except errors.GatedRepoError:
-        problem = "its owner gives access only to people who asked; accept the terms on its page and run `hf auth login`"
+        problem = "its owner gives access only on request; accept the terms on its page and run `hf auth login`"
     except errors.RepositoryNotFoundError:
         problem = "there is no such public model; check the spelling, or run `hf auth login` if it is private"
     except errors.HFValidationError:
@@ -74,7 +75,7 @@ def _download(model_id: str, patterns: list[str]) -> Path:
     except (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled):
         problem = "the Hugging Face Hub cannot be reached and it was not downloaded before"
     except Exception as failure:  # whatever the network stack below raises, from a full disk to a broken certificate
-        problem = f"{failure or type(failure).__name__}".strip().splitlines()[0].rstrip(".")
+        problem = (str(failure).strip() or type(failure).__name__).splitlines()[0].rstrip(".")
     raise CheckpointError(
         f"{model_id} cannot be downloaded: {problem}. To use files you already have, give their folder instead."
     )

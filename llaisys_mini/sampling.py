@@ -40,11 +40,11 @@ class Sampler:
         seed: the same seed gives the same choices; None gives others each time.
         Raises GenerationError for a value out of its range.
         """
-        self.temperature = _number("temperature", temperature, 0.0, math.inf)
+        self.temperature = _number("temperature", temperature, 0.0)
         self.top_k = _integer("top_k", top_k)
         self.top_p = _number("top_p", top_p, 0.0, 1.0, may_equal_least=False)
         self.min_p = _number("min_p", min_p, 0.0, 1.0)
-        self.repetition_penalty = _number("repetition_penalty", repetition_penalty, 0.0, math.inf, may_equal_least=False)
+        self.repetition_penalty = _number("repetition_penalty", repetition_penalty, 0.0, may_equal_least=False)
         self.seed = None if seed is None else _integer("seed", seed)
         self._random = np.random.default_rng(self.seed)
 
@@ -147,7 +147,7 @@ def _require_possible(largest: float) -> None:
         raise GenerationError(f"The logits hold {what}, so no token can be chosen; check the kernels that made them.")
 
 
-def _number(name: str, value: Any, least: float, most: float, *, may_equal_least: bool = True) -> float:
+def _number(name: str, value: Any, least: float, most: float = math.inf, *, may_equal_least: bool = True) -> float:
     is_number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
     in_range = is_number and math.isfinite(value) and least <= value <= most and (may_equal_least or value > least)
     if not in_range:

@@ -23,13 +23,21 @@ class TensorError(UserError, ValueError):
 
 
 class Storage:
-    """A run of bytes on one device. `data` is a uint8 array [bytes] that the tensors over it share."""
+    """A run of bytes on one device, shared by the tensors over it: the memory under `array`."""
 
-    __slots__ = ("data", "device")
+    __slots__ = ("_array", "_data", "device")
 
-    def __init__(self, data: np.ndarray, device: str = "cpu"):
-        self.data = data
+    def __init__(self, array: np.ndarray, device: str = "cpu"):
+        self._array = array
+        self._data = None
         self.device = device
+
+    @property
+    def data(self) -> np.ndarray:
+        """The bytes as a flat uint8 array."""
+        if self._data is None:  # made when it is needed: most results are used whole
+            self._data = _bytes_under(self._array)
+        return self._data
 
 
 class Tensor:
@@ -46,14 +54,14 @@ class Tensor:
         self.offset = offset
         self.shape = tuple(shape)
         self.strides = tuple(strides)
-        self.dtype = np.dtype(dtype)
+        self.dtype = dtype
         self._array = None
 
     # ---- making tensors --------------------------------------------------------------------------------------
 
     @classmethod
     def empty(cls, shape: Sequence[int], dtype=dtypes.float32, device: str = "cpu") -> "Tensor":
-        """A new contiguous tensor whose numbers are not set yet. Raises DeviceError for a device that is absent."""
+        """A new contiguous tensor whose numbers are not set yet. dtype: NumPy's or its name. Raises DeviceError for a device that is absent."""
         if device != "cpu":
             raise DeviceError(f"device {device!r} is not available: tensors live on 'cpu' in this version")
         array = np.empty(tuple(shape), dtypes.BY_NAME.get(dtype, dtype) if isinstance(dtype, str) else dtype)
@@ -70,9 +78,13 @@ class Tensor:
                 f"strides of {array.strides} bytes are not whole, forward steps of {item}-byte elements; "
                 "copy it first with np.ascontiguousarray"
             )
-        strides = tuple(step // item for step in array.strides)
-        tensor = cls(Storage(_bytes_under(array)), 0, array.shape, strides, array.dtype)
-        tensor._array = array.view(np.ndarray)
+        return cls.over(array.view(np.ndarray), tuple(step // item for step in array.strides))
+
+    @classmethod
+    def over(cls, array: np.ndarray, strides: tuple[int, ...]) -> "Tensor":
+        """`from_numpy` for an ndarray whose strides in elements are known already: for the path of every token."""
+        tensor = cls(Storage(array), 0, array.shape, strides, array.dtype)
+        tensor._array = array
         return tensor
 
     # ---- looking ---------------------------------------------------------------------------------------------
@@ -111,7 +123,7 @@ class Tensor:
         Raises TensorError where the strides cannot express it without moving numbers (use `contiguous()` first).
         """
         shape = _complete(_flatten(shape), self.size)
-        strides = _strides_of_view(self.shape, self.strides, shape)
+        strides = contiguous_strides(shape) if self.is_contiguous() else _strides_of_view(self.shape, self.strides, shape)
         if strides is None:
             raise TensorError(
                 f"cannot view shape {self.shape} with strides {self.strides} as {shape} without a copy; "
@@ -213,7 +225,7 @@ def _strides_of_view(old_shape, old_strides, new_shape) -> tuple[int, ...] | Non
     inside one block. Both are matched from the last dimension forwards.
     """
     if math.prod(new_shape) == 0:
-        return _contiguous_strides(new_shape)
+        return contiguous_strides(new_shape)
     blocks = []  # (elements, step of the innermost element), last block first
     for length, stride in zip(reversed(old_shape), reversed(old_strides), strict=True):
         if length == 1:
@@ -236,7 +248,8 @@ def _strides_of_view(old_shape, old_strides, new_shape) -> tuple[int, ...] | Non
     return tuple(reversed(strides))
 
 
-def _contiguous_strides(shape) -> tuple[int, ...]:
+def contiguous_strides(shape: Sequence[int]) -> tuple[int, ...]:
+    """Strides, in elements, of a tensor of this shape whose elements lie next to each other."""
     strides, step = [], 1
     for length in reversed(shape):
         strides.append(step)

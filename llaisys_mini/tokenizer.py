@@ -133,7 +133,7 @@ class Tokenizer:
         except TokenizerError:
             raise
         except Exception as problem:  # the template is foreign code: anything may come out of it
-            raise TokenizerError(f"The chat template of {self._where} failed on this conversation: {problem}.") from None
+            raise TokenizerError(f"The chat template of {self._where} failed on these messages: {problem}.") from None
 
     @cached_property
     def _compiled_template(self) -> jinja2.Template:
@@ -211,7 +211,7 @@ class TextStream:
 class _GenerationBlock(jinja2.ext.Extension):
     """`{% generation %}...{% endgeneration %}`, with which some templates mark what to train on: here just its body."""
 
-    tags = {"generation"}
+    tags = frozenset({"generation"})
 
     def parse(self, parser: jinja2.parser.Parser) -> list[jinja2.nodes.Node]:
         next(parser.stream)
@@ -250,7 +250,7 @@ def _plain_messages(messages: Sequence[Mapping[str, Any]]) -> list[dict[str, Any
 
 
 def _find_template(folder: Path, settings: Mapping[str, Any]) -> str | None:
-    """The template's source: chat_template.jinja, else `chat_template` of tokenizer_config.json, a text or named texts."""
+    """The source: chat_template.jinja, else `chat_template` of tokenizer_config.json, a text or several named texts."""
     if (folder / "chat_template.jinja").is_file():
         return _read_text(folder / "chat_template.jinja")
     template = settings.get("chat_template")

@@ -147,7 +147,10 @@ TWO = {"a": entry(), "b": entry(offsets=(8, 16))}
         (file_bytes(b"[" * 50_000), "not valid JSON"),
         (file_bytes(b"[]"), "not a JSON object"),
         (file_bytes(b'{"a": {}, "a": {}}'), "'a' occurs twice"),
-        (file_bytes(b'{"a": {"dtype": "F32", "dtype": "F16", "shape": [0], "data_offsets": [0, 0]}}'), "'dtype' occurs"),
+        (
+            file_bytes(b'{"a": {"dtype": "F32", "dtype": "F16", "shape": [0], "data_offsets": [0, 0]}}'),
+            "'dtype' occurs",
+        ),
         (file_bytes({"a": [1]}), "not a JSON object"),
         (file_bytes({"a": entry(dtype="F33")}, bytes(8)), "unknown dtype 'F33'"),
         (file_bytes({"a": entry(dtype=None)}, bytes(8)), "unknown dtype"),
@@ -248,7 +251,10 @@ FIRST, SECOND = "model-00001-of-00002.safetensors", "model-00002-of-00002.safete
 
 @pytest.fixture
 def sharded(tmp_path):
-    arrays = {FIRST: {"a": np.ones(3, np.float32)}, SECOND: {"b": np.full((2, 2), 2, BF16), "c": np.zeros(1, np.float16)}}
+    arrays = {
+        FIRST: {"a": np.ones(3, np.float32)},
+        SECOND: {"b": np.full((2, 2), 2, BF16), "c": np.zeros(1, np.float16)},
+    }
     write_shards(tmp_path, arrays)
     return tmp_path
 
@@ -280,14 +286,18 @@ def test_a_damaged_shard_is_named(sharded):
         Checkpoint.open(sharded)
 
 
-@pytest.mark.parametrize("shard", ["../secret.safetensors", "/etc/passwd", "", ".", "..", "a\0.safetensors", "x" * 5000])
+@pytest.mark.parametrize(
+    "shard", ["../secret.safetensors", "/etc/passwd", "", ".", "..", "a\0.safetensors", "x" * 5000]
+)
 def test_an_index_cannot_point_outside_its_folder(tmp_path, shard):
     write_index(tmp_path, {"a": shard})
     with pytest.raises(CheckpointError, match="not the name of a safetensors file"):
         Checkpoint.open(tmp_path)
 
 
-@pytest.mark.parametrize("content", [b"", b"[]", b"{}", b'{"weight_map": 3}', b'{"weight_map": {"a": 3}}', b"\xff", b"[" * 50_000])
+@pytest.mark.parametrize(
+    "content", [b"", b"[]", b"{}", b'{"weight_map": 3}', b'{"weight_map": {"a": 3}}', b"\xff", b"[" * 50_000]
+)
 def test_a_broken_index_is_refused(tmp_path, content):
     (tmp_path / "model.safetensors.index.json").write_bytes(content)
     with pytest.raises(CheckpointError, match=r"model\.safetensors\.index\.json is broken"):

@@ -42,7 +42,7 @@ def test_low_temperature_sharpens_and_high_flattens():
 
 
 def test_a_tiny_temperature_does_not_overflow():
-    with np.errstate(all="raise"):
+    with np.errstate(divide="raise", over="raise", invalid="raise"):
         np.testing.assert_array_equal(Sampler(temperature=1e-300).probabilities(FOUR), [1, 0, 0, 0])
 
 
@@ -53,7 +53,9 @@ def test_top_k_keeps_k_and_what_ties_with_the_last():
     assert np.count_nonzero(Sampler(temperature=1.0, top_k=100).probabilities(tied)) == 4
 
 
-@pytest.mark.parametrize(("top_p", "kept"), [(0.01, 1), (0.49, 1), (0.51, 2), (0.79, 2), (0.81, 3), (0.96, 4), (1.0, 4)])
+@pytest.mark.parametrize(
+    ("top_p", "kept"), [(0.01, 1), (0.49, 1), (0.51, 2), (0.79, 2), (0.81, 3), (0.96, 4), (1.0, 4)]
+)
 def test_top_p_keeps_the_fewest_that_reach_it(top_p, kept):
     distribution = Sampler(temperature=1.0, top_p=top_p).probabilities(FOUR)
     assert np.count_nonzero(distribution) == kept
@@ -102,7 +104,8 @@ def test_draws_follow_the_distribution():
 def test_a_seed_fixes_the_choices():
     logits = np.random.default_rng(1).standard_normal(1000).astype(np.float32)
     first, again, other = (
-        [sampler(logits) for _ in range(20)] for sampler in (Sampler(1.0, seed=7), Sampler(1.0, seed=7), Sampler(1.0, seed=8))
+        [sampler(logits) for _ in range(20)]
+        for sampler in (Sampler(1.0, seed=7), Sampler(1.0, seed=7), Sampler(1.0, seed=8))
     )
     assert first == again
     assert first != other
@@ -111,7 +114,13 @@ def test_a_seed_fixes_the_choices():
 @pytest.mark.parametrize("temperature", [0.0, 1.0])
 @pytest.mark.parametrize(
     ("logits", "says"),
-    [([1.0, np.nan], "NaN"), ([-np.inf, -np.inf], "-inf"), ([1.0, np.inf], r"\+inf"), ([[1.0]], "shape"), ([], "shape")],
+    [
+        ([1.0, np.nan], "NaN"),
+        ([-np.inf, -np.inf], "-inf"),
+        ([1.0, np.inf], r"\+inf"),
+        ([[1.0]], "shape"),
+        ([], "shape"),
+    ],
 )
 def test_impossible_logits_are_refused(temperature, logits, says):
     for act in (Sampler(temperature), Sampler(temperature).probabilities):

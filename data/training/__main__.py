@@ -13,23 +13,30 @@ MODEL_FOLDER = Path(__file__).resolve().parents[1] / "models" / "mini"
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m data.training", description=__doc__)
-    parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()) / "llaisys-mini-training",
-                        help="scratch folder: tokenizer, checkpoint and log; a second call goes on from there")
+    parser.add_argument(
+        "--work",
+        type=Path,
+        default=Path(tempfile.gettempdir()) / "llaisys-mini-training",
+        help="scratch folder: tokenizer, checkpoint and log; a second call goes on from there",
+    )
     parser.add_argument("--output", type=Path, default=MODEL_FOLDER, help="where the finished model goes")
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--no-compile", action="store_true", help="train without torch.compile (no C++ compiler needed, slower)")
-    parser.add_argument("--skip-evaluation", action="store_true", help="train and write the model, but do not evaluate it")
+    parser.add_argument("--workers", type=int, default=2, help="training processes, one per core")
+    parser.add_argument(
+        "--no-compile", action="store_true", help="train without torch.compile (no C++ compiler needed, slower)"
+    )
+    parser.add_argument(
+        "--skip-evaluation", action="store_true", help="train and write the model, but do not evaluate it"
+    )
     options = parser.parse_args()
-
-    import torch
 
     from .tokenizer import load_or_train_tokenizer
     from .train import train, write_model
 
-    torch.set_num_threads(options.threads)
     finished = options.work / "model"
-    tokenizer = load_or_train_tokenizer(finished)
-    training = train(options.work, tokenizer, compiled=not options.no_compile)
+    load_or_train_tokenizer(finished)
+    training = train(
+        options.work, finished / "tokenizer.json", workers=options.workers, compiled=not options.no_compile
+    )
     write_model(training, finished)
     options.output.mkdir(parents=True, exist_ok=True)
     for file in sorted(finished.iterdir()):

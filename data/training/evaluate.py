@@ -58,8 +58,17 @@ def complete(model: Any, prompts: Sequence[str], sampling: Sampling, max_new_tok
     completions = []
     for seed, prompt in enumerate(prompts):
         options = {} if sampling.temperature == 0 else {"top_k": sampling.top_k, "top_p": sampling.top_p, "seed": seed}
-        ids = list(model.generate(model.tokenizer.encode(prompt), max_new_tokens=max_new_tokens, temperature=sampling.temperature, **options))
-        completions.append(as_completion(model.tokenizer.decode(ids), len(ids) < max_new_tokens, not set(turn_start) & set(ids)))
+        ids = list(
+            model.generate(
+                model.tokenizer.encode(prompt),
+                max_new_tokens=max_new_tokens,
+                temperature=sampling.temperature,
+                **options,
+            )
+        )
+        completions.append(
+            as_completion(model.tokenizer.decode(ids), len(ids) < max_new_tokens, not set(turn_start) & set(ids))
+        )
     return completions
 
 
@@ -77,15 +86,22 @@ def answer_of(completion: Completion) -> str:
 # ---------------------------------------------------------------------------------------------------------------------
 # Does a story hang together?
 
-KIND_OF_WORD = {form: kind for kind, plural in tables.PLURALS.items() for form in (kind, plural) if kind in tables.KINDS}
-GENDER = {name: "she" for name in tables.GIRL_NAMES + tables.RARE_GIRL_NAMES} | {name: "he" for name in tables.BOY_NAMES + tables.RARE_BOY_NAMES}
+KIND_OF_WORD = {
+    form: kind for kind, plural in tables.PLURALS.items() for form in (kind, plural) if kind in tables.KINDS
+}
+GENDER = dict.fromkeys(tables.GIRL_NAMES + tables.RARE_GIRL_NAMES, "she") | dict.fromkeys(
+    tables.BOY_NAMES + tables.RARE_BOY_NAMES, "he"
+)
 CAPITALIZED_WORDS = {"I", "Sunday", "Grandmother"}  # the only ones of the training text that are no names
 _KIND = "(" + "|".join(sorted(tables.KINDS, key=len, reverse=True)) + ")"
 _NAME = r"([A-Z]\w+)"
 _PLACE = "(?:" + "|".join(map(re.escape, tables.PLACES.values())) + ")"
 HERO_PATTERN = re.compile(rf"(?:an?|an? (?:little|small|young)) {_KIND} named {_NAME}\b")
-INTRODUCTIONS = [(re.compile(rf"\ban? (?:little |small |young )?{_KIND} named {_NAME}\b"), 1, 2), (re.compile(rf"\b{_NAME}, an? {_KIND}\b"), 2, 1),
-                 (re.compile(rf"\b{_NAME} was an? {_KIND}\b"), 2, 1)]
+INTRODUCTIONS = [
+    (re.compile(rf"\ban? (?:little |small |young )?{_KIND} named {_NAME}\b"), 1, 2),
+    (re.compile(rf"\b{_NAME}, an? {_KIND}\b"), 2, 1),
+    (re.compile(rf"\b{_NAME} was an? {_KIND}\b"), 2, 1),
+]
 
 
 @dataclass(frozen=True)
@@ -102,7 +118,9 @@ class StoryCheck:
     pronouns_agree: bool | None  # None where hero and friend differ in pronoun, so that nothing can be said
 
 
-def check_story(text: str, ended: bool = True, hero: str | None = None, kind: str | None = None, thing: str | None = None) -> StoryCheck:
+def check_story(
+    text: str, ended: bool = True, hero: str | None = None, kind: str | None = None, thing: str | None = None
+) -> StoryCheck:
     """Check one story against itself and against what was asked for (`hero`, `kind`, `thing`)."""
     problems: list[str] = []
     paragraphs = text.strip().split("\n\n")
@@ -196,7 +214,13 @@ class Evaluation:
         self.results: list[Result] = []
         self.answers = self.well_formed = 0
 
-    def ask(self, conversations: Sequence[list[Message]], sampling: Sampling = GREEDY, thinking: bool = True, limit: int = 400) -> list[Completion]:
+    def ask(
+        self,
+        conversations: Sequence[list[Message]],
+        sampling: Sampling = GREEDY,
+        thinking: bool = True,
+        limit: int = 400,
+    ) -> list[Completion]:
         prompts = [self.model.tokenizer.render_chat(messages, enable_thinking=thinking) for messages in conversations]
         completions = complete(self.model, prompts, sampling, limit)
         self.answers += len(completions)
@@ -206,15 +230,24 @@ class Evaluation:
     def add(self, name: str, verdicts: Sequence[bool], required: float | None = None, **details: Any) -> None:
         self.results.append(Result(name, sum(verdicts), len(verdicts), required, details))
 
-    def ask_turns(self, name: str, turns: Sequence[Any], required: float | None, thinking: bool = True, groups: Sequence[str] = ()) -> None:
+    def ask_turns(
+        self, name: str, turns: Sequence[Any], required: float | None, thinking: bool = True, groups: Sequence[str] = ()
+    ) -> None:
         """Ask each question on its own and demand the very answer."""
-        answers = [answer_of(c) for c in self.ask([[user(turn.question)] for turn in turns], thinking=thinking, limit=160)]
+        answers = [
+            answer_of(c) for c in self.ask([[user(turn.question)] for turn in turns], thinking=thinking, limit=160)
+        ]
         verdicts = [answer == turn.answer for answer, turn in zip(answers, turns, strict=True)]
-        wrong = [{"question": t.question, "expected": t.answer, "answered": a} for t, a, ok in zip(turns, answers, verdicts, strict=True) if not ok]
+        wrong = [
+            {"question": t.question, "expected": t.answer, "answered": a}
+            for t, a, ok in zip(turns, answers, verdicts, strict=True)
+            if not ok
+        ]
         details: dict[str, Any] = {"wrong": wrong[:12]}
         if groups:
             details["by_relation"] = {
-                group: f"{sum(v for v, g in zip(verdicts, groups, strict=True) if g == group)} of {groups.count(group)}" for group in dict.fromkeys(groups)
+                group: f"{sum(v for v, g in zip(verdicts, groups, strict=True) if g == group)} of {groups.count(group)}"
+                for group in dict.fromkeys(groups)
             }
         self.add(name, verdicts, required, **details)
 
@@ -223,9 +256,15 @@ class Evaluation:
     def stories(self, count: int) -> None:
         writer = Writer(SEED)
         wanted = [write_story(writer) for _ in range(count)]
-        requests = [f"Tell me a story about {with_article(s.hero.kind)} named {s.hero.name} and {with_article(s.thing)}." for s in wanted]
+        requests = [
+            f"Tell me a story about {with_article(s.hero.kind)} named {s.hero.name} and {with_article(s.thing)}."
+            for s in wanted
+        ]
         told = self.ask([[user(request)] for request in requests], self.sampling)
-        checks = [check_story(answer_of(c), c.ended, s.hero.name, s.hero.kind, s.thing) for c, s in zip(told, wanted, strict=True)]
+        checks = [
+            check_story(answer_of(c), c.ended, s.hero.name, s.hero.kind, s.thing)
+            for c, s in zip(told, wanted, strict=True)
+        ]
         self._add_stories("stories asked for: hero, kind and thing kept", checks, [answer_of(c) for c in told])
 
         plain = complete(self.model, ["Once upon a time"] * count, self.sampling, 400)
@@ -238,8 +277,10 @@ class Evaluation:
         vocabulary = set()
         for _ in range(6000):
             vocabulary |= set(re.findall(r"[A-Za-z]+", write_story(writer, rare_name=writer.random() < 0.3).text))
-        self.add("stories without a word that is not in the training text",
-                 [set(re.findall(r"[A-Za-z]+", text)) <= vocabulary for text in texts + [answer_of(c) for c in told]])
+        self.add(
+            "stories without a word that is not in the training text",
+            [set(re.findall(r"[A-Za-z]+", text)) <= vocabulary for text in texts + [answer_of(c) for c in told]],
+        )
         self._follow_ups(requests, told, checks)
 
     def _add_stories(self, name: str, checks: list[StoryCheck], texts: list[str]) -> None:
@@ -249,8 +290,13 @@ class Evaluation:
                 problem = re.sub(r"^\w+ the \w+ was", "somebody was", problem)
                 counts[problem] = counts.get(problem, 0) + 1
         lengths = sorted(len(text.split()) for text in texts)
-        self.add(name, [not check.problems for check in checks], 0.9, problems=dict(sorted(counts.items(), key=lambda item: -item[1])),
-                 words={"shortest": lengths[0], "median": lengths[len(lengths) // 2], "longest": lengths[-1]})
+        self.add(
+            name,
+            [not check.problems for check in checks],
+            0.9,
+            problems=dict(sorted(counts.items(), key=lambda item: -item[1])),
+            words={"shortest": lengths[0], "median": lengths[len(lengths) // 2], "longest": lengths[-1]},
+        )
 
     def _follow_ups(self, requests: list[str], told: list[Completion], checks: list[StoryCheck]) -> None:
         """Questions about the stories just told, as a conversation. Only stories that hang together can be asked about."""
@@ -258,9 +304,11 @@ class Evaluation:
         for request, completion, check in zip(requests, told, checks, strict=True):
             if check.problems or check.friend is None or check.color is None:
                 continue
-            asked = [(f"What color was the {check.thing}?", f"The {check.thing} was {check.color}."),
-                     (f"What was the name of the {check.kind}?", f"The {check.kind} was called {check.hero}."),
-                     (f"Who was {check.friend}?", f"{check.friend} was {with_article(check.friend_kind or '')}.")]
+            asked = [
+                (f"What color was the {check.thing}?", f"The {check.thing} was {check.color}."),
+                (f"What was the name of the {check.kind}?", f"The {check.kind} was called {check.hero}."),
+                (f"Who was {check.friend}?", f"{check.friend} was {with_article(check.friend_kind or '')}."),
+            ]
             for question, answer in asked:
                 conversations.append([user(request), assistant(answer_of(completion)), user(question)])
                 expected.append(answer)
@@ -271,8 +319,15 @@ class Evaluation:
     # -- questions, sums, talk
 
     def facts(self) -> None:
-        asked = [(r.turn(subject, wording), r.name) for r in questions.RELATIONS for subject in r.subjects for wording in r.held_out]
-        self.ask_turns("facts, in held-out wordings", [turn for turn, _ in asked], 0.9, groups=[name for _, name in asked])
+        asked = [
+            (r.turn(subject, wording), r.name)
+            for r in questions.RELATIONS
+            for subject in r.subjects
+            for wording in r.held_out
+        ]
+        self.ask_turns(
+            "facts, in held-out wordings", [turn for turn, _ in asked], 0.9, groups=[name for _, name in asked]
+        )
 
     def readings(self, count: int) -> None:
         writer = Writer(SEED + 1)
@@ -282,8 +337,13 @@ class Evaluation:
         self.ask_turns("reading a short text, in held-out wordings", turns, 0.9, groups=groups)
 
     def small_sums(self) -> None:
-        pairs = [(a, b, "+") for a in range(11) for b in range(11 - a)] + [(a, b, "-") for a in range(11) for b in range(a + 1)]
-        for name, wordings in (("in wordings learned from", sums.SMALL_WORDINGS[:3]), ("in held-out wordings", sums.HELD_OUT_SMALL_WORDINGS)):
+        pairs = [(a, b, "+") for a in range(11) for b in range(11 - a)] + [
+            (a, b, "-") for a in range(11) for b in range(a + 1)
+        ]
+        for name, wordings in (
+            ("in wordings learned from", sums.SMALL_WORDINGS[:3]),
+            ("in held-out wordings", sums.HELD_OUT_SMALL_WORDINGS),
+        ):
             turns = [sums.small_sum_turn(a, b, sign, wording) for a, b, sign in pairs for wording in wordings]
             self.ask_turns(f"all sums and differences within ten, {name}", turns, 0.95)
 
@@ -291,19 +351,38 @@ class Evaluation:
         for digits in (2, 3):
             writer = Writer(SEED + digits)
             low, high = 10 ** (digits - 1), 10**digits - 1
-            turns = [sums.long_addition_turn(writer.randint(low, high), writer.randint(low, high), "What is {sum}?") for _ in range(count)]
+            turns = [
+                sums.long_addition_turn(writer.randint(low, high), writer.randint(low, high), "What is {sum}?")
+                for _ in range(count)
+            ]
             self.ask_turns(f"{digits}-digit addition with <think>", turns, None)
             self.ask_turns(f"{digits}-digit addition, enable_thinking=False", turns, None, thinking=False)
 
     def talk(self) -> None:
-        introductions = ["Hi! Who are you?", "Hello! What is your name?", "Please tell me who you are.", "Hello! What can you do?", "Hi, what are you called?"]
+        introductions = [
+            "Hi! Who are you?",
+            "Hello! What is your name?",
+            "Please tell me who you are.",
+            "Hello! What can you do?",
+            "Hi, what are you called?",
+        ]
         answers = [answer_of(c) for c in self.ask([[user(text)] for text in introductions], limit=60)]
         self.add("introduces itself, in held-out wordings", [answer == chat.INTRODUCTION for answer in answers], 0.8)
         names = tables.GIRL_NAMES + tables.BOY_NAMES + tables.RARE_GIRL_NAMES[:20] + tables.RARE_BOY_NAMES[:20]
         hellos = self.ask([[user(f"Hi, I am {name}.")] for name in names], limit=60)
         self.add("greets by name", [name in answer_of(c) for name, c in zip(names, hellos, strict=True)], 0.9)
-        again = self.ask([[user(f"Hi, I am {name}."), assistant(answer_of(c)), user("What is my name?")] for name, c in zip(names, hellos, strict=True)], limit=60)
-        self.add("remembers the name", [answer_of(c) == f"Your name is {name}." for name, c in zip(names, again, strict=True)], 0.9)
+        again = self.ask(
+            [
+                [user(f"Hi, I am {name}."), assistant(answer_of(c)), user("What is my name?")]
+                for name, c in zip(names, hellos, strict=True)
+            ],
+            limit=60,
+        )
+        self.add(
+            "remembers the name",
+            [answer_of(c) == f"Your name is {name}." for name, c in zip(names, again, strict=True)],
+            0.9,
+        )
 
     def finish(self) -> None:
         verdicts = [True] * self.well_formed + [False] * (self.answers - self.well_formed)
@@ -323,12 +402,19 @@ def table(results: Sequence[Result]) -> str:
     for result in results:
         demanded = f"{result.required:.0%}" if result.required is not None else "-"
         verdict = "" if result.required is None else "passed" if result.passed else "MISSED"
-        lines.append(f"| {result.name} | {result.right} of {result.total} | {result.share:.1%} | {demanded} | {verdict} |")
+        lines.append(
+            f"| {result.name} | {result.right} of {result.total} | {result.share:.1%} | {demanded} | {verdict} |"
+        )
     return "\n".join(lines)
 
 
-def evaluate(folder: Path = MODEL_FOLDER, load: Callable[[Path], Any] | None = None, stories: int = 200, additions: int = 200,
-             output: Path | None = None) -> list[Result]:
+def evaluate(
+    folder: Path = MODEL_FOLDER,
+    load: Callable[[Path], Any] | None = None,
+    stories: int = 200,
+    additions: int = 200,
+    output: Path | None = None,
+) -> list[Result]:
     """Run all checks, print the table, write evaluation.json."""
     if load is None:
         from llaisys_mini import load_model as load
@@ -342,10 +428,24 @@ def evaluate(folder: Path = MODEL_FOLDER, load: Callable[[Path], Any] | None = N
     evaluation.talk()
     evaluation.finish()
     print(table(evaluation.results))
-    report = {"seconds": round(time.perf_counter() - started), "sampling_of_stories": asdict(evaluation.sampling),
-              "checks": [{"name": r.name, "right": r.right, "total": r.total, "share": round(r.share, 4), "demanded": r.required, **r.details}
-                         for r in evaluation.results]}
-    (output or folder / "evaluation.json").write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    report = {
+        "seconds": round(time.perf_counter() - started),
+        "sampling_of_stories": asdict(evaluation.sampling),
+        "checks": [
+            {
+                "name": r.name,
+                "right": r.right,
+                "total": r.total,
+                "share": round(r.share, 4),
+                "demanded": r.required,
+                **r.details,
+            }
+            for r in evaluation.results
+        ],
+    }
+    (output or folder / "evaluation.json").write_text(
+        json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
+    )
     return evaluation.results
 
 

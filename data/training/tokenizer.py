@@ -32,7 +32,7 @@ THINK_TOKENS = [THINK_START, THINK_END]
 
 # Prints the same as Qwen3's own template for system, user and assistant turns.
 CHAT_TEMPLATE = """\
-{%- set state = namespace(last_question=-1) -%}
+{%- set state = namespace(last_question=messages | length - 1) -%}
 {%- for message in messages -%}
     {%- if message.role == 'user' -%}{%- set state.last_question = loop.index0 -%}{%- endif -%}
 {%- endfor -%}
@@ -83,10 +83,12 @@ def _training_texts() -> Iterator[str]:
 def train_tokenizer() -> Tokenizer:
     tokenizer = Tokenizer(models.BPE())
     tokenizer.normalizer = normalizers.NFC()
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([
-        pre_tokenizers.Split(Regex(PRE_TOKENIZER_PATTERN), behavior="isolated"),
-        pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-    ])
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(PRE_TOKENIZER_PATTERN), behavior="isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.post_processor = processors.ByteLevel(trim_offsets=False)
     trainer = trainers.BpeTrainer(
@@ -110,32 +112,38 @@ def write_tokenizer_files(folder: Path, tokenizer: Tokenizer) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer.save(str(folder / "tokenizer.json"), pretty=False)
     added = json.loads(tokenizer.to_str())["added_tokens"]
-    _write_json(folder / "tokenizer_config.json", {
-        "add_bos_token": False,
-        "add_prefix_space": False,
-        "added_tokens_decoder": {
-            str(token["id"]): {key: value for key, value in token.items() if key != "id"} for token in added
+    _write_json(
+        folder / "tokenizer_config.json",
+        {
+            "add_bos_token": False,
+            "add_prefix_space": False,
+            "added_tokens_decoder": {
+                str(token["id"]): {key: value for key, value in token.items() if key != "id"} for token in added
+            },
+            "bos_token": None,
+            "chat_template": CHAT_TEMPLATE,
+            "clean_up_tokenization_spaces": False,
+            "eos_token": TURN_END,
+            "errors": "replace",
+            "model_max_length": CONTEXT_LENGTH,
+            "pad_token": END_OF_TEXT,
+            "split_special_tokens": False,
+            "tokenizer_class": "Qwen2Tokenizer",
+            "unk_token": None,
         },
-        "bos_token": None,
-        "chat_template": CHAT_TEMPLATE,
-        "clean_up_tokenization_spaces": False,
-        "eos_token": TURN_END,
-        "errors": "replace",
-        "model_max_length": CONTEXT_LENGTH,
-        "pad_token": END_OF_TEXT,
-        "split_special_tokens": False,
-        "tokenizer_class": "Qwen2Tokenizer",
-        "unk_token": None,
-    })
-    _write_json(folder / "generation_config.json", {
-        "bos_token_id": tokenizer.token_to_id(END_OF_TEXT),
-        "do_sample": True,
-        "eos_token_id": [tokenizer.token_to_id(TURN_END), tokenizer.token_to_id(END_OF_TEXT)],
-        "pad_token_id": tokenizer.token_to_id(END_OF_TEXT),
-        "temperature": 0.6,
-        "top_k": 20,
-        "top_p": 0.95,
-    })
+    )
+    _write_json(
+        folder / "generation_config.json",
+        {
+            "bos_token_id": tokenizer.token_to_id(END_OF_TEXT),
+            "do_sample": True,
+            "eos_token_id": [tokenizer.token_to_id(TURN_END), tokenizer.token_to_id(END_OF_TEXT)],
+            "pad_token_id": tokenizer.token_to_id(END_OF_TEXT),
+            "temperature": 0.6,
+            "top_k": 20,
+            "top_p": 0.95,
+        },
+    )
 
 
 def load_or_train_tokenizer(folder: Path) -> Tokenizer:

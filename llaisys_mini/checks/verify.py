@@ -1,6 +1,6 @@
 """Verify every operator call of a running model against the reference, and name the first that diverges.
 
-    with verify_calls() as report:
+    with verify_calls(model) as report:
         model.logits(ids)
     print(report)
 """
@@ -17,14 +17,14 @@ from llaisys_mini.tensor import Tensor
 class verify_calls(observe_calls):
     """Within this context each operator call is compared with the float64 reference on the same inputs.
 
-    calls: number of calls verified; place: settable by whoever knows where in the model we are ("layer 3");
-    first: text about the first divergence, or None. Much slower than a plain run.
+    model: whose decoder knows which layer is being computed, or None.
+    calls: number of calls verified; first: text about the first divergence, or None. Much slower than a plain run.
     """
 
-    def __init__(self):
+    def __init__(self, model=None):
         super().__init__(self._verify)
         self.calls = 0
-        self.place = ""
+        self._decoder = getattr(model, "decoder", None)
         self.first: str | None = None
 
     def __enter__(self):
@@ -39,7 +39,8 @@ class verify_calls(observe_calls):
         inputs = dict(zip(operator.inputs, values, strict=True))
         differences = compare(operator, inputs, results)
         if differences:
-            case = Case(f"call {self.calls}{' in ' + self.place if self.place else ''}", inputs)
+            place = f", {self._decoder.place}" if self._decoder is not None else ""
+            case = Case(f"call {self.calls}{place}", inputs)
             self.first = diagnosis(operator, Result(case, [np.asarray(r) for r in results], differences, []))
 
     def __str__(self) -> str:

@@ -138,7 +138,14 @@ def test_stop_ids_may_be_absent_everywhere():
 
 @pytest.mark.parametrize(
     "generation",
-    [{"temperature": "hot"}, {"top_k": 1.5}, {"top_p": -0.1}, {"do_sample": 1}, {"eos_token_id": "end"}, {"top_k": True}],
+    [
+        {"temperature": "hot"},
+        {"top_k": 1.5},
+        {"top_p": -0.1},
+        {"do_sample": 1},
+        {"eos_token_id": "end"},
+        {"top_k": True},
+    ],
 )
 def test_ill_typed_generation_defaults_are_refused(generation):
     (key,) = generation

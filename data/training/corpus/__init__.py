@@ -37,9 +37,12 @@ def story_with_questions(writer: Writer) -> Document:
     """A story and then questions about it: the conversation that a demonstration is likely to have."""
     story = write_story(writer)
     turns = [Turn(chat.story_request(writer, story), story.text)]
-    turns += [chat.follow_up(writer, story) for _ in range(writer.choice([1, 2, 3, 4]))]
+    turns += [chat.follow_up(writer, story) for _ in range(writer.choice([1, 2, 3, 4, 5]))]
     if writer.random() < 0.15:
         turns.append(writer.choice([chat.thanks, chat.goodbye])(writer))
+    if writer.random() < 0.1:
+        another = write_story(writer)
+        turns = [turns[0], Turn(chat.another_request(writer, another), another.text)]
     return _conversation(writer, turns)
 
 

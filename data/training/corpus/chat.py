@@ -35,6 +35,12 @@ def story_request(writer: Writer, story: Story, wish: str | None = None) -> str:
     return f"{start} about {about}{mark}"
 
 
+def another_request(writer: Writer, story: Story) -> str:
+    if writer.random() < 0.5:
+        return writer.choice(["Tell me another story.", "Another story, please.", "Please tell me another one.", "One more story, please."])
+    return story_request(writer, story).replace("a story", "another story", 1)
+
+
 FOLLOW_UPS = {
     "color": (["What color was the {thing}?", "What was the color of the {thing}?", "Which color did the {thing} have?"],
               "The {thing} was {color}."),

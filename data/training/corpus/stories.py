@@ -52,8 +52,7 @@ Just then {a_fkind} named {F} came [along|by|down the path].
 {F} the {fkind} {deed}.
 
 "[Thank you|Thank you so much|You did it], {F}!" [cried|said] {H} and hugged the {thing}[| tightly| with both arms].
-"[Would you like to {play} with me|Do you want to {play} too]?"
-[Of course {F} did.|{F} nodded so hard that {fhis} ears shook.|{F} had been hoping for just that.]
+?"[Would you like to {play} with me|Do you want to {play} too]?" [Of course {F} did.|{F} nodded so hard that {fhis} ears shook.|{F} had been hoping for just that.]
 {CLOSING}
 
 # broken helped
@@ -82,7 +81,7 @@ One [day|evening|morning], {H} heard somebody [call|calling] for help.
 It was {F}, {a_fkind} [from the other side of the village|who lived nearby|from the house at the corner].
 {trouble}.
 ?"[Help|Please help me]!" called {F}.
-{H} thought [hard|for a moment] and then looked at the {color} {thing}.
+{H} looked at the {color} {thing}.
 "[I know what to do|I have an idea|Wait for me]!" said {H}.
 {H} {rescue}.
 
@@ -111,7 +110,7 @@ They took turns until the [sun went down|stars came out], and [nobody counted wh
 {OPENING}
 One [rainy|misty|sunny] morning, {H} found {a_color_thing} [right in the middle of the path|under a bench|beside the road].
 "[Whose {thing} is this|Who has lost a {thing}]?" {H} wondered.
-{He} [would have liked|wanted very much] to keep it.
+?{He} [would have liked|wanted very much] to keep it.
 
 But somebody must be [missing it|looking for it], thought {H}, so {he} went from door to door.
 The baker said, "[It is not mine. I only lose spoons.|Not mine. I have no time to {play}.]"

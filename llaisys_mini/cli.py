@@ -1,0 +1,254 @@
+"""The command line: generate, chat, check, progress, doctor.
+
+Errors a user can cause end with one sentence on stderr and exit code 2. Heavy imports wait until a command needs them.
+"""
+
+import sys
+import time
+
+import click
+
+from llaisys_mini.errors import UserError
+
+
+class _Commands(click.Group):
+    """Runs a command and turns the package's own errors into one sentence and exit code 2."""
+
+    def invoke(self, context):
+        try:
+            return super().invoke(context)
+        except UserError as problem:
+            click.echo(f"llaisys-mini: {problem}", err=True)
+            context.exit(2)
+        except KeyboardInterrupt:
+            click.echo("\nstopped", err=True)
+            context.exit(130)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="llaisys_mini")
+def main():
+    """Language models computed by kernels that you can read, and write yourself."""
+
+
+def _model_options(command):
+    """The options that generate and chat share: which model, how to sample, which kernels."""
+    options = [
+        click.option("--model", default="mini", help="Folder, hub id (Qwen/Qwen3-0.6B), or 'mini', the shipped model."),
+        click.option("--max-new-tokens", type=click.IntRange(0), default=None, help="Default: what the context holds."),
+        click.option("--temperature", type=float, default=None, help="0: always the likeliest token. Default: model's."),
+        click.option("--top-k", type=int, default=None, help="Sample among the k likeliest; 0: all. Default: model's."),
+        click.option("--top-p", type=float, default=None, help="Sample among the likeliest that together reach p."),
+        click.option("--min-p", type=float, default=None, help="Drop tokens below p times the likeliest."),
+        click.option("--repetition-penalty", type=float, default=None, help="Above 1: repeat less."),
+        click.option("--seed", type=int, default=None, help="Same seed, same text. Default: another text each time."),
+        click.option("--kernels", default="", help="student, solutions or reference; also per operator: softmax=student."),
+        click.option("--device", default="cpu", show_default=True, help="Where to compute."),
+        click.option("--dtype", default="auto", show_default=True, help="Storage: float32, float16, bfloat16 or auto."),
+        click.option("--stats", is_flag=True, help="Report speed, memory and which kernels answered."),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@main.command()
+@click.argument("prompt", default="Once upon a time")
+@_model_options
+@click.option("--verify", is_flag=True, help="Compare every operator call with the reference; slow.")
+def generate(prompt, verify, **options):
+    """Continue PROMPT (default: "Once upon a time")."""
+    from contextlib import nullcontext
+
+    from llaisys_mini.checks.verify import verify_calls
+    from llaisys_mini.tokenizer import TextStream
+
+    start = time.perf_counter()
+    model = _load(options)
+    tokenizer = _tokenizer(model, options["model"])
+    ids = tokenizer.encode(prompt)
+    # Sampling values and the prompt's length are checked here, before anything is printed.
+    tokens = model.generate(ids, options["max_new_tokens"], **_sampling(model, options), cache=(cache := model.cache()))
+    _say_which_kernels()
+    stream = TextStream(tokenizer)
+    watch = _Stopwatch(start)
+    with verify_calls(model) if verify else nullcontext() as report:
+        click.echo(prompt, nl=False)
+        for token in _with_first_token_status(tokens):
+            watch.tick()
+            click.echo(stream.feed(token), nl=False)
+            if verify and report.first is not None:
+                break
+        click.echo(stream.finish())
+    if verify:
+        click.echo(str(report), err=True)
+    if options["stats"]:
+        watch.report(len(ids), cache)
+    if verify and report.first is not None:
+        raise click.exceptions.Exit(1)
+
+
+@main.command()
+@_model_options
+@click.option("--think/--no-think", default=None, help="Let the model think before it answers, if it can.")
+def chat(think, **options):
+    """Talk with the model. An empty line is ignored; /new starts over, /exit or Ctrl-D ends."""
+    from llaisys_mini.tokenizer import TextStream
+
+    model = _load(options)
+    tokenizer = _tokenizer(model, options["model"])
+    sampling = _sampling(model, options)
+    messages, cache = [], model.cache()
+    _say_which_kernels()
+    interactive = sys.stdin.isatty()
+    if interactive:
+        click.echo("Type a message; /new starts over, /exit ends.", err=True)
+    while True:
+        try:
+            text = input("you> " if interactive else "").strip()
+        except EOFError:
+            return
+        if text == "/exit":
+            return
+        if text == "/new":
+            messages, cache = [], model.cache()
+            continue
+        if not text:
+            continue
+        messages.append({"role": "user", "content": text})
+        ids = tokenizer.encode(tokenizer.render_chat(messages, enable_thinking=think))
+        watch, stream, answer = _Stopwatch(time.perf_counter()), TextStream(tokenizer), []
+        for token in _with_first_token_status(model.generate(ids, options["max_new_tokens"], **sampling, cache=cache)):
+            watch.tick()
+            answer.append(stream.feed(token))
+            click.echo(answer[-1], nl=False)
+        answer.append(stream.finish())
+        click.echo(answer[-1])
+        messages.append({"role": "assistant", "content": "".join(answer)})
+        if options["stats"]:
+            watch.report(len(ids), cache)
+
+
+@main.command()
+@click.argument("operator")
+@click.option("--device", default="cpu", show_default=True)
+@click.option("--kernels", "kernel_set", default="student", show_default=True, help="student, solutions or reference.")
+def check(operator, device, kernel_set):
+    """Check a kernel of OPERATOR on the public cases."""
+    from llaisys_mini.checks.check import check as run_check
+
+    run_check(operator, device, kernel_set)
+
+
+@main.command()
+@click.option("--speed/--no-speed", default=True, help="Time your kernels against the course's in the shipped model.")
+def progress(speed):
+    """Show which kernels you have written, which are correct, and how fast they are."""
+    from llaisys_mini.progress import print_progress
+
+    print_progress(speed)
+
+
+@main.command()
+def doctor():
+    """Examine this machine and say what is wrong and how to mend it."""
+    from llaisys_mini.doctor import examine
+
+    raise click.exceptions.Exit(examine())
+
+
+def _load(options):
+    from llaisys_mini.generation import load_model
+    from llaisys_mini.kernels.choice import parse_choice, use_kernels
+
+    everywhere, per_operator = parse_choice(options["kernels"])
+    use_kernels(everywhere, **per_operator)
+    return load_model(options["model"], options["dtype"], options["device"])
+
+
+def _tokenizer(model, name):
+    from llaisys_mini.errors import TokenizerError
+
+    if model.tokenizer is None:
+        raise TokenizerError(f"{name} has no tokenizer.json, so it cannot read text; use load_model in Python with ids")
+    return model.tokenizer
+
+
+def _sampling(model, options) -> dict:
+    """The user's sampling values; what is not given comes from the model's generation_config.json."""
+    own = model.config.generation
+    values = {name: own[name] for name in ("top_k", "top_p", "min_p", "repetition_penalty") if name in own}
+    values["temperature"] = own.get("temperature", 1.0) if own.get("do_sample") else 0.0
+    values["seed"] = None
+    values |= {name: options[name] for name in (*values, "top_k", "top_p", "min_p", "repetition_penalty")
+               if options[name] is not None}  # fmt: skip
+    return values
+
+
+def _say_which_kernels():
+    """Name the learner's kernels that will answer, so that nobody wonders whose numbers these are."""
+    from llaisys_mini import operators
+    from llaisys_mini.kernels import choice
+    from llaisys_mini.kernels.sets import STUDENT, student_set
+
+    written = [operator for operator, device in student_set().written() if device == "cpu"]
+    answering = [name for name in written if choice.answering_kernel(name).kernel_set == STUDENT]
+    if answering:
+        click.echo(f"your kernels answer for: {', '.join(answering)} (of {len(operators.names)} operators)", err=True)
+    waiting = [name for name in written if name not in answering]
+    if waiting:
+        click.echo(f"written but not used (not checked, failed, or not chosen): {', '.join(waiting)}", err=True)
+
+
+def _with_first_token_status(tokens):
+    """Pass the tokens on; until the first arrives, show on a terminal which kernel was got ready last."""
+    from rich.console import Console
+
+    from llaisys_mini.contract import observe_calls
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield from tokens
+        return
+    ready: dict[str, None] = {}
+    with console.status("computing the first token") as status:
+
+        def show(operator, arguments, results):
+            ready[operator.name] = None
+            status.update(f"first token (the first start compiles the kernels): {', '.join(ready)}")
+
+        with observe_calls(show):
+            first = next(tokens, None)
+    if first is not None:
+        yield first
+        yield from tokens
+
+
+class _Stopwatch:
+    """When each token arrived."""
+
+    def __init__(self, start: float):
+        self.start = start
+        self.ticks: list[float] = []
+
+    def tick(self):
+        self.ticks.append(time.perf_counter())
+
+    def report(self, prompt_tokens: int, cache):
+        from collections import Counter
+
+        from llaisys_mini import operators
+        from llaisys_mini.kernels.choice import answering_kernel
+
+        if self.ticks:
+            click.echo(f"first token after {self.ticks[0] - self.start:.2f} s (prompt: {prompt_tokens} tokens)", err=True)
+        if len(self.ticks) > 1:
+            rate = (len(self.ticks) - 1) / (self.ticks[-1] - self.ticks[0])
+            click.echo(f"{len(self.ticks)} new tokens, {rate:.0f} per second after the first", err=True)
+        click.echo(f"KV cache: {cache.length} positions, {cache.nbytes / 2**20:.1f} MiB allocated", err=True)
+        sets = Counter(answering_kernel(name).kernel_set for name in operators.names)
+        click.echo("kernels: " + ", ".join(f"{count} {name}" for name, count in sets.items()), err=True)
+
+
+if __name__ == "__main__":
+    main()

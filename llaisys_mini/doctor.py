@@ -1,0 +1,126 @@
+"""`llaisys-mini doctor`: what this machine offers, what is wrong with it, and how to mend it.
+
+Each line is a fact with a verdict. Nothing here fails because something is absent; that is the finding.
+"""
+
+import importlib.metadata
+import os
+import platform
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from llaisys_mini import paths
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One examined thing. verdict: "ok", "note" (works without it) or "bad"; remedy: what to do, or empty."""
+
+    what: str
+    state: str
+    verdict: str = "ok"
+    remedy: str = ""
+
+
+def examine() -> int:
+    """Print all findings. Returns the exit code: 1 if anything is bad, else 0."""
+    from rich.console import Console
+    from rich.table import Table
+
+    findings = [finding for part in _PARTS for finding in part()]
+    table = Table(box=None, pad_edge=False, show_header=False)
+    colours = {"ok": "green", "note": "yellow", "bad": "bold red"}
+    for finding in findings:
+        remedy = f"\n{finding.remedy}" if finding.remedy else ""
+        table.add_row(f"[{colours[finding.verdict]}]{finding.verdict}[/]", finding.what, finding.state + remedy)
+    Console().print(table)
+    return 1 if any(finding.verdict == "bad" for finding in findings) else 0
+
+
+def _python() -> Iterator[Finding]:
+    version = platform.python_version()
+    if sys.version_info < (3, 11):  # noqa: UP036 - a doctor looks at what is there
+        yield Finding("Python", version, "bad", "llaisys_mini needs Python 3.11 or newer")
+    else:
+        yield Finding("Python", f"{version} on {platform.system()} {platform.machine()}")
+    for package in ("numpy", "numba", "llvmlite", "ml_dtypes", "safetensors", "tokenizers", "jinja2"):
+        try:
+            state, verdict, remedy = importlib.metadata.version(package), "ok", ""
+        except importlib.metadata.PackageNotFoundError:
+            state, verdict, remedy = "not installed", "bad", f"pip install {package}"
+        if package == "numpy" and verdict == "ok" and tuple(map(int, state.split(".")[:2])) >= (2, 5):
+            verdict, remedy = "note", "numba-cuda cannot compile with NumPy 2.5; for CUDA: pip install 'numpy<2.5'"
+        yield Finding(package, state, verdict, remedy)
+
+
+def _numba() -> Iterator[Finding]:
+    try:
+        import numba
+        import numpy as np
+    except ImportError as problem:
+        yield Finding("Numba", f"cannot be imported: {problem}", "bad", "pip install -e . in a fresh environment")
+        return
+    from llaisys_mini.operators.add import add
+
+    numbers = np.ones(1 << 17, np.float32)
+    add(numbers, numbers)  # starts the thread pool, so that the layer is known
+    yield Finding("threads", f"{numba.get_num_threads()} of {os.cpu_count()} cores")
+    try:
+        yield Finding("threading layer", numba.threading_layer())
+    except ValueError:
+        yield Finding("threading layer", "not started", "note", "no parallel kernel ran")
+
+
+def _folders() -> Iterator[Finding]:
+    from llaisys_mini.kernels.sets import solutions_set, student_set
+
+    solutions = solutions_set()
+    count = len(solutions.written())
+    if count:
+        yield Finding("the course's kernels", f"{count} in {solutions.folder}")
+    else:
+        yield Finding("the course's kernels", f"none in {solutions.folder}", "note", "the NumPy reference answers, slowly")
+    yield Finding("your kernels", f"{len(student_set().written())} in {student_set().folder}")
+    model = paths.shipped_model()
+    if (model / "model.safetensors").is_file():
+        yield Finding("the shipped model", str(model))
+    else:
+        yield Finding("the shipped model", f"missing: {model}", "bad", "clone the repository again, or pass --model")
+    place = solutions.folder / "cpu"
+    if not os.environ.get("NUMBA_CACHE_DIR") and not _writable(place):
+        state = f"{place} is read-only, so Numba caches in the user's folder"
+        yield Finding("kernel cache", state, "note", "set NUMBA_CACHE_DIR to a writable folder to choose another")
+    else:
+        yield Finding("kernel cache", os.environ.get("NUMBA_CACHE_DIR") or f"beside the kernels in {place}")
+
+
+def _cuda() -> Iterator[Finding]:
+    ours = "the CPU path does not need it; CUDA kernels are not part of this version yet"
+    try:
+        from numba import cuda
+    except ImportError as problem:
+        yield Finding("CUDA", f"numba.cuda cannot be imported: {problem}", "note", ours)
+        return
+    try:
+        cuda.current_context()
+        name = cuda.get_current_device().name
+        yield Finding("CUDA", f"device {name.decode() if isinstance(name, bytes) else name}", "note", ours)
+    except Exception as problem:  # whatever a broken driver raises is the finding
+        yield Finding("CUDA", f"no usable device ({_first_line(problem)})", "note", ours)
+
+
+def _first_line(problem: Exception) -> str:
+    return next((line.strip() for line in str(problem).splitlines() if line.strip()), type(problem).__name__)
+
+
+def _writable(folder) -> bool:
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False
+
+
+_PARTS = (_python, _numba, _folders, _cuda)

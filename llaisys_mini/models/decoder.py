@@ -1,0 +1,142 @@
+"""The Qwen decoder, written once for Qwen2, Qwen2.5, Qwen3 and DeepSeek-R1-Distill-Qwen.
+
+Everything is computed by operators, so whichever kernels are chosen answer here. What differs between the families
+(biases, norms on query and key, tied embeddings, RoPE scaling, windows) is read from the config.
+
+Shapes: L new positions, S all positions, H query heads, K key/value heads, D head width, E hidden width, V vocabulary.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from llaisys_mini import operators as ops
+from llaisys_mini.checkpoint import Checkpoint
+from llaisys_mini.models.cache import Cache
+from llaisys_mini.models.config import ModelConfig
+from llaisys_mini.tensor import Tensor
+
+
+@dataclass(frozen=True)
+class Projection:
+    """weight [out, in] and bias [out] or None of one linear map."""
+
+    weight: Tensor
+    bias: Tensor | None = None
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return ops.linear(x, self.weight, self.bias)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Weights of one decoder block. The norms of query and key are None where the family has none."""
+
+    input_norm: Tensor
+    query: Projection
+    key: Projection
+    value: Projection
+    query_norm: Tensor | None
+    key_norm: Tensor | None
+    output: Projection
+    post_norm: Tensor
+    gate: Projection
+    up: Projection
+    down: Projection
+
+
+class Decoder:
+    """The forward pass. `place` names the part being computed, for reports: "embedding", "layer 3", "head"."""
+
+    def __init__(self, config: ModelConfig, checkpoint: Checkpoint, dtype=None):
+        """Take the weights from `checkpoint`, stored as they are or converted to `dtype`.
+
+        Raises CheckpointError for a tensor that is missing or has another shape than the config says.
+        """
+        self.config = config
+        self.place = ""
+
+        def take(name, *shape):
+            tensor = checkpoint.take(name, shape)
+            return tensor if dtype is None else tensor.astype(dtype)
+
+        def projection(name, out_width, in_width, bias=False):
+            return Projection(
+                take(f"{name}.weight", out_width, in_width), take(f"{name}.bias", out_width) if bias else None
+            )
+
+        def layer(prefix):
+            c = config
+            query_width, key_width = c.heads * c.head_dim, c.kv_heads * c.head_dim
+            return Layer(
+                input_norm=take(f"{prefix}.input_layernorm.weight", c.hidden_size),
+                query=projection(f"{prefix}.self_attn.q_proj", query_width, c.hidden_size, c.qkv_bias),
+                key=projection(f"{prefix}.self_attn.k_proj", key_width, c.hidden_size, c.qkv_bias),
+                value=projection(f"{prefix}.self_attn.v_proj", key_width, c.hidden_size, c.qkv_bias),
+                query_norm=take(f"{prefix}.self_attn.q_norm.weight", c.head_dim) if c.qk_norm else None,
+                key_norm=take(f"{prefix}.self_attn.k_norm.weight", c.head_dim) if c.qk_norm else None,
+                output=projection(f"{prefix}.self_attn.o_proj", c.hidden_size, query_width, c.output_bias),
+                post_norm=take(f"{prefix}.post_attention_layernorm.weight", c.hidden_size),
+                gate=projection(f"{prefix}.mlp.gate_proj", c.intermediate_size, c.hidden_size),
+                up=projection(f"{prefix}.mlp.up_proj", c.intermediate_size, c.hidden_size),
+                down=projection(f"{prefix}.mlp.down_proj", c.hidden_size, c.intermediate_size),
+            )
+
+        self.embeddings = take("model.embed_tokens.weight", config.vocab_size, config.hidden_size)
+        self.layers = [layer(f"model.layers.{i}") for i in range(config.layers)]
+        self.final_norm = take("model.norm.weight", config.hidden_size)
+        # A tied checkpoint may hold an lm_head of its own; it is not used.
+        self.head = (
+            Projection(self.embeddings)
+            if config.tied_embeddings
+            else projection("lm_head", config.vocab_size, config.hidden_size)
+        )
+
+    def forward(self, ids: np.ndarray, cache: Cache, last_only: bool = False) -> Tensor:
+        """Logits of the next token after each of the new `ids` (int64 [L]); `cache` grows by them.
+
+        Returns float32 [L, V], or [1, V] with `last_only`. Raises GenerationError beyond the context.
+        """
+        cache.reserve(cache.length + len(ids))
+        positions = np.arange(cache.length, cache.length + len(ids))
+        self.place = "embedding"
+        x = ops.embedding(Tensor.from_numpy(ids), self.embeddings)
+        for index in range(len(self.layers)):
+            self.place = f"layer {index}"
+            x = self._block(x, index, positions, cache)
+        cache.advance(ids)
+        self.place = "head"
+        if last_only:
+            x = x.slice(0, len(ids) - 1, len(ids))
+        return self.head(ops.rms_norm(x, self.final_norm, self.config.rms_norm_eps))
+
+    def _block(self, x: Tensor, index: int, positions: np.ndarray, cache: Cache) -> Tensor:
+        """One decoder block: x [L, E] -> [L, E]."""
+        layer, eps = self.layers[index], self.config.rms_norm_eps
+        x = ops.add(x, self._attention(ops.rms_norm(x, layer.input_norm, eps), index, positions, cache))
+        h = ops.rms_norm(x, layer.post_norm, eps)
+        return ops.add(x, layer.down(ops.swiglu(layer.gate(h), layer.up(h))))
+
+    def _attention(self, h: Tensor, index: int, positions: np.ndarray, cache: Cache) -> Tensor:
+        """Self-attention of the normalised hidden state h [L, E] -> [L, E]."""
+        c, layer, length = self.config, self.layers[index], h.shape[0]
+        query = layer.query(h).view(length, c.heads, c.head_dim)
+        key = layer.key(h).view(length, c.kv_heads, c.head_dim)
+        value = layer.value(h).view(length, c.kv_heads, c.head_dim)
+        if layer.query_norm is not None:
+            query = ops.rms_norm(query, layer.query_norm, c.rms_norm_eps)
+            key = ops.rms_norm(key, layer.key_norm, c.rms_norm_eps)
+        query, key = self._rotate(query, positions), self._rotate(key, positions)
+        keys, values = cache.append(index, key, value)
+        scale = c.head_dim**-0.5
+        if c.windows[index] is None:
+            mixed = ops.attention(query, keys, values, scale)
+        else:
+            mixed = ops.sliding_attention(query, keys, values, scale, c.windows[index])
+        return layer.output(mixed.view(length, c.heads * c.head_dim))
+
+    def _rotate(self, x: Tensor, positions: np.ndarray) -> Tensor:
+        rope = self.config.rope
+        if rope.is_plain:
+            return ops.rope(x, positions, rope.theta)
+        return ops.rope_scaled(x, positions, rope.inverse_frequencies, rope.attention_factor)

@@ -1,0 +1,85 @@
+"""`llaisys-mini progress`: the grid of operators and devices. Written? Correct? How fast?"""
+
+import statistics
+import time
+from collections.abc import Callable
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from llaisys_mini import operators
+from llaisys_mini.contract import Operator, observe_calls
+from llaisys_mini.kernels import choice, verdicts
+from llaisys_mini.kernels.sets import SOLUTIONS, STUDENT, solutions_set, student_set
+from llaisys_mini.tensor import Tensor
+
+
+def print_progress(speed: bool = True) -> None:
+    """Print one row per operator: the learner's kernels on cpu and cuda, and which kernel answers now.
+
+    speed: time the learner's correct kernels against the course's, on the calls that the shipped model makes.
+    """
+    table = Table(title="your kernels", title_justify="left", box=None, pad_edge=False)
+    for column in ("operator", "cpu", "cuda", "answers now"):
+        table.add_column(column)
+    calls = _calls_of_shipped_model() if speed and _any_correct() else {}
+    for name in operators.names:
+        answer = choice.answering_kernel(name).kernel_set
+        table.add_row(name, _state(name, "cpu", calls), _state(name, "cuda", {}), answer)
+    console = Console()
+    console.print(table)
+    correct = sum(bool(verdicts.passed_storages(name, "cpu")) for name in operators.names)
+    console.print(f"{correct} of {len(operators.names)} operators are yours on the cpu", highlight=False)
+
+
+def _any_correct() -> bool:
+    return any(verdicts.passed_storages(name, "cpu") for name in operators.names)
+
+
+def _state(name: str, device: str, calls: dict) -> str:
+    if not student_set().has(name, device):
+        return "[dim]-[/dim]"
+    storages = verdicts.passed_storages(name, device)
+    if not storages:
+        return "[red]wrong[/red]" if verdicts.was_checked(name, device) else "written, not checked"
+    partly = "" if set(storages) == set(operators.get(name).storages) else f" ({', '.join(storages)})"
+    pace = _pace(name, calls) if calls and solutions_set().has(name, device) else None
+    return f"[green]correct[/green]{partly}" + (f", {pace:.2f} x the course's speed" if pace else "")
+
+
+def _calls_of_shipped_model() -> dict[str, list[tuple]]:
+    """The arguments of every operator call when the shipped model reads 64 tokens and writes one."""
+    from llaisys_mini.generation import load_model
+
+    calls: dict[str, list[tuple]] = {}
+
+    def record(operator: Operator, arguments, results):
+        values = [np.array(value) if isinstance(value, (Tensor, np.ndarray)) else value for value in arguments]
+        calls.setdefault(operator.name, []).append(tuple(values))
+
+    model = load_model("mini")
+    cache = model.cache()
+    with choice.use_kernels(SOLUTIONS), observe_calls(record):
+        model.logits(np.arange(64) % model.config.vocab_size, cache)
+        model.logits([0], cache)
+    return calls
+
+
+def _pace(name: str, calls: dict, rounds: int = 7) -> float:
+    """Speed of the learner's kernel as a multiple of the course's: median over interleaved rounds."""
+    operator = operators.get(name)
+    recorded = calls.get(name) or [tuple(case.inputs.values()) for case in operator.make_cases(storages=("float32",))]
+
+    def timed(kernel_set: str) -> float:
+        with choice.use_kernels(**{name: kernel_set}):
+            return _seconds(lambda: [operator(*arguments) for arguments in recorded])
+
+    timed(STUDENT), timed(SOLUTIONS)  # compiles
+    return statistics.median(timed(SOLUTIONS) / timed(STUDENT) for _ in range(rounds))
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
