@@ -64,7 +64,7 @@ takes-test,parity := several minutes: torch is large
 
 # `run` is what generation needs and no extra; every set-up includes it.
 .venv/.with-%: .venv/.made-in pyproject.toml constraints.txt
-	@echo 'setting up .venv [$*] (once, $(takes-$*)) ...'
+	@echo 'setting up .venv [$*] (once, $(or $(takes-$*),a few minutes)) ...'
 	@start=`date +%s`; \
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input \
 	    -c constraints.txt -e '.$(if $(filter run,$*),,[$*])' || { \

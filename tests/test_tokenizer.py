@@ -287,6 +287,22 @@ def test_pieces_of_any_ids_add_up_to_decode(tokenizer, ids, skip):
     assert "".join(stream(tokenizer, ids, skip)) == tokenizer.decode(ids, skip_special_tokens=skip)
 
 
+@pytest.mark.parametrize("good", ["😀", " €", "a"])
+@pytest.mark.parametrize("bad_bytes", range(4, 14))
+def test_a_character_after_a_run_of_broken_bytes_is_whole(tokenizer, good, bad_bytes):
+    """The stream must give up on the broken bytes at some point, but not in the middle of the good ones."""
+    stray = tokenizer._bpe.token_to_id("Ł")  # a byte that only continues a character
+    for good_ids in (tokenizer.encode(good), single_bytes(tokenizer, good)):
+        pieces = stream(tokenizer, [stray] * bad_bytes + good_ids)
+        assert "".join(pieces) == "\ufffd" * bad_bytes + good
+
+
+def single_bytes(tokenizer: Tokenizer, text: str) -> list[int]:
+    """The ids of a text's bytes, one token each, as if no merge existed."""
+    pieces = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False).pre_tokenize_str(text)
+    return [tokenizer._bpe.token_to_id(character) for piece, _ in pieces for character in piece]
+
+
 def test_an_unfinished_character_comes_out_at_the_end(tokenizer):
     ids = tokenizer.encode("a€")[:-1]
     assert stream(tokenizer, ids)[-1] == "\ufffd"

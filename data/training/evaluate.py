@@ -299,7 +299,7 @@ class Evaluation:
         )
 
     def _follow_ups(self, requests: list[str], told: list[Completion], checks: list[StoryCheck]) -> None:
-        """Questions about the stories just told, as a conversation. Only stories that hang together can be asked about."""
+        """Questions about the stories just told, as a conversation. Only those that hang together are asked about."""
         conversations, expected = [], []
         for request, completion, check in zip(requests, told, checks, strict=True):
             if check.problems or check.friend is None or check.color is None:

@@ -44,7 +44,7 @@ SEED = 1
 
 @dataclass(frozen=True)
 class Stage:
-    """A stretch of training. `decays` lets the learning rate fall to zero from the beginning to the end of the stage."""
+    """A stretch of training. With `decays` the learning rate falls to zero from its beginning to its end."""
 
     tokens: int
     decays: bool
@@ -150,7 +150,7 @@ def batches(stream: Iterator[EncodedDocument], filler: int, rows: int = ROWS_PER
 
 
 def attention_mask(document: torch.Tensor) -> torch.Tensor:
-    """Causal, and only within one document: (B, 1, L, L), 0 where looking is allowed and a huge negative number elsewhere."""
+    """Causal, and only within one document: (B, 1, L, L), 0 where looking is allowed, hugely negative elsewhere."""
     length = document.shape[1]
     same_document = document[:, :, None] == document[:, None, :]
     causal = torch.ones(length, length, dtype=torch.bool).tril()
@@ -278,7 +278,7 @@ def gradient_step(
 
 
 def train_worker(rank: int, workers: int, work: Path, tokenizer_file: str, stages: list[Stage], compiled: bool) -> None:
-    """One worker's run through the recipe. All workers hold the same model and take the same steps; the first one reports."""
+    """One worker's run through the recipe. All hold the same model and take the same steps; the first one reports."""
     torch.set_num_threads(1)
     if workers > 1:
         # A session of its own: a busy Linux machine is shared out among sessions first and among processes second.
@@ -316,8 +316,9 @@ def train_worker(rank: int, workers: int, work: Path, tokenizer_file: str, stage
         stage = stages[training.stage]
         steps = stage.tokens // tokens_per_step
         stream = batches(encoded_documents(SEED + training.stage, tokenizer, stage.mixture), filler)
-        for _ in range(training.stage_step):  # what an earlier run has already learned
-            next(stream)
+        if training.stage_step < steps:
+            for _ in range(training.stage_step):  # what an earlier run has already learned
+                next(stream)
         while training.stage_step < steps:
             started = time.perf_counter()
             rate = min(1.0, (training.step + 1) / WARM_UP_STEPS)
@@ -346,7 +347,7 @@ def train_worker(rank: int, workers: int, work: Path, tokenizer_file: str, stage
 def train(
     work: Path, tokenizer_file: Path, stages: list[Stage] = STAGES, workers: int = 2, compiled: bool = True
 ) -> Training:
-    """Run the recipe, going on from the checkpoint in `work` where there is one. The log has one JSON object per line."""
+    """Run the recipe, going on from the checkpoint in `work` if there is one. The log has one JSON object per line."""
     work.mkdir(parents=True, exist_ok=True)
     (work / "rendezvous").unlink(missing_ok=True)
     arguments = (workers, work.resolve(), str(tokenizer_file), stages, compiled)
@@ -360,7 +361,7 @@ def train(
 
 
 def write_model(training: Training, folder: Path) -> None:
-    """Write config.json and model.safetensors, in bfloat16, as `transformers` does. The other files are the tokenizer's."""
+    """Write config.json and model.safetensors, in bfloat16, as `transformers` does. The tokenizer wrote the rest."""
     model = Qwen3ForCausalLM(training.model.config)
     model.load_state_dict(training.model.state_dict())
     model.config.use_cache = True

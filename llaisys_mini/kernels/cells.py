@@ -33,7 +33,6 @@ def save_cell(operator: str, device: str, cell_filename: str) -> Callable:
         )
     kernels = student_set()
     path = kernels.path(operator, device)
-    kernels.forget(operator, device)
     _try_import(operator, device, definitions, path)
     write_atomically(path, definitions)
     choice.kernels_changed()

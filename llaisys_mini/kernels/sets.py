@@ -27,7 +27,7 @@ class KernelSet:
     def __init__(self, name: str, folder: Path):
         self.name = name
         self.folder = folder
-        self._loaded: dict[tuple[str, str], Kernel] = {}
+        self._loaded: dict[tuple[str, str], tuple[tuple[int, int], Kernel]] = {}  # with the file's stamp
 
     def path(self, operator: str, device: str) -> Path:
         return self.folder / device / f"{operator}.py"
@@ -40,26 +40,30 @@ class KernelSet:
         return [(o, device) for device in DEVICES for o in operators.names if self.has(o, device)]
 
     def get(self, operator: str, device: str) -> Kernel:
-        """The kernel, imported. Raises KernelError if the file is absent, cannot be imported, or holds no kernel."""
-        if (operator, device) not in self._loaded:
-            self._loaded[operator, device] = self._load(operator, device)
-        return self._loaded[operator, device]
+        """The kernel, imported; anew if its file has changed since.
 
-    def forget(self, operator: str, device: str) -> None:
-        """Import the file anew the next time: it has changed."""
-        self._loaded.pop((operator, device), None)
-        sys.modules.pop(self._module_name(operator, device), None)
+        Raises KernelError if the file is absent, cannot be imported, or holds no kernel.
+        """
+        path = self.path(operator, device)
+        if not path.is_file():
+            raise KernelError(f"the kernel set {self.name!r} has no {device} kernel for {operator}: {path} is missing")
+        stamp = _stamp(path)
+        known, kernel = self._loaded.get((operator, device), (None, None))
+        if known != stamp:
+            kernel = self._load(operator, device, path)
+            self._loaded[operator, device] = stamp, kernel
+        return kernel
 
     def _module_name(self, operator, device):
         return f"{_package(self.name, self.folder, device)}.{operator}"
 
-    def _load(self, operator, device):
-        path = self.path(operator, device)
-        if not path.is_file():
-            raise KernelError(f"the kernel set {self.name!r} has no {device} kernel for {operator}: {path} is missing")
+    def _load(self, operator, device, path):
+        name = self._module_name(operator, device)
+        module = sys.modules.get(name)
         try:
-            name = self._module_name(operator, device)  # another file of the set may have imported it already
-            module = sys.modules.get(name) or import_fresh(name, path)
+            # Another file of the set may have imported it already; a module of a changed file carries an old stamp.
+            if module is None or module.__file__ != str(path) or getattr(module, "__stamp__", _stamp(path)) != _stamp(path):
+                module = import_fresh(name, path)
         except KernelError:
             raise
         except Exception as problem:
@@ -86,6 +90,7 @@ def import_fresh(name: str, path: Path) -> types.ModuleType:
     linecache.checkcache(str(path))
     loader = _FreshLoader(name, str(path))
     module = importlib.util.module_from_spec(importlib.util.spec_from_file_location(name, path, loader=loader))
+    module.__stamp__ = _stamp(path)
     sys.modules[name] = module
     try:
         loader.exec_module(module)
@@ -93,6 +98,12 @@ def import_fresh(name: str, path: Path) -> types.ModuleType:
         sys.modules.pop(name, None)
         raise
     return module
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    """Changes whenever the file does."""
+    status = path.stat()
+    return status.st_mtime_ns, status.st_size
 
 
 def _package(set_name: str, folder: Path, device: str) -> str:

@@ -44,6 +44,10 @@ ROPES = {
     "yarn, attention factor": {"rope_scaling": YARN | {"attention_factor": 1.3}},
     "yarn, factor null": {"rope_scaling": YARN | {"factor": None}},
     "yarn, no stretch": {"rope_scaling": YARN | {"factor": 1.0}},
+    "yarn, no pair is slow": {
+        "rope_theta": 1e4,
+        "rope_scaling": YARN | {"original_max_position_embeddings": 1_000_000},
+    },
     "yarn, short original": {"rope_scaling": YARN | {"original_max_position_embeddings": 4}},
     "both layouts": {
         "rope_scaling": {"type": "linear", "factor": 2.0},

@@ -1,0 +1,120 @@
+"""Kernels from notebook cells: saved whole as a module that stands on its own, or refused with the reason."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+
+from llaisys_mini import operators
+from llaisys_mini.kernels.cells import keep_definitions, undefined_names
+
+CELL = '''"""My first kernel."""
+import numpy as np
+from numba import njit
+from llaisys_mini import check, kernel
+
+def slope(value):
+    return 0 if value < 0 else 1
+
+@kernel("relu", device="cpu")
+@njit(cache=True)
+def relu(x, out):
+    for i in range(x.size):
+        out[i] = max(x[i], np.float32(0))
+
+print("made", relu.__name__)
+check("relu")
+'''
+
+
+@pytest.fixture
+def notebook(student):
+    """A running notebook kernel's shell; run(cell) raises what the cell raised."""
+    shell = InteractiveShell.instance()
+
+    def run(cell: str):
+        result = shell.run_cell(cell)
+        result.raise_error()
+        return result.result
+
+    yield run
+    shell.reset()
+    InteractiveShell.clear_instance()
+
+
+def test_running_the_cell_saves_registers_and_checks_it(notebook, student, capsys):
+    notebook(CELL)
+    saved = (student / "cpu" / "relu.py").read_text()
+    assert saved.splitlines()[:13] == CELL.splitlines()[:13]
+    assert "print" not in saved
+    assert "check(" not in saved
+    assert "right on all cases" in capsys.readouterr().out
+    x = np.float32([-2, 3])
+    np.testing.assert_array_equal(operators.relu(x), [0, 3])
+    assert notebook("relu.py_func.__code__.co_filename") == str(student / "cpu" / "relu.py")
+
+
+def test_running_a_changed_cell_replaces_the_kernel(notebook, student):
+    from llaisys_mini import use_kernels
+
+    notebook(CELL)
+    notebook(CELL.replace("np.float32(0)", "np.float32(5)").replace('check("relu")', ""))
+    with use_kernels("student"):
+        assert operators.relu(np.float32([1.0]))[0] == 5
+
+
+def test_the_saved_module_imports_on_its_own_and_numba_caches_it(notebook, student):
+    notebook(CELL)
+    program = """
+import numpy as np
+from llaisys_mini.kernels.sets import student_set
+function = student_set().get("relu", "cpu").function
+out = np.zeros(2, np.float32)
+function(np.float32([-1, 4]), out)
+print(out.tolist(), sum(function.stats.cache_hits.values()))
+"""
+    command = [sys.executable, "-c", program]
+    runs = [subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip() for _ in range(2)]
+    assert runs[1] == "[0.0, 4.0] 1"
+
+
+@pytest.mark.parametrize(
+    ("cell", "sentence"),
+    [
+        (CELL.replace("import numpy as np\n", ""), "uses np without defining it"),
+        (CELL.replace("from numba import njit\n", "").replace("import numpy as np\n", ""), "uses njit, np without"),
+        (CELL.replace("def relu(x, out)", "def relu(x)"), r"a kernel takes \(x, out\), but this one takes \(x\)"),
+        (CELL.replace('"relu", device="cpu"', '"relu", device="tpu"'), "device 'tpu' is not one of cpu, cuda"),
+    ],
+)
+def test_a_cell_that_cannot_stand_alone_is_refused_and_nothing_is_saved(notebook, student, cell, sentence):
+    notebook("import numpy as np\nfrom numba import njit")  # defined in the notebook, but not in the cell
+    with pytest.raises(Exception, match=sentence) as caught:
+        notebook(cell)
+    assert caught.typename == "KernelError"
+    assert len(caught.value._render_traceback_()) == 1
+    assert list(student.rglob("*.py")) == []
+
+
+def test_a_cell_that_fails_never_replaces_one_that_works(notebook, student):
+    notebook(CELL)
+    before = (student / "cpu" / "relu.py").read_text()
+    with pytest.raises(Exception, match="without defining"):
+        notebook(CELL.replace("range(x.size)", "range(length)"))
+    assert (student / "cpu" / "relu.py").read_text() == before
+    assert operators.relu(np.float32([-1.0]))[0] == 0
+
+
+def test_names_are_found_in_nested_scopes():
+    assert undefined_names("import a\ndef f(x):\n    def g():\n        return a + b + x + len(x)\n    return g") == ["b"]
+    assert undefined_names("def f():\n    global n\n    n = 1\ndef g():\n    return n") == []
+    assert undefined_names("class A:\n    y = 2\n    def m(self):\n        return z") == ["z"]
+    assert undefined_names("s = [i * k for i in range(3)]") == ["k"]
+
+
+def test_definitions_keep_their_lines():
+    source = '"""doc"""\nx = 1\nprint(\n    x\n)\ndef f():\n    return x\nf()\n'
+    kept = keep_definitions(source)
+    assert kept == '"""doc"""\nx = 1\n\n\n\ndef f():\n    return x\n'

@@ -1,0 +1,141 @@
+"""Which kernel answers: the rule, use_kernels, the verdicts that the rule depends on."""
+
+import numpy as np
+import pytest
+
+from llaisys_mini import check, operators, use_kernels
+from llaisys_mini.errors import CheckFailed, KernelError
+from llaisys_mini.kernels.choice import answering_kernel, kernels_changed, parse_choice
+
+RIGHT = """
+import numpy as np
+from llaisys_mini import kernel
+
+@kernel("relu", device="cpu")
+def relu(x, out):
+    np.maximum(x, 0, out=out)
+"""
+WRONG = RIGHT.replace("np.maximum(x, 0, out=out)", "np.abs(x, out=out)")
+
+FLOAT32_ONLY = """
+import numpy as np
+from llaisys_mini import kernel
+
+@kernel("embedding", device="cpu")
+def embedding(ids, weight, out):
+    if weight.dtype != np.float32:
+        raise TypeError("only float32")
+    out[:] = weight[ids]
+"""
+
+
+def answers(name, storage="float32"):
+    return answering_kernel(name, "cpu", storage).kernel_set
+
+
+def test_the_learners_kernel_answers_once_it_has_passed(write_kernel, capsys):
+    assert answers("relu") == "solutions"
+    write_kernel("relu", RIGHT)
+    kernels_changed()
+    assert answers("relu") == "solutions"
+    check("relu")
+    assert answers("relu") == "student"
+    assert "right on all cases" in capsys.readouterr().out
+    np.testing.assert_array_equal(operators.relu(np.float32([-1, 2])), [0, 2])
+
+
+def test_a_wrong_kernel_is_diagnosed_and_does_not_answer(write_kernel, capsys):
+    write_kernel("relu", WRONG)
+    with pytest.raises(CheckFailed, match="this is what comes out when the sign is dropped") as caught:
+        check("relu")
+    assert "got" in str(caught.value)
+    assert "expected" in str(caught.value)
+    assert answers("relu") == "solutions"
+
+
+def test_editing_a_kernel_voids_its_verdict(write_kernel):
+    write_kernel("relu", RIGHT)
+    check("relu")
+    write_kernel("relu", WRONG)
+    kernels_changed()
+    assert answers("relu") == "solutions"
+    with pytest.raises(CheckFailed):
+        check("relu")
+
+
+def test_a_float32_kernel_answers_for_float32_only(write_kernel, capsys):
+    write_kernel("embedding", FLOAT32_ONLY)
+    check("embedding")
+    assert "bfloat16 storage does not yet" in capsys.readouterr().out
+    assert answers("embedding", "float32") == "student"
+    assert answers("embedding", "bfloat16") == "solutions"
+
+
+def test_use_kernels_everywhere_and_per_operator(write_kernel):
+    write_kernel("relu", WRONG)
+    with use_kernels("reference", softmax="solutions"):
+        assert (answers("relu"), answers("softmax"), answers("add")) == ("reference", "solutions", "reference")
+    with use_kernels("student"):  # unchecked kernels too: the learner asked for them
+        assert (answers("relu"), answers("softmax")) == ("student", "solutions")
+        assert operators.relu(np.float32([-1.0]))[0] == 1
+    assert operators.relu(np.float32([-1.0]))[0] == 0
+    use_kernels(relu="student")
+    assert answers("relu") == "student"
+    use_kernels()
+    assert answers("relu") == "solutions"
+
+
+@pytest.mark.parametrize(
+    ("choose", "sentence"),
+    [
+        (lambda: use_kernels("mine"), "no kernel set 'mine'; choose among student, solutions, reference"),
+        (lambda: use_kernels(softmaxx="student"), "no operator 'softmaxx'; did you mean softmax"),
+        (lambda: parse_choice("student,solutions"), "name one kernel set"),
+        (lambda: check("softmax"), "has no cpu kernel for softmax"),
+        (lambda: check("softmax", kernel_set="mine"), "no kernel set 'mine'"),
+    ],
+)
+def test_errors(student, choose, sentence):
+    with pytest.raises(KernelError, match=sentence):
+        choose()
+    assert answers("softmax") == "solutions"
+
+
+def test_an_operator_asked_of_a_set_without_it_is_an_error(student):
+    with use_kernels(relu="student"), pytest.raises(KernelError, match="has no cpu kernel for relu"):
+        operators.relu(np.float32([1.0]))
+
+
+def test_parse_choice():
+    assert parse_choice("") == (None, {})
+    assert parse_choice("student, linear=solutions") == ("student", {"linear": "solutions"})
+    assert parse_choice("softmax=student") == (None, {"softmax": "student"})
+
+
+@pytest.mark.parametrize(
+    ("source", "sentence"),
+    [
+        ("def relu(:", "line 1 cannot be imported: SyntaxError"),
+        ("import nowhere_to_be_found", "cannot be imported: ModuleNotFoundError"),
+        ("x = 1", "holds no function under @kernel"),
+        (RIGHT.replace("(x, out)", "(x, y)"), r"a kernel takes \(x, out\), but this one takes \(x, y\)"),
+        (RIGHT.replace('"relu"', '"rellu"'), "no operator 'rellu'; did you mean relu"),
+    ],
+)
+def test_broken_kernel_files_are_explained(write_kernel, source, sentence):
+    write_kernel("relu", source)
+    with pytest.raises(KernelError, match=sentence):
+        check("relu")
+
+
+def test_a_changed_file_is_read_again_even_within_the_same_second(write_kernel):
+    from llaisys_mini.kernels.sets import student_set
+
+    write_kernel("relu", RIGHT)
+    first = student_set().get("relu", "cpu").function
+    write_kernel("relu", RIGHT.replace("np.maximum(x, 0,", "np.maximum(x, 1,"))
+    out = np.zeros(1, np.float32)
+    student_set().get("relu", "cpu").function(np.float32([-1.0]), out)
+    assert out[0] == 1
+    first(np.float32([-1.0]), out)
+    assert out[0] == 0

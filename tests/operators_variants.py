@@ -1,0 +1,239 @@
+"""Correct kernels that compute in another way than the reference: other summation orders, float32 throughout,
+online softmax, fused forms. The cases must accept every one of them."""
+
+import math
+
+import numpy as np
+
+F = np.float32
+
+
+def sequential_sum(values):
+    """Sum along the last axis in float32, one term after the other."""
+    total = np.zeros(values.shape[:-1], F)
+    for i in range(values.shape[-1]):
+        total = (total + values[..., i]).astype(F)
+    return total
+
+
+def reversed_sum(values):
+    return sequential_sum(values[..., ::-1])
+
+
+def linear_sequential(x, weight, bias):
+    out = sequential_sum(x[:, None, :] * weight[None])
+    return out if bias is None else out + bias
+
+
+def linear_bias_first(x, weight, bias):
+    out = np.zeros((x.shape[0], weight.shape[0]), F) + (0 if bias is None else bias)
+    for k in range(x.shape[1]):
+        out = (out + x[:, k, None] * weight[None, :, k]).astype(F)
+    return out
+
+
+def matmul_tiled(a, b):
+    out = np.zeros((a.shape[0], b.shape[1]), F)
+    for k in range(0, a.shape[1], 8):
+        out = out + a[:, k : k + 8] @ b[k : k + 8]
+    return out
+
+
+def matmul_reversed(a, b):
+    return reversed_sum(a[:, None, :] * b.T[None])
+
+
+def softmax_online(x):
+    top = np.full(x.shape[:-1], -np.inf, F)
+    total = np.zeros(x.shape[:-1], F)
+    for c in range(x.shape[-1]):
+        larger = np.maximum(top, x[..., c])
+        total = total * np.exp(top - larger) + np.exp(x[..., c] - larger)
+        top = larger
+    return np.exp(x - top[..., None]) / total[..., None]
+
+
+def softmax_base_two(x):
+    powers = np.exp2((x - x.max(axis=-1, keepdims=True)) * F(math.log2(math.e)))
+    return powers / reversed_sum(powers)[..., None]
+
+
+def cross_entropy_sequential(logits, targets):
+    top = logits.max(axis=1)
+    total = sequential_sum(np.exp(logits - top[:, None]))
+    return np.log(total) - (logits[np.arange(len(targets)), targets] - top)
+
+
+def softmax_cross_entropy_backward_online(logits, targets):
+    out = softmax_online(logits)
+    out[np.arange(len(targets)), targets] -= 1
+    return out * F(1 / len(targets))
+
+
+def layer_norm_two_pass(x, weight, bias, eps):
+    mean = sequential_sum(x) / F(x.shape[-1])
+    centred = x - mean[..., None]
+    variance = sequential_sum(centred * centred) / F(x.shape[-1])
+    return centred / np.sqrt(variance + F(eps))[..., None] * weight + bias
+
+
+def layer_norm_welford(x, weight, bias, eps):
+    mean, squares = np.zeros(x.shape[:-1], F), np.zeros(x.shape[:-1], F)
+    for i in range(x.shape[-1]):
+        step = x[..., i] - mean
+        mean = (mean + step / F(i + 1)).astype(F)
+        squares = (squares + step * (x[..., i] - mean)).astype(F)
+    scale = 1 / np.sqrt(squares / F(x.shape[-1]) + F(eps))
+    return (x - mean[..., None]) * scale[..., None] * weight + bias
+
+
+def rms_norm_sequential(x, weight, eps):
+    scale = 1 / np.sqrt(sequential_sum(x * x) / F(x.shape[-1]) + F(eps))
+    return x * scale[..., None] * weight
+
+
+def rms_norm_weight_first(x, weight, eps):
+    return (x * weight) / np.sqrt(reversed_sum(x * x) / F(x.shape[-1]) + F(eps))[..., None]
+
+
+def rope_in_float32(x, positions, theta):
+    half = x.shape[2] // 2
+    frequencies = np.exp(np.arange(half, dtype=F) * F(-2 / x.shape[2]) * np.log(F(theta)))
+    angle = (positions.astype(F)[:, None] * frequencies)[:, None, :]
+    first, second = x[..., :half], x[..., half:]
+    cos, sin = np.cos(angle), np.sin(angle)
+    return np.concatenate([first * cos - second * sin, second * cos + first * sin], axis=2)
+
+
+def rope_complex(x, positions, theta):
+    half = x.shape[2] // 2
+    turn = np.exp(1j * positions[:, None] * theta ** (-np.arange(half) / half))[:, None, :]
+    turned = (x[..., :half] + 1j * x[..., half:]) * turn
+    return np.concatenate([turned.real, turned.imag], axis=2)
+
+
+def rope_scaled_in_float32(x, positions, frequencies, factor):
+    half = x.shape[2] // 2
+    angle = (positions.astype(F)[:, None] * frequencies)[:, None, :]
+    cos, sin = np.cos(angle) * F(factor), np.sin(angle) * F(factor)
+    first, second = x[..., :half], x[..., half:]
+    return np.concatenate([first * cos - second * sin, second * cos + first * sin], axis=2)
+
+
+def attention_flash(q, k, v, scale, window=None):
+    """Online softmax, one key at a time, never a matrix of scores."""
+    length, heads, width = q.shape
+    keys, kv_heads, _ = k.shape
+    out = np.zeros_like(q)
+    for row in range(length):
+        for head in range(heads):
+            shared = head // (heads // kv_heads)
+            top, total, mixed = F(-np.inf), F(0), np.zeros(width, F)
+            end = keys - length + row + 1
+            for s in range(0 if window is None else max(0, end - int(window)), end):
+                score = F(sequential_sum(q[row, head] * k[s, shared]) * F(scale))
+                larger = max(top, score)
+                shrink, power = np.exp(top - larger), np.exp(score - larger)
+                total = total * shrink + power
+                mixed = mixed * shrink + power * v[s, shared]
+                top = larger
+            out[row, head] = mixed / total
+    return out
+
+
+def sliding_attention_flash(q, k, v, scale, window):
+    return attention_flash(q, k, v, scale, window)
+
+
+def attention_query_scaled_first(q, k, v, scale):
+    length, keys = q.shape[0], k.shape[0]
+    group = q.shape[1] // k.shape[1]
+    k, v = np.repeat(k, group, axis=1), np.repeat(v, group, axis=1)
+    scores = np.einsum("lhd,shd->hls", q * F(scale), k)
+    hidden = np.arange(keys)[None, :] > (keys - length + np.arange(length))[:, None]
+    return np.einsum("hls,shd->lhd", softmax_online(np.where(hidden, F(-3e38), scores)), v)
+
+
+def silu_division(x):
+    with np.errstate(over="ignore"):
+        return x / (1 + np.exp(-x))
+
+
+def silu_reciprocal(x):
+    with np.errstate(over="ignore"):
+        return x * (1 / (1 + np.exp(-x)))
+
+
+def swiglu_division(gate, up):
+    return silu_division(gate) * up
+
+
+def swiglu_product_first(gate, up):
+    with np.errstate(over="ignore"):
+        return (gate * up) / (1 + np.exp(-gate))
+
+
+def sigmoid_division(x):
+    with np.errstate(over="ignore"):
+        return 1 / (1 + np.exp(-x))
+
+
+def gelu_by_erfc(x):
+    return (x * F(0.5) * np.vectorize(math.erfc)(-x * F(math.sqrt(0.5)))).astype(F)
+
+
+def relu_masked(x):
+    return x * (x > 0)
+
+
+def relu_backward_masked(grad_out, x):
+    return grad_out * (x > 0)
+
+
+def add_swapped(x, y):
+    return y + x
+
+
+def embedding_gather(ids, weight):
+    return np.take(weight, ids, axis=0)
+
+
+def argmax_scan(x):
+    flat = x.reshape(-1, x.shape[-1])
+    index = np.zeros(len(flat), np.int64)
+    for row, values in enumerate(flat):
+        for v, value in enumerate(values):
+            if value > values[index[row]]:
+                index[row] = v
+    value = flat[np.arange(len(flat)), index]
+    return index.reshape(x.shape[:-1]), value.reshape(x.shape[:-1])
+
+
+def linear_backward_sequential(grad_out, x, weight):
+    of_weight = sequential_sum(grad_out.T[:, None, :] * x.T[None])
+    return sequential_sum(grad_out[:, None, :] * weight.T[None]), of_weight, reversed_sum(grad_out.T)
+
+
+VARIANTS = {
+    "add": [add_swapped],
+    "argmax": [argmax_scan],
+    "attention": [attention_flash, attention_query_scaled_first],
+    "cross_entropy": [cross_entropy_sequential],
+    "embedding": [embedding_gather],
+    "gelu": [gelu_by_erfc],
+    "layer_norm": [layer_norm_two_pass, layer_norm_welford],
+    "linear": [linear_sequential, linear_bias_first],
+    "linear_backward": [linear_backward_sequential],
+    "matmul": [matmul_tiled, matmul_reversed],
+    "relu": [relu_masked],
+    "relu_backward": [relu_backward_masked],
+    "rms_norm": [rms_norm_sequential, rms_norm_weight_first],
+    "rope": [rope_in_float32, rope_complex],
+    "rope_scaled": [rope_scaled_in_float32],
+    "sigmoid": [sigmoid_division],
+    "silu": [silu_division, silu_reciprocal],
+    "sliding_attention": [sliding_attention_flash],
+    "softmax": [softmax_online, softmax_base_two],
+    "softmax_cross_entropy_backward": [softmax_cross_entropy_backward_online],
+    "swiglu": [swiglu_division, swiglu_product_first],
+}
