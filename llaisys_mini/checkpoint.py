@@ -72,7 +72,7 @@ class StoredTensor:
 
 
 class Checkpoint(Mapping[str, Tensor]):
-    """A model's weights by name, read-only and memory-mapped. `stored` tells where each lies; no weight is read for it.
+    """A model's weights by name, memory-mapped. `stored` tells where each lies; no weight is read for it.
 
     `checkpoint[name]` raises KeyError for an unknown name; `take` also checks dtype and shape and names all three.
     """
@@ -272,9 +272,13 @@ def _read_shard(index: Path, shard: str) -> dict[str, StoredTensor]:
 
 
 def _map(path: Path) -> np.ndarray:
-    """The whole file as uint8 [bytes], read-only, fetched from disk only where it is touched."""
+    """The whole file as uint8 [bytes], fetched from disk only where it is touched.
+
+    Copy-on-write: a write would stay in this process. The file is never changed, and Numba, which compiles a kernel
+    anew for read-only arrays, sees ordinary ones.
+    """
     try:
-        return np.asarray(np.memmap(path, np.uint8, mode="r"))
+        return np.asarray(np.memmap(path, np.uint8, mode="c"))
     except (OSError, ValueError) as problem:
         raise CheckpointError(f"{path} cannot be memory-mapped: {problem}.") from None
 

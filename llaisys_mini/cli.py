@@ -36,13 +36,17 @@ def _model_options(command):
     options = [
         click.option("--model", default="mini", help="Folder, hub id (Qwen/Qwen3-0.6B), or 'mini', the shipped model."),
         click.option("--max-new-tokens", type=click.IntRange(0), default=None, help="Default: what the context holds."),
-        click.option("--temperature", type=float, default=None, help="0: always the likeliest token. Default: model's."),
+        click.option(
+            "--temperature", type=float, default=None, help="0: always the likeliest token. Default: model's."
+        ),
         click.option("--top-k", type=int, default=None, help="Sample among the k likeliest; 0: all. Default: model's."),
         click.option("--top-p", type=float, default=None, help="Sample among the likeliest that together reach p."),
         click.option("--min-p", type=float, default=None, help="Drop tokens below p times the likeliest."),
         click.option("--repetition-penalty", type=float, default=None, help="Above 1: repeat less."),
         click.option("--seed", type=int, default=None, help="Same seed, same text. Default: another text each time."),
-        click.option("--kernels", default="", help="student, solutions or reference; also per operator: softmax=student."),
+        click.option(
+            "--kernels", default="", help="student, solutions or reference; also per operator: softmax=student."
+        ),
         click.option("--device", default="cpu", show_default=True, help="Where to compute."),
         click.option("--dtype", default="auto", show_default=True, help="Storage: float32, float16, bfloat16 or auto."),
         click.option("--stats", is_flag=True, help="Report speed, memory and which kernels answered."),
@@ -60,7 +64,6 @@ def generate(prompt, verify, **options):
     """Continue PROMPT (default: "Once upon a time")."""
     from contextlib import nullcontext
 
-    from llaisys_mini.checks.verify import verify_calls
     from llaisys_mini.tokenizer import TextStream
 
     start = time.perf_counter()
@@ -72,7 +75,7 @@ def generate(prompt, verify, **options):
     _say_which_kernels()
     stream = TextStream(tokenizer)
     watch = _Stopwatch(start)
-    with verify_calls(model) if verify else nullcontext() as report:
+    with _verification(model) if verify else nullcontext() as report:
         click.echo(prompt, nl=False)
         for token in _with_first_token_status(tokens):
             watch.tick()
@@ -93,6 +96,7 @@ def generate(prompt, verify, **options):
 @click.option("--think/--no-think", default=None, help="Let the model think before it answers, if it can.")
 def chat(think, **options):
     """Talk with the model. An empty line is ignored; /new starts over, /exit or Ctrl-D ends."""
+    from llaisys_mini.thinking import ThinkingView
     from llaisys_mini.tokenizer import TextStream
 
     model = _load(options)
@@ -117,14 +121,13 @@ def chat(think, **options):
             continue
         messages.append({"role": "user", "content": text})
         ids = tokenizer.encode(tokenizer.render_chat(messages, enable_thinking=think))
-        watch, stream, answer = _Stopwatch(time.perf_counter()), TextStream(tokenizer), []
+        watch, stream, view = _Stopwatch(time.perf_counter()), TextStream(tokenizer), ThinkingView()
         for token in _with_first_token_status(model.generate(ids, options["max_new_tokens"], **sampling, cache=cache)):
             watch.tick()
-            answer.append(stream.feed(token))
-            click.echo(answer[-1], nl=False)
-        answer.append(stream.finish())
-        click.echo(answer[-1])
-        messages.append({"role": "assistant", "content": "".join(answer)})
+            _echo(view.feed(stream.feed(token)))
+        _echo(view.feed(stream.finish()) + view.finish())
+        click.echo()
+        messages.append({"role": "assistant", "content": view.text})
         if options["stats"]:
             watch.report(len(ids), cache)
 
@@ -155,6 +158,12 @@ def doctor():
     from llaisys_mini.doctor import examine
 
     raise click.exceptions.Exit(examine())
+
+
+def _echo(pieces: list[tuple[str, bool]]):
+    """Print pieces of an answer; thoughts are dimmed where the terminal can."""
+    for text, is_thought in pieces:
+        click.secho(text, nl=False, dim=is_thought)
 
 
 def _load(options):
@@ -200,18 +209,23 @@ def _say_which_kernels():
         click.echo(f"written but not used (not checked, failed, or not chosen): {', '.join(waiting)}", err=True)
 
 
+def _verification(model):
+    from llaisys_mini.checks.verify import verify_calls
+
+    return verify_calls(model)
+
+
 def _with_first_token_status(tokens):
     """Pass the tokens on; until the first arrives, show on a terminal which kernel was got ready last."""
+    if not sys.stderr.isatty():
+        yield from tokens
+        return
     from rich.console import Console
 
     from llaisys_mini.contract import observe_calls
 
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield from tokens
-        return
     ready: dict[str, None] = {}
-    with console.status("computing the first token") as status:
+    with Console(stderr=True).status("computing the first token") as status:
 
         def show(operator, arguments, results):
             ready[operator.name] = None
@@ -241,7 +255,9 @@ class _Stopwatch:
         from llaisys_mini.kernels.choice import answering_kernel
 
         if self.ticks:
-            click.echo(f"first token after {self.ticks[0] - self.start:.2f} s (prompt: {prompt_tokens} tokens)", err=True)
+            click.echo(
+                f"first token after {self.ticks[0] - self.start:.2f} s (prompt: {prompt_tokens} tokens)", err=True
+            )
         if len(self.ticks) > 1:
             rate = (len(self.ticks) - 1) / (self.ticks[-1] - self.ticks[0])
             click.echo(f"{len(self.ticks)} new tokens, {rate:.0f} per second after the first", err=True)

@@ -121,8 +121,9 @@ class _Plan:
 class Operator:
     """A function with a fixed contract, answered by one of its kernels. Call it like a function.
 
-    Arrays go in as NumPy arrays or Tensors, C-contiguous; results come back as the kind of the first argument. `out=` takes the
-    array (or tuple of arrays) to write into. Raises ContractError for arguments the contract does not allow.
+    Arrays go in as NumPy arrays or Tensors, C-contiguous; results come back as the kind of the first argument.
+    `out=` takes the array (or tuple of arrays) to write into.
+    Raises ContractError for arguments the contract does not allow.
     """
 
     def __init__(self, function: Callable):
@@ -264,9 +265,7 @@ class Operator:
         if out is not None:
             return out
         if type(arguments[0]) is Tensor:
-            results = [
-                Tensor.over(array, output.strides) for array, output in zip(results, plan.outputs, strict=True)
-            ]
+            results = [Tensor.over(array, output.strides) for array, output in zip(results, plan.outputs, strict=True)]
         return results[0] if len(results) == 1 else tuple(results)
 
     def run_with(self, function: Callable, inputs: dict[str, object], outputs: list[np.ndarray]) -> None:
@@ -331,7 +330,9 @@ class Operator:
                 raise ContractError(f"{self.name}: {name} is also an input; pass an array of its own")
             array = target.numpy() if type(target) is Tensor else target
             if not isinstance(array, np.ndarray) or (array.shape, array.dtype) != (output.shape, output.dtype):
-                raise ContractError(f"{self.name}: {name} must be {output.dtype.name} {output.shape}, not {_describe(target)}")
+                raise ContractError(
+                    f"{self.name}: {name} must be {output.dtype.name} {output.shape}, not {_describe(target)}"
+                )
             if not array.flags.c_contiguous or not array.flags.writeable:
                 raise ContractError(f"{self.name}: {name} must be C-contiguous and writable")
             results.append(array)
@@ -397,12 +398,15 @@ class Operator:
             raise ContractError(f"{self.name}: {name} must be {spec}, not {value.dtype.name} {value.shape}")
         least = len(spec.dims) - 1 if spec.any_leading else len(spec.dims)
         if len(value.shape) < least or (not spec.any_leading and len(value.shape) != least):
-            raise ContractError(f"{self.name}: {name} must have the dimensions [{', '.join(spec.dims)}], not {value.shape}")
+            raise ContractError(
+                f"{self.name}: {name} must have the dimensions [{', '.join(spec.dims)}], not {value.shape}"
+            )
         if value.size == 0:
             raise ContractError(f"{self.name}: {name} {value.shape} is empty")
         if not value.flags.c_contiguous:
             raise ContractError(
-                f"{self.name}: {name} {value.shape} is not C-contiguous; pass Tensor.contiguous() or np.ascontiguousarray"
+                f"{self.name}: {name} {value.shape} is not C-contiguous; "
+                "pass Tensor.contiguous() or np.ascontiguousarray"
             )
 
     def __repr__(self) -> str:

@@ -81,7 +81,9 @@ def _folders() -> Iterator[Finding]:
     if count:
         yield Finding("the course's kernels", f"{count} in {solutions.folder}")
     else:
-        yield Finding("the course's kernels", f"none in {solutions.folder}", "note", "the NumPy reference answers, slowly")
+        yield Finding(
+            "the course's kernels", f"none in {solutions.folder}", "note", "the NumPy reference answers, slowly"
+        )
     yield Finding("your kernels", f"{len(student_set().written())} in {student_set().folder}")
     model = paths.shipped_model()
     if (model / "model.safetensors").is_file():

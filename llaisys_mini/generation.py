@@ -1,8 +1,8 @@
 """Load a model and let it speak.
 
-    model = load_model("mini")                      # the shipped model, a folder, or a hub id such as Qwen/Qwen3-0.6B
-    ids = model.tokenizer.encode("Once upon a time")
-    print(model.tokenizer.decode(list(model.generate(ids, max_new_tokens=100))))
+model = load_model("mini")                      # the shipped model, a folder, or a hub id such as Qwen/Qwen3-0.6B
+ids = model.tokenizer.encode("Once upon a time")
+print(model.tokenizer.decode(list(model.generate(ids, max_new_tokens=100))))
 """
 
 from collections.abc import Iterator, Sequence
@@ -85,7 +85,7 @@ class LanguageModel:
         new = ids[cache.length :]
         for _ in range(count):
             logits = self.decoder.forward(new, cache, last_only=True)
-            if sampler.is_greedy:
+            if sampler.is_greedy and sampler.repetition_penalty == 1:
                 chosen = int(ops.argmax(logits)[0].numpy()[0])
             else:
                 chosen = sampler(logits.numpy()[0], text)

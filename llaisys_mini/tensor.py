@@ -61,7 +61,10 @@ class Tensor:
 
     @classmethod
     def empty(cls, shape: Sequence[int], dtype=dtypes.float32, device: str = "cpu") -> "Tensor":
-        """A new contiguous tensor whose numbers are not set yet. dtype: NumPy's or its name. Raises DeviceError for a device that is absent."""
+        """A new contiguous tensor whose numbers are not set yet. dtype: NumPy's or its name.
+
+        Raises DeviceError for a device that is absent.
+        """
         if device != "cpu":
             raise DeviceError(f"device {device!r} is not available: tensors live on 'cpu' in this version")
         array = np.empty(tuple(shape), dtypes.BY_NAME.get(dtype, dtype) if isinstance(dtype, str) else dtype)
@@ -123,7 +126,9 @@ class Tensor:
         Raises TensorError where the strides cannot express it without moving numbers (use `contiguous()` first).
         """
         shape = _complete(_flatten(shape), self.size)
-        strides = contiguous_strides(shape) if self.is_contiguous() else _strides_of_view(self.shape, self.strides, shape)
+        strides = (
+            contiguous_strides(shape) if self.is_contiguous() else _strides_of_view(self.shape, self.strides, shape)
+        )
         if strides is None:
             raise TensorError(
                 f"cannot view shape {self.shape} with strides {self.strides} as {shape} without a copy; "

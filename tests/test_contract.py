@@ -1,4 +1,4 @@
-"""Calling operators: argument errors in one sentence, outputs, Tensors, storage dtypes, merging of leading dimensions."""
+"""Calling operators: argument errors in one sentence, outputs, Tensors, storage dtypes, leading dimensions."""
 
 import ml_dtypes
 import numpy as np

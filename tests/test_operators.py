@@ -4,11 +4,11 @@ import inspect
 
 import numpy as np
 import pytest
-from tests.operators_variants import VARIANTS
 
 from llaisys_mini import operators
 from llaisys_mini.checks.compare import compare, mistaken_outputs, recognise
 from llaisys_mini.contract import Mistake
+from tests.operators_variants import VARIANTS
 
 SEEDS = (0, 1, 2, 12345)  # 0 is public; the others stand for the autograder's private ones
 

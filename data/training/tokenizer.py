@@ -14,7 +14,7 @@ from typing import Any
 
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
-from .corpus import documents, tables
+from .corpus import FIRST_MIXTURE, documents, tables
 from .corpus.conversations import END_OF_TEXT, THINK_END, THINK_START, TURN_END, TURN_START
 
 VOCABULARY_SIZE = 1536
@@ -68,7 +68,7 @@ CHAT_TEMPLATE = """\
 
 def _training_texts() -> Iterator[str]:
     """Plain text of many documents, without the special tokens, which are no part of what BPE merges."""
-    stream = documents(TRAINING_SEED, lambda document: sum(len(text) for text, _ in document) // 4)
+    stream = documents(TRAINING_SEED, lambda document: sum(len(text) for text, _ in document) // 4, FIRST_MIXTURE)
     for _, (_, document) in zip(range(TRAINING_DOCUMENTS), stream, strict=False):
         for text, _ in document:
             for token in SPECIAL_TOKENS + THINK_TOKENS:

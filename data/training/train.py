@@ -28,7 +28,7 @@ import torch.nn.functional as F
 from tokenizers import Tokenizer
 from transformers import Qwen3Config, Qwen3ForCausalLM
 
-from .corpus import KINDS, MIXTURE, documents
+from .corpus import FIRST_MIXTURE, KINDS, MIXTURE, documents
 from .corpus.conversations import END_OF_TEXT, TURN_END, Document
 from .tokenizer import CONTEXT_LENGTH
 
@@ -52,8 +52,9 @@ class Stage:
 
 
 STAGES = [
-    Stage(tokens=16_000_000, decays=False, mixture=MIXTURE),
-    Stage(tokens=6_000_000, decays=True, mixture=MIXTURE),
+    Stage(tokens=4_915_200, decays=False, mixture=FIRST_MIXTURE),
+    Stage(tokens=8_192_000, decays=False, mixture=MIXTURE),
+    Stage(tokens=4_096_000, decays=True, mixture=MIXTURE),
 ]
 
 

@@ -1,7 +1,7 @@
 """Checking kernels: run one over an operator's cases, compare with the reference, say what is wrong.
 
-    compare.py    is this output right? where is it wrong, by how much, which known mistake is it?
-    run.py        run a kernel over cases
-    check.py      check("softmax"): the learner's command
-    verify.py     verify every operator call of a whole model and name the first that diverges
+compare.py    is this output right? where is it wrong, by how much, which known mistake is it?
+run.py        run a kernel over cases
+check.py      check("softmax"): the learner's command
+verify.py     verify every operator call of a whole model and name the first that diverges
 """

@@ -18,7 +18,9 @@ from llaisys_mini.kernels import choice, verdicts
 from llaisys_mini.kernels.sets import NAMES, STUDENT
 
 
-def check(operator: str, device: str = "cpu", kernel_set: str = STUDENT, storages: tuple[str, ...] | None = None) -> None:
+def check(
+    operator: str, device: str = "cpu", kernel_set: str = STUDENT, storages: tuple[str, ...] | None = None
+) -> None:
     """Check a kernel of `operator` on the public cases, float32 storage first; print a table.
 
     storages: names of the storage dtypes to check, by default all that the operator's contract allows. A kernel that
@@ -70,7 +72,7 @@ def _describe(difference: Difference) -> list[str]:
     count, total = int(difference.wrong.sum()), difference.wrong.size
     lines = [f"  {difference.output}: {count} of {total} elements wrong"]
     if difference.unwritten:
-        lines.append(f"  {difference.unwritten} were never written (or are NaN), the first at {difference.first}")
+        lines.append(f"  {difference.unwritten} were never written (or are NaN), the first at {list(difference.first)}")
     for word, index in (("first", difference.first), ("worst", difference.worst)):
         got, expected, error = difference.got[index], difference.expected[index], difference.error[index]
         size = f"{error:.3g} times the tolerance" if np.isfinite(error) else "not comparable"

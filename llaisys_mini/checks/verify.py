@@ -1,14 +1,14 @@
 """Verify every operator call of a running model against the reference, and name the first that diverges.
 
-    with verify_calls(model) as report:
-        model.logits(ids)
-    print(report)
+with verify_calls(model) as report:
+    model.logits(ids)
+print(report)
 """
 
 import numpy as np
 
-from llaisys_mini.checks.compare import compare
 from llaisys_mini.checks.check import diagnosis
+from llaisys_mini.checks.compare import compare
 from llaisys_mini.checks.run import Result
 from llaisys_mini.contract import Case, observe_calls
 from llaisys_mini.tensor import Tensor

@@ -1,8 +1,8 @@
 """Kernels: implementations of operators. Finding them, saving them from a notebook, choosing among them.
 
-    registry.py    the @kernel decorator and what a kernel is
-    sets.py        kernel sets: folders of kernels (solutions, student) and the NumPy reference
-    cells.py       a notebook cell becomes a module of the learner's kernel set
-    verdicts.py    which of the learner's kernels passed their check
-    choice.py      which kernel answers an operator; use_kernels
+registry.py    the @kernel decorator and what a kernel is
+sets.py        kernel sets: folders of kernels (solutions, student) and the NumPy reference
+cells.py       a notebook cell becomes a module of the learner's kernel set
+verdicts.py    which of the learner's kernels passed their check
+choice.py      which kernel answers an operator; use_kernels
 """

@@ -28,7 +28,8 @@ def save_cell(operator: str, device: str, cell_filename: str) -> Callable:
     missing = undefined_names(definitions)
     if missing:
         raise KernelError(
-            f"{operator}: this cell uses {', '.join(missing)} without defining {'it' if len(missing) == 1 else 'them'}. "
+            f"{operator}: this cell uses {', '.join(missing)} without defining "
+            f"{'it' if len(missing) == 1 else 'them'}. "
             "A kernel's cell is saved as a file of its own: put its imports and helper functions into the same cell"
         )
     kernels = student_set()

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from llaisys_mini import operators
 from llaisys_mini.errors import KernelError
 from llaisys_mini.kernels import verdicts
-from llaisys_mini.kernels.registry import Kernel
+from llaisys_mini.kernels.registry import DEVICES, Kernel
 from llaisys_mini.kernels.sets import (
+    FOLDERS,
     NAMES,
     REFERENCE,
     SOLUTIONS,
@@ -48,8 +49,13 @@ class use_kernels:
         for name in [everywhere, *per_operator.values()]:
             if name is not None and name not in NAMES:
                 raise KernelError(f"there is no kernel set {name!r}; choose among {', '.join(NAMES)}")
-        for name in per_operator:
+        for name, kernel_set in per_operator.items():
             operators.get(name)
+            if kernel_set in FOLDERS and not any(FOLDERS[kernel_set]().has(name, device) for device in DEVICES):
+                raise KernelError(
+                    f"the kernel set {kernel_set!r} has no kernel for {name}; "
+                    f"it would be a file {name}.py in {FOLDERS[kernel_set]().folder}/cpu"
+                )
         self._before, _current = _current, Choice(everywhere, dict(per_operator))
         kernels_changed()
 
@@ -108,4 +114,4 @@ def from_set(kernel_set: str, operator: str, device: str) -> Kernel:
         if device != "cpu":
             raise KernelError(f"{operator}: the reference runs on the cpu only, not on {device}")
         return reference_kernel(operator)
-    return (student_set() if kernel_set == STUDENT else solutions_set()).get(operator, device)
+    return FOLDERS[kernel_set]().get(operator, device)

@@ -1,9 +1,9 @@
 """What a kernel is, and the decorator that makes a function one.
 
-    @kernel("rms_norm", device="cpu")
-    @njit(parallel=True, fastmath=True, cache=True)
-    def rms_norm(x, weight, eps, out):
-        ...
+@kernel("rms_norm", device="cpu")
+@njit(parallel=True, fastmath=True, cache=True)
+def rms_norm(x, weight, eps, out):
+    ...
 """
 
 import inspect

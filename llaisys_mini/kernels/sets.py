@@ -62,7 +62,11 @@ class KernelSet:
         module = sys.modules.get(name)
         try:
             # Another file of the set may have imported it already; a module of a changed file carries an old stamp.
-            if module is None or module.__file__ != str(path) or getattr(module, "__stamp__", _stamp(path)) != _stamp(path):
+            if (
+                module is None
+                or module.__file__ != str(path)
+                or getattr(module, "__stamp__", _stamp(path)) != _stamp(path)
+            ):
                 module = import_fresh(name, path)
         except KernelError:
             raise
@@ -129,6 +133,10 @@ def student_set() -> KernelSet:
 
 def solutions_set() -> KernelSet:
     return _folder_set(SOLUTIONS, paths.solutions_folder())
+
+
+FOLDERS = {STUDENT: student_set, SOLUTIONS: solutions_set}
+"""The kernel sets that are folders; a function each, since the learner's folder may change while we run."""
 
 
 @cache

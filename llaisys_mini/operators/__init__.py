@@ -1,7 +1,7 @@
 """The operators of the course. Every file beside this one is an operator of the same name; no list names them.
 
-    from llaisys_mini import operators
-    operators.softmax(x)
+from llaisys_mini import operators
+operators.softmax(x)
 """
 
 import importlib

@@ -6,9 +6,9 @@ from llaisys_mini.contract import F32, Outputs, operator
 
 
 @operator
-def linear_backward(
-    grad_out: F32["N M"], x: F32["N K"], weight: F32["M K"]
-) -> Outputs(grad_x=F32["N K"], grad_weight=F32["M K"], grad_bias=F32["M"]):
+def linear_backward(grad_out: F32["N M"], x: F32["N K"], weight: F32["M K"]) -> Outputs(
+    grad_x=F32["N K"], grad_weight=F32["M K"], grad_bias=F32["M"]
+):
     """Gradients of out = x @ weight.T + bias, given the loss's gradient with respect to out.
 
     grad_x[n, k]      = sum_m grad_out[n, m] * weight[m, k]

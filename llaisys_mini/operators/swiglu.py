@@ -29,7 +29,10 @@ def cases(rng):
         yield f"shape {shape}", dict(gate=2 * rng.normal(size=shape), up=rng.normal(size=shape))
     ends = np.array([-1000.0, -100, -89, -20, 0, 20, 90, 100, 1000])
     yield "gate far out on both sides", dict(gate=ends, up=rng.normal(size=ends.size))
-    yield "up is zero or negative", dict(gate=rng.normal(size=40), up=-np.abs(rng.normal(size=40)) * (np.arange(40) % 2))
+    yield (
+        "up is zero or negative",
+        dict(gate=rng.normal(size=40), up=-np.abs(rng.normal(size=40)) * (np.arange(40) % 2)),
+    )
     n = int(rng.integers(2, 5000))
     yield "some length", dict(gate=4 * rng.normal(size=n), up=rng.normal(size=n))
 

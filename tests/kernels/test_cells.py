@@ -108,7 +108,9 @@ def test_a_cell_that_fails_never_replaces_one_that_works(notebook, student):
 
 
 def test_names_are_found_in_nested_scopes():
-    assert undefined_names("import a\ndef f(x):\n    def g():\n        return a + b + x + len(x)\n    return g") == ["b"]
+    assert undefined_names("import a\ndef f(x):\n    def g():\n        return a + b + x + len(x)\n    return g") == [
+        "b"
+    ]
     assert undefined_names("def f():\n    global n\n    n = 1\ndef g():\n    return n") == []
     assert undefined_names("class A:\n    y = 2\n    def m(self):\n        return z") == ["z"]
     assert undefined_names("s = [i * k for i in range(3)]") == ["k"]

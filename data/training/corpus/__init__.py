@@ -8,12 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from . import chat, questions, sums
+from . import chat, drills, questions, sums
 from .conversations import Document, Turn, chat_document, plain_document
 from .stories import write_story
 from .writing import Writer
 
-SYSTEM_PROMPTS = ["You are Mini, a friendly storyteller.", "You are a helpful assistant.", "You are Mini. Answer briefly."]
+SYSTEM_PROMPTS = [
+    "You are Mini, a friendly storyteller.",
+    "You are a helpful assistant.",
+    "You are Mini. Answer briefly.",
+]
 
 
 def _conversation(writer: Writer, turns: list[Turn], think_probability: float = 0.7) -> Document:
@@ -60,12 +64,23 @@ def small_sums(writer: Writer) -> Document:
 
 def long_additions(writer: Writer) -> Document:
     """Mostly with the work written down; sometimes without, so that the two ways can be compared fairly."""
-    before = [writer.choice([sums.small_sum, questions.fact, sums.long_addition])(writer)] if writer.random() < 0.2 else []
+    before = (
+        [writer.choice([sums.small_sum, questions.fact, sums.long_addition])(writer)] if writer.random() < 0.2 else []
+    )
     return _conversation(writer, [*before, sums.long_addition(writer)], think_probability=0.75)
 
 
 def small_talk(writer: Writer) -> Document:
     return _conversation(writer, chat.small_talk(writer))
+
+
+def copying(writer: Writer) -> Document:
+    turns = (
+        drills.who_is_who(writer)
+        if writer.random() < 0.4
+        else [drills.repeat(writer) for _ in range(writer.choice([1, 1, 2, 3]))]
+    )
+    return _conversation(writer, turns)
 
 
 KINDS: dict[str, Callable[[Writer], Document]] = {
@@ -77,10 +92,11 @@ KINDS: dict[str, Callable[[Writer], Document]] = {
     "small sums": small_sums,
     "long additions": long_additions,
     "small talk": small_talk,
+    "copying": copying,
 }
 
-# Share of all tokens that each kind of document gets.
-MIXTURE = {
+# Share of all tokens that each kind of document gets, at first ...
+FIRST_MIXTURE = {
     "plain story": 0.22,
     "asked story": 0.24,
     "story with questions": 0.14,
@@ -90,9 +106,23 @@ MIXTURE = {
     "long additions": 0.11,
     "small talk": 0.04,
 }
+# ... and later, with practice in copying, which lets the model keep to the names of a story.
+MIXTURE = {
+    "plain story": 0.21,
+    "asked story": 0.23,
+    "story with questions": 0.11,
+    "facts": 0.07,
+    "readings": 0.10,
+    "small sums": 0.04,
+    "long additions": 0.06,
+    "small talk": 0.04,
+    "copying": 0.14,
+}
 
 
-def documents(seed: int, count_tokens: Callable[[Document], int], mixture: dict[str, float] = MIXTURE) -> Iterator[tuple[str, Document]]:
+def documents(
+    seed: int, count_tokens: Callable[[Document], int], mixture: dict[str, float] = MIXTURE
+) -> Iterator[tuple[str, Document]]:
     """An endless stream of (kind, document). The kind that is furthest behind its share of tokens comes next."""
     writer = Writer(seed)
     written = {kind: writer.random() * 500 for kind in mixture}

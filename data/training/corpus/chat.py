@@ -12,8 +12,18 @@ from .writing import Writer
 INTRODUCTION = "I am Mini, a very small language model. I can tell stories, answer easy questions and add numbers."
 UNKNOWN = "I do not know that. I am a very small model. Shall I tell you a story?"
 
-STORY_STARTS = ["Tell me a story", "Please tell me a story", "Tell a story", "I would like a story", "Can you tell me a story",
-                "Write a story", "Please write a story", "Could you tell me a story", "I want to hear a story", "Write me a story"]
+STORY_STARTS = [
+    "Tell me a story",
+    "Please tell me a story",
+    "Tell a story",
+    "I would like a story",
+    "Can you tell me a story",
+    "Write a story",
+    "Please write a story",
+    "Could you tell me a story",
+    "I want to hear a story",
+    "Write me a story",
+]
 
 
 def story_request(writer: Writer, story: Story, wish: str | None = None) -> str:
@@ -25,32 +35,63 @@ def story_request(writer: Writer, story: Story, wish: str | None = None) -> str:
         thing = f"{'an' if story.color[0] in 'aeiou' else 'a'} {story.color} {story.thing}"
     a_kind = f"{'an' if hero.kind[0] in 'aeiou' else 'a'} {hero.kind}"
     named = f"{a_kind} {writer.choice(['named', 'named', 'called'])} {hero.name}"
-    wish = wish or writer.choices(["nothing", "kind", "named", "thing", "kind and thing", "named and thing", "name"],
-                                  weights=[2, 2, 3, 2, 2, 6, 1])[0]
+    wish = (
+        wish
+        or writer.choices(
+            ["nothing", "kind", "named", "thing", "kind and thing", "named and thing", "name"],
+            weights=[2, 2, 3, 2, 2, 6, 1],
+        )[0]
+    )
     if wish == "nothing":
         return start + mark
     joint = writer.choice(["and", "and", "with"])
-    about = {"kind": a_kind, "named": named, "thing": thing, "kind and thing": f"{a_kind} {joint} {thing}",
-             "named and thing": f"{named} {joint} {thing}", "name": hero.name}[wish]
+    about = {
+        "kind": a_kind,
+        "named": named,
+        "thing": thing,
+        "kind and thing": f"{a_kind} {joint} {thing}",
+        "named and thing": f"{named} {joint} {thing}",
+        "name": hero.name,
+    }[wish]
     return f"{start} about {about}{mark}"
 
 
 def another_request(writer: Writer, story: Story) -> str:
     if writer.random() < 0.5:
-        return writer.choice(["Tell me another story.", "Another story, please.", "Please tell me another one.", "One more story, please."])
+        return writer.choice(
+            [
+                "Tell me another story.",
+                "Another story, please.",
+                "Please tell me another one.",
+                "One more story, please.",
+            ]
+        )
     return story_request(writer, story).replace("a story", "another story", 1)
 
 
 FOLLOW_UPS = {
-    "color": (["What color was the {thing}?", "What was the color of the {thing}?", "Which color did the {thing} have?"],
-              "The {thing} was {color}."),
+    "color": (
+        ["What color was the {thing}?", "What was the color of the {thing}?", "Which color did the {thing} have?"],
+        "The {thing} was {color}.",
+    ),
     "who was the hero": (["Who was {H}?", "What kind of animal was {H}?", "What was {H}?"], "{H} was {a_kind}."),
     "who was the friend": (["Who was {F}?", "What kind of animal was {F}?", "What was {F}?"], "{F} was {a_fkind}."),
-    "name of the hero": (["What was the name of the {kind}?", "What was the {kind} called?"], "The {kind} was called {H}."),
-    "name of the friend": (["What was the name of the {fkind}?", "What was the {fkind} called?"], "The {fkind} was called {F}."),
-    "thing": (["What was the story about?", "What is the story about?", "Who was in the story?"],
-              "The story is about {H} the {kind}, {F} the {fkind} and {a_color_thing}."),
-    "helper": (["Who helped {H}?", "Who was it that helped {H}?", "Who was the friend of {H}?"], "It was {F} the {fkind} who helped {H}."),
+    "name of the hero": (
+        ["What was the name of the {kind}?", "What was the {kind} called?"],
+        "The {kind} was called {H}.",
+    ),
+    "name of the friend": (
+        ["What was the name of the {fkind}?", "What was the {fkind} called?"],
+        "The {fkind} was called {F}.",
+    ),
+    "thing": (
+        ["What was the story about?", "What is the story about?", "Who was in the story?"],
+        "The story is about {H} the {kind}, {F} the {fkind} and {a_color_thing}.",
+    ),
+    "helper": (
+        ["Who helped {H}?", "Who was it that helped {H}?", "Who was the friend of {H}?"],
+        "It was {F} the {fkind} who helped {H}.",
+    ),
 }
 PLOTS_WITH_A_HELPER = {"lost", "broken", "search", "noise", "wind", "show"}
 
@@ -59,8 +100,17 @@ def _slots(hero: Character, friend: Character, story: Story) -> dict[str, str]:
     def article(word: str) -> str:
         return ("an " if word[0] in "aeiou" else "a ") + word
 
-    return dict(H=hero.name, F=friend.name, kind=hero.kind, fkind=friend.kind, a_kind=article(hero.kind), a_fkind=article(friend.kind),
-                thing=story.thing, color=story.color, a_color_thing=article(f"{story.color} {story.thing}"))
+    return dict(
+        H=hero.name,
+        F=friend.name,
+        kind=hero.kind,
+        fkind=friend.kind,
+        a_kind=article(hero.kind),
+        a_fkind=article(friend.kind),
+        thing=story.thing,
+        color=story.color,
+        a_color_thing=article(f"{story.color} {story.thing}"),
+    )
 
 
 def follow_up(writer: Writer, story: Story) -> Turn:
@@ -71,31 +121,128 @@ def follow_up(writer: Writer, story: Story) -> Turn:
     if story.plot == "rescue" and writer.random() < 0.3:
         name, hero, friend = "helper", friend, hero  # here it is the hero who helps
     questions, answer = FOLLOW_UPS[name]
-    questions = [q for q in questions if "animal" not in q or ("girl" not in answer and (hero if "{H}" in q else friend).kind not in ("girl", "boy"))]
+    questions = [
+        q
+        for q in questions
+        if "animal" not in q or ("girl" not in answer and (hero if "{H}" in q else friend).kind not in ("girl", "boy"))
+    ]
     if name == "helper":
         questions = questions[:2] if story.plot == "rescue" else questions
     slots = _slots(hero, friend, story)
     return Turn(writer.choice(questions).format_map(slots), answer.format_map(slots))
 
 
-GREETINGS = ["Hello!", "Hi!", "Hello", "Hi", "Good morning!", "Good evening!", "Hey!", "Hello there!", "Hi there!", "Hello Mini!", "Hi Mini!", "Hello, how are you?"]
-WHO = ["Who are you?", "What is your name?", "What are you?", "Tell me about yourself.", "Introduce yourself.", "Please introduce yourself.",
-       "What can you do?", "What are you called?", "Are you a language model?", "What are you good at?", "How can you help me?",
-       "Hello, who are you?", "Hi, who are you?", "Hi! What can you do?", "Tell me who you are.", "Hello! Please introduce yourself."]
-WITH_NAME = ["Hi, I am {N}.", "Hello, I am {N}.", "My name is {N}.", "Hello! My name is {N}.", "Hi! I am {N}.", "I am {N}.", "Hello, my name is {N}.", "Hi, my name is {N}."]
-THANKS = ["Thank you!", "Thanks!", "Thank you.", "Thank you very much!", "That was nice.", "Good job!", "That was a good story.", "Well done!"]
+GREETINGS = [
+    "Hello!",
+    "Hi!",
+    "Hello",
+    "Hi",
+    "Good morning!",
+    "Good evening!",
+    "Hey!",
+    "Hello there!",
+    "Hi there!",
+    "Hello Mini!",
+    "Hi Mini!",
+    "Hello, how are you?",
+]
+WHO = [
+    "Who are you?",
+    "What is your name?",
+    "What are you?",
+    "Tell me about yourself.",
+    "Introduce yourself.",
+    "Please introduce yourself.",
+    "What can you do?",
+    "What are you called?",
+    "Are you a language model?",
+    "What are you good at?",
+    "How can you help me?",
+    "Hello, who are you?",
+    "Hi, who are you?",
+    "Hi! What can you do?",
+    "Tell me who you are.",
+    "Hello! Please introduce yourself.",
+]
+WITH_NAME = [
+    "Hi, I am {N}.",
+    "Hello, I am {N}.",
+    "My name is {N}.",
+    "Hello! My name is {N}.",
+    "Hi! I am {N}.",
+    "I am {N}.",
+    "Hello, my name is {N}.",
+    "Hi, my name is {N}.",
+]
+THANKS = [
+    "Thank you!",
+    "Thanks!",
+    "Thank you.",
+    "Thank you very much!",
+    "That was nice.",
+    "Good job!",
+    "That was a good story.",
+    "Well done!",
+]
 GOODBYES = ["Goodbye!", "Bye!", "Good night!", "See you!", "Bye bye!", "Goodbye, Mini!", "See you tomorrow!"]
 UNKNOWN_QUESTIONS = [
-    "What is the capital of {x}?", "Who is the president of {x}?", "Who wrote {y}?", "How far away is {x}?", "When was {x} built?",
-    "How do I cook {y}?", "What is the weather today?", "What will happen tomorrow?", "Write a program in Python.", "What is {z}?",
-    "Explain {z} to me.", "How does {z} work?", "Who invented {z}?", "Translate this into German.", "What is 7 times 8?", "What is 12 / 4?",
-    "What is the meaning of life?", "What time is it?", "Write a poem.", "Tell me a joke.", "How old is {x}?", "What is the largest city in {x}?",
+    "What is the capital of {x}?",
+    "Who is the president of {x}?",
+    "Who wrote {y}?",
+    "How far away is {x}?",
+    "When was {x} built?",
+    "How do I cook {y}?",
+    "What is the weather today?",
+    "What will happen tomorrow?",
+    "Write a program in Python.",
+    "What is {z}?",
+    "Explain {z} to me.",
+    "How does {z} work?",
+    "Who invented {z}?",
+    "Translate this into German.",
+    "What is 7 times 8?",
+    "What is 12 / 4?",
+    "What is the meaning of life?",
+    "What time is it?",
+    "Write a poem.",
+    "Tell me a joke.",
+    "How old is {x}?",
+    "What is the largest city in {x}?",
 ]
 UNKNOWN_FILLERS = {
-    "x": ["France", "Italy", "China", "Japan", "Spain", "Germany", "America", "Egypt", "London", "Paris", "Rome", "Brazil", "the moon", "the tower"],
+    "x": [
+        "France",
+        "Italy",
+        "China",
+        "Japan",
+        "Spain",
+        "Germany",
+        "America",
+        "Egypt",
+        "London",
+        "Paris",
+        "Rome",
+        "Brazil",
+        "the moon",
+        "the tower",
+    ],
     "y": ["Hamlet", "this book", "Faust", "the Bible", "pasta", "rice", "a good novel", "the letter"],
-    "z": ["electricity", "gravity", "a computer", "the internet", "physics", "quantum mechanics", "a neural network", "democracy", "a transformer",
-          "attention", "machine learning", "money", "the telephone", "a car"],
+    "z": [
+        "electricity",
+        "gravity",
+        "a computer",
+        "the internet",
+        "physics",
+        "quantum mechanics",
+        "a neural network",
+        "democracy",
+        "a transformer",
+        "attention",
+        "machine learning",
+        "money",
+        "the telephone",
+        "a car",
+    ],
 }
 
 
@@ -121,7 +268,10 @@ def named_greeting(name: str, writer: Writer) -> Turn:
 
 
 def asks_own_name(name: str, writer: Writer) -> Turn:
-    return Turn(writer.choice(["What is my name?", "Do you know my name?", "Who am I?", "Do you remember my name?"]), f"Your name is {name}.")
+    return Turn(
+        writer.choice(["What is my name?", "Do you know my name?", "Who am I?", "Do you remember my name?"]),
+        f"Your name is {name}.",
+    )
 
 
 def thanks(writer: Writer) -> Turn:
@@ -142,7 +292,10 @@ def small_talk(writer: Writer) -> list[Turn]:
     turns: list[Turn] = []
     name = None
     for _ in range(writer.choice([1, 1, 2, 3, 4, 5])):
-        kind = writer.choice(["greeting", "introduction", "name", "thanks", "goodbye", "unknown", "fact", "sum"] + (["own name"] * 4 if name else []))
+        kind = writer.choice(
+            ["greeting", "introduction", "name", "thanks", "goodbye", "unknown", "fact", "sum"]
+            + (["own name"] * 4 if name else [])
+        )
         if kind == "greeting":
             turns.append(greeting(writer))
         elif kind == "introduction":

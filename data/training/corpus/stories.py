@@ -405,15 +405,28 @@ def write_story(writer: Writer, rare_name: bool = False) -> Story:
             obstacle = writer.choice(obstacles)
         friend_kind, deed = writer.choice([helper for helper in obstacle.helpers if helper[0] != hero.kind])
         attempt, attempt2 = writer.sample(obstacle.attempts, 2)
-        values |= dict(how=writer.choice(obstacle.how), where=obstacle.where, attempt=attempt, attempt2=attempt2, deed=deed)
+        values |= dict(
+            how=writer.choice(obstacle.how), where=obstacle.where, attempt=attempt, attempt2=attempt2, deed=deed
+        )
     friend = pick_character(writer, friend_kind, avoid=hero.name)
     place = writer.choice(list(tables.PLACES))
     values |= hero.pronouns() | {"f" + key: word for key, word in friend.pronouns().items()}
     values |= dict(
-        H=hero.name, F=friend.name, kind=hero.kind, fkind=friend.kind, a_kind=with_article(hero.kind),
-        a_fkind=with_article(friend.kind), thing=thing.name, color=color, a_color_thing=with_article(f"{color} {thing.name}"),
-        at_place=tables.PLACES[place], play=thing.play.format(thing=thing.name), breaks=thing.breaks, mend=thing.mend,
-        rescue=thing.rescue, trouble=thing.trouble,
+        H=hero.name,
+        F=friend.name,
+        kind=hero.kind,
+        fkind=friend.kind,
+        a_kind=with_article(hero.kind),
+        a_fkind=with_article(friend.kind),
+        thing=thing.name,
+        color=color,
+        a_color_thing=with_article(f"{color} {thing.name}"),
+        at_place=tables.PLACES[place],
+        play=thing.play.format(thing=thing.name),
+        breaks=thing.breaks,
+        mend=thing.mend,
+        rescue=thing.rescue,
+        trouble=thing.trouble,
     )
     values["He"], values["His"] = values["he"].capitalize(), values["his"].capitalize()
     # These stand for whole sentences with slots and choices of their own, so they are filled in first.

@@ -5,10 +5,27 @@ from __future__ import annotations
 from .conversations import Turn
 from .writing import Writer
 
-SMALL_WORDINGS = ["What is {sum}?", "{sum}", "{sum} = ?", "How much is {sum}?", "Please calculate {sum}.", "Tell me what {sum} is.",
-                  "What do you get for {sum}?", "Can you work out {sum}?", "Do you know what {sum} is?", "Calculate {sum}.",
-                  "Please work out {sum}.", "{sum}?", "What is the result of {sum}?"]
-HELD_OUT_SMALL_WORDINGS = ["Can you calculate {sum}?", "Please tell me what {sum} is.", "Do you know how much {sum} is?", "What does {sum} give?"]
+SMALL_WORDINGS = [
+    "What is {sum}?",
+    "{sum}",
+    "{sum} = ?",
+    "How much is {sum}?",
+    "Please calculate {sum}.",
+    "Tell me what {sum} is.",
+    "What do you get for {sum}?",
+    "Can you work out {sum}?",
+    "Do you know what {sum} is?",
+    "Calculate {sum}.",
+    "Please work out {sum}.",
+    "{sum}?",
+    "What is the result of {sum}?",
+]
+HELD_OUT_SMALL_WORDINGS = [
+    "Can you calculate {sum}?",
+    "Please tell me what {sum} is.",
+    "Do you know how much {sum} is?",
+    "What does {sum} give?",
+]
 
 PLACE_NAMES = ["ones", "tens", "hundreds"]
 
@@ -45,14 +62,20 @@ def long_addition_thinking(first: int, second: int) -> str:
 
 
 def long_addition_turn(first: int, second: int, wording: str) -> Turn:
-    return Turn(wording.format(sum=f"{first} + {second}"), f"{first} + {second} = {first + second}.",
-                long_addition_thinking(first, second))
+    return Turn(
+        wording.format(sum=f"{first} + {second}"),
+        f"{first} + {second} = {first + second}.",
+        long_addition_thinking(first, second),
+    )
 
 
 def long_addition(writer: Writer) -> Turn:
     """Mostly numbers of equal length: two digits, or three."""
     digits = 3 if writer.random() < 0.6 else 2
-    first, second = writer.randint(10 ** (digits - 1), 10**digits - 1), writer.randint(10 ** (digits - 1), 10**digits - 1)
+    first, second = (
+        writer.randint(10 ** (digits - 1), 10**digits - 1),
+        writer.randint(10 ** (digits - 1), 10**digits - 1),
+    )
     if writer.random() < 0.1:
         second = writer.randint(10, 99)
     if writer.random() < 0.5:

@@ -1,0 +1,92 @@
+"""The diagnosis: it names the place, the size of the error, what was not written, and the mistake."""
+
+import numpy as np
+import pytest
+
+from llaisys_mini import operators
+from llaisys_mini.checks.check import diagnosis, picture
+from llaisys_mini.checks.run import run_cases
+from llaisys_mini.contract import Case
+from llaisys_mini.kernels.registry import Kernel
+
+
+def diagnose(operator, function, **inputs):
+    contract = operators.get(operator)
+    cases = [Case("mine", inputs)] if inputs else contract.make_cases(storages=("float32",))
+    results = run_cases(Kernel(operator, "cpu", "student", function), cases)
+    failed = next(result for result in results if not result.passed)
+    return diagnosis(contract, failed)
+
+
+def f32(*shape):
+    return np.random.default_rng(0).normal(size=shape).astype(np.float32)
+
+
+def test_one_wrong_element_is_located():
+    def kernel(x, out):
+        out[:] = np.maximum(x, 0)
+        out[7] = 99
+
+    text = diagnose("relu", kernel, x=f32(4, 5))
+    assert "x (4, 5)" in text
+    assert "1 of 20 elements wrong" in text
+    assert "first at [1, 2]: got 99, expected" in text
+    assert text.splitlines()[-4:] == ["  .....", "  ..x..", "  .....", "  ....."]
+
+
+def test_what_was_never_written_is_named():
+    def kernel(x, out):
+        out[:, :-1] = operators.softmax.reference(x.astype(float))[:, :-1]
+
+    text = diagnose("softmax", kernel, x=f32(3, 4))
+    assert "3 were never written" in text
+    assert "the first at [0, 3]" in text
+
+
+def test_an_unwritten_index_is_named():
+    def kernel(x, index, value):
+        value[:] = x.max(axis=1)
+
+    assert "never written" in diagnose("argmax", kernel, x=f32(3, 4))
+
+
+def test_changing_an_input_is_found_although_the_output_is_right():
+    def kernel(x, out):
+        np.maximum(x, 0, out=x)
+        out[:] = x
+
+    assert "the kernel changed its input x" in diagnose("relu", kernel, x=f32(6))
+
+
+def test_an_exception_of_the_kernel_is_quoted():
+    def kernel(x, out):
+        raise NotImplementedError("write me")
+
+    assert "the kernel raised NotImplementedError: write me" in diagnose("relu", kernel)
+
+
+@pytest.mark.parametrize("name", ["rms_norm", "attention", "rope"])
+def test_a_known_mistake_is_told_in_its_sentence(name):
+    mistake = operators.get(name).mistakes[0]
+
+    def kernel(*arguments):
+        arguments[-1][...] = np.asarray(mistake.function(*arguments[:-1])).reshape(arguments[-1].shape)
+
+    assert mistake.sentence in diagnose(name, kernel)
+
+
+def test_an_unknown_mistake_is_not_given_a_name():
+    def kernel(x, weight, eps, out):
+        out[:] = 3 * x
+
+    assert "this is what comes out" not in diagnose("rms_norm", kernel)
+
+
+def test_pictures_of_large_arrays_are_shrunk():
+    wrong = np.zeros((96, 192), bool)
+    wrong[48:, 96:] = True
+    drawn = picture(wrong)
+    assert len(drawn) == 8
+    assert {len(line) for line in drawn} == {48}
+    assert drawn[0] == "." * 48
+    assert drawn[-1] == "." * 24 + "x" * 24

@@ -1,0 +1,174 @@
+"""The decoder: caching changes nothing, all storage dtypes work, the course's kernels agree with the reference."""
+
+import json
+
+import numpy as np
+import pytest
+
+from llaisys_mini import load_model, operators, use_kernels, verify_calls
+from llaisys_mini.errors import CheckpointError, ConfigError, GenerationError
+from tests.models.random_models import VARIETIES, make_checkpoint
+
+varieties = pytest.mark.parametrize("changes", VARIETIES.values(), ids=VARIETIES)
+
+
+def ids_for(model, length, seed=0):
+    return np.random.default_rng(seed).integers(0, model.config.vocab_size, size=length)
+
+
+@pytest.fixture
+def model(tmp_path):
+    return load_model(make_checkpoint(tmp_path))
+
+
+@varieties
+@pytest.mark.parametrize("length", [1, 2, 17])
+def test_cache_on_equals_cache_off(tmp_path, changes, length):
+    model = load_model(make_checkpoint(tmp_path, **changes))
+    ids = ids_for(model, length + 6)
+    whole = model.logits(ids)
+    assert whole.dtype == np.float32
+    assert whole.shape == (length + 6, model.config.vocab_size)
+    cache = model.cache()
+    parts = [model.logits(ids[:length], cache)]  # prefill(n), then decode one by one
+    parts += [model.logits([token], cache) for token in ids[length:]]
+    np.testing.assert_allclose(np.concatenate(parts), whole, atol=2e-5, rtol=0)
+    assert cache.length == length + 6
+    assert cache.ids == ids.tolist()
+
+
+def test_prefill_and_decode_for_a_long_prompt(model):
+    ids = ids_for(model, 301)
+    cache = model.cache()
+    prefilled = model.logits(ids[:300], cache)
+    np.testing.assert_allclose(prefilled, model.logits(ids[:300]), atol=2e-5, rtol=0)
+    np.testing.assert_allclose(model.logits(ids[300:], cache), model.logits(ids)[300:], atol=2e-5, rtol=0)
+
+
+@varieties
+def test_a_block_in_the_middle_of_a_text(tmp_path, changes):
+    model = load_model(make_checkpoint(tmp_path, **changes))
+    ids = ids_for(model, 20)
+    cache = model.cache()
+    parts = [model.logits(ids[:7], cache), model.logits(ids[7:15], cache), model.logits(ids[15:], cache)]
+    np.testing.assert_allclose(np.concatenate(parts), model.logits(ids), atol=2e-5, rtol=0)
+
+
+@varieties
+def test_the_reference_gives_the_same_logits(tmp_path, changes):
+    model = load_model(make_checkpoint(tmp_path, **changes))
+    ids = ids_for(model, 19)
+    fast = model.logits(ids)
+    with use_kernels("reference"):
+        np.testing.assert_allclose(fast, model.logits(ids), atol=2e-5, rtol=0)
+
+
+@varieties
+def test_every_operator_call_agrees_with_its_contract(tmp_path, changes):
+    model = load_model(make_checkpoint(tmp_path, **changes))
+    with verify_calls(model) as report:
+        model.logits(ids_for(model, 12))
+    assert report.first is None, report.first
+    assert report.calls > 3 * 12
+    assert "agree with the reference" in str(report)
+
+
+def test_the_first_diverging_layer_and_operator_are_named(model, monkeypatch):
+    right = operators.swiglu._choose("cpu", "float32")
+    calls = []
+
+    def wrong_in_the_second_layer(gate, up, out):
+        right(gate, up, out)
+        calls.append(None)
+        if len(calls) == 2:
+            out[5] += 0.5
+
+    monkeypatch.setitem(operators.swiglu._functions, ("cpu", "float32"), wrong_in_the_second_layer)
+    with verify_calls(model) as report:
+        model.logits([1, 2, 3])
+    assert "swiglu is wrong" in report.first
+    assert "layer 1" in report.first
+    assert "first at [0, 5]" in report.first
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
+def test_storage_dtypes(tmp_path, dtype):
+    folder = make_checkpoint(tmp_path)
+    exact, stored = load_model(folder, "float32"), load_model(folder, dtype)
+    ids = ids_for(exact, 30)
+    assert stored.decoder.embeddings.dtype.name == dtype
+    assert stored.cache().dtype.name == dtype
+    difference = np.abs(exact.logits(ids) - stored.logits(ids)).max()
+    assert difference <= {"float32": 0, "float16": 0.03, "bfloat16": 0.2}[dtype]
+
+
+def test_a_folder_without_a_tokenizer_works_on_ids(model):
+    assert model.tokenizer is None
+    assert len(list(model.generate([3, 1, 4], max_new_tokens=5))) == 5
+
+
+def test_sharded_checkpoints_load_the_same(tmp_path):
+    import ml_dtypes
+
+    from llaisys_mini.checkpoint import Checkpoint, save_safetensors
+
+    single = make_checkpoint(tmp_path / "single", dtype=ml_dtypes.bfloat16)
+    weights = {name: tensor.numpy() for name, tensor in Checkpoint.open(single).items()}
+    sharded = tmp_path / "sharded"
+    sharded.mkdir()
+    (sharded / "config.json").write_text((single / "config.json").read_text())
+    names = sorted(weights)
+    files = {name: f"model-0000{1 + i % 2}-of-00002.safetensors" for i, name in enumerate(names)}
+    for file in set(files.values()):
+        save_safetensors(sharded / file, {n: weights[n] for n in names if files[n] == file})
+    (sharded / "model.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": files}))
+    ids = [5, 6, 7]
+    np.testing.assert_array_equal(load_model(single).logits(ids), load_model(sharded).logits(ids))
+
+
+def test_a_tied_checkpoint_ignores_its_own_lm_head(tmp_path):
+    from llaisys_mini.checkpoint import Checkpoint, save_safetensors
+
+    folder = make_checkpoint(tmp_path)
+    before = load_model(folder).logits([1, 2])
+    weights = {name: np.array(tensor.numpy()) for name, tensor in Checkpoint.open(folder).items()}
+    weights["lm_head.weight"] = np.zeros((61, 24), np.float32)
+    save_safetensors(folder / "model.safetensors", weights)
+    np.testing.assert_array_equal(load_model(folder).logits([1, 2]), before)
+
+
+def test_wrong_checkpoints_are_refused_in_one_sentence(tmp_path):
+    folder = make_checkpoint(tmp_path)
+    config = json.loads((folder / "config.json").read_text())
+
+    def with_config(**changes):
+        (folder / "config.json").write_text(json.dumps(config | changes))
+
+    with_config(intermediate_size=41)
+    with pytest.raises(CheckpointError, match=r"shape \[40, 24\], but config.json asks for \[41, 24\]"):
+        load_model(folder)
+    with_config(num_hidden_layers=4)
+    with pytest.raises(CheckpointError, match=r"no tensor 'model\.layers\.3"):
+        load_model(folder)
+    with_config(model_type="llama")
+    with pytest.raises(ConfigError, match="llama"):
+        load_model(folder)
+    with_config()
+    data = (folder / "model.safetensors").read_bytes()
+    (folder / "model.safetensors").write_bytes(data[: len(data) // 2])
+    with pytest.raises(CheckpointError):
+        load_model(folder)
+    with pytest.raises(GenerationError, match="dtype 'int3' is not one of auto"):
+        load_model(folder, dtype="int3")
+
+
+def test_the_cache_grows_and_forgets(model):
+    cache = model.cache()
+    ids = ids_for(model, 200)
+    for start in range(0, 200, 40):
+        model.logits(ids[start : start + 40], cache)
+    assert cache.length == 200
+    cache.truncate(10)
+    after = model.logits(ids[10:12], cache)
+    np.testing.assert_allclose(after, model.logits(ids[:12])[10:], atol=2e-5, rtol=0)
+    assert cache.common_prefix([*ids[:5], 99]) == 5

@@ -1,0 +1,141 @@
+"""The command line: what is printed where, exit codes, and one sentence for each mistake of a user."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from click.testing import CliRunner
+
+from llaisys_mini import use_kernels
+from llaisys_mini.cli import main
+from tests.models.random_models import make_checkpoint
+
+
+@pytest.fixture
+def run():
+    def invoke(*arguments, **options):
+        return CliRunner().invoke(main, list(arguments), **options)
+
+    yield invoke
+    use_kernels()
+
+
+def test_generate_continues_the_prompt(run):
+    result = run("generate", "Once upon a time", "--seed", "3", "--max-new-tokens", "30", "--stats")
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout.startswith("Once upon a time")
+    assert len(result.stdout.split()) > 12
+    for word in ("first token after", "per second", "KV cache", "kernels: 21 solutions"):
+        assert word in result.stderr
+    again = run("generate", "Once upon a time", "--seed", "3", "--max-new-tokens", "30")
+    assert again.stdout == result.stdout
+    assert again.stderr == ""
+
+
+def test_the_reference_kernels_tell_the_same_story(run):
+    texts = [
+        run("generate", "--temperature", "0", "--max-new-tokens", "20", "--kernels", kernels).stdout
+        for kernels in ("", "reference", "solutions,linear=reference")
+    ]
+    assert texts[0] == texts[1] == texts[2]
+
+
+def test_verify_reports_agreement(run):
+    result = run("generate", "--max-new-tokens", "3", "--verify")
+    assert result.exit_code == 0
+    assert "operator calls agree with the reference" in result.stderr
+
+
+def test_chat_answers_each_line_and_remembers(run):
+    result = run(
+        "chat",
+        "--temperature",
+        "0",
+        "--no-think",
+        "--max-new-tokens",
+        "40",
+        input="Hello!\n\n/new\nHello!\n/exit\nnever read\n",
+    )
+    assert result.exit_code == 0, result.stderr
+    answers = [line for line in result.stdout.splitlines() if line.strip()]
+    assert len(answers) >= 2
+    assert answers[0] == answers[-1]
+    assert "<|im_end|>" not in result.stdout
+    assert "<think>" not in result.stdout
+
+
+MISTAKES = {
+    "unknown kernel set": (["generate", "--kernels", "fast"], "no kernel set 'fast'"),
+    "unknown operator": (["generate", "--kernels", "sofmax=student"], "did you mean softmax"),
+    "absent kernel": (["generate", "--kernels", "softmax=student,add=student"], "'student' has no kernel for"),
+    "no such model": (["generate", "--model", "no/such/folder"], "not an existing folder"),
+    "empty prompt": (["generate", ""], "the prompt is empty"),
+    "long prompt": (["generate", "story " * 3000], "the model's context holds"),
+    "temperature": (["generate", "--temperature", "-1"], "temperature"),
+    "dtype": (["generate", "--dtype", "int3"], "dtype 'int3' is not one of"),
+    "device": (["generate", "--device", "cuda"], "'cuda' is not available"),
+    "check": (["check", "softmax"], "no cpu kernel for softmax"),
+    "check nothing": (["check", "sotfmax"], "did you mean softmax"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "sentence"), MISTAKES.values(), ids=MISTAKES)
+def test_mistakes_get_one_sentence_and_exit_code_2(run, arguments, sentence, tmp_path):
+    before = sorted(tmp_path.rglob("*"))
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert sentence in result.stderr
+    assert result.stderr.startswith("llaisys-mini: ")
+    assert result.stderr.strip().count("\n") == 0
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_model_without_tokenizer_cannot_read_text(run, tmp_path):
+    result = run("generate", "--model", str(make_checkpoint(tmp_path)))
+    assert result.exit_code == 2
+    assert "has no tokenizer.json" in result.stderr
+
+
+def test_check_prints_the_table(run):
+    result = run("check", "softmax", "--kernels", "solutions")
+    assert result.exit_code == 0
+    assert "large scores" in result.stdout
+    assert "right on all cases" in result.stdout
+
+
+def test_progress_shows_every_operator(run):
+    result = run("progress")
+    assert result.exit_code == 0
+    for name in ("rms_norm", "attention", "0 of 21 operators are yours"):
+        assert name in result.stdout
+
+
+def test_doctor_names_what_matters(run):
+    result = run("doctor")
+    assert result.exit_code == 0, result.stdout
+    for word in ("Python", "numba", "threads", "threading layer", "CUDA", "kernel cache"):
+        assert word in result.stdout
+
+
+@pytest.mark.slow
+def test_a_second_start_compiles_nothing(tmp_path):
+    """Two processes share Numba's cache: the second finds every kernel of the decoder compiled."""
+    program = """
+from llaisys_mini import load_model, operators
+model = load_model("mini")
+list(model.generate([1, 2, 3], max_new_tokens=4))
+used = [op._functions for op in map(operators.get, operators.names) if op._functions]
+functions = [f for functions in used for f in functions.values()]
+print(len(functions), sum(sum(f.stats.cache_misses.values()) for f in functions))
+"""
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
+    runs = [
+        subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+        for _ in range(2)
+    ]
+    count, misses = map(int, runs[0].stdout.split())
+    assert count >= 8
+    assert misses == count
+    assert runs[1].stdout.split() == [str(count), "0"]

@@ -1,0 +1,59 @@
+"""The progress grid with no kernels, with right ones, wrong ones and unchecked ones."""
+
+import pytest
+
+from llaisys_mini import check
+from llaisys_mini.errors import CheckFailed
+from llaisys_mini.kernels.choice import kernels_changed
+from llaisys_mini.progress import print_progress
+
+KERNEL = """
+from numba import njit
+from llaisys_mini import kernel
+
+@kernel("{name}", device="cpu")
+@njit(cache=True)
+def {name}({arguments}):
+    for i in range(out.size):
+        out[i] = {value}
+"""
+
+
+@pytest.fixture
+def write(tmp_path, monkeypatch):
+    monkeypatch.setenv("LLAISYS_MINI_STUDENT_DIR", str(tmp_path))
+    monkeypatch.setenv("COLUMNS", "120")
+    kernels_changed()
+
+    def write_kernel(name, arguments, value):
+        (tmp_path / "cpu").mkdir(exist_ok=True)
+        (tmp_path / "cpu" / f"{name}.py").write_text(KERNEL.format(name=name, arguments=arguments, value=value))
+
+    yield write_kernel
+    monkeypatch.undo()
+    kernels_changed()
+
+
+def rows(capsys):
+    print_progress()
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.strip()]
+    return {line.split()[0]: line for line in lines}, lines[-1]
+
+
+def test_the_grid(write, capsys):
+    write("add", "x, y, out", "x[i] + y[i]")
+    check("add")
+    write("relu", "x, out", "x[i]")
+    with pytest.raises(CheckFailed):
+        check("relu")
+    write("sigmoid", "x, out", "x[i]")
+    capsys.readouterr()
+    grid, last = rows(capsys)
+    assert "correct" in grid["add"]
+    assert "x the course's speed" in grid["add"]
+    assert grid["add"].split()[-1] == "student"
+    assert "wrong" in grid["relu"]
+    assert grid["relu"].split()[-1] == "solutions"
+    assert "written, not checked" in grid["sigmoid"]
+    assert grid["softmax"].split() == ["softmax", "-", "-", "solutions"]
+    assert last == "1 of 21 operators are yours on the cpu"
