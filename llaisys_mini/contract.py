@@ -9,9 +9,9 @@ The annotations name the dimensions, the docstring says what is computed, and th
 NumPy on float64. From this one function come argument checks, output allocation, the call of whichever kernel
 answers (`kernels.choice`), the cases a kernel is checked on, and the diagnosis of what is wrong with it (`checks`).
 
-In annotations: `F32` is float32, `I64` int64, `Stored` any storage dtype (float32, float16, bfloat16). A leading
-`...` stands for any number of dimensions; the kernel sees them as one. So for "... C" a kernel gets two
-dimensions, and for "..." it gets one.
+In annotations: `F32` is float32, `I64` int64, `I8` int8, `U8` uint8, `Stored` any storage dtype (float32, float16,
+bfloat16). A leading `...` stands for any number of dimensions; the kernel sees them as one. So for "... C" a kernel
+gets two dimensions, and for "..." it gets one.
 """
 
 import inspect
@@ -69,6 +69,8 @@ class _Annotation:
 
 F32 = _Annotation(dtypes.float32)
 I64 = _Annotation(dtypes.int64)
+I8 = _Annotation(np.dtype(np.int8))
+U8 = _Annotation(np.dtype(np.uint8))
 Stored = _Annotation(*dtypes.STORAGE)
 
 
@@ -143,7 +145,7 @@ class Operator:
         self._shape_rule: Callable[[dict[str, int]], str | None] | None = None
         self._value_rule: Callable[..., str | None] | None = None
         self._plans: dict[tuple, _Plan] = {}
-        self._functions: dict[tuple[str, str], Callable] = {}  # (device, variant) -> the kernel that answers
+        self._chosen: dict[tuple[str, str], tuple] = {}  # (device, variant) -> the kernel that answers, and its prepares
 
     # ---- decorators for the rest of an operator's file -------------------------------------------------------
 
@@ -256,9 +258,9 @@ class Operator:
             results = [np.empty(output.shape, output.dtype) for output in plan.outputs]
         else:
             results = self._accept(out, plan, arguments)
-        function = self._functions.get(("cpu", plan.variant))
-        if function is None:
-            function = self._choose("cpu", plan.variant)
+        function, prepares = self._chosen.get(("cpu", plan.variant)) or self._choose("cpu", plan.variant)
+        for position, prepare in prepares:
+            values[position] = _prepared(arguments[position], values[position], prepare)
         function(*values, *(_as_kernels_see(results, plan) if plan.merges_outputs else results))
         if _observer is not None:
             _observer(self, arguments, results)
@@ -268,10 +270,13 @@ class Operator:
             results = [Tensor.over(array, output.strides) for array, output in zip(results, plan.outputs, strict=True)]
         return results[0] if len(results) == 1 else tuple(results)
 
-    def run_with(self, function: Callable, inputs: dict[str, object], outputs: list[np.ndarray]) -> None:
-        """Check `inputs` as a call would, then have the kernel `function` write into `outputs`."""
-        values, plan = self._prepare([inputs[name] for name in self.inputs])
-        function(*values, *_as_kernels_see(outputs, plan))
+    def run_with(self, kernel, inputs: dict[str, object], outputs: list[np.ndarray]) -> None:
+        """Check `inputs` as a call would, then have `kernel` (see kernels.registry) write into `outputs`."""
+        arguments = [inputs[name] for name in self.inputs]
+        values, plan = self._prepare(arguments)
+        for position, prepare in self._prepares(kernel):
+            values[position] = _prepared(arguments[position], values[position], prepare)
+        kernel.function(*values, *_as_kernels_see(outputs, plan))
 
     def _prepare(self, arguments) -> tuple[list, _Plan]:
         """The arguments as a kernel sees them, and the plan of this call. Raises ContractError."""
@@ -303,13 +308,16 @@ class Operator:
     def _choose(self, device, variant):
         from llaisys_mini.kernels.choice import answering_kernel
 
-        function = answering_kernel(self, device, variant).function
-        self._functions[device, variant] = function
-        return function
+        kernel = answering_kernel(self, device, variant)
+        self._chosen[device, variant] = kernel.function, self._prepares(kernel)
+        return self._chosen[device, variant]
+
+    def _prepares(self, kernel) -> list[tuple[int, Callable]]:
+        return [(list(self.inputs).index(name), prepare) for name, prepare in kernel.prepare.items()]
 
     def forget_choice(self):
         """Look up again which kernel answers: called when kernels or the choice among them have changed."""
-        self._functions.clear()
+        self._chosen.clear()
 
     def _bind(self, arguments, named):
         values = dict(zip(self.inputs, arguments, strict=False))
@@ -418,6 +426,15 @@ class Operator:
 def operator(function: Callable) -> Operator:
     """Turn an annotated reference function into an Operator. See the head of this file."""
     return Operator(function)
+
+
+def _prepared(argument, value, prepare):
+    """`value` in the layout that a kernel wants; remembered with the argument if that is a frozen Tensor."""
+    if type(argument) is not Tensor or argument.prepared is None:
+        return prepare(value)
+    if prepare not in argument.prepared:
+        argument.prepared[prepare] = prepare(value)
+    return argument.prepared[prepare]
 
 
 def _as_kernels_see(results, plan):

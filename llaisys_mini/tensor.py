@@ -47,7 +47,7 @@ class Tensor:
     strides: elements to step per dimension; dtype: what each element is (see `dtypes`).
     """
 
-    __slots__ = ("storage", "offset", "shape", "strides", "dtype", "_array")
+    __slots__ = ("_array", "dtype", "offset", "prepared", "shape", "storage", "strides")
 
     def __init__(self, storage: Storage, offset: int, shape: Sequence[int], strides: Sequence[int], dtype):
         self.storage = storage
@@ -55,6 +55,7 @@ class Tensor:
         self.shape = tuple(shape)
         self.strides = tuple(strides)
         self.dtype = dtype
+        self.prepared = None
         self._array = None
 
     # ---- making tensors --------------------------------------------------------------------------------------
@@ -181,6 +182,13 @@ class Tensor:
         """This tensor if it has that dtype, else a contiguous copy converted to it."""
         dtype = np.dtype(dtypes.BY_NAME[dtype] if isinstance(dtype, str) else dtype)
         return self if dtype == self.dtype else Tensor.from_numpy(self.numpy().astype(dtype, order="C"))
+
+    def freeze(self) -> "Tensor":
+        """Promise that the numbers will not change: kernels may then keep a copy in a layout of their own (`prepared`:
+        what prepared it -> array). Returns itself."""
+        if self.prepared is None:
+            self.prepared = {}
+        return self
 
     def numpy(self) -> np.ndarray:
         """The same memory as a NumPy array; nothing is copied."""

@@ -32,6 +32,32 @@ def linear_bias_first(x, weight, bias):
     return out
 
 
+def linear_int8_dequantised_first(x, weight, scales, bias):
+    return linear_sequential(x, weight * np.repeat(scales, weight.shape[1] // scales.shape[1], axis=1), bias)
+
+
+def linear_int8_group_by_group(x, weight, scales, bias):
+    """The scale taken out of each group's sum, the groups summed backwards."""
+    groups = scales.shape[1]
+    products = (x[:, None, :] * weight[None]).reshape(len(x), len(weight), groups, -1)
+    out = reversed_sum(sequential_sum(products) * scales[None])
+    return out if bias is None else bias + out
+
+
+def nibbles(weight):
+    """The numbers -8 .. 7 of linear_int4, taken apart with integer operations."""
+    groups = weight.astype(np.uint8).reshape(len(weight), -1, 16)
+    return np.concatenate([groups & 15, groups >> 4], axis=2).reshape(len(weight), -1).astype(F) - F(8)
+
+
+def linear_int4_dequantised_first(x, weight, scales, bias):
+    return linear_int8_dequantised_first(x, nibbles(weight), scales, bias)
+
+
+def linear_int4_group_by_group(x, weight, scales, bias):
+    return linear_int8_group_by_group(x, nibbles(weight), scales, bias)
+
+
 def matmul_tiled(a, b):
     out = np.zeros((a.shape[0], b.shape[1]), F)
     for k in range(0, a.shape[1], 8):
@@ -224,6 +250,8 @@ VARIANTS = {
     "layer_norm": [layer_norm_two_pass, layer_norm_welford],
     "linear": [linear_sequential, linear_bias_first],
     "linear_backward": [linear_backward_sequential],
+    "linear_int4": [linear_int4_dequantised_first, linear_int4_group_by_group],
+    "linear_int8": [linear_int8_dequantised_first, linear_int8_group_by_group],
     "matmul": [matmul_tiled, matmul_reversed],
     "relu": [relu_masked],
     "relu_backward": [relu_backward_masked],

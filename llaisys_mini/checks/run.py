@@ -33,7 +33,7 @@ def run_cases(kernel: Kernel, cases: Iterable[Case]) -> Iterator[Result]:
         outputs = empty_outputs(operator, case.inputs)
         inputs = {n: v.copy() if isinstance(v, np.ndarray) else v for n, v in case.inputs.items()}
         try:
-            operator.run_with(kernel.function, inputs, outputs)
+            operator.run_with(kernel, inputs, outputs)
         except Exception as exception:  # the kernel is somebody's code: whatever it raises is a finding
             yield Result(case, outputs, [], [], exception)
             continue

@@ -9,7 +9,7 @@ def rms_norm(x, weight, eps, out):
 import inspect
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from llaisys_mini import operators
@@ -20,17 +20,25 @@ DEVICES = ("cpu", "cuda")
 
 @dataclass(frozen=True)
 class Kernel:
-    """One implementation of one operator for one device. `function` takes the contract's inputs, then its outputs."""
+    """One implementation of one operator for one device.
+
+    function: takes the contract's inputs, then its outputs.
+    prepare: for some arguments a function array -> array that puts it into the layout this kernel wants. Weights that
+    never change are prepared once, see Tensor.freeze.
+    """
 
     operator: str
     device: str
     kernel_set: str
     function: Callable
+    prepare: dict[str, Callable] = field(default_factory=dict)
     path: Path | None = None
 
 
-def kernel(operator: str, device: str = "cpu") -> Callable:
+def kernel(operator: str, device: str = "cpu", prepare: dict[str, Callable] | None = None) -> Callable:
     """Register the function below as the kernel of `operator` on `device` ("cpu" or "cuda").
+
+    prepare: see Kernel.
 
     In a notebook cell it also saves the whole cell as `student/<device>/<operator>.py` and returns the function of
     that module. Raises KernelError if there is no such operator, if the arguments are not the contract's, or if the
@@ -47,7 +55,8 @@ def kernel(operator: str, device: str = "cpu") -> Callable:
             from llaisys_mini.kernels.cells import save_cell
 
             return save_cell(operator, device, frame.f_code.co_filename)
-        frame.f_globals.setdefault("__kernels__", {})[operator, device] = function
+        made = Kernel(operator, device, "", function, prepare or {})
+        frame.f_globals.setdefault("__kernels__", {})[operator, device] = made
         return function
 
     return register

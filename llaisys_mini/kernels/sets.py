@@ -1,9 +1,13 @@
 """Kernel sets: `reference` (NumPy, part of the contract), `solutions` (the course's), `student` (the learner's).
 
-The last two are folders of the same form, `<device>/<operator>.py`, and are imported under the names
+Where speed takes more than a lab asks for, an expert version stands beside the lab's answer: `linear_expert.py` beside
+`linear.py`. `solutions` takes the expert version, `plain` always the lab's answer.
+
+The sets but the reference are folders of the same form, `<device>/<operator>.py`, and are imported under the names
 `llaisys_mini_<set>.<device>.<operator>`, so that files of a set can import from each other and Numba can cache them.
 """
 
+import dataclasses
 import importlib.abc
 import importlib.util
 import linecache
@@ -17,20 +21,23 @@ from llaisys_mini.dtypes import stored_view
 from llaisys_mini.errors import KernelError
 from llaisys_mini.kernels.registry import DEVICES, Kernel
 
-REFERENCE, SOLUTIONS, STUDENT = "reference", "solutions", "student"
-NAMES = (STUDENT, SOLUTIONS, REFERENCE)
+REFERENCE, SOLUTIONS, PLAIN, STUDENT = "reference", "solutions", "plain", "student"
+NAMES = (STUDENT, SOLUTIONS, PLAIN, REFERENCE)
 
 
 class KernelSet:
     """A folder of kernels. Each file is imported when it is first asked for."""
 
-    def __init__(self, name: str, folder: Path):
+    def __init__(self, name: str, folder: Path, expert: bool = False):
         self.name = name
         self.folder = folder
+        self.expert = expert  # whether `<operator>_expert.py` is preferred where it exists
         self._loaded: dict[tuple[str, str], tuple[tuple[int, int], Kernel]] = {}  # with the file's stamp
 
     def path(self, operator: str, device: str) -> Path:
-        return self.folder / device / f"{operator}.py"
+        """Where the kernel is, or would be."""
+        expert = self.folder / device / f"{operator}_expert.py"
+        return expert if self.expert and expert.is_file() else self.folder / device / f"{operator}.py"
 
     def has(self, operator: str, device: str) -> bool:
         return self.path(operator, device).is_file()
@@ -54,11 +61,8 @@ class KernelSet:
             self._loaded[operator, device] = stamp, kernel
         return kernel
 
-    def _module_name(self, operator, device):
-        return f"{_package(self.name, self.folder, device)}.{operator}"
-
     def _load(self, operator, device, path):
-        name = self._module_name(operator, device)
+        name = f"{_package(self.name, self.folder, device)}.{path.stem}"
         module = sys.modules.get(name)
         try:
             # Another file of the set may have imported it already; a module of a changed file carries an old stamp.
@@ -75,10 +79,10 @@ class KernelSet:
             raise KernelError(
                 f"{operator}: {path}{where} cannot be imported: {type(problem).__name__}: {problem}"
             ) from problem
-        function = getattr(module, "__kernels__", {}).get((operator, device))
-        if function is None:
+        made = getattr(module, "__kernels__", {}).get((operator, device))
+        if made is None:
             raise KernelError(f"{operator}: {path} holds no function under @kernel({operator!r}, device={device!r})")
-        return Kernel(operator, device, self.name, function, path)
+        return dataclasses.replace(made, kernel_set=self.name, path=path)
 
 
 class _FreshLoader(importlib.machinery.SourceFileLoader):
@@ -123,8 +127,8 @@ def _package(set_name: str, folder: Path, device: str) -> str:
 
 
 @cache
-def _folder_set(name: str, folder: Path) -> KernelSet:
-    return KernelSet(name, folder)
+def _folder_set(name: str, folder: Path, expert: bool = False) -> KernelSet:
+    return KernelSet(name, folder, expert)
 
 
 def student_set() -> KernelSet:
@@ -132,10 +136,14 @@ def student_set() -> KernelSet:
 
 
 def solutions_set() -> KernelSet:
-    return _folder_set(SOLUTIONS, paths.solutions_folder())
+    return _folder_set(SOLUTIONS, paths.solutions_folder(), expert=True)
 
 
-FOLDERS = {STUDENT: student_set, SOLUTIONS: solutions_set}
+def plain_set() -> KernelSet:
+    return _folder_set(PLAIN, paths.solutions_folder())
+
+
+FOLDERS = {STUDENT: student_set, SOLUTIONS: solutions_set, PLAIN: plain_set}
 """The kernel sets that are folders; a function each, since the learner's folder may change while we run."""
 
 

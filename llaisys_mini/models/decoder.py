@@ -58,7 +58,7 @@ class Decoder:
 
         def take(name, *shape):
             tensor = checkpoint.take(name, shape)
-            return tensor if dtype is None else tensor.astype(dtype)
+            return (tensor if dtype is None else tensor.astype(dtype)).freeze()
 
         def projection(name, out_width, in_width, bias=False):
             return Projection(

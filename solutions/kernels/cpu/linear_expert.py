@@ -1,0 +1,18 @@
+"""linear on the CPU, expert version: the weight is packed once, then `gemm.multiply` does the work for one row or many."""
+
+from numba import njit
+
+from llaisys_mini import kernel
+
+from .gemm import add_bias, multiply, multiply_row, pack_weight
+
+
+@kernel("linear", device="cpu", prepare={"weight": pack_weight})
+@njit(cache=True)
+def linear(x, weight, bias, out):
+    if x.shape[0] == 1:
+        multiply_row(x, weight, out)
+    else:
+        multiply(x, weight, out)
+    if bias is not None:
+        add_bias(out, bias)

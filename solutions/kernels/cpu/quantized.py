@@ -1,0 +1,197 @@
+"""Matrix product with quantised weights, as fast as the machine. Shared by linear_int8 and linear_int4.
+
+The weight and its scales are packed into panels of PANEL outputs, as in gemm.py, with the same function:
+
+    linear_int8    packed [panel][k][PANEL] int8        scales [panel][group][PANEL]
+    linear_int4    packed [panel][byte][PANEL] uint8    scales [panel][group][PANEL]
+
+One row of x (decoding): memory decides. The whole numbers become float32 in registers, for PANEL outputs side by side;
+only when a group is done are its sums multiplied by a vector of scales. So a scale costs next to nothing.
+
+Many rows (prefill): arithmetic decides. A panel is turned into real weights once, in a buffer that stays in the cache,
+and gemm's tile goes over all rows with it.
+"""
+
+import numpy as np
+from numba import njit, prange, types
+from numba.extending import overload
+
+from llaisys_mini.simd import (
+    WIDTH,
+    add_halves,
+    add_outer,
+    add_scaled,
+    add_tiles,
+    load,
+    load_high,
+    load_low,
+    multiply,
+    prefetch,
+    store,
+    store_rows,
+    zeros,
+)
+
+from .gemm import COLUMNS, PANEL, PARALLEL_FROM, ROWS, copy_edge, pack_rows, tile_product
+
+HALF = 16  # bytes of a group of int4
+AHEAD = 4096  # bytes asked for in advance, so that a line is on its way from memory before it is needed
+
+
+# ---- what differs between the two --------------------------------------------------------------------------------
+
+
+@njit(cache=True)
+def group_sums_int8(x, k, packed, start, length):
+    """x[k : k + length] times the lines of a panel from `start`. Two tiles take turns, so that no addition waits."""
+    even, odd = zeros(1, COLUMNS), zeros(1, COLUMNS)
+    for i in range(0, length - 1, 2):
+        prefetch(packed, start + i * PANEL + AHEAD)
+        even = add_outer(even, x, k + i, 0, packed, start + i * PANEL)
+        odd = add_outer(odd, x, k + i + 1, 0, packed, start + (i + 1) * PANEL)
+    if length % 2:
+        even = add_outer(even, x, k + length - 1, 0, packed, start + (length - 1) * PANEL)
+    return add_tiles(even, odd)
+
+
+@njit(cache=True)
+def group_sums_int4(x, k, packed, start, length):
+    """The same for a group of 32 in 16 bytes, whose halves belong to k and k + 16."""
+    even, odd = zeros(1, COLUMNS), zeros(1, COLUMNS)
+    for i in range(0, HALF, 2):
+        prefetch(packed, start + i * PANEL + AHEAD)
+        even = add_halves(even, x, k + i, k + i + HALF, packed, start + i * PANEL)
+        odd = add_halves(odd, x, k + i + 1, k + i + 1 + HALF, packed, start + (i + 1) * PANEL)
+    return add_tiles(even, odd)
+
+
+@njit(cache=True)
+def real_group_int8(packed, start, length, scale, real, real_start):
+    """One group of one column of vectors as float32 weights."""
+    for i in range(length):
+        store(real, real_start + i * PANEL, multiply(load(packed, start + i * PANEL), scale))
+
+
+@njit(cache=True)
+def real_group_int4(packed, start, length, scale, real, real_start):
+    for i in range(HALF):
+        low, high = load_low(packed, start + i * PANEL), load_high(packed, start + i * PANEL)
+        store(real, real_start + i * PANEL, multiply(low, scale))
+        store(real, real_start + (i + HALF) * PANEL, multiply(high, scale))
+
+
+def group_sums(x, k, packed, start, length):
+    """The dtype of the packed weight says which of the two is meant: int8, or uint8 for pairs of int4."""
+    raise NotImplementedError("for Numba code only")
+
+
+def real_group(packed, start, length, scale, real, real_start):
+    raise NotImplementedError("for Numba code only")
+
+
+@overload(group_sums)
+def _group_sums(x, k, packed, start, length):
+    if packed.dtype == types.uint8:
+        return lambda x, k, packed, start, length: group_sums_int4(x, k, packed, start, length)
+    return lambda x, k, packed, start, length: group_sums_int8(x, k, packed, start, length)
+
+
+@overload(real_group)
+def _real_group(packed, start, length, scale, real, real_start):
+    if packed.dtype == types.uint8:
+        return lambda packed, start, length, scale, real, real_start: real_group_int4(
+            packed, start, length, scale, real, real_start
+        )
+    return lambda packed, start, length, scale, real, real_start: real_group_int8(
+        packed, start, length, scale, real, real_start
+    )
+
+
+# ---- one row -----------------------------------------------------------------------------------------------------
+
+
+@njit(cache=True)
+def row_product(x, packed, scales, panel, lines, groups, out, out_start):
+    """One row of x times one panel of `lines` lines in `groups` groups. All arrays are flat."""
+    length, lines_of_group = x.size // groups, lines // groups
+    sums = zeros(1, COLUMNS)
+    for g in range(groups):
+        part = group_sums(x, g * length, packed, (panel * lines + g * lines_of_group) * PANEL, length)
+        sums = add_scaled(sums, part, scales, (panel * groups + g) * PANEL)
+    store_rows(sums, out, out_start, 0, 1)
+
+
+@njit(cache=True)
+def row_times_panel(x, packed, scales, out, panel):
+    """One row of x times one panel, into the panel's columns of out [1, M]."""
+    lines, groups = packed.shape[1], scales.shape[1]
+    if (panel + 1) * PANEL <= out.shape[1]:
+        row_product(
+            x.reshape(-1), packed.reshape(-1), scales.reshape(-1), panel, lines, groups, out.reshape(-1), panel * PANEL
+        )
+    else:
+        edge = np.empty(PANEL, np.float32)
+        row_product(x.reshape(-1), packed.reshape(-1), scales.reshape(-1), panel, lines, groups, edge, 0)
+        copy_edge(edge, out, 0, 1, panel * PANEL)
+
+
+@njit(parallel=True, cache=True)
+def multiply_row(x, packed, scales, out):
+    """out [1, M] for x [1, K]; packed and scales are panels, see the head of this file."""
+    if x.size * out.size < PARALLEL_FROM:
+        for panel in range(packed.shape[0]):
+            row_times_panel(x, packed, scales, out, panel)
+    else:
+        for panel in prange(packed.shape[0]):
+            row_times_panel(x, packed, scales, out, panel)
+
+
+# ---- many rows ---------------------------------------------------------------------------------------------------
+
+
+@njit(cache=True)
+def real_weights(packed, scales, panel, real):
+    """Panel number `panel` as float32: real [K, PANEL]."""
+    lines, groups = packed.shape[1], scales.shape[1]
+    length, lines_of_group = real.shape[0] // groups, lines // groups
+    for g in range(groups):
+        start = (panel * lines + g * lines_of_group) * PANEL
+        for column in range(0, PANEL, WIDTH):
+            scale = load(scales.reshape(-1), (panel * groups + g) * PANEL + column)
+            real_group(
+                packed.reshape(-1), start + column, length, scale, real.reshape(-1), g * length * PANEL + column
+            )
+
+
+@njit(cache=True)
+def rows_times_panel(packed_x, packed, scales, out, panel):
+    """All rows of x, packed as gemm.pack_rows does, times one panel, into the panel's columns of out."""
+    length = packed_x.shape[1]
+    rows, outputs = out.shape
+    real = np.empty((length, PANEL), np.float32)
+    real_weights(packed, scales, panel, real)
+    fits = (panel + 1) * PANEL <= outputs
+    edge = np.empty(ROWS * PANEL, np.float32)
+    for row in range(0, rows, ROWS):
+        count = min(ROWS, rows - row)
+        target, start, stride = (out.reshape(-1), row * outputs + panel * PANEL, outputs) if fits else (edge, 0, PANEL)
+        tile_product(packed_x.reshape(-1), row * length, real.reshape(-1), 0, length, target, start, stride, count)
+        if not fits:
+            copy_edge(edge, out, row, count, panel * PANEL)
+
+
+@njit(parallel=True, cache=True)
+def multiply_rows(x, packed, scales, out):
+    """out [N, M] for x [N, K]; packed and scales are panels, see the head of this file."""
+    rows, length = x.shape
+    packed_x = np.empty(((rows + ROWS - 1) // ROWS, length, ROWS), np.float32)
+    if x.size * out.shape[1] < PARALLEL_FROM:
+        for tile in range(packed_x.shape[0]):
+            pack_rows(x, packed_x, tile)
+        for panel in range(packed.shape[0]):
+            rows_times_panel(packed_x, packed, scales, out, panel)
+    else:
+        for tile in prange(packed_x.shape[0]):
+            pack_rows(x, packed_x, tile)
+        for panel in prange(packed.shape[0]):
+            rows_times_panel(packed_x, packed, scales, out, panel)
