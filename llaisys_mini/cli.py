@@ -1,6 +1,7 @@
 """The command line: generate, chat, check, progress, doctor.
 
-Errors a user can cause end with one sentence on stderr and exit code 2. Heavy imports wait until a command needs them.
+Errors a user can cause end with one sentence on stderr and exit code 2; a check that finds a kernel wrong ends with its
+diagnosis and exit code 1. Heavy imports wait until a command needs them.
 """
 
 import sys
@@ -8,7 +9,7 @@ import time
 
 import click
 
-from llaisys_mini.errors import UserError
+from llaisys_mini.errors import CheckFailed, UserError
 
 
 class _Commands(click.Group):
@@ -17,6 +18,9 @@ class _Commands(click.Group):
     def invoke(self, context):
         try:
             return super().invoke(context)
+        except CheckFailed as diagnosis:
+            click.echo(str(diagnosis), err=True)
+            context.exit(1)
         except UserError as problem:
             click.echo(f"llaisys-mini: {problem}", err=True)
             context.exit(2)

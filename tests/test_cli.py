@@ -105,6 +105,17 @@ def test_check_prints_the_table(run):
     assert "right on all cases" in result.stdout
 
 
+def test_a_failed_check_exits_with_1(run, tmp_path, monkeypatch):
+    monkeypatch.setenv("LLAISYS_MINI_STUDENT_DIR", str(tmp_path))
+    (tmp_path / "cpu").mkdir()
+    (tmp_path / "cpu" / "relu.py").write_text(
+        "from llaisys_mini import kernel\n@kernel('relu')\ndef relu(x, out):\n    out[:] = abs(x)\n"
+    )
+    result = run("check", "relu")
+    assert result.exit_code == 1
+    assert "this is what comes out when the sign is dropped" in result.stderr
+
+
 def test_progress_shows_every_operator(run):
     result = run("progress")
     assert result.exit_code == 0

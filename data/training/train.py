@@ -39,23 +39,25 @@ MUON_LEARNING_RATE = 0.02
 EMBEDDING_LEARNING_RATE = 4e-3
 NORM_LEARNING_RATE = 3e-3
 WEIGHT_DECAY = 0.05
-EMBEDDING_STD = 0.1
-QUERY_KEY_SCALE = 1.7
+EMBEDDING_STD = 0.02
+QUERY_KEY_SCALE = 1.0
 SEED = 1
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A stretch of training. With `decays` the learning rate falls to zero from its beginning to its end."""
+    """A stretch of training. The learning rate goes in a straight line from `rate` to `end_rate` (1 is the full one)."""
 
     tokens: int
-    decays: bool
+    rate: float
+    end_rate: float
     mixture: dict[str, float]
 
 
 STAGES = [
-    Stage(tokens=8_192_000, decays=False, mixture=MIXTURE),
-    Stage(tokens=4_096_000, decays=True, mixture=MIXTURE),
+    Stage(tokens=4_915_200, rate=1.0, end_rate=1.0, mixture=FIRST_MIXTURE),
+    Stage(tokens=1_638_400, rate=1.0, end_rate=1.0, mixture=MIXTURE),
+    Stage(tokens=6_553_600, rate=0.4, end_rate=0.0, mixture=MIXTURE),
 ]
 
 
@@ -331,9 +333,8 @@ def train_worker(rank: int, workers: int, work: Path, tokenizer_file: str, stage
                 next(stream)
         while training.stage_step < steps:
             started = time.perf_counter()
-            rate = min(1.0, (training.step + 1) / WARM_UP_STEPS)
-            if stage.decays:
-                rate *= 1 - training.stage_step / steps
+            rate = stage.rate + (stage.end_rate - stage.rate) * training.stage_step / steps
+            rate *= min(1.0, (training.step + 1) / WARM_UP_STEPS)
             recent.append(gradient_step(training, next(stream), rank, workers, loss_function))
             training.update(rate)
             training.step += 1
