@@ -95,7 +95,7 @@ def test_a_kernel_that_makes_nan_is_noticed(model, monkeypatch, temperature):
     model.logits([1])
     for key in list(operators.rms_norm._functions):
         monkeypatch.setitem(operators.rms_norm._functions, key, broken)
-    with pytest.raises(GenerationError, match="The logits hold NaN.*check the kernels"):
+    with pytest.raises(GenerationError, match=r"The logits hold NaN.*check the kernels"):
         list(model.generate([1, 2], temperature=temperature, max_new_tokens=3))
 
 
