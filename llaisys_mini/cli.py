@@ -1,6 +1,7 @@
 """The command line: generate, chat, check, progress, doctor.
 
-Errors a user can cause end with one sentence on stderr and exit code 2. Heavy imports wait until a command needs them.
+Errors a user can cause end with one sentence on stderr and exit code 2; a check that finds a kernel wrong ends with its
+diagnosis and exit code 1. Heavy imports wait until a command needs them.
 """
 
 import sys
@@ -8,7 +9,7 @@ import time
 
 import click
 
-from llaisys_mini.errors import UserError
+from llaisys_mini.errors import CheckFailed, UserError
 
 
 class _Commands(click.Group):
@@ -17,6 +18,9 @@ class _Commands(click.Group):
     def invoke(self, context):
         try:
             return super().invoke(context)
+        except CheckFailed as diagnosis:
+            click.echo(str(diagnosis), err=True)
+            context.exit(1)
         except UserError as problem:
             click.echo(f"llaisys-mini: {problem}", err=True)
             context.exit(2)
@@ -120,7 +124,7 @@ def chat(think, **options):
         if not text:
             continue
         messages.append({"role": "user", "content": text})
-        ids = tokenizer.encode(tokenizer.render_chat(messages, enable_thinking=think))
+        messages, ids = _fitting(messages, model, think)
         watch, stream, view = _Stopwatch(time.perf_counter()), TextStream(tokenizer), ThinkingView()
         for token in _with_first_token_status(model.generate(ids, options["max_new_tokens"], **sampling, cache=cache)):
             watch.tick()
@@ -158,6 +162,19 @@ def doctor():
     from llaisys_mini.doctor import examine
 
     raise click.exceptions.Exit(examine())
+
+
+def _fitting(messages: list[dict], model, think: bool | None) -> tuple[list[dict], list[int]]:
+    """The latest messages that leave a quarter of the context for the answer, and their ids.
+
+    At least the last message stays, even if it is too long: the model then says so.
+    """
+    while True:
+        ids = model.tokenizer.encode(model.tokenizer.render_chat(messages, enable_thinking=think))
+        if len(ids) <= 0.75 * model.config.max_positions or len(messages) == 1:
+            return messages, ids
+        click.echo("(the beginning of the conversation no longer fits the context and is forgotten)", err=True)
+        messages = messages[2:]
 
 
 def _echo(pieces: list[tuple[str, bool]]):

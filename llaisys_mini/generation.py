@@ -18,7 +18,7 @@ from llaisys_mini.hub import find_model
 from llaisys_mini.models.cache import Cache
 from llaisys_mini.models.config import ModelConfig
 from llaisys_mini.models.decoder import Decoder
-from llaisys_mini.sampling import Sampler
+from llaisys_mini.sampling import Sampler, require_possible
 from llaisys_mini.tokenizer import Tokenizer
 
 _SMALL = 64_000_000
@@ -86,6 +86,7 @@ class LanguageModel:
         for _ in range(count):
             logits = self.decoder.forward(new, cache, last_only=True)
             if sampler.is_greedy and sampler.repetition_penalty == 1:
+                require_possible(logits.numpy().max())  # NaN if any is; argmax alone would pass over it in silence
                 chosen = int(ops.argmax(logits)[0].numpy()[0])
             else:
                 chosen = sampler(logits.numpy()[0], text)

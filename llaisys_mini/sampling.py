@@ -80,14 +80,14 @@ class Sampler:
         """The token with the largest logit; of equal ones the lowest id."""
         logits = self._penalised(logits, previous_ids)
         best = int(np.argmax(logits))  # argmax takes the first of equals, and NaN before any number
-        _require_possible(logits[best])
+        require_possible(logits[best])
         return best
 
     def _survivors(self, logits: np.ndarray, previous_ids: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
         """Ids that no rule strikes out, ascending, and their probabilities (float64, sum 1)."""
         logits = self._penalised(logits, previous_ids)
         largest = np.max(logits)  # NaN if any logit is
-        _require_possible(largest)
+        require_possible(largest)
         ids = np.arange(len(logits))
         if 0 < self.top_k < len(logits):
             last_kept = -np.partition(-logits, self.top_k - 1)[self.top_k - 1]
@@ -141,7 +141,8 @@ def _nucleus(weights: np.ndarray, top_p: float) -> np.ndarray:
     return np.sort(order[kept])
 
 
-def _require_possible(largest: float) -> None:
+def require_possible(largest: float) -> None:
+    """Raise GenerationError unless the largest logit is a finite number: NaN and +inf come from a broken kernel."""
     if not np.isfinite(largest):
         what = "NaN" if np.isnan(largest) else "+inf" if largest > 0 else "nothing but -inf"
         raise GenerationError(f"The logits hold {what}, so no token can be chosen; check the kernels that made them.")

@@ -1,9 +1,11 @@
 """Correct kernels that compute in another way than the reference: other summation orders, float32 throughout,
-online softmax, fused forms. The cases must accept every one of them."""
+online softmax, fused forms. The cases must accept every one of them. A function is named `<operator>_<how>`."""
 
 import math
 
 import numpy as np
+
+from llaisys_mini import operators
 
 F = np.float32
 
@@ -240,28 +242,15 @@ def linear_backward_sequential(grad_out, x, weight):
     return sequential_sum(grad_out[:, None, :] * weight.T[None]), of_weight, reversed_sum(grad_out.T)
 
 
-VARIANTS = {
-    "add": [add_swapped],
-    "argmax": [argmax_scan],
-    "attention": [attention_flash, attention_query_scaled_first],
-    "cross_entropy": [cross_entropy_sequential],
-    "embedding": [embedding_gather],
-    "gelu": [gelu_by_erfc],
-    "layer_norm": [layer_norm_two_pass, layer_norm_welford],
-    "linear": [linear_sequential, linear_bias_first],
-    "linear_backward": [linear_backward_sequential],
-    "linear_int4": [linear_int4_dequantised_first, linear_int4_group_by_group],
-    "linear_int8": [linear_int8_dequantised_first, linear_int8_group_by_group],
-    "matmul": [matmul_tiled, matmul_reversed],
-    "relu": [relu_masked],
-    "relu_backward": [relu_backward_masked],
-    "rms_norm": [rms_norm_sequential, rms_norm_weight_first],
-    "rope": [rope_in_float32, rope_complex],
-    "rope_scaled": [rope_scaled_in_float32],
-    "sigmoid": [sigmoid_division],
-    "silu": [silu_division, silu_reciprocal],
-    "sliding_attention": [sliding_attention_flash],
-    "softmax": [softmax_online, softmax_base_two],
-    "softmax_cross_entropy_backward": [softmax_cross_entropy_backward_online],
-    "swiglu": [swiglu_division, swiglu_product_first],
-}
+def _operator_of(function_name: str) -> str | None:
+    """The operator whose name, followed by an underscore, the function's name begins with; of several the longest."""
+    fitting = [name for name in operators.names if function_name.startswith(f"{name}_")]
+    return max(fitting, key=len, default=None)
+
+
+VARIANTS: dict[str, list] = {name: [] for name in operators.names}
+"""Operator -> its correct variants: the functions above that are named after it."""
+
+for _name, _function in list(globals().items()):
+    if callable(_function) and _operator_of(_name):
+        VARIANTS[_operator_of(_name)].append(_function)

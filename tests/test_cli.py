@@ -65,6 +65,20 @@ def test_chat_answers_each_line_and_remembers(run):
     assert "<think>" not in result.stdout
 
 
+def test_a_long_chat_forgets_its_beginning_instead_of_failing(run):
+    lines = ["Tell me a story about a fox named Dot and a kite."] * 5
+    result = run("chat", "--seed", "1", input="\n".join(lines))
+    assert result.exit_code == 0, result.stderr
+    assert "no longer fits the context and is forgotten" in result.stderr
+    assert result.stdout.count("Dot") > 5
+
+
+def test_a_message_longer_than_the_context_is_named(run):
+    result = run("chat", input="kite " * 3000)
+    assert result.exit_code == 2
+    assert "the model's context holds" in result.stderr
+
+
 MISTAKES = {
     "unknown kernel set": (["generate", "--kernels", "fast"], "no kernel set 'fast'"),
     "unknown operator": (["generate", "--kernels", "sofmax=student"], "did you mean softmax"),
@@ -103,6 +117,17 @@ def test_check_prints_the_table(run):
     assert result.exit_code == 0
     assert "large scores" in result.stdout
     assert "right on all cases" in result.stdout
+
+
+def test_a_failed_check_exits_with_1(run, tmp_path, monkeypatch):
+    monkeypatch.setenv("LLAISYS_MINI_STUDENT_DIR", str(tmp_path))
+    (tmp_path / "cpu").mkdir()
+    (tmp_path / "cpu" / "relu.py").write_text(
+        "from llaisys_mini import kernel\n@kernel('relu')\ndef relu(x, out):\n    out[:] = abs(x)\n"
+    )
+    result = run("check", "relu")
+    assert result.exit_code == 1
+    assert "this is what comes out when the sign is dropped" in result.stderr
 
 
 def test_progress_shows_every_operator(run):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from llaisys_mini import load_model
+from llaisys_mini import load_model, operators
 from llaisys_mini.errors import CheckpointError, DeviceError, GenerationError
 from tests.models.random_models import make_checkpoint
 
@@ -85,6 +85,18 @@ def test_logits_beyond_the_context_are_refused(model):
     with pytest.raises(GenerationError, match="41 tokens do not fit"):
         model.logits([1], cache)
     assert cache.length == 40
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_a_kernel_that_makes_nan_is_noticed(model, monkeypatch, temperature):
+    def broken(x, weight, eps, out):
+        out[:] = np.nan
+
+    model.logits([1])
+    for key in list(operators.rms_norm._chosen):
+        monkeypatch.setitem(operators.rms_norm._chosen, key, (broken, []))
+    with pytest.raises(GenerationError, match=r"The logits hold NaN.*check the kernels"):
+        list(model.generate([1, 2], temperature=temperature, max_new_tokens=3))
 
 
 def test_unknown_models_and_devices(tmp_path):

@@ -60,6 +60,12 @@ class use_kernels:
         self._before, _current = _current, Choice(everywhere, dict(per_operator))
         kernels_changed()
 
+    def __repr__(self) -> str:
+        """Says what is in force now: in a notebook this stands under a cell that ends with use_kernels(...)."""
+        rule = "student kernels that passed, else solutions, else reference"
+        exceptions = "".join(f", {name} from {chosen}" for name, chosen in _current.per_operator.items())
+        return f"kernels: {_current.everywhere or rule}{exceptions}"
+
     def __enter__(self):
         return self
 

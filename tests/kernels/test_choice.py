@@ -79,8 +79,9 @@ def test_use_kernels_everywhere_and_per_operator(write_kernel):
         assert (answers("relu"), answers("softmax")) == ("student", "solutions")
         assert operators.relu(np.float32([-1.0]))[0] == 1
     assert operators.relu(np.float32([-1.0]))[0] == 0
-    use_kernels(relu="student")
+    assert repr(use_kernels(relu="student")).endswith("else reference, relu from student")
     assert answers("relu") == "student"
+    assert repr(use_kernels("reference")) == "kernels: reference"
     use_kernels()
     assert answers("relu") == "solutions"
 

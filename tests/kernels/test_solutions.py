@@ -10,13 +10,13 @@ from llaisys_mini.checks.check import diagnosis
 from llaisys_mini.checks.run import run_cases
 from llaisys_mini.contract import Case
 from llaisys_mini.kernels.choice import from_set
-from llaisys_mini.kernels.sets import solutions_set
+from llaisys_mini.kernels.sets import plain_set
 
 all_operators = pytest.mark.parametrize("name", operators.names)
 
 
 @all_operators
-@pytest.mark.parametrize("kernel_set", ["reference", "solutions"])
+@pytest.mark.parametrize("kernel_set", ["reference", "plain", "solutions"])
 def test_right_on_every_case(name, kernel_set):
     operator = operators.get(name)
     for seed in (0, 77):
@@ -26,7 +26,7 @@ def test_right_on_every_case(name, kernel_set):
 
 @all_operators
 def test_is_a_numba_kernel_with_solution_markers(name):
-    kernel = solutions_set().get(name, "cpu")
+    kernel = plain_set().get(name, "cpu")
     assert type(kernel.function).__module__.startswith("numba")
     source = kernel.path.read_text()
     assert source.count("### BEGIN SOLUTION") == source.count("### END SOLUTION") >= 1
