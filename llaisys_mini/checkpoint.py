@@ -107,16 +107,19 @@ class Checkpoint(Mapping[str, Tensor]):
             array = array.copy()
         return Tensor.from_numpy(array)
 
-    def take(self, name: str, shape: Sequence[int]) -> Tensor:
-        """The float32, float16 or bfloat16 tensor `name` of exactly `shape`; raises CheckpointError otherwise."""
+    def take(self, name: str, shape: Sequence[int], allowed: Sequence[str] = _WEIGHTS) -> Tensor:
+        """The tensor `name` of exactly `shape`; raises CheckpointError otherwise.
+
+        allowed: dtypes it may be stored in, in the format's own words; float32, float16 or bfloat16 unless told.
+        """
         entry = self.stored.get(name)
         if entry is None:
             raise CheckpointError(
                 f"The checkpoint has no tensor {name!r} (expected with shape {list(shape)}). "
                 "Its config.json belongs to another model, or the download is incomplete."
             )
-        if entry.dtype not in _WEIGHTS:
-            raise _wrong_dtype(name, entry)
+        if entry.dtype not in allowed:
+            raise _wrong_dtype(name, entry, allowed)
         if entry.shape != tuple(shape):
             raise CheckpointError(
                 f"{entry.path}: tensor {name!r} has shape {list(entry.shape)}, but config.json asks for {list(shape)}. "
@@ -283,11 +286,13 @@ def _map(path: Path) -> np.ndarray:
         raise CheckpointError(f"{path} cannot be memory-mapped: {problem}.") from None
 
 
-def _wrong_dtype(name: str, entry: StoredTensor) -> CheckpointError:
-    return CheckpointError(
-        f"{entry.path}: tensor {name!r} is stored as {entry.dtype}, but only F32, F16 and BF16 weights are supported. "
-        "Choose a checkpoint that is not quantised."
-    )
+def _wrong_dtype(name: str, entry: StoredTensor, allowed: Sequence[str] = _WEIGHTS) -> CheckpointError:
+    where = f"{entry.path}: tensor {name!r} is stored as {entry.dtype}"
+    if tuple(allowed) == _WEIGHTS:
+        return CheckpointError(
+            f"{where}, but only F32, F16 and BF16 weights are supported. Choose a checkpoint that is not quantised."
+        )
+    return CheckpointError(f"{where}, not as {' or '.join(allowed)}. Use the config.json that came with these weights.")
 
 
 def _broken(path: Path, what: str) -> CheckpointError:

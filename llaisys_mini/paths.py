@@ -27,6 +27,11 @@ def shipped_model() -> Path:
     return course_root() / "data" / "models" / "mini"
 
 
+def held_out_text() -> Path:
+    """Stories that the shipped model was not trained on, to measure how well it predicts them."""
+    return course_root() / "data" / "models" / "held_out.txt"
+
+
 def student_folder() -> Path:
     """The learner's kernels: `$LLAISYS_MINI_STUDENT_DIR`, else the package's `student` folder, else the working
     folder's `student` where the package is installed read-only or from a wheel."""

@@ -15,14 +15,18 @@ Everything is plain LLVM vector IR, so it runs on every CPU that LLVM knows; not
 Positions are element offsets into the array, whatever its shape, and are not checked against its size.
 """
 
+import os
+
 import llvmlite.binding
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, models, register_model
 
-WIDTH = 16 if llvmlite.binding.get_host_cpu_features().get("avx512f") else 8
-"""float32 lanes of a vector."""
+_widest = 16 if llvmlite.binding.get_host_cpu_features().get("avx512f") else 8
+WIDTH = int(os.environ.get("LLAISYS_MINI_SIMD_WIDTH", _widest))
+"""float32 lanes of a vector. The environment variable makes a CPU behave like a narrower one, for tests: give such a
+run a NUMBA_CACHE_DIR of its own, since Numba's cache does not know about it."""
 
 REGISTERS = 32 if WIDTH == 16 else 16
 """Vector registers of the CPU: how much a tile and what feeds it may occupy."""
@@ -295,9 +299,9 @@ def store_sums(typing_context, tile, out, start, stride, rows, columns):
 
     def generate(context, builder, signature, arguments):
         value, array, start, stride, rows, columns = arguments
-        for r in range(tile.rows):
+        for r in reversed(range(tile.rows)):  # what is too much lands on the last row first and is then overwritten
             row = builder.add(start, builder.mul(_clamped(builder, r, rows), stride))
-            for c in range(tile.columns):
+            for c in reversed(range(tile.columns)):
                 offset = builder.add(row, _clamped(builder, c, columns))
                 pointer = _pointer(context, builder, signature.args[1], array, offset, _FLOAT)
                 builder.store(_sum(builder, builder.extract_value(value, r * tile.columns + c)), pointer)
@@ -312,7 +316,7 @@ def store_rows(typing_context, tile, out, start, stride, rows):
 
     def generate(context, builder, signature, arguments):
         value, array, start, stride, rows = arguments
-        for r in range(tile.rows):
+        for r in reversed(range(tile.rows)):  # as in store_sums
             row = builder.add(start, builder.mul(_clamped(builder, r, rows), stride))
             for c in range(tile.columns):
                 offset = builder.add(row, ir.Constant(row.type, c * WIDTH))

@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -26,7 +26,10 @@ _MAX_HEAD_DIM = 65_536
 
 _ONLY_DENSE = "mixture-of-experts models are not supported; choose a dense Qwen2, Qwen2.5 or Qwen3 checkpoint"
 _ONLY_TEXT = "models that see or hear are not supported; choose a text-only checkpoint"
-_ONLY_FLOAT = "quantised checkpoints are not supported; choose one whose weights are float32, float16 or bfloat16"
+_ONLY_FLOAT = (
+    "quantised checkpoints of other programs are not supported; choose one whose weights are float32, float16 or "
+    "bfloat16, and quantise it with `llaisys-mini quantize`"
+)
 _ONLY_CAUSAL = "only decoders that look back and predict the next token are supported"
 
 # Keys that change the model's numbers: the values under which they change nothing, and why all others are refused.
@@ -41,7 +44,6 @@ _REFUSED_KEYS: dict[str, tuple[tuple[Any, ...], str]] = {
     "text_config": ((None,), _ONLY_TEXT),
     "thinker_config": ((None,), _ONLY_TEXT),
     "use_mrope": ((None, False), _ONLY_TEXT),
-    "quantization_config": ((None,), _ONLY_FLOAT),
     "compression_config": ((None,), _ONLY_FLOAT),
     "partial_rotary_factor": ((None, 1), "rotating only a part of each head is not supported"),
     "is_causal": ((None, True), _ONLY_CAUSAL),
@@ -88,6 +90,23 @@ class Rope:
         return self.scaling is None
 
 
+@dataclass(frozen=True)
+class Quantization:
+    """How the projections' weights are stored: whole numbers, each group of a row with a scale (`quantization`).
+
+    bits: 8 (operator linear_int8) or 4 (linear_int4).
+    group_size: neighbours that share a scale; None for one scale per row.
+    """
+
+    METHOD: ClassVar[str] = "llaisys_mini"  # `quant_method` in config.json: tells our files from those of others
+    bits: int
+    group_size: int | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The value of config.json's `quantization_config`."""
+        return {"quant_method": self.METHOD, "bits": self.bits, "group_size": self.group_size}
+
+
 @dataclass(frozen=True, eq=False)
 class ModelConfig:
     """The shape of one decoder. Sizes count elements, positions count tokens.
@@ -103,6 +122,7 @@ class ModelConfig:
     windows: per layer, how many of the latest positions attention sees, the current one included; None sees all.
     stop_ids: token ids that end a text. generation_config.json's list wins over config.json's.
     bos_id, pad_id: ids of the begin and padding tokens, or None.
+    quantization: how the projections' weights are quantised, or None where they are not.
     generation: defaults for sampling, as far as generation_config.json names them: temperature, top_k, top_p, min_p,
         repetition_penalty (numbers) and do_sample (bool).
     """
@@ -126,6 +146,7 @@ class ModelConfig:
     stop_ids: frozenset[int]
     bos_id: int | None
     pad_id: int | None
+    quantization: Quantization | None
     generation: dict[str, float | int | bool]
 
     @classmethod
@@ -240,6 +261,7 @@ def _build(keys: _Keys, generation: _Keys) -> ModelConfig:
         stop_ids=says_when_to_stop.token_ids("eos_token_id", vocab_size),
         bos_id=keys.token_id("bos_token_id", vocab_size),
         pad_id=keys.token_id("pad_token_id", vocab_size),
+        quantization=_quantization(keys),
         generation=_generation_defaults(generation),
     )
 
@@ -270,6 +292,24 @@ def _refuse_unsupported(keys: _Keys, family: str) -> None:
     architectures = keys.get("architectures")
     if architectures is not None and architectures != [wanted]:
         raise keys.error("architectures", f'is {_shown(architectures)}, but only ["{wanted}"] is supported')
+
+
+def _quantization(keys: _Keys) -> Quantization | None:
+    """Ours are read; every other program's are refused, since the same bits mean something else to each."""
+    name = "quantization_config"
+    if name not in keys:
+        return None
+    settings = keys.get(name)
+    if not isinstance(settings, Mapping) or settings.get("quant_method") != Quantization.METHOD:
+        raise keys.error(name, f"is {_shown(settings)}: {_ONLY_FLOAT}")
+    ours = _Keys(settings, f"{keys.where}: `{name}`")
+    bits = ours.integer("bits")
+    if bits not in (4, 8):
+        raise ours.error("bits", f"is {bits}, but only 4 and 8 are supported")
+    group_size = ours.integer("group_size") if "group_size" in ours else None
+    if bits == 4 and group_size != 32:
+        raise ours.error("group_size", f"is {_shown(group_size)}, but 4 bits come in groups of 32")
+    return Quantization(bits, group_size)
 
 
 def _heads(keys: _Keys, family: str, hidden_size: int) -> tuple[int, int, int]:

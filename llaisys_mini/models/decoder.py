@@ -29,20 +29,38 @@ class Projection:
 
 
 @dataclass(frozen=True)
+class QuantizedProjection:
+    """A projection whose weight is stored as whole numbers with scales [out, groups], see operators.linear_int8 and
+    linear_int4: int8 [out, in], or uint8 [out, in / 2] for two numbers of four bits each. bias: float32 [out] or None.
+    """
+
+    weight: Tensor
+    scales: Tensor
+    bias: Tensor | None = None
+
+    def __call__(self, x: Tensor) -> Tensor:
+        product = ops.linear_int8 if self.weight.dtype == np.int8 else ops.linear_int4
+        return product(x, self.weight, self.scales, self.bias)
+
+
+AnyProjection = Projection | QuantizedProjection
+
+
+@dataclass(frozen=True)
 class Layer:
     """Weights of one decoder block. The norms of query and key are None where the family has none."""
 
     input_norm: Tensor
-    query: Projection
-    key: Projection
-    value: Projection
+    query: AnyProjection
+    key: AnyProjection
+    value: AnyProjection
     query_norm: Tensor | None
     key_norm: Tensor | None
-    output: Projection
+    output: AnyProjection
     post_norm: Tensor
-    gate: Projection
-    up: Projection
-    down: Projection
+    gate: AnyProjection
+    up: AnyProjection
+    down: AnyProjection
 
 
 class Decoder:
@@ -61,9 +79,20 @@ class Decoder:
             return (tensor if dtype is None else tensor.astype(dtype)).freeze()
 
         def projection(name, out_width, in_width, bias=False):
+            stored = checkpoint.stored.get(f"{name}.weight")
+            if config.quantization is not None and stored is not None and stored.dtype in ("I8", "U8"):
+                return quantized_projection(name, out_width, in_width, bias)
             return Projection(
                 take(f"{name}.weight", out_width, in_width), take(f"{name}.bias", out_width) if bias else None
             )
+
+        def quantized_projection(name, out_width, in_width, bias):
+            bits, group = config.quantization.bits, config.quantization.group_size or in_width
+            stored_as, bytes_per_row = ("I8", in_width) if bits == 8 else ("U8", in_width // 2)
+            weight = checkpoint.take(f"{name}.weight", (out_width, bytes_per_row), (stored_as,))
+            scales = checkpoint.take(f"{name}.scales", (out_width, in_width // group))
+            offsets = checkpoint.take(f"{name}.bias", (out_width,)).astype("float32").freeze() if bias else None
+            return QuantizedProjection(weight.freeze(), scales.freeze(), offsets)
 
         def layer(prefix):
             c = config

@@ -12,16 +12,14 @@ This is the order of llama.cpp's Q4_0; the scale is apart, in an array of its ow
 
 import numpy as np
 
-from llaisys_mini.contract import U8, F32, Stored, operator
+from llaisys_mini.contract import F32, U8, Stored, operator
 
 GROUP = 32
 """Weights that share a scale."""
 
 
 @operator
-def linear_int4(
-    x: F32["N K"], weight: U8["M B"], scales: Stored["M G"], bias: F32["M"] | None = None
-) -> F32["N M"]:
+def linear_int4(x: F32["N K"], weight: U8["M B"], scales: Stored["M G"], bias: F32["M"] | None = None) -> F32["N M"]:
     """`linear` with (number k of row m - 8) * scales[m, k // 32] in the place of weight[m, k].
 
         out[n, m] = sum_k x[n, k] * scales[m, k // 32] * (u[m, k] - 8) + bias[m]

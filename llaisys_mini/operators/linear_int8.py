@@ -14,9 +14,7 @@ from llaisys_mini.contract import F32, I8, Stored, operator
 
 
 @operator
-def linear_int8(
-    x: F32["N K"], weight: I8["M K"], scales: Stored["M G"], bias: F32["M"] | None = None
-) -> F32["N M"]:
+def linear_int8(x: F32["N K"], weight: I8["M K"], scales: Stored["M G"], bias: F32["M"] | None = None) -> F32["N M"]:
     """`linear` with weight[m, k] * scales[m, k // (K / G)] in the place of weight[m, k].
 
         out[n, m] = sum_g scales[m, g] * (sum of x[n, k] * weight[m, k] over the K / G members k of group g) + bias[m]

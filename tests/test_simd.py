@@ -1,0 +1,117 @@
+"""Vectors and tiles against NumPy, for both widths; and that tiles become fused multiply-adds in registers."""
+
+import os
+import subprocess
+import sys
+
+import ml_dtypes
+import numpy as np
+import pytest
+from numba import njit
+
+from llaisys_mini import simd
+from llaisys_mini.dtypes import kernel_view
+from llaisys_mini.simd import WIDTH
+
+
+def f32(*shape):
+    return np.random.default_rng(1).normal(size=shape).astype(np.float32)
+
+
+@njit
+def widened(array, offset, out):
+    simd.store(out, 0, simd.load(array, offset))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float16, ml_dtypes.bfloat16, np.int8])
+def test_load_widens_every_storage(dtype):
+    array = (100 * f32(WIDTH + 3)).astype(dtype)
+    out = np.zeros(WIDTH, np.float32)
+    widened(kernel_view(array), 3, out)
+    np.testing.assert_array_equal(out, array[3:].astype(np.float32))
+
+
+@njit
+def arithmetic(a, b, c, out):
+    x, y, z = simd.load(a, 0), simd.load(b, 0), simd.load(c, 0)
+    simd.store(out, 0, simd.fma(x, y, z))
+    simd.store(out, WIDTH, simd.add(x, y))
+    simd.store(out, 2 * WIDTH, simd.multiply(x, simd.splat(np.float32(2))))
+    simd.prefetch(a, 10**9)
+    return simd.total(z)
+
+
+def test_arithmetic():
+    a, b, c = f32(3, WIDTH)
+    out = np.zeros(3 * WIDTH, np.float32)
+    total = arithmetic(a, b, c, out)
+    fused = a.astype(np.float64) * b + c
+    np.testing.assert_array_equal(out[:WIDTH], fused.astype(np.float32))
+    np.testing.assert_array_equal(out[WIDTH : 2 * WIDTH], a + b)
+    np.testing.assert_array_equal(out[2 * WIDTH :], 2 * a)
+    np.testing.assert_allclose(total, c.sum(dtype=np.float64), rtol=1e-5)
+
+
+@njit
+def dot_products(x, w, length, rows, columns, out):
+    tile = simd.zeros(4, 3)
+    for k in range(0, length, WIDTH):
+        tile = simd.add_products(tile, x, k, length, rows, w, k, length, columns)
+    simd.store_sums(tile, out, 0, 3, rows, columns)
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(4, 3), (1, 1), (2, 3), (4, 2)])
+def test_add_products_takes_only_the_rows_and_columns_that_are_there(rows, columns):
+    length = 5 * WIDTH
+    x, w = f32(rows, length), f32(columns, length)
+    out = np.full((4, 3), np.nan, np.float32)
+    dot_products(x.reshape(-1), w.reshape(-1), length, rows, columns, out.reshape(-1))
+    np.testing.assert_allclose(out[:rows, :columns], x @ w.T, rtol=1e-4, atol=1e-5)
+    assert np.isnan(out[rows:]).all()
+    assert np.isnan(out[:, columns:]).all()
+
+
+@njit
+def outer_products(x, w, length, out, stride, rows):
+    tile = simd.load_rows(simd.zeros(3, 2), out, 0, stride, rows)
+    for k in range(length):
+        tile = simd.add_outer(tile, x, k * 3, 1, w, k * 2 * WIDTH)
+    simd.store_rows(simd.add_tiles(tile, simd.zeros(3, 2)), out, 0, stride, rows)
+
+
+def test_add_outer_accumulates_onto_what_was_loaded():
+    x, w = f32(7, 3), f32(7, 2 * WIDTH)
+    out = f32(3, 2 * WIDTH + 5)
+    before = out.copy()
+    outer_products(x.reshape(-1), w.reshape(-1), 7, out.reshape(-1), out.shape[1], 3)
+    np.testing.assert_allclose(out[:, : 2 * WIDTH], before[:, : 2 * WIDTH] + x.T @ w, rtol=1e-5, atol=1e-5)
+    np.testing.assert_array_equal(out[:, 2 * WIDTH :], before[:, 2 * WIDTH :])
+
+
+def test_a_tile_stays_in_registers():
+    """Six fused multiply-adds per step of the loop, and no store until the loop is over."""
+    outer_products(f32(21), f32(14 * WIDTH), 7, f32(6 * WIDTH), 2 * WIDTH, 3)
+    assembly = outer_products.inspect_asm(outer_products.signatures[0])
+    if "vfmadd" not in assembly:
+        pytest.skip("this CPU has no x86 fused multiply-add")
+    register = "zmm" if WIDTH == 16 else "ymm"
+    assert assembly.count("vfmadd") >= 6
+    assert register in assembly
+
+
+@pytest.mark.slow
+def test_the_expert_kernels_are_right_on_a_narrower_cpu(tmp_path):
+    program = """
+from llaisys_mini import operators
+from llaisys_mini.checks.run import run_cases
+from llaisys_mini.kernels.choice import from_set
+from llaisys_mini.simd import WIDTH
+assert WIDTH == 8
+for name in ("linear", "matmul", "attention"):
+    cases = operators.get(name).make_cases(5, storages=("float32",))
+    assert all(result.passed for result in run_cases(from_set("solutions", name, "cpu"), cases)), name
+print("right")
+"""
+    environment = os.environ | {"LLAISYS_MINI_SIMD_WIDTH": "8", "NUMBA_CACHE_DIR": str(tmp_path)}
+    result = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
+    assert result.stdout.strip() == "right", result.stderr
