@@ -27,7 +27,7 @@ import torch.nn.functional as F
 from tokenizers import Tokenizer
 from transformers import Qwen3Config, Qwen3ForCausalLM
 
-from .corpus import FIRST_MIXTURE, KINDS, MIXTURE, documents
+from .corpus import FIRST_MIXTURE, KINDS, LOOKING_UP, MIXTURE, MORE_LOOKING_UP, documents
 from .corpus.conversations import END_OF_TEXT, TURN_END, Document
 from .tokenizer import CONTEXT_LENGTH
 
@@ -57,6 +57,8 @@ STAGES = [
     Stage(tokens=4_915_200, rate=1.0, end_rate=1.0, mixture=FIRST_MIXTURE),
     Stage(tokens=1_638_400, rate=1.0, end_rate=1.0, mixture=MIXTURE),
     Stage(tokens=6_553_600, rate=0.4, end_rate=0.0, mixture=MIXTURE),
+    Stage(tokens=3_276_800, rate=0.3, end_rate=0.0, mixture=LOOKING_UP),
+    Stage(tokens=3_276_800, rate=0.45, end_rate=0.0, mixture=MORE_LOOKING_UP),
 ]
 
 

@@ -84,6 +84,8 @@ def cases(rng):
     yield "all query heads share one key head", inputs(rng, 1, 19, 5, 1, 12)
     yield "a few queries after a filled cache", inputs(rng, 4, 23, 6, 2, 10)
     yield "large scores", inputs(rng, 7, 7, 2, 1, 16, size=60.0)
+    yield "decoding, heads as wide as a real model's", inputs(rng, 1, 300, 3, 1, 64)
+    yield "a prompt, heads as wide as a real model's", inputs(rng, 13, 70, 6, 2, 64)
     yield "sizes that are no multiple of any block", inputs(rng, 67, 131, 4, 2, 6)
     same = inputs(rng, 3, 9, 2, 1, 8)
     same["k"][:] = same["k"][0]
