@@ -47,7 +47,7 @@ def main() -> None:
     if not options.skip_evaluation:
         from .evaluate import evaluate
 
-        evaluate(options.output)
+        evaluate(options.output, workers=options.workers)
 
 
 if __name__ == "__main__":

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import re
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -253,7 +255,7 @@ class Evaluation:
 
     # -- stories
 
-    def stories(self, count: int) -> None:
+    def asked_stories(self, count: int) -> None:
         writer = Writer(SEED)
         wanted = [write_story(writer) for _ in range(count)]
         requests = [
@@ -265,23 +267,17 @@ class Evaluation:
             check_story(answer_of(c), c.ended, s.hero.name, s.hero.kind, s.thing)
             for c, s in zip(told, wanted, strict=True)
         ]
-        self._add_stories("stories asked for: hero, kind and thing kept", checks, [answer_of(c) for c in told])
-
-        plain = complete(self.model, ["Once upon a time"] * count, self.sampling, 400)
-        texts = ["Once upon a time" + c.text for c in plain]
-        checks_plain = [check_story(text, c.ended) for text, c in zip(texts, plain, strict=True)]
-        self._add_stories('plain stories from "Once upon a time": hero, kind and thing kept', checks_plain, texts)
-        self.add("different plain stories", [True] * len(set(texts)) + [False] * (count - len(set(texts))))
-        pronouns = [check.pronouns_agree for check in checks + checks_plain if check.pronouns_agree is not None]
-        self.add("pronouns agree with the names", pronouns)
-        vocabulary = set()
-        for _ in range(6000):
-            vocabulary |= set(re.findall(r"[A-Za-z]+", write_story(writer, rare_name=writer.random() < 0.3).text))
-        self.add(
-            "stories without a word that is not in the training text",
-            [set(re.findall(r"[A-Za-z]+", text)) <= vocabulary for text in texts + [answer_of(c) for c in told]],
+        self._add_stories(
+            "asked stories (named hero and thing): hero, kind and thing kept", checks, [answer_of(c) for c in told]
         )
         self._follow_ups(requests, told, checks)
+
+    def plain_stories(self, count: int) -> None:
+        told = complete(self.model, ["Once upon a time"] * count, self.sampling, 400)
+        texts = ["Once upon a time" + completion.text for completion in told]
+        checks = [check_story(text, completion.ended) for text, completion in zip(texts, told, strict=True)]
+        self._add_stories('plain stories from "Once upon a time": hero, kind and thing kept', checks, texts)
+        self.add("plain stories: each is different", [True] * len(set(texts)) + [False] * (count - len(set(texts))))
 
     def _add_stories(self, name: str, checks: list[StoryCheck], texts: list[str]) -> None:
         counts: dict[str, int] = {}
@@ -297,6 +293,15 @@ class Evaluation:
             problems=dict(sorted(counts.items(), key=lambda item: -item[1])),
             words={"shortest": lengths[0], "median": lengths[len(lengths) // 2], "longest": lengths[-1]},
         )
+        sort = name.partition(" ")[0]
+        agree = [check.pronouns_agree for check in checks if check.pronouns_agree is not None]
+        self.add(f"{sort} stories: pronouns agree with the names (where both have the same)", agree)
+        vocabulary: set[str] = set()
+        writer = Writer(SEED + 9)
+        for _ in range(6000):
+            vocabulary |= set(re.findall(r"[A-Za-z]+", write_story(writer, rare_name=writer.random() < 0.3).text))
+        known = [set(re.findall(r"[A-Za-z]+", text)) <= vocabulary for text in texts]
+        self.add(f"{sort} stories: no word that is not in the training text", known)
 
     def _follow_ups(self, requests: list[str], told: list[Completion], checks: list[StoryCheck]) -> None:
         """Questions about the stories just told, as a conversation. Only those that hang together are asked about."""
@@ -384,10 +389,6 @@ class Evaluation:
             0.9,
         )
 
-    def finish(self) -> None:
-        verdicts = [True] * self.well_formed + [False] * (self.answers - self.well_formed)
-        self.add("answers end with <|im_end|> and hold no role marker", verdicts, 0.98)
-
 
 def user(text: str) -> Message:
     return {"role": "user", "content": text}
@@ -408,51 +409,66 @@ def table(results: Sequence[Result]) -> str:
     return "\n".join(lines)
 
 
-def evaluate(
-    folder: Path = MODEL_FOLDER,
-    load: Callable[[Path], Any] | None = None,
-    stories: int = 200,
-    additions: int = 200,
-    output: Path | None = None,
-) -> list[Result]:
-    """Run all checks, print the table, write evaluation.json."""
+# The parts of the evaluation, in the order of the table. They are independent: several processes can share them.
+PARTS: dict[str, Callable[[Evaluation, int], None]] = {
+    "asked stories": lambda evaluation, count: evaluation.asked_stories(count),
+    "plain stories": lambda evaluation, count: evaluation.plain_stories(count),
+    "facts": lambda evaluation, _: evaluation.facts(),
+    "readings": lambda evaluation, count: evaluation.readings(count),
+    "small sums": lambda evaluation, _: evaluation.small_sums(),
+    "long additions": lambda evaluation, count: evaluation.long_additions(count),
+    "talk": lambda evaluation, _: evaluation.talk(),
+}
+
+
+def evaluate_part(folder: Path, part: str, count: int, load: Callable[[Path], Any] | None = None) -> Evaluation:
     if load is None:
         from llaisys_mini import load_model as load
-    started = time.perf_counter()
     evaluation = Evaluation(load(folder), folder)
-    evaluation.stories(stories)
-    evaluation.facts()
-    evaluation.readings(200)
-    evaluation.small_sums()
-    evaluation.long_additions(additions)
-    evaluation.talk()
-    evaluation.finish()
-    print(table(evaluation.results))
+    PARTS[part](evaluation, count)
+    evaluation.model = None  # what comes back from another process is only what was found out
+    return evaluation
+
+
+def evaluate(
+    folder: Path = MODEL_FOLDER,
+    count: int = 200,
+    workers: int = 1,
+    load: Callable[[Path], Any] | None = None,
+    output: Path | None = None,
+) -> list[Result]:
+    """Run all checks, print the table, write evaluation.json. `count` stories, readings, additions of each sort."""
+    started = time.perf_counter()
+    if workers == 1:
+        evaluations = [evaluate_part(folder, part, count, load) for part in PARTS]
+    else:
+        with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
+            futures = [pool.submit(evaluate_part, folder, part, count, load) for part in PARTS]
+            evaluations = [future.result() for future in futures]
+    results = [result for evaluation in evaluations for result in evaluation.results]
+    answers, well_formed = sum(e.answers for e in evaluations), sum(e.well_formed for e in evaluations)
+    name = "all answers in a chat: end with <|im_end|> and hold no role marker"
+    results.append(Result(name, well_formed, answers, 0.98))
+    print(table(results))
     report = {
         "seconds": round(time.perf_counter() - started),
-        "sampling_of_stories": asdict(evaluation.sampling),
+        "sampling_of_stories": asdict(Sampling.shipped(folder)),
         "checks": [
-            {
-                "name": r.name,
-                "right": r.right,
-                "total": r.total,
-                "share": round(r.share, 4),
-                "demanded": r.required,
-                **r.details,
-            }
-            for r in evaluation.results
+            {"name": r.name, "right": r.right, "total": r.total, "share": round(r.share, 4), "demanded": r.required}
+            | r.details
+            for r in results
         ],
     }
     (output or folder / "evaluation.json").write_text(
         json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
     )
-    return evaluation.results
+    return results
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m data.training.evaluate", description=__doc__)
     parser.add_argument("model", type=Path, nargs="?", default=MODEL_FOLDER)
-    parser.add_argument("--stories", type=int, default=200, help="how many stories of each sort to sample")
-    parser.add_argument("--additions", type=int, default=200, help="how many long additions of each length to ask")
+    parser.add_argument("--count", type=int, default=200, help="stories, readings and long additions of each sort")
+    parser.add_argument("--workers", type=int, default=1, help="processes that share the work")
     options = parser.parse_args()
-    evaluate(options.model, stories=options.stories, additions=options.additions)
+    evaluate(options.model, options.count, options.workers)

@@ -45,6 +45,8 @@ def check(
             break
         else:  # a float32 kernel is a fine first kernel: say what it cannot do yet, and let it pass
             console.print(f"{operator}: float32 passes; {storage} storage does not yet: {_one_line(contract, failed)}")
+    if passed and set(passed) != set(storages or contract.storages):
+        console.print("To read every storage, wrap each weight: widen(weight[i]), from llaisys_mini.widen import widen")
     if kernel_set == STUDENT:
         verdicts.remember(operator, device, tuple(passed))
         choice.kernels_changed()

@@ -118,6 +118,29 @@ MIXTURE = {
     "small talk": 0.04,
     "copying": 0.14,
 }
+# ... and last, more and more of what asks to look something up: whose, which color, who.
+LOOKING_UP = {
+    "plain story": 0.12,
+    "asked story": 0.16,
+    "story with questions": 0.18,
+    "facts": 0.08,
+    "readings": 0.24,
+    "small sums": 0.05,
+    "long additions": 0.06,
+    "small talk": 0.04,
+    "copying": 0.07,
+}
+MORE_LOOKING_UP = {
+    "plain story": 0.08,
+    "asked story": 0.12,
+    "story with questions": 0.24,
+    "facts": 0.06,
+    "readings": 0.36,
+    "small sums": 0.04,
+    "long additions": 0.04,
+    "small talk": 0.03,
+    "copying": 0.03,
+}
 
 
 def documents(
