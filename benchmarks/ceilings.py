@@ -75,7 +75,7 @@ def measure(threads: int, seconds: float = 0.5, largest: int | None = None) -> C
 
 
 def _best(call, seconds: float) -> float:
-    """Seconds of a call at the machine's best. Whatever disturbs can only make it slower, so the shortest time counts."""
+    """Seconds of a call at the machine's best: whatever disturbs makes it slower, so the shortest time counts."""
     call()
     times, end = [], time.perf_counter() + seconds
     while time.perf_counter() < end or len(times) < 5:

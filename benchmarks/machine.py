@@ -23,7 +23,17 @@ DISTORTING = (
     "NUMBA_OPT",
 )
 
-_PACKAGES = ("llaisys_mini", "numpy", "numba", "llvmlite", "ml_dtypes", "torch", "transformers", "llama_cpp_python", "gguf")
+_PACKAGES = (
+    "llaisys_mini",
+    "numpy",
+    "numba",
+    "llvmlite",
+    "ml_dtypes",
+    "torch",
+    "transformers",
+    "llama_cpp_python",
+    "gguf",
+)
 
 
 def restart_without_distortion() -> None:
@@ -107,7 +117,7 @@ def describe() -> dict[str, object]:
     return {
         "processor": _processor(),
         "cores": cores(),
-        "caches": {name: f"{size / 2**20:.4g} MiB" for name, size in caches().items()} or "not known",
+        "caches": {name: f"{size / 2**10:g} KiB" for name, size in caches().items()} or "not known",
         "system": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
         "versions": {name: version(name) for name in _PACKAGES},
         "blas of NumPy": _blas(),
@@ -123,7 +133,9 @@ def _processor() -> str:
         return platform.processor() or platform.machine()
     name = re.search(r"model name\s*:\s*(.+)", text)
     flags = re.search(r"flags\s*:\s*(.+)", text)
-    widths = [flag for flag in ("avx2", "fma", "avx512f", "avx512_bf16", "amx_bf16") if flags and flag in flags[1].split()]
+    widths = [
+        flag for flag in ("avx2", "fma", "avx512f", "avx512_bf16", "amx_bf16") if flags and flag in flags[1].split()
+    ]
     return f"{name[1] if name else platform.machine()} ({', '.join(widths) or 'no vector extensions listed'})"
 
 

@@ -69,9 +69,13 @@ class Timing:
     ratio_high: float
 
 
+NOT_MEASURED = "not measured"
+
+
 @dataclass(frozen=True)
 class Comparison:
-    """All contestants of one piece of work. state: quiet, disturbed or not detected; reason: what disturbed it.
+    """All contestants of one piece of work. state: quiet, disturbed, not detected or not measured; reason: what
+    disturbed it.
 
     rounds: those that count; repeated: samples thrown away because they were disturbed, and taken again.
     """
@@ -81,6 +85,9 @@ class Comparison:
     repeated: int
     state: str
     reason: str | None = None
+
+    def __contains__(self, name: str) -> bool:
+        return any(timing.name == name for timing in self.timings)
 
     def __getitem__(self, name: str) -> Timing:
         return next(timing for timing in self.timings if timing.name == name)
@@ -105,7 +112,9 @@ def compare(
     around: Surroundings,
     patience: Patience,
 ) -> Comparison:
-    """Time all contestants in turn. `ours` names the one that the ratios compare with."""
+    """Time all contestants in turn. `ours` names the one that the ratios compare with; without it nothing is timed."""
+    if not any(one.name == ours for one in contestants):
+        return Comparison((), 0, 0, NOT_MEASURED)
     repeats = {}
     for one in contestants:
         _prepare(one)

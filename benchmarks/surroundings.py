@@ -2,9 +2,9 @@
 
 A time is only ours if we had our cores to ourselves. Linux says it in three places:
 
-    waited    /proc/self/task/*/schedstat: how long our threads were ready to run but had no core. Exact to the nanosecond.
-    others    /proc/stat: cores kept busy, less what we used ourselves. Counted in ticks of 10 ms, so only rough for one
-              sample, and better over many. Somebody on the core beside ours takes memory bandwidth, even if we never wait.
+    waited    /proc/self/task/*/schedstat: how long our threads were ready to run but had no core, in nanoseconds.
+    others    /proc/stat: cores kept busy, less what we used ourselves. Counted in ticks of 10 ms: rough for one sample,
+              better over many. Somebody on the core beside ours takes memory bandwidth, even if we never wait.
     stolen    /proc/stat: time in which the machine below this virtual one ran somebody else.
 
 Elsewhere (macOS) nothing of this can be read, and the answer is "not detected", which is not the same as "quiet".

@@ -1,5 +1,6 @@
 """The words that all benchmarks share: a piece of work, who does it, what must be reached, and what came out."""
 
+import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 
@@ -14,7 +15,7 @@ NUMPY = "NumPy"
 TORCH = "torch f32"
 TORCH_BF16 = "torch bf16"
 
-NOT_INSTALLED, NOT_THERE = "not installed", "not there yet"
+NOT_INSTALLED = "not installed"
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,9 @@ class Work:
     amount, unit: what one call achieves, e.g. 8 tokens; without a unit the rate is in GFLOP/s or GB/s.
     targets: for an opponent the ratio of throughput that must be reached; least_share: of the roofline.
     absent: opponents that cannot take part, and why.
+    effort: where it differs from the usual. once: only with the largest number of threads, which changes nothing.
+    on_threads: told the number of threads before each comparison, for libraries that machine.use_threads does not know.
+    close: gives back what freeing the memory alone does not.
     errors: for each contestant its largest error, as a multiple of what the operator's contract allows.
     """
 
@@ -52,6 +56,8 @@ class Work:
     errors: dict[str, float] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     effort: Effort | None = None
+    once: bool = False
+    on_threads: Callable[[int], None] | None = None
     close: Callable[[], None] | None = None
 
 
@@ -80,18 +86,23 @@ class Verdict:
     def met(self) -> bool | None:
         return None if self.reached is None else self.reached >= self.at_least
 
+    @property
+    def short_by(self) -> float:
+        """The missing part of the target, 0 to 1."""
+        return 0.0 if self.reached is None else max(0.0, 1 - self.reached / self.at_least)
+
     def __str__(self) -> str:
         if self.reached is None:
             return f"{self.against}: {self.at_least:g} wanted, not measured"
         if self.met:
-            return f"{self.against}: {self.reached:.2f} ≥ {self.at_least:g}"
-        return f"{self.against}: {self.reached:.2f}, short of {self.at_least:g} by {1 - self.reached / self.at_least:.0%}"
+            return f"{self.against}: {self.reached:.2f}, at least {self.at_least:g} wanted"
+        return f"{self.against}: {self.reached:.2f}, short of {self.at_least:g} by {self.short_by:.0%}"
 
 
 @dataclass(frozen=True)
 class Result:
     """What came out for one piece of work with one number of threads. rate: of ours, in `unit`; share: of the roofline,
-    0 to 1, None where it has none; bound: what bounds it."""
+    0 to 1, None where it has none; bound: what bounds it; intensity: operations per byte."""
 
     group: str
     name: str
@@ -105,6 +116,8 @@ class Result:
     absent: dict[str, str]
     errors: dict[str, float]
     notes: tuple[str, ...]
+    intensity: float = 0.0
+    operations_per_second: float = 0.0
 
     def as_dict(self) -> dict:
         found = asdict(self)
@@ -115,10 +128,10 @@ class Result:
 
 def result_of(plan: Plan, work: Work, comparison: Comparison, limits: Ceilings) -> Result:
     """Set a comparison against the roofline and the targets."""
-    seconds = comparison[OURS].seconds
+    seconds = comparison[OURS].seconds if OURS in comparison else math.inf
     place = work.place or ceilings.place_of(work.data, limits.threads)
     least, bound = limits.least_seconds(work.operations, work.data, place)
-    share = least / seconds if least else None
+    share = least / seconds if least and OURS in comparison else None
     if work.unit:
         rate, unit = work.amount / seconds, work.unit
     elif bound == "arithmetic":
@@ -142,4 +155,6 @@ def result_of(plan: Plan, work: Work, comparison: Comparison, limits: Ceilings) 
         work.absent,
         work.errors,
         tuple(work.notes),
+        work.operations / work.data if work.data else 0.0,
+        work.operations / seconds,
     )

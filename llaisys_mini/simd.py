@@ -426,18 +426,28 @@ def add_scaled(typing_context, tile, part, scales, start):
 
 
 def _halves(context, builder, array_type, array, offset):
-    """(low, high): the numbers u - 8 in the halves of the WIDTH bytes at `offset`, as vectors of float32.
-
-    No conversion instruction is needed: float32 with the bits of 2**23 has room for a whole number in its last bits,
-    so `u | bits of 2**23` is 2**23 + u, and subtracting 2**23 + 8 leaves u - 8, exactly.
-    """
+    """(low, high): the numbers u - 8 in the halves of the WIDTH bytes at `offset`, as vectors of float32."""
     lanes = builder.load(_pointer(context, builder, array_type, array, offset, ir.VectorType(ir.IntType(8), WIDTH)))
     lanes.align = 1
     ints = builder.zext(lanes, _INTS)
-
-    def number(half):
-        bits = builder.or_(half, ir.Constant(_INTS, [0x4B000000] * WIDTH))
-        return builder.fsub(builder.bitcast(bits, _VECTOR), ir.Constant(_VECTOR, [2.0**23 + 8] * WIDTH))
-
     low = builder.and_(ints, ir.Constant(_INTS, [15] * WIDTH))
-    return number(low), number(builder.lshr(ints, ir.Constant(_INTS, [4] * WIDTH)))
+    high = builder.lshr(ints, ir.Constant(_INTS, [4] * WIDTH))
+    number = _looked_up if WIDTH == 16 else _subtracted
+    return number(builder, low), number(builder, high)
+
+
+def _looked_up(builder, halves):
+    """u - 8 as entry u of a table. Its 16 entries fit one register, so LLVM makes it a single shuffle instruction."""
+    table = ir.Constant(_VECTOR, [float(number) for number in range(-8, 8)])
+    found = ir.Constant(_VECTOR, ir.Undefined)
+    for lane in range(WIDTH):
+        entry = builder.extract_element(table, builder.extract_element(halves, ir.Constant(_INT, lane)))
+        found = builder.insert_element(found, entry, ir.Constant(_INT, lane))
+    return found
+
+
+def _subtracted(builder, halves):
+    """u - 8 by arithmetic: float32 with the bits of 2**23 has room for a whole number in its last bits, so that
+    `bits of 2**23 | u` is 2**23 + u, and subtracting 2**23 + 8 leaves u - 8, exactly."""
+    bits = builder.or_(halves, ir.Constant(_INTS, [0x4B000000] * WIDTH))
+    return builder.fsub(builder.bitcast(bits, _VECTOR), ir.Constant(_VECTOR, [2.0**23 + 8] * WIDTH))

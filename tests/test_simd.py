@@ -99,6 +99,59 @@ def test_a_tile_stays_in_registers():
     assert register in assembly
 
 
+@njit
+def halves(array, offset, out):
+    simd.store(out, 0, simd.load_low(array, offset))
+    simd.store(out, WIDTH, simd.load_high(array, offset))
+
+
+def test_the_halves_of_every_byte():
+    array, out = np.arange(256, dtype=np.uint8), np.zeros(2 * WIDTH, np.float32)
+    for offset in range(256 - WIDTH + 1):
+        halves(array, offset, out)
+        np.testing.assert_array_equal(out[:WIDTH], array[offset : offset + WIDTH] % 16 - 8.0)
+        np.testing.assert_array_equal(out[WIDTH:], array[offset : offset + WIDTH] // 16 - 8.0)
+
+
+@pytest.mark.parametrize("number", [simd._looked_up, simd._subtracted] if WIDTH == 16 else [simd._subtracted])
+def test_both_ways_to_take_8_from_a_half(number):
+    from numba import types
+    from numba.extending import intrinsic
+
+    @intrinsic
+    def low(typing_context, array, offset):
+        def generate(context, builder, signature, arguments):
+            byte = simd.ir.IntType(8)
+            pointer = simd._pointer(context, builder, signature.args[0], *arguments, simd.ir.VectorType(byte, WIDTH))
+            ints = builder.zext(builder.load(pointer, align=1), simd._INTS)
+            return number(builder, builder.and_(ints, simd.ir.Constant(simd._INTS, [7] * WIDTH)))
+
+        return simd.vector_type(array, types.intp), generate
+
+    @njit
+    def run(array, out):
+        simd.store(out, 0, low(array, 1))
+
+    array, out = np.arange(WIDTH + 1, dtype=np.uint8), np.zeros(WIDTH, np.float32)
+    run(array, out)
+    np.testing.assert_array_equal(out, array[1:] % 8 - 8.0)
+
+
+@njit
+def scaled_halves(x, w, scales, out):
+    part = simd.add_halves(simd.zeros(1, 2), x, 0, 1, w, 0)
+    simd.store_rows(simd.add_scaled(simd.load_rows(part, out, 0, 0, 1), part, scales, 0), out, 0, 0, 1)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float16, ml_dtypes.bfloat16])
+def test_halves_are_multiplied_summed_and_scaled(dtype):
+    w = np.random.default_rng(2).integers(0, 256, size=2 * WIDTH).astype(np.uint8)
+    x, scales, out = f32(2), f32(2 * WIDTH).astype(dtype), f32(3, 2 * WIDTH)[2]
+    expected = out + scales.astype(np.float32) * (x[0] * (w % 16 - 8.0) + x[1] * (w // 16 - 8.0))
+    scaled_halves(x, w, kernel_view(scales), out)
+    np.testing.assert_allclose(out, expected, rtol=1e-5, atol=1e-5)
+
+
 @pytest.mark.slow
 def test_the_expert_kernels_are_right_on_a_narrower_cpu(tmp_path):
     program = """
@@ -107,7 +160,7 @@ from llaisys_mini.checks.run import run_cases
 from llaisys_mini.kernels.choice import from_set
 from llaisys_mini.simd import WIDTH
 assert WIDTH == 8
-for name in ("linear", "matmul", "attention"):
+for name in ("linear", "linear_int8", "linear_int4", "matmul", "attention"):
     cases = operators.get(name).make_cases(5, storages=("float32",))
     assert all(result.passed for result in run_cases(from_set("solutions", name, "cpu"), cases)), name
 print("right")

@@ -41,7 +41,6 @@ AHEAD = 4096  # bytes asked for in advance, so that a line is on its way from me
 # ---- what differs between the two --------------------------------------------------------------------------------
 
 
-@njit(cache=True)
 def group_sums_int8(x, k, packed, start, length):
     """x[k : k + length] times the lines of a panel from `start`. Two tiles take turns, so that no addition waits."""
     even, odd = zeros(1, COLUMNS), zeros(1, COLUMNS)
@@ -54,7 +53,6 @@ def group_sums_int8(x, k, packed, start, length):
     return add_tiles(even, odd)
 
 
-@njit(cache=True)
 def group_sums_int4(x, k, packed, start, length):
     """The same for a group of 32 in 16 bytes, whose halves belong to k and k + 16."""
     even, odd = zeros(1, COLUMNS), zeros(1, COLUMNS)
@@ -65,14 +63,12 @@ def group_sums_int4(x, k, packed, start, length):
     return add_tiles(even, odd)
 
 
-@njit(cache=True)
 def real_group_int8(packed, start, length, scale, real, real_start):
     """One group of one column of vectors as float32 weights."""
     for i in range(length):
         store(real, real_start + i * PANEL, multiply(load(packed, start + i * PANEL), scale))
 
 
-@njit(cache=True)
 def real_group_int4(packed, start, length, scale, real, real_start):
     for i in range(HALF):
         low, high = load_low(packed, start + i * PANEL), load_high(packed, start + i * PANEL)
@@ -86,25 +82,21 @@ def group_sums(x, k, packed, start, length):
 
 
 def real_group(packed, start, length, scale, real, real_start):
+    """As for group_sums."""
     raise NotImplementedError("for Numba code only")
 
 
-@overload(group_sums)
+INLINED = {"forceinline": True}  # a call would take as long as the work, and return its tile through memory
+
+
+@overload(group_sums, jit_options=INLINED)
 def _group_sums(x, k, packed, start, length):
-    if packed.dtype == types.uint8:
-        return lambda x, k, packed, start, length: group_sums_int4(x, k, packed, start, length)
-    return lambda x, k, packed, start, length: group_sums_int8(x, k, packed, start, length)
+    return group_sums_int4 if packed.dtype == types.uint8 else group_sums_int8
 
 
-@overload(real_group)
+@overload(real_group, jit_options=INLINED)
 def _real_group(packed, start, length, scale, real, real_start):
-    if packed.dtype == types.uint8:
-        return lambda packed, start, length, scale, real, real_start: real_group_int4(
-            packed, start, length, scale, real, real_start
-        )
-    return lambda packed, start, length, scale, real, real_start: real_group_int8(
-        packed, start, length, scale, real, real_start
-    )
+    return real_group_int4 if packed.dtype == types.uint8 else real_group_int8
 
 
 # ---- one row -----------------------------------------------------------------------------------------------------
@@ -158,9 +150,7 @@ def real_weights(packed, scales, panel, real):
         start = (panel * lines + g * lines_of_group) * PANEL
         for column in range(0, PANEL, WIDTH):
             scale = load(scales.reshape(-1), (panel * groups + g) * PANEL + column)
-            real_group(
-                packed.reshape(-1), start + column, length, scale, real.reshape(-1), g * length * PANEL + column
-            )
+            real_group(packed.reshape(-1), start + column, length, scale, real.reshape(-1), g * length * PANEL + column)
 
 
 @njit(cache=True)
