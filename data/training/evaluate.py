@@ -190,6 +190,11 @@ def check_story(
 # The checks
 
 
+FACTS = "facts, in held-out wordings"
+READINGS = "reading a short text, in held-out wordings"
+FOLLOW_UPS = "questions about the story just told"
+
+
 @dataclass
 class Result:
     """One line of the table: how many of how many, and what was demanded."""
@@ -319,7 +324,7 @@ class Evaluation:
                 expected.append(answer)
         conversations, expected = conversations[:150], expected[:150]
         answers = [answer_of(c) for c in self.ask(conversations, limit=60)]
-        self.add("questions about the story just told", [a == e for a, e in zip(answers, expected, strict=True)], 0.9)
+        self.add(FOLLOW_UPS, [a == e for a, e in zip(answers, expected, strict=True)], 0.9)
 
     # -- questions, sums, talk
 
@@ -330,16 +335,14 @@ class Evaluation:
             for subject in r.subjects
             for wording in r.held_out
         ]
-        self.ask_turns(
-            "facts, in held-out wordings", [turn for turn, _ in asked], 0.9, groups=[name for _, name in asked]
-        )
+        self.ask_turns(FACTS, [turn for turn, _ in asked], 0.9, groups=[name for _, name in asked])
 
     def readings(self, count: int) -> None:
         writer = Writer(SEED + 1)
         names = [reading.name for reading in questions.READINGS]
         groups = [names[index % len(names)] for index in range(count)]
         turns = [questions.reading_turns(writer, 1, lambda reading: reading.held_out, name)[0] for name in groups]
-        self.ask_turns("reading a short text, in held-out wordings", turns, 0.9, groups=groups)
+        self.ask_turns(READINGS, turns, 0.9, groups=groups)
 
     def small_sums(self) -> None:
         pairs = [(a, b, "+") for a in range(11) for b in range(11 - a)] + [
@@ -446,6 +449,9 @@ def evaluate(
             futures = [pool.submit(evaluate_part, folder, part, count, load) for part in PARTS]
             evaluations = [future.result() for future in futures]
     results = [result for evaluation in evaluations for result in evaluation.results]
+    questions_asked = [result for result in results if result.name in (FACTS, READINGS, FOLLOW_UPS)]
+    name = "all small questions: facts, readings and about the story"
+    results.append(Result(name, sum(r.right for r in questions_asked), sum(r.total for r in questions_asked), 0.9))
     answers, well_formed = sum(e.answers for e in evaluations), sum(e.well_formed for e in evaluations)
     name = "all answers in a chat: end with <|im_end|> and hold no role marker"
     results.append(Result(name, well_formed, answers, 0.98))

@@ -59,7 +59,6 @@ STAGES = [
     Stage(tokens=6_553_600, rate=0.4, end_rate=0.0, mixture=MIXTURE),
     Stage(tokens=3_276_800, rate=0.3, end_rate=0.0, mixture=LOOKING_UP),
     Stage(tokens=3_276_800, rate=0.45, end_rate=0.0, mixture=MORE_LOOKING_UP),
-    Stage(tokens=4_915_200, rate=0.4, end_rate=0.0, mixture=MORE_LOOKING_UP),
 ]
 
 
