@@ -37,8 +37,8 @@ lab: .venv/.with-notebooks ## open JupyterLab in this folder
 grade: $(if $(wildcard autograder/__main__.py),.venv/.with-grading) ## grade a class (not there yet)
 	@$(call run-if-there,autograder,The autograder is not there yet.)
 
-bench: .venv/.with-bench,parity ## measure every figure that the README quotes, about ten minutes (installs torch)
-	@$(BIN)/python -m benchmarks $(ARGS)
+bench: $(if $(wildcard benchmarks/__main__.py),.venv/.with-run) ## print the figures that the README quotes (not there yet)
+	@$(call run-if-there,benchmarks,The benchmarks are not there yet.)
 
 test: .venv/.with-test,parity ## style and all tests, as CI runs them (installs torch and transformers)
 	@$(BIN)/python -m ruff check .
@@ -61,7 +61,6 @@ takes-notebooks := about two minutes
 takes-grading := about two minutes
 takes-test := about a minute
 takes-test,parity := several minutes: torch is large
-takes-bench,parity := several minutes: torch is large
 
 # `run` is what generation needs and no extra; every set-up includes it.
 .venv/.with-%: .venv/.made-in pyproject.toml constraints.txt

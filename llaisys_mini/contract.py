@@ -145,7 +145,9 @@ class Operator:
         self._shape_rule: Callable[[dict[str, int]], str | None] | None = None
         self._value_rule: Callable[..., str | None] | None = None
         self._plans: dict[tuple, _Plan] = {}
-        self._chosen: dict[tuple[str, str], tuple] = {}  # (device, variant) -> the kernel that answers, and its prepares
+        self._chosen: dict[
+            tuple[str, str], tuple
+        ] = {}  # (device, variant) -> the kernel that answers, and its prepares
 
     # ---- decorators for the rest of an operator's file -------------------------------------------------------
 

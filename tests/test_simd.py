@@ -162,7 +162,7 @@ from llaisys_mini.simd import WIDTH
 assert WIDTH == 8
 for name in ("linear", "linear_int8", "linear_int4", "matmul", "attention"):
     cases = operators.get(name).make_cases(5, storages=("float32",))
-    assert all(result.passed for result in run_cases(from_set("solutions", name, "cpu"), cases)), name
+    assert all(result.passed for result in run_cases(from_set("expert", name, "cpu"), cases)), name
 print("right")
 """
     environment = os.environ | {"LLAISYS_MINI_SIMD_WIDTH": "8", "NUMBA_CACHE_DIR": str(tmp_path)}

@@ -11,9 +11,9 @@ from llaisys_mini.errors import KernelError
 from llaisys_mini.kernels import verdicts
 from llaisys_mini.kernels.registry import DEVICES, Kernel
 from llaisys_mini.kernels.sets import (
+    EXPERT,
     FOLDERS,
     NAMES,
-    PLAIN,
     REFERENCE,
     SOLUTIONS,
     STUDENT,
@@ -104,7 +104,7 @@ def answering_kernel(operator, device: str = "cpu", storage: str = "float32") ->
     wanted = _current.per_operator.get(name)
     if wanted is not None:
         return from_set(wanted, name, device)
-    if _current.everywhere in (REFERENCE, SOLUTIONS, PLAIN):
+    if _current.everywhere in (REFERENCE, SOLUTIONS, EXPERT):
         if _current.everywhere == REFERENCE or solutions_set().has(name, device):
             return from_set(_current.everywhere, name, device)
     unchecked_too = _current.everywhere == STUDENT

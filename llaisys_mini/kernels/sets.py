@@ -1,7 +1,8 @@
 """Kernel sets: `reference` (NumPy, part of the contract), `solutions` (the course's), `student` (the learner's).
 
 Where speed takes more than a lab asks for, an expert version stands beside the lab's answer: `linear_expert.py` beside
-`linear.py`. `solutions` takes the expert version, `plain` always the lab's answer.
+`linear.py`. `solutions` is the lab's answer; the kernel set `expert` takes the expert version wherever there is one. It
+takes longer to compile, which a small model never earns back, so it answers only when it is chosen.
 
 The sets but the reference are folders of the same form, `<device>/<operator>.py`, and are imported under the names
 `llaisys_mini_<set>.<device>.<operator>`, so that files of a set can import from each other and Numba can cache them.
@@ -21,8 +22,8 @@ from llaisys_mini.dtypes import stored_view
 from llaisys_mini.errors import KernelError
 from llaisys_mini.kernels.registry import DEVICES, Kernel
 
-REFERENCE, SOLUTIONS, PLAIN, STUDENT = "reference", "solutions", "plain", "student"
-NAMES = (STUDENT, SOLUTIONS, PLAIN, REFERENCE)
+REFERENCE, SOLUTIONS, EXPERT, STUDENT = "reference", "solutions", "expert", "student"
+NAMES = (STUDENT, SOLUTIONS, EXPERT, REFERENCE)
 
 
 class KernelSet:
@@ -136,14 +137,14 @@ def student_set() -> KernelSet:
 
 
 def solutions_set() -> KernelSet:
-    return _folder_set(SOLUTIONS, paths.solutions_folder(), expert=True)
+    return _folder_set(SOLUTIONS, paths.solutions_folder())
 
 
-def plain_set() -> KernelSet:
-    return _folder_set(PLAIN, paths.solutions_folder())
+def expert_set() -> KernelSet:
+    return _folder_set(EXPERT, paths.solutions_folder(), expert=True)
 
 
-FOLDERS = {STUDENT: student_set, SOLUTIONS: solutions_set, PLAIN: plain_set}
+FOLDERS = {STUDENT: student_set, SOLUTIONS: solutions_set, EXPERT: expert_set}
 """The kernel sets that are folders; a function each, since the learner's folder may change while we run."""
 
 

@@ -10,13 +10,13 @@ from llaisys_mini.checks.check import diagnosis
 from llaisys_mini.checks.run import run_cases
 from llaisys_mini.contract import Case
 from llaisys_mini.kernels.choice import from_set
-from llaisys_mini.kernels.sets import plain_set
+from llaisys_mini.kernels.sets import solutions_set
 
 all_operators = pytest.mark.parametrize("name", operators.names)
 
 
 @all_operators
-@pytest.mark.parametrize("kernel_set", ["reference", "plain", "solutions"])
+@pytest.mark.parametrize("kernel_set", ["reference", "solutions", "expert"])
 def test_right_on_every_case(name, kernel_set):
     operator = operators.get(name)
     for seed in (0, 77):
@@ -26,7 +26,7 @@ def test_right_on_every_case(name, kernel_set):
 
 @all_operators
 def test_is_a_numba_kernel_with_solution_markers(name):
-    kernel = plain_set().get(name, "cpu")
+    kernel = solutions_set().get(name, "cpu")
     assert type(kernel.function).__module__.startswith("numba")
     source = kernel.path.read_text()
     assert source.count("### BEGIN SOLUTION") == source.count("### END SOLUTION") >= 1
@@ -34,7 +34,8 @@ def test_is_a_numba_kernel_with_solution_markers(name):
     assert "### BEGIN SOLUTION" in body, "the body of the kernel itself is part of the solution"
 
 
-def test_large_inputs_take_the_parallel_path_and_stay_right():
+@pytest.mark.parametrize("kernel_set", ["solutions", "expert"])
+def test_large_inputs_take_the_parallel_path_and_stay_right(kernel_set):
     """The cases are small; these sizes lie above every kernel's threshold for starting threads."""
     rng = np.random.default_rng(5)
 
@@ -62,8 +63,8 @@ def test_large_inputs_take_the_parallel_path_and_stay_right():
     }
     for name, inputs in large.items():
         operator = operators.get(name)
-        for result in run_cases(from_set("solutions", name, "cpu"), [Case("large", inputs)]):
+        for result in run_cases(from_set(kernel_set, name, "cpu"), [Case("large", inputs)]):
             assert result.passed, diagnosis(operator, result)
     one_row = dict(x=f32(1, 1100), weight=f32(1000, 1100), bias=None)
-    for result in run_cases(from_set("solutions", "linear", "cpu"), [Case("one large row", one_row)]):
+    for result in run_cases(from_set(kernel_set, "linear", "cpu"), [Case("one large row", one_row)]):
         assert result.passed, diagnosis(operators.get("linear"), result)

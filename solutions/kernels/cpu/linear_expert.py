@@ -1,4 +1,4 @@
-"""linear on the CPU, expert version: the weight is packed once, then `gemm.multiply` does the work for one row or many."""
+"""linear on the CPU, expert version: the weight is packed once, then gemm does the work for one row or for many."""
 
 from numba import njit
 
