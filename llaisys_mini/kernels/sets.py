@@ -15,10 +15,13 @@ from pathlib import Path
 from llaisys_mini import operators, paths
 from llaisys_mini.dtypes import stored_view
 from llaisys_mini.errors import KernelError
+from llaisys_mini.kernels.compiled import drop_if_stale
 from llaisys_mini.kernels.registry import DEVICES, Kernel
 
 REFERENCE, SOLUTIONS, STUDENT = "reference", "solutions", "student"
 NAMES = (STUDENT, SOLUTIONS, REFERENCE)
+
+_HELPERS_OF_KERNELS = ("widen.py",)  # compiled into kernels that use them
 
 
 class KernelSet:
@@ -28,6 +31,7 @@ class KernelSet:
         self.name = name
         self.folder = folder
         self._loaded: dict[tuple[str, str], tuple[tuple[int, int], Kernel]] = {}  # with the file's stamp
+        self._fresh: set[str] = set()  # devices whose compiled kernels are known to fit the sources
 
     def path(self, operator: str, device: str) -> Path:
         return self.folder / device / f"{operator}.py"
@@ -47,6 +51,9 @@ class KernelSet:
         path = self.path(operator, device)
         if not path.is_file():
             raise KernelError(f"the kernel set {self.name!r} has no {device} kernel for {operator}: {path} is missing")
+        if device not in self._fresh:
+            drop_if_stale(self.folder / device, self._sources(device))
+            self._fresh.add(device)
         stamp = _stamp(path)
         known, kernel = self._loaded.get((operator, device), (None, None))
         if known != stamp:
@@ -56,6 +63,11 @@ class KernelSet:
 
     def _module_name(self, operator, device):
         return f"{_package(self.name, self.folder, device)}.{operator}"
+
+    def _sources(self, device) -> list[Path]:
+        """The files besides its own that a kernel may be compiled from. A learner's kernels are self-contained."""
+        package = [paths.PACKAGE / name for name in _HELPERS_OF_KERNELS]
+        return package if self.name == STUDENT else [*package, *(self.folder / device).glob("*.py")]
 
     def _load(self, operator, device, path):
         name = self._module_name(operator, device)
