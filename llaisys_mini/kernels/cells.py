@@ -11,9 +11,9 @@ import symtable
 from collections.abc import Callable
 
 from llaisys_mini.errors import KernelError
+from llaisys_mini.files import write_atomically
 from llaisys_mini.kernels import choice
 from llaisys_mini.kernels.sets import import_fresh, student_set
-from llaisys_mini.kernels.verdicts import write_atomically
 
 
 def save_cell(operator: str, device: str, cell_filename: str) -> Callable:

@@ -20,10 +20,13 @@ from pathlib import Path
 from llaisys_mini import operators, paths
 from llaisys_mini.dtypes import stored_view
 from llaisys_mini.errors import KernelError
+from llaisys_mini.kernels.compiled import drop_if_stale
 from llaisys_mini.kernels.registry import DEVICES, Kernel
 
 REFERENCE, SOLUTIONS, EXPERT, STUDENT = "reference", "solutions", "expert", "student"
 NAMES = (STUDENT, SOLUTIONS, EXPERT, REFERENCE)
+
+_HELPERS_OF_KERNELS = ("widen.py", "simd.py", "fast_exp.py")  # compiled into kernels that use them
 
 
 class KernelSet:
@@ -34,6 +37,7 @@ class KernelSet:
         self.folder = folder
         self.expert = expert  # whether `<operator>_expert.py` is preferred where it exists
         self._loaded: dict[tuple[str, str], tuple[tuple[int, int], Kernel]] = {}  # with the file's stamp
+        self._fresh: set[str] = set()  # devices whose compiled kernels are known to fit the sources
 
     def path(self, operator: str, device: str) -> Path:
         """Where the kernel is, or would be."""
@@ -55,6 +59,9 @@ class KernelSet:
         path = self.path(operator, device)
         if not path.is_file():
             raise KernelError(f"the kernel set {self.name!r} has no {device} kernel for {operator}: {path} is missing")
+        if device not in self._fresh:
+            drop_if_stale(self.folder / device, self._sources(device))
+            self._fresh.add(device)
         stamp = _stamp(path)
         known, kernel = self._loaded.get((operator, device), (None, None))
         if known != stamp:
@@ -62,8 +69,14 @@ class KernelSet:
             self._loaded[operator, device] = stamp, kernel
         return kernel
 
+    def _sources(self, device) -> list[Path]:
+        """The files besides its own that a kernel may be compiled from. A learner's kernels are self-contained."""
+        package = [paths.PACKAGE / name for name in _HELPERS_OF_KERNELS]
+        return package if self.name == STUDENT else [*package, *(self.folder / device).glob("*.py")]
+
     def _load(self, operator, device, path):
-        name = f"{_package(self.name, self.folder, device)}.{path.stem}"
+        # Sets over one folder share its modules: Numba's cache remembers a kernel's module by name.
+        name = f"{_package(SOLUTIONS if self.expert else self.name, self.folder, device)}.{path.stem}"
         module = sys.modules.get(name)
         try:
             # Another file of the set may have imported it already; a module of a changed file carries an old stamp.

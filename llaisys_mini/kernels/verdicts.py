@@ -5,10 +5,9 @@ A verdict belongs to the exact source that was checked. Edit the file and the ve
 
 import hashlib
 import json
-import os
-import tempfile
 from pathlib import Path
 
+from llaisys_mini.files import write_atomically
 from llaisys_mini.kernels.sets import student_set
 
 
@@ -34,19 +33,6 @@ def remember(operator: str, device: str, storages: tuple[str, ...]) -> None:
     path = student_set().path(operator, device)
     verdicts[f"{device}/{operator}"] = {"source": _digest(path), "storages": list(storages)}
     write_atomically(_file(), json.dumps(verdicts, indent=1, sort_keys=True) + "\n")
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write `text` so that a reader sees the old file or the new one, never half of one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
 
 
 def _file() -> Path:

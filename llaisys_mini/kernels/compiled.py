@@ -1,0 +1,40 @@
+"""Keeping Numba's cache of compiled kernels honest.
+
+Numba compiles a kernel again when the kernel's own file has changed, but not when a file that it takes helpers from
+has: after a `git pull` it would go on running the old helper, silently. So a fingerprint of all files that the kernels
+of a folder may use lies beside their compiled forms, and when it no longer fits, those are dropped.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+
+from llaisys_mini.files import write_atomically
+
+
+def drop_if_stale(folder: Path, sources: Iterable[Path]) -> bool:
+    """Drop the compiled kernels of `folder` unless they were made from the present `sources`. True if any were dropped.
+
+    Where the folder is read-only nothing is cached in it, and nothing is done.
+    """
+    cache = folder / "__pycache__"
+    mark = cache / "kernels.fingerprint"
+    present = _fingerprint(sources)
+    try:
+        if mark.is_file() and mark.read_text(encoding="utf-8") == present:
+            return False
+        compiled = [*cache.glob("*.nbi"), *cache.glob("*.nbc")]
+        for file in compiled:
+            file.unlink(missing_ok=True)
+        write_atomically(mark, present)
+    except OSError:
+        return False
+    return bool(compiled)
+
+
+def _fingerprint(sources: Iterable[Path]) -> str:
+    digest = hashlib.sha256()
+    for path in sorted(sources):
+        status = path.stat()
+        digest.update(f"{path.name} {status.st_mtime_ns} {status.st_size}\n".encode())
+    return digest.hexdigest()

@@ -1,0 +1,46 @@
+"""Compiled kernels are dropped exactly when a file that they may be made from has changed."""
+
+import os
+import subprocess
+import sys
+
+from llaisys_mini.kernels.compiled import drop_if_stale
+
+
+def test_dropped_when_a_source_changes_and_only_then(tmp_path):
+    helper = tmp_path / "helper.py"
+    helper.write_text("x = 1")
+    assert not drop_if_stale(tmp_path, [helper])
+    compiled = tmp_path / "__pycache__" / "kernel-1.nbi"
+    compiled.write_text("")
+    assert not drop_if_stale(tmp_path, [helper])
+    assert compiled.exists()
+    helper.write_text("x = 22")
+    assert drop_if_stale(tmp_path, [helper])
+    assert not compiled.exists()
+    assert not drop_if_stale(tmp_path, [helper])
+
+
+def test_a_changed_helper_reaches_the_kernel_that_uses_it(tmp_path):
+    """The case that Numba misses: helper.py changes, kernel.py does not, and a new process runs the kernel."""
+    folder = tmp_path / "solutions" / "cpu"
+    folder.mkdir(parents=True)
+    helper = "from numba import njit\n\n@njit(cache=True)\ndef value(x):\n    return x * {factor}\n"
+    (folder / "relu.py").write_text(
+        "from numba import njit\nfrom llaisys_mini import kernel\nfrom .helper import value\n\n"
+        "@kernel('relu')\n@njit(cache=True)\ndef relu(x, out):\n"
+        "    for i in range(x.size):\n        out[i] = value(x[i])\n"
+    )
+    program = f"""
+import numpy as np
+from pathlib import Path
+from llaisys_mini.kernels.sets import KernelSet
+out = np.zeros(1, np.float32)
+KernelSet("mine", Path({str(folder.parent)!r})).get("relu", "cpu").function(np.float32([1]), out)
+print(out[0])
+"""
+    environment = {name: value for name, value in os.environ.items() if name != "NUMBA_CACHE_DIR"}
+    for factor in ("2", "3"):
+        (folder / "helper.py").write_text(helper.format(factor=factor))
+        result = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
+        assert result.stdout.strip() == f"{factor}.0", result.stderr
