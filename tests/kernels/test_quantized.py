@@ -10,7 +10,7 @@ from llaisys_mini.contract import Case
 from llaisys_mini.kernels.choice import from_set
 
 
-@pytest.mark.parametrize("kernel_set", ["solutions", "expert"])
+@pytest.mark.parametrize("kernel_set", ["solutions", pytest.param("expert", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("rows", [1, 2, 67])
 @pytest.mark.parametrize("name", ["linear_int8", "linear_int4"])
 def test_large_inputs_take_the_parallel_path_and_stay_right(name, rows, kernel_set):

@@ -12,11 +12,14 @@ from llaisys_mini.contract import Case
 from llaisys_mini.kernels.choice import from_set
 from llaisys_mini.kernels.sets import solutions_set
 
+# Expert kernels take long to compile.
+EXPERT = pytest.param("expert", marks=pytest.mark.slow)
+
 all_operators = pytest.mark.parametrize("name", operators.names)
 
 
 @all_operators
-@pytest.mark.parametrize("kernel_set", ["reference", "solutions", "expert"])
+@pytest.mark.parametrize("kernel_set", ["reference", "solutions", EXPERT])
 def test_right_on_every_case(name, kernel_set):
     operator = operators.get(name)
     for seed in (0, 77):
@@ -34,7 +37,7 @@ def test_is_a_numba_kernel_with_solution_markers(name):
     assert "### BEGIN SOLUTION" in body, "the body of the kernel itself is part of the solution"
 
 
-@pytest.mark.parametrize("kernel_set", ["solutions", "expert"])
+@pytest.mark.parametrize("kernel_set", ["solutions", EXPERT])
 def test_large_inputs_take_the_parallel_path_and_stay_right(kernel_set):
     """The cases are small; these sizes lie above every kernel's threshold for starting threads."""
     rng = np.random.default_rng(5)
