@@ -226,12 +226,11 @@ def _tokenizer(model, name):
 def _sampling(model, options) -> dict:
     """The user's sampling values; what is not given comes from the model's generation_config.json."""
     own = model.config.generation
-    values = {name: own[name] for name in ("top_k", "top_p", "min_p", "repetition_penalty") if name in own}
+    names = ("top_k", "top_p", "min_p", "repetition_penalty")
+    values = {name: own[name] for name in names if name in own}
     values["temperature"] = own.get("temperature", 1.0) if own.get("do_sample") else 0.0
-    values["seed"] = None
-    values |= {name: options[name] for name in (*values, "top_k", "top_p", "min_p", "repetition_penalty")
-               if options[name] is not None}  # fmt: skip
-    return values
+    given = {name: options[name] for name in (*names, "temperature", "seed") if options[name] is not None}
+    return values | given
 
 
 def _say_which_kernels():

@@ -145,9 +145,8 @@ class Operator:
         self._shape_rule: Callable[[dict[str, int]], str | None] | None = None
         self._value_rule: Callable[..., str | None] | None = None
         self._plans: dict[tuple, _Plan] = {}
-        self._chosen: dict[
-            tuple[str, str], tuple
-        ] = {}  # (device, variant) -> the kernel that answers, and its prepares
+        # (device, variant) -> the function of the kernel that answers, and what it wants prepared
+        self._chosen: dict[tuple[str, str], tuple[Callable, list]] = {}
 
     # ---- decorators for the rest of an operator's file -------------------------------------------------------
 

@@ -5,6 +5,7 @@ ids = model.tokenizer.encode("Once upon a time")
 print(model.tokenizer.decode(list(model.generate(ids, max_new_tokens=100))))
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -125,7 +126,8 @@ def load_model(path_or_id: str | Path = "mini", dtype: str = "auto", device: str
     config = ModelConfig.from_folder(folder)
     checkpoint = Checkpoint.open(folder)
     if dtype == "auto":
-        small = sum(tensor.size for tensor in checkpoint.values()) <= _SMALL
+        # Counted from the header: taking the tensors would copy those that the file does not align.
+        small = sum(math.prod(entry.shape) for entry in checkpoint.stored.values()) <= _SMALL
         weights, cache_dtype = (dtypes.float32 if small else None), dtypes.float32
     else:
         weights = cache_dtype = dtypes.BY_NAME[dtype]

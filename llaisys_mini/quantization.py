@@ -125,7 +125,7 @@ def _write(source: Path, folder: Path, how: Quantization) -> tuple[int, int]:
     with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty()) as bar:
         pieces = (_converted(checkpoint, name, how) for name in bar.track(names, description="quantising"))
         after = _write_shards(folder, pieces)
-    return sum(tensor.nbytes for tensor in checkpoint.values()), after
+    return sum(entry.end - entry.begin for entry in checkpoint.stored.values()), after
 
 
 def _converted(checkpoint: Checkpoint, name: str, how: Quantization) -> dict[str, np.ndarray]:

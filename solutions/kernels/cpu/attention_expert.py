@@ -31,7 +31,7 @@ from llaisys_mini.simd import (
 )
 from llaisys_mini.widen import widen
 
-from .attention import attend_all
+from .attention import PARALLEL_FROM, attend_all
 
 COLUMNS = 2
 PANEL = COLUMNS * WIDTH
@@ -136,7 +136,7 @@ def decode(q, k, v, scale, out):
     mixed = np.empty((key_heads, parts, rows * width), np.float32)
     tops = np.empty((key_heads, parts, rows), np.float32)
     totals = np.empty((key_heads, parts, rows), np.float32)
-    if keys * q.size < 1 << 18:
+    if keys * q.size < PARALLEL_FROM:
         for task in range(key_heads * parts):
             head, part = task // parts, task % parts
             decode_part(q, k, v, scale, head, part, mixed[head, part], tops[head, part], totals[head, part])

@@ -20,7 +20,6 @@ import numpy as np
 from numba import njit, prange
 
 from llaisys_mini.simd import REGISTERS, WIDTH, add_outer, add_tiles, prefetch, store_rows, zeros
-from llaisys_mini.widen import widen
 
 COLUMNS = 2
 PANEL = COLUMNS * WIDTH
@@ -109,7 +108,7 @@ def multiply_row(x, packed, out):
 def pack_rows(x, packed_x, tile):
     """Tile number `tile` of x [N, K], k by k: packed_x[tile, k, r] = x[tile * ROWS + r, k].
 
-    Past the end the last row is repeated: a tile stores what it has too much over that row, which must then be equal.
+    Past the end the last row is repeated; store_rows writes only the rows that are there.
     """
     rows, length = x.shape
     for r in range(ROWS):
@@ -152,10 +151,3 @@ def multiply(x, packed, out):
             pack_rows(x, packed_x, tile)
         for panel in prange(packed.shape[0]):
             tiles_times_panel(packed_x, packed, out, panel)
-
-
-@njit(cache=True)
-def add_bias(out, bias):
-    for n in range(out.shape[0]):
-        for m in range(out.shape[1]):
-            out[n, m] += widen(bias[m])

@@ -4,7 +4,8 @@ from numba import njit
 
 from llaisys_mini import kernel
 
-from .gemm import add_bias, multiply, multiply_row, pack_weight
+from .gemm import multiply, multiply_row, pack_weight
+from .linear import add_bias
 
 
 @kernel("linear", device="cpu", prepare={"weight": pack_weight})

@@ -4,7 +4,8 @@ from numba import njit
 
 from llaisys_mini import kernel
 
-from .gemm import add_bias, pack_weight
+from .gemm import pack_weight
+from .linear import add_bias
 from .quantized import multiply_row, multiply_rows
 
 
