@@ -23,6 +23,7 @@ from llaisys_mini.dtypes import stored_view
 from llaisys_mini.errors import KernelError
 from llaisys_mini.kernels.compiled import drop_if_stale
 from llaisys_mini.kernels.registry import DEVICES, Kernel
+from llaisys_mini.kernels.threads import choose_thread_pool
 
 REFERENCE, SOLUTIONS, PLAIN, EXPERT, STUDENT = "reference", "solutions", "plain", "expert", "student"
 NAMES = (STUDENT, SOLUTIONS, PLAIN, EXPERT, REFERENCE)
@@ -63,6 +64,7 @@ class KernelSet:
         if not path.is_file():
             raise KernelError(f"the kernel set {self.name!r} has no {device} kernel for {operator}: {path} is missing")
         if device not in self._fresh:
+            choose_thread_pool()
             drop_if_stale(self.folder / device, self._sources(device))
             self._fresh.add(device)
         stamp = _stamp(path)
