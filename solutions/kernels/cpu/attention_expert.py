@@ -132,7 +132,8 @@ def decode(q, k, v, scale, keys, heads, key_heads, width, out):
                 q, k, v, scale, part, keys, heads, key_heads, width, mixed[part], tops[part], totals[part]
             )  # fmt: skip
     else:
-        for part in prange(parts):
+        for task in prange(parts):
+            part = np.intp(task)  # prange counts without sign, and decode_part would be compiled once more for that
             decode_part(
                 q, k, v, scale, part, keys, heads, key_heads, width, mixed[part], tops[part], totals[part]
             )  # fmt: skip
@@ -267,8 +268,8 @@ def read_prompt(q, k, v, scale, out):
 
 
 @kernel("attention", device="cpu")
-@njit(cache=True)
 def attention(q, k, v, scale, out):
+    """Plain Python: it only picks one of three, and the other two need not be compiled."""
     length, heads, width = q.shape
     keys, key_heads, _ = k.shape
     if width % (VALUE_COLUMNS * WIDTH):
