@@ -97,12 +97,19 @@ def pair_product(x, packed, first, second, length, out):
     store_rows(add_tiles(other_even, other_odd), out, second * PANEL, 0, 1)
 
 
+@njit(cache=True)
+def copy_front(whole, out):
+    """out = the first numbers of `whole`."""
+    for i in range(out.size):
+        out[i] = whole[i]
+
+
 @njit(parallel=True, cache=True)
 def multiply_row(x, packed, out):
     """out [1, M] = x [1, K] @ weight.T, where packed = pack_weight(weight)."""
     panels, length, _ = packed.shape
     flat_x, flat_packed, flat_out = x.reshape(-1), packed.reshape(-1), out.reshape(-1)
-    whole = flat_out if out.size == panels * PANEL else np.empty(panels * PANEL, np.float32)
+    whole = np.empty(panels * PANEL, np.float32)  # the last panel may stick out of `out`
     half = (panels + 1) // 2  # of an odd number the middle one is computed twice
     if packed.size < PARALLEL_FROM:
         for panel in range(half):
@@ -110,8 +117,7 @@ def multiply_row(x, packed, out):
     else:
         for panel in prange(half):
             pair_product(flat_x, flat_packed, panel, panels - half + panel, length, whole)
-    if whole.size > out.size:
-        flat_out[:] = whole[: out.size]
+    copy_front(whole, flat_out)
 
 
 @njit(cache=True)

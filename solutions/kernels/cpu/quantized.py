@@ -32,7 +32,7 @@ from llaisys_mini.simd import (
     zeros,
 )
 
-from .gemm import COLUMNS, PANEL, PARALLEL_FROM, ROWS, pack_rows, rows_times_panels
+from .gemm import COLUMNS, PANEL, PARALLEL_FROM, ROWS, copy_front, pack_rows, rows_times_panels
 
 HALF = 16  # bytes of a group of int4
 STRETCH = 32  # lines of one panel before the other of a pair gets its turn
@@ -126,7 +126,7 @@ def multiply_row(x, packed, scales, out):
     panels, lines, _ = packed.shape
     groups = scales.shape[1]
     flat_x, flat_packed, flat_scales, flat_out = x.reshape(-1), packed.reshape(-1), scales.reshape(-1), out.reshape(-1)
-    whole = flat_out if out.size == panels * PANEL else np.empty(panels * PANEL, np.float32)
+    whole = np.empty(panels * PANEL, np.float32)
     if x.size * out.size < PARALLEL_FROM:
         for pair in range((panels + 1) // 2):
             second = min(2 * pair + 1, panels - 1)  # where a last panel has no partner, it is its own
@@ -135,8 +135,7 @@ def multiply_row(x, packed, scales, out):
         for pair in prange((panels + 1) // 2):
             second = min(2 * pair + 1, panels - 1)
             pair_product(flat_x, flat_packed, flat_scales, 2 * pair, second, lines, groups, whole)
-    if whole.size > out.size:
-        flat_out[:] = whole[: out.size]
+    copy_front(whole, flat_out)
 
 
 # ---- many rows ---------------------------------------------------------------------------------------------------
