@@ -91,10 +91,13 @@ class Field:
         if machine.imported_if_installed("llama_cpp") is None or machine.imported_if_installed("gguf") is None:
             self.absent[LLAMA] = NOT_INSTALLED
             return
-        file = random_model.gguf_file(self.folder)
-        if kind != "bf16":
-            file = rivals.llama_quantised(file, {"q8": "q8_0", "q4": "q4_0"}[kind])
-        self.models[LLAMA] = rivals.LlamaCpp(file)
+        try:
+            file = random_model.gguf_file(self.folder)
+            if kind != "bf16":
+                file = rivals.llama_quantised(file, {"q8": "q8_0", "q4": "q4_0"}[kind])
+            self.models[LLAMA] = rivals.LlamaCpp(file)
+        except RuntimeError as problem:  # the others are to be measured all the same
+            self.absent[LLAMA] = str(problem)
 
     def contestants(self, call: Callable[[object], object]) -> list[Contestant]:
         return [

@@ -113,7 +113,7 @@ def gguf_file(folder: Path) -> Path:
             data, kind = array.astype(np.float32), None
         else:
             data, kind = array.view(np.uint8), gguf.GGMLQuantizationType.BF16
-        writer.add_tensor(names.get_name(name, try_suffixes=(".weight",)) + ".weight", data, raw_dtype=kind)
+        writer.add_tensor(names.get_name(name, try_suffixes=(".weight",)), data, raw_dtype=kind)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
