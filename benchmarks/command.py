@@ -66,7 +66,7 @@ def settings_of(quick: bool) -> Settings:
         return Settings(tiny, tiny, rotate=2**22, small=True)
     # Half as much again as the cache holds: when a copy's turn comes, the others have pushed it out.
     rotate = min(int(1.5 * machine.last_level_cache()), machine.available_memory() // 12)
-    return Settings(Effort(seconds=2.5), Effort(sample=0.0, rounds=7, seconds=20.0, tries=3), rotate)
+    return Settings(Effort(seconds=1.5), Effort(sample=0.0, rounds=5, seconds=10.0, tries=2), rotate)
 
 
 def run(plans: list[Plan], threads: list[int], quick: bool, out: Path, console: Console) -> report.Report:

@@ -7,7 +7,8 @@
 
 The scale is rounded to bfloat16 first and q is computed with the rounded one, so its few digits cost nothing; its range
 is that of float32. What is multiplied with these weights is said in operators/linear_int8.py and linear_int4.py.
-Embeddings, norms and biases stay as they are, and with tied embeddings so does the head. The folder is an ordinary
+Embeddings, norms and biases stay as they are. A head that is tied to the embeddings is cut loose: of the embeddings one
+row is read per token, of the head every row, so the head gets quantised weights of its own. The folder is an ordinary
 checkpoint that loads by memory map; `quantization_config` in its config.json says what was done.
 """
 
@@ -114,26 +115,37 @@ def _write(source: Path, folder: Path, how: Quantization) -> tuple[int, int]:
     """Everything that belongs into `folder`. Returns the bytes of all weights before and after."""
     config = json.loads((source / "config.json").read_text(encoding="utf-8"))
     config["quantization_config"] = how.to_dict()
+    is_tied = bool(config.get("tie_word_embeddings"))
+    cuts_loose = is_tied and config["hidden_size"] % (how.group_size or 1) == 0
+    config["tie_word_embeddings"] = is_tied and not cuts_loose
     (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     for name in _COPIED:
         if (source / name).is_file():
             shutil.copyfile(source / name, folder / name)
     checkpoint = Checkpoint.open(source)
     names = list(checkpoint)
-    if config.get("tie_word_embeddings"):
+    if is_tied:
         names = [name for name in names if name != "lm_head.weight"]  # not used, see Decoder
     with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty()) as bar:
-        pieces = (_converted(checkpoint, name, how) for name in bar.track(names, description="quantising"))
+        pieces = (
+            _converted(checkpoint, name, how, cuts_loose) for name in bar.track(names, description="quantising")
+        )
         after = _write_shards(folder, pieces)
     return sum(entry.end - entry.begin for entry in checkpoint.stored.values()), after
 
 
-def _converted(checkpoint: Checkpoint, name: str, how: Quantization) -> dict[str, np.ndarray]:
-    """What is stored in the place of the tensor `name`."""
+def _converted(checkpoint: Checkpoint, name: str, how: Quantization, cuts_loose: bool) -> dict[str, np.ndarray]:
+    """What is stored in the place of the tensor `name`; with `cuts_loose` the head comes with the embeddings."""
     array = checkpoint.take(name, checkpoint.stored[name].shape).numpy()
+    if cuts_loose and name == "model.embed_tokens.weight":
+        return {name: array} | _rounded("lm_head.weight", array, how)
     is_projection = name.endswith("_proj.weight") or name == "lm_head.weight"
     if not is_projection or array.shape[1] % (how.group_size or 1):
         return {name: array}
+    return _rounded(name, array, how)
+
+
+def _rounded(name: str, array: np.ndarray, how: Quantization) -> dict[str, np.ndarray]:
     if not np.isfinite(array).all():
         raise CheckpointError(f"tensor {name!r} holds numbers that are not finite; such a model cannot be quantised")
     stored, scales = round_weights(array, how)

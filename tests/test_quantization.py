@@ -131,7 +131,7 @@ def test_the_model_computes_with_exactly_the_rounded_weights(tmp_path, changes, 
     assert after < before
     model, rounded = load_model(out), load_model(dequantised_copy(out, tmp_path / "rounded"))
     assert isinstance(model.decoder.layers[0].down, QuantizedProjection)
-    assert isinstance(model.decoder.head, QuantizedProjection) == (not model.config.tied_embeddings)
+    assert isinstance(model.decoder.head, QuantizedProjection)  # tied or not: the head is read whole for every token
     ids = np.random.default_rng(0).integers(0, 61, size=19)
     np.testing.assert_allclose(model.logits(ids), rounded.logits(ids), atol=3e-5, rtol=0)
     with use_kernels("reference"):
