@@ -4,6 +4,7 @@ NumPy and torch are called as their users would call them; the operator's result
 are. All contestants of a piece of work read the same numbers, most of them the same memory.
 """
 
+import dataclasses
 import itertools
 from collections.abc import Callable, Sequence
 
@@ -47,16 +48,14 @@ def ours(operator: Operator, calls: Callable[[], object]) -> list[Contestant]:
 
 def alone(operator: Operator, inputs: dict[str, object]) -> Contestant:
     """The kernel without what surrounds it: a difference to ours is what checking, allocating and finding cost."""
-    kernel = from_set(SOLUTIONS, operator.name, "cpu")
-    outs = [np.empty_like(value, dtype=kind.allowed[0]) for value, kind in
-            zip(operator.expected(inputs), operator.outputs.values(), strict=True)]  # fmt: skip
-    values = []
-    for name, value in inputs.items():
-        if isinstance(value, np.ndarray):
-            value = dtypes.kernel_view(value)
-            value = kernel.prepare[name](value) if name in kernel.prepare else value
-        values.append(value)
-    return Contestant(ALONE, lambda: kernel.function(*values, *outs))
+    kernel = from_set(PLAIN_SET, operator.name, "cpu")
+    outs = [
+        np.empty_like(value, dtype=kind.allowed[0])
+        for value, kind in zip(operator.expected(inputs), operator.outputs.values(), strict=True)
+    ]
+    seen = []
+    operator.run_with(dataclasses.replace(kernel, function=lambda *values: seen.extend(values)), inputs, outs)
+    return Contestant(ALONE, lambda: kernel.function(*seen))
 
 
 def torch_or_absent(work_absent: dict[str, str], *names: str):
