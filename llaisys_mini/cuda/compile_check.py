@@ -1,0 +1,244 @@
+"""What the compiler makes of a CUDA kernel, found out without a GPU: registers, shared memory, spills, float64.
+
+numba-cuda compiles a kernel to LTO-IR and nvJitLink links that for a real architecture: the same road that a launch on
+a device takes. Neither needs a GPU or a driver. Two things a beginner's kernel often has and never shows:
+
+- spills: more live values than registers, so some travel to memory and back;
+- float64: a bare `0.5` or `x / n` with a whole number n makes Python's float, and consumer GPUs run float64 at a
+  1/32 or 1/64 of the float32 rate. Reported with the source line.
+"""
+
+import re
+from collections.abc import Callable, Iterable
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import SimpleNamespace
+
+import numpy as np
+
+from llaisys_mini.cuda.occupancy import Occupancy, occupancy
+from llaisys_mini.errors import KernelError
+
+ARCHITECTURES = ("sm_75", "sm_80", "sm_90")
+"""Built by default: Turing, Ampere and Hopper."""
+
+
+@dataclass(frozen=True)
+class Build:
+    """What one kernel became on one architecture.
+
+    registers: per thread; shared: bytes per block, static and dynamic; spilled: bytes of registers written to memory
+    and read back; stack: bytes of memory per thread, spills and local arrays that did not fit registers;
+    float64: source line -> number of float64 instructions that stand for it; line 0 where the compiler names none.
+    """
+
+    kernel: str
+    architecture: str
+    threads: int
+    registers: int
+    shared: int
+    spilled: int
+    stack: int
+    float64: dict[int, int]
+
+    @property
+    def occupancy(self) -> Occupancy:
+        return occupancy(self.architecture, self.threads, self.registers, self.shared)
+
+    def problems(self) -> list[str]:
+        """What is wrong with it, one sentence each; empty if nothing is."""
+        found = []
+        if self.spilled:
+            found.append(f"{self.kernel} on {self.architecture}: {self.spilled} bytes of registers spill to memory")
+        if self.float64:
+            lines = ", ".join(f"line {line} ({count})" for line, count in sorted(self.float64.items()))
+            found.append(
+                f"{self.kernel}: float64 instructions at {lines}; write np.float32(0.5) for 0.5, "
+                "and x * np.float32(1 / n) or x / np.float32(n) for a division by a whole number"
+            )
+        return found
+
+
+def unavailable() -> str | None:
+    """One sentence why nothing can be compiled here, or None."""
+    try:
+        import numba.cuda
+        from cuda.core import Linker  # noqa: F401
+        from numba.cuda.cudadrv import nvvm
+    except ImportError as problem:
+        return f"not run: {problem.name or 'numba-cuda'} is not installed; pip install 'llaisys_mini[cuda]'"
+    if not getattr(numba.cuda, "implementation", "").startswith("NVIDIA"):
+        return "not run: this is Numba's built-in CUDA target; pip install 'llaisys_mini[cuda]'"
+    if not hasattr(np, "row_stack"):
+        return f"not run: numba-cuda cannot compile with NumPy {np.__version__}; pip install 'numpy<2.5'"
+    try:
+        nvvm.NVVM()
+    except Exception as problem:  # a missing or mismatched library is the finding
+        return f"not run: NVIDIA's compiler library cannot be loaded ({str(problem).splitlines()[0]})"
+    return None
+
+
+def build(
+    kernel: Callable,
+    arguments: Iterable[object],
+    threads: int,
+    dynamic_shared: int = 0,
+    architecture: str = "sm_90",
+) -> Build:
+    """Compile `kernel` (under @cuda.jit, or its plain Python function) for `arguments` as a launch would pass them.
+
+    arguments: arrays (only their dtype and number of dimensions matter), NumPy scalars, Python numbers or None.
+    threads: per block; dynamic_shared: bytes per block.
+    Raises KernelError with the compiler's words if it cannot be compiled, or if nothing can be compiled here.
+    """
+    why = unavailable()
+    if why:
+        raise KernelError(why)
+    function = getattr(kernel, "py_func", kernel)
+    signature = tuple(_numba_type(argument) for argument in arguments)
+    options = {k: v for k, v in _jit_options(kernel).items() if k in ("fastmath", "launch_bounds", "opt")}
+    target = (int(architecture[3:-1]), int(architecture[-1]))
+    log = _linked(function, signature, target, architecture, options)
+    return Build(
+        kernel=function.__name__,
+        architecture=architecture,
+        threads=threads,
+        registers=_largest(r"Used (\d+) registers", log),
+        shared=_largest(r"(\d+) bytes smem", log) + dynamic_shared,
+        spilled=_largest(r"(\d+) bytes spill stores", log),
+        stack=_largest(r"(\d+) bytes stack frame", log),
+        float64=_float64(function, signature, target, options),
+    )
+
+
+def build_launcher(
+    launcher: Callable, arguments: Iterable[object], architectures: Iterable[str] = ARCHITECTURES
+) -> list[Build]:
+    """Builds of every kernel that the host function `launcher` launches when called with `arguments`.
+
+    The launches are recorded, not run. Raises KernelError as `build` does.
+    """
+    from llaisys_mini import cuda
+
+    with cuda.recorded_launches() as launches:
+        launcher(*arguments)
+    distinct = {}
+    for launch in launches:
+        signature = tuple(str(_numba_type(argument)) for argument in launch.arguments)
+        distinct.setdefault((launch.kernel, signature, launch.threads_per_block), launch)
+    return [
+        build(launch.kernel, launch.arguments, launch.threads_per_block, launch.shared_bytes, architecture)
+        for launch in distinct.values()
+        for architecture in architectures
+    ]
+
+
+def table(builds: Iterable[Build]):
+    """The builds as a rich table: one row per kernel and architecture."""
+    from rich.table import Table
+
+    shown = Table(box=None, pad_edge=False)
+    shown.add_column("kernel")
+    shown.add_column("for")
+    for title in ("threads", "registers", "shared B", "spilled B", "occupancy", "float64"):
+        shown.add_column(title, justify="right")
+    shown.add_column("limited by")
+    for made in builds:
+        fits = made.occupancy
+        lines = ", ".join(f"line {line}" for line in sorted(made.float64))
+        shown.add_row(
+            made.kernel,
+            made.architecture,
+            str(made.threads),
+            str(made.registers),
+            str(made.shared),
+            f"[red]{made.spilled}[/red]" if made.spilled else "0",
+            f"{fits.share:.0%}",
+            f"[red]{lines}[/red]" if lines else "none",
+            "-" if fits.share == 1 else fits.limit,
+        )
+    return shown
+
+
+# ---- the compiler ------------------------------------------------------------------------------------------------
+
+
+def _linked(function, signature, target, architecture, options) -> str:
+    """What ptxas has to say about the linked kernel."""
+    from cuda.core import Linker, LinkerOptions, ObjectCode
+    from numba import cuda
+
+    try:
+        with _pretended_device(target):
+            codes, _ = cuda.compile_all(
+                function, signature, cc=target, device=False, abi="numba", output="ltoir", **options
+            )
+        objects = [code if isinstance(code, ObjectCode) else ObjectCode.from_ltoir(bytes(code)) for code in codes]
+        wanted = LinkerOptions(arch=architecture, link_time_optimization=True, ptxas_options=["-v"], verbose=True)
+        linker = Linker(*objects, options=wanted)
+        linker.link("cubin")
+    except Exception as problem:  # typing errors, unsupported Python, the assembler's own limits
+        raise KernelError(f"{function.__name__} does not compile for {architecture}: {_words(problem)}") from problem
+    return linker.get_info_log()
+
+
+_ARITHMETIC = re.compile(r"^\s*(?:@!?%p\d+\s+)?(?!mov|ld|st|bar)[a-z]\w*(?:\.\w+)*\.f64\b")
+_SOURCE_LINE = re.compile(r"^\s*\.loc\s+\d+\s+(\d+)")
+
+
+def _float64(function, signature, target, options) -> dict[int, int]:
+    """Source line -> number of float64 instructions. Moves, loads and stores are not counted: they are harmless."""
+    from numba import cuda
+
+    with _pretended_device(target):
+        ptx, _ = cuda.compile_ptx(function, signature, cc=target, lineinfo=True, **options)
+    counts: dict[int, int] = {}
+    line = 0
+    for text in ptx.splitlines():
+        place = _SOURCE_LINE.match(text)
+        if place:
+            line = int(place[1])
+        elif _ARITHMETIC.match(text):
+            counts[line] = counts.get(line, 0) + 1
+    return counts
+
+
+@contextmanager
+def _pretended_device(target: tuple[int, int]):
+    """numba-cuda asks the present device for its architecture when it compiles device functions: answer for it."""
+    from numba.cuda import dispatcher
+
+    real = dispatcher.get_current_device
+    dispatcher.get_current_device = lambda: SimpleNamespace(compute_capability=target)
+    try:
+        yield
+    finally:
+        dispatcher.get_current_device = real
+
+
+def _numba_type(argument):
+    from numba.cuda import types
+    from numba.cuda.np import numpy_support
+
+    if argument is None:
+        return types.none
+    if hasattr(argument, "dtype") and hasattr(argument, "shape") and not isinstance(argument, np.generic):
+        return types.Array(numpy_support.from_dtype(np.dtype(argument.dtype)), len(argument.shape), "C")
+    if isinstance(argument, (bool, np.bool_)):
+        return types.boolean
+    if isinstance(argument, np.generic):
+        return numpy_support.from_dtype(argument.dtype)
+    return types.int64 if isinstance(argument, int) else types.float64
+
+
+def _jit_options(kernel) -> dict:
+    return dict(getattr(kernel, "targetoptions", None) or getattr(kernel, "options", None) or {})
+
+
+def _largest(pattern: str, log: str) -> int:
+    return max(map(int, re.findall(pattern, log)), default=0)
+
+
+def _words(problem: Exception, count: int = 3) -> str:
+    lines = [line.strip() for line in re.sub(r"\x1b\[\d*m", "", str(problem)).splitlines() if line.strip()]
+    return " / ".join(lines[:count]) or type(problem).__name__
