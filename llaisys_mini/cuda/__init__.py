@@ -16,7 +16,7 @@ found. Importing this package imports neither Numba nor a driver.
 
 from typing import TYPE_CHECKING
 
-from llaisys_mini.cuda.jit import CudaKernel, jit, primitive
+from llaisys_mini.cuda.jit import CudaKernel, jit, primitive, recorded_launches
 from llaisys_mini.cuda.words import (
     activemask,
     all_sync,
@@ -75,6 +75,7 @@ __all__ = [
     "jit",
     "primitive",
     "CudaKernel",
+    "recorded_launches",
     "grid",
     "gridsize",
     "threadIdx",

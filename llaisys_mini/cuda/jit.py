@@ -8,7 +8,11 @@ The decorator only remembers the function. A launch looks where kernels run now 
 """
 
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
 
 from llaisys_mini.cuda import words
 from llaisys_mini.errors import KernelError
@@ -38,7 +42,8 @@ class CudaKernel:
         if self._dispatcher is None:
             from numba import cuda
 
-            self._dispatcher = cuda.jit(for_device(self.py_func), device=self.is_device, **self.options)
+            extensions = {} if self.is_device else {"extensions": [_NoneAsArgument()]}
+            self._dispatcher = cuda.jit(device=self.is_device, **extensions, **self.options)(for_device(self.py_func))
         return self._dispatcher
 
     def __getitem__(self, configuration) -> Callable:
@@ -47,6 +52,8 @@ class CudaKernel:
 
         if self.is_device:
             raise KernelError(f"{self.__name__} is a device function: call it from a kernel; only kernels are launched")
+        if _recordings:
+            return lambda *arguments: _recordings[-1].append(RecordedLaunch.of(self, configuration, arguments))
         if runtime.target() == runtime.DEVICE:
             return self.dispatcher[configuration]
         from llaisys_mini.cuda.sanitizer import launcher
@@ -73,6 +80,71 @@ def jit(function: Callable | None = None, *, device: bool = False, **options):
     if not isinstance(function, types.FunctionType):
         raise KernelError("@cuda.jit stands above a function; argument types are taken from each launch")
     return CudaKernel(function, device, options)
+
+
+@dataclass(frozen=True)
+class RecordedLaunch:
+    """A launch that was noted down instead of run. grid, block: three ints each; shared_bytes: dynamic shared memory."""
+
+    kernel: CudaKernel
+    grid: tuple[int, int, int]
+    block: tuple[int, int, int]
+    shared_bytes: int
+    arguments: tuple
+
+    @classmethod
+    def of(cls, kernel, configuration, arguments):
+        grid, block, _, shared_bytes = launch_configuration(kernel, configuration)
+        return cls(kernel, grid, block, shared_bytes, arguments)
+
+
+_recordings: list[list[RecordedLaunch]] = []
+
+
+@contextmanager
+def recorded_launches() -> Iterator[list[RecordedLaunch]]:
+    """Within this context kernels are not run: each launch is appended to the list instead."""
+    _recordings.append([])
+    try:
+        yield _recordings[-1]
+    finally:
+        _recordings.pop()
+
+
+def launch_configuration(kernel: CudaKernel, configuration) -> tuple:
+    """(grid, block, stream, shared bytes) of what stands between the brackets of a launch; grid and block as 3 ints.
+
+    Raises KernelError if it is no launch configuration.
+    """
+    parts = configuration if isinstance(configuration, tuple) else (configuration,)
+    if not 2 <= len(parts) <= 4:
+        raise KernelError(
+            f"{kernel.__name__}: launch with [blocks, threads] or [blocks, threads, stream, shared_bytes]"
+        )
+    grid, block, stream, shared_bytes = (*parts, *(0, 0)[len(parts) - 2 :])
+    sizes = [_three(size) for size in (grid, block)]
+    if None in sizes or not isinstance(shared_bytes, (int, np.integer)) or shared_bytes < 0:
+        raise KernelError(
+            f"{kernel.__name__}[{', '.join(map(repr, parts))}]: blocks and threads are ints of 1 or more, or tuples of "
+            "up to three; shared_bytes is an int"
+        )
+    return (*sizes, stream, int(shared_bytes))
+
+
+def _three(size):
+    sizes = size if isinstance(size, (tuple, list)) else (size,)
+    if not 1 <= len(sizes) <= 3 or not all(isinstance(n, (int, np.integer)) and n >= 1 for n in sizes):
+        return None
+    return (*map(int, sizes), 1, 1)[:3]
+
+
+class _NoneAsArgument:
+    """Numba compiles kernels for None (`if bias is not None` is then decided at compile time) but cannot pass it."""
+
+    def prepare_args(self, numba_type, value, **_):
+        from numba import types as numba_types
+
+        return (numba_types.int64, 0) if isinstance(numba_type, numba_types.NoneType) else (numba_type, value)
 
 
 class Primitive:

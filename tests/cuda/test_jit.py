@@ -61,3 +61,18 @@ def test_a_word_outside_a_kernel_says_so():
 def test_importing_does_not_import_numba():
     code = "import sys; from llaisys_mini import cuda; sys.exit('numba' in sys.modules or 'matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_launches_can_be_recorded_instead_of_run():
+    with cuda.recorded_launches() as launches:
+        uses_everything[(2, 3), 64, 0, 256]("x", "out")
+    (launch,) = launches
+    assert (launch.kernel, launch.arguments) == (uses_everything, ("x", "out"))
+    assert (launch.grid, launch.block, launch.shared_bytes) == ((2, 3, 1), (64, 1, 1), 256)
+
+
+@pytest.mark.parametrize("configuration", [4, (1,), (0, 32), (1, 32.0), ((1, 1, 1, 1), 32), (1, 32, 0, -4)])
+def test_what_is_no_launch_configuration_is_refused(configuration):
+    with cuda.recorded_launches(), pytest.raises(KernelError, match="uses_everything"):
+        uses_everything[configuration]
+        uses_everything[configuration]("x", "out")
