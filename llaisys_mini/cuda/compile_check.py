@@ -8,6 +8,7 @@ a device takes. Neither needs a GPU or a driver. Two things a beginner's kernel 
   1/32 or 1/64 of the float32 rate. Reported with the source line.
 """
 
+import math
 import re
 from collections.abc import Callable, Iterable
 from contextlib import contextmanager
@@ -94,9 +95,9 @@ def build(
     why = unavailable()
     if why:
         raise KernelError(why)
-    function = getattr(kernel, "py_func", kernel)
+    function = getattr(getattr(kernel, "dispatcher", kernel), "py_func", kernel)
     signature = tuple(_numba_type(argument) for argument in arguments)
-    options = {k: v for k, v in _jit_options(kernel).items() if k in ("fastmath", "launch_bounds", "opt")}
+    options = {k: v for k, v in getattr(kernel, "options", {}).items() if k in ("fastmath", "launch_bounds", "opt")}
     target = (int(architecture[3:-1]), int(architecture[-1]))
     log = _linked(function, signature, target, architecture, options)
     return Build(
@@ -111,23 +112,25 @@ def build(
     )
 
 
-def build_launcher(
-    launcher: Callable, arguments: Iterable[object], architectures: Iterable[str] = ARCHITECTURES
-) -> list[Build]:
-    """Builds of every kernel that the host function `launcher` launches when called with `arguments`.
+def builds_of(kernel, architectures: Iterable[str] = ARCHITECTURES, storages: Iterable[str] | None = None) -> list[Build]:
+    """Builds of every CUDA kernel that `kernel` (a kernels.registry.Kernel) launches on its operator's public cases.
 
-    The launches are recorded, not run. Raises KernelError as `build` does.
+    The launches are recorded, not run; one that differs from another in sizes only is built once.
+    Raises KernelError as `build` does.
     """
-    from llaisys_mini import cuda
+    from llaisys_mini import cuda, operators
+    from llaisys_mini.checks.compare import empty_outputs
 
-    with cuda.recorded_launches() as launches:
-        launcher(*arguments)
+    operator = operators.get(kernel.operator)
     distinct = {}
-    for launch in launches:
-        signature = tuple(str(_numba_type(argument)) for argument in launch.arguments)
-        distinct.setdefault((launch.kernel, signature, launch.threads_per_block), launch)
+    for case in operator.make_cases(storages=storages and tuple(storages)):
+        with cuda.recorded_launches() as launches:
+            operator.run_with(kernel, case.inputs, empty_outputs(operator, case.inputs))
+        for launch in launches:
+            signature = tuple(str(_numba_type(argument)) for argument in launch.arguments)
+            distinct.setdefault((launch.kernel, signature, math.prod(launch.block)), launch)
     return [
-        build(launch.kernel, launch.arguments, launch.threads_per_block, launch.shared_bytes, architecture)
+        build(launch.kernel, launch.arguments, math.prod(launch.block), launch.shared_bytes, architecture)
         for launch in distinct.values()
         for architecture in architectures
     ]
@@ -229,10 +232,6 @@ def _numba_type(argument):
     if isinstance(argument, np.generic):
         return numpy_support.from_dtype(argument.dtype)
     return types.int64 if isinstance(argument, int) else types.float64
-
-
-def _jit_options(kernel) -> dict:
-    return dict(getattr(kernel, "targetoptions", None) or getattr(kernel, "options", None) or {})
 
 
 def _largest(pattern: str, log: str) -> int:

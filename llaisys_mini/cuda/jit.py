@@ -42,6 +42,8 @@ class CudaKernel:
         if self._dispatcher is None:
             from numba import cuda
 
+            import llaisys_mini.cuda.widen  # noqa: F401 - Numba learns it
+
             extensions = {} if self.is_device else {"extensions": [_NoneAsArgument()]}
             self._dispatcher = cuda.jit(device=self.is_device, **extensions, **self.options)(for_device(self.py_func))
         return self._dispatcher

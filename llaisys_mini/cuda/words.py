@@ -63,5 +63,6 @@ ballot_sync, match_any_sync, activemask = Word("ballot_sync"), Word("match_any_s
 
 fma, popc, clz, ffs, brev = Word("fma"), Word("popc"), Word("clz"), Word("ffs"), Word("brev")
 libdevice = Group(
-    "libdevice", "rsqrtf rsqrt fast_expf fast_exp10f fast_logf fast_log2f fast_sinf fast_cosf exp2f frcp_rn"
+    "libdevice",
+    "rsqrtf rsqrt fast_expf fast_exp10f fast_logf fast_log2f fast_sinf fast_cosf exp2f frcp_rn sinpif cospif",
 )
