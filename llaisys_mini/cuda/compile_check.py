@@ -112,7 +112,9 @@ def build(
     )
 
 
-def builds_of(kernel, architectures: Iterable[str] = ARCHITECTURES, storages: Iterable[str] | None = None) -> list[Build]:
+def builds_of(
+    kernel, architectures: Iterable[str] = ARCHITECTURES, storages: Iterable[str] | None = None
+) -> list[Build]:
     """Builds of every CUDA kernel that `kernel` (a kernels.registry.Kernel) launches on its operator's public cases.
 
     The launches are recorded, not run; one that differs from another in sizes only is built once.
