@@ -17,6 +17,15 @@ def target() -> str:
     return DEVICE if is_available() else SANITIZER
 
 
+def force(where: str) -> None:
+    """Run kernels there until `unforce`."""
+    _forced.append(where)
+
+
+def unforce() -> None:
+    _forced.pop()
+
+
 def is_available() -> bool:
     """Whether a CUDA device and its driver answer on this machine, and numba-cuda is there to use them."""
     return device_count() > 0
