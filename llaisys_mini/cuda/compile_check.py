@@ -17,6 +17,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
+from llaisys_mini.cuda.availability import why_no_compiler
 from llaisys_mini.cuda.occupancy import Occupancy, occupancy
 from llaisys_mini.errors import KernelError
 
@@ -61,22 +62,9 @@ class Build:
 
 
 def unavailable() -> str | None:
-    """One sentence why nothing can be compiled here, or None."""
-    try:
-        import numba.cuda
-        from cuda.core import Linker  # noqa: F401
-        from numba.cuda.cudadrv import nvvm
-    except ImportError as problem:
-        return f"not run: {problem.name or 'numba-cuda'} is not installed; pip install 'llaisys_mini[cuda]'"
-    if not getattr(numba.cuda, "implementation", "").startswith("NVIDIA"):
-        return "not run: this is Numba's built-in CUDA target; pip install 'llaisys_mini[cuda]'"
-    if not hasattr(np, "row_stack"):
-        return f"not run: numba-cuda cannot compile with NumPy {np.__version__}; pip install 'numpy<2.5'"
-    try:
-        nvvm.NVVM()
-    except Exception as problem:  # a missing or mismatched library is the finding
-        return f"not run: NVIDIA's compiler library cannot be loaded ({str(problem).splitlines()[0]})"
-    return None
+    """One sentence that begins "not run" and says why nothing can be compiled here, or None."""
+    reason = why_no_compiler()
+    return f"not run: {reason}" if reason else None
 
 
 def build(

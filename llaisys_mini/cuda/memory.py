@@ -68,7 +68,11 @@ def array(buffer: Buffer, offset: int, shape: tuple[int, ...], dtype: np.dtype):
 def upload(values: np.ndarray, buffer: Buffer, offset: int = 0) -> None:
     """Copy the numbers of `values`, in C order, to `buffer`."""
     source = np.ascontiguousarray(values).reshape(-1).view(np.uint8)
-    array(buffer, offset, source.shape, source.dtype)[:] = source
+    target = array(buffer, offset, source.shape, source.dtype)
+    if isinstance(target, np.ndarray):
+        target[:] = source
+    else:
+        target.copy_to_device(source)
 
 
 def download(buffer: Buffer, offset: int, nbytes: int) -> np.ndarray:
