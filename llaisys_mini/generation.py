@@ -119,21 +119,19 @@ def _likeliest(logits: Tensor) -> int:
     return int(index.numpy()[0])
 
 
-def load_model(
-    path_or_id: str | Path = "mini", dtype: str = "auto", device: str = "cpu", sanitize: bool = False
-) -> LanguageModel:
+def load_model(path_or_id: str | Path = "mini", dtype: str = "auto", device: str = "cpu") -> LanguageModel:
     """Load a checkpoint folder, the shipped model ("mini"), or a model of the hub ("Qwen/Qwen3-0.6B").
 
     dtype: storage of weights and KV cache: "float32", "float16", "bfloat16", or "auto": float32 for small models, and
     for larger ones the weights as the file has them, memory-mapped, with a float32 cache.
-    device: "cpu", or "cuda" with weights and cache in the GPU's memory. sanitize: with "cuda", let the model be used
-    without a GPU, under the sanitizer: seconds per token for the shipped model.
+    device: "cpu", or "cuda" with weights and cache in the GPU's memory. Within `cuda.sanitized()` "cuda" needs no GPU, and
+    the shipped model takes seconds per token.
     Raises ConfigError, CheckpointError, TokenizerError or DeviceError, each saying what to do.
     """
     names = ("auto", *(dtype.name for dtype in dtypes.STORAGE))
     if dtype not in names:
         raise GenerationError(f"dtype {dtype!r} is not one of {', '.join(names)}")
-    _require_device(device, sanitize)
+    _require_device(device)
     folder = find_model(path_or_id)
     config = ModelConfig.from_folder(folder)
     checkpoint = Checkpoint.open(folder)
@@ -147,16 +145,13 @@ def load_model(
     return LanguageModel(config, decoder, Tokenizer.open_if_present(folder), cache_dtype)
 
 
-def _require_device(device: str, sanitize: bool) -> None:
+def _require_device(device: str) -> None:
     if device not in ("cpu", "cuda"):
         raise DeviceError(f"there is no device {device!r}: choose 'cpu' or 'cuda'")
-    if sanitize and device != "cuda":
-        raise DeviceError("the sanitizer runs CUDA kernels: choose the device 'cuda'")
-    if device == "cuda" and not sanitize:
-        from llaisys_mini.cuda.availability import why_no_device
+    if device == "cpu":
+        return
+    from llaisys_mini.cuda import availability, runtime
 
-        reason = why_no_device()
-        if reason:
-            raise DeviceError(
-                f"{reason}; --device cpu works, and --device cuda --sanitize runs a few tokens on the CPU"
-            )
+    reason = None if runtime.is_sanitizing() else availability.why_no_device()
+    if reason:
+        raise DeviceError(f"{reason}. Choose the device 'cpu', or run a few tokens under the sanitizer: --sanitize")

@@ -85,9 +85,10 @@ def build(
         raise KernelError(why)
     function = getattr(getattr(kernel, "dispatcher", kernel), "py_func", kernel)
     signature = tuple(_numba_type(argument) for argument in arguments)
-    options = {k: v for k, v in getattr(kernel, "options", {}).items() if k in ("fastmath", "launch_bounds", "opt")}
+    given = getattr(kernel, "options", {})
+    options = {name: given[name] for name in ("fastmath", "launch_bounds", "opt") if name in given}
     target = (int(architecture[3:-1]), int(architecture[-1]))
-    log = _linked(function, signature, target, architecture, options)
+    log = _linked(function, signature, target, architecture, options, given.get("max_registers"))
     return Build(
         kernel=function.__name__,
         architecture=architecture,
@@ -156,7 +157,7 @@ def table(builds: Iterable[Build]):
 # ---- the compiler ------------------------------------------------------------------------------------------------
 
 
-def _linked(function, signature, target, architecture, options) -> str:
+def _linked(function, signature, target, architecture, options, max_registers) -> str:
     """What ptxas has to say about the linked kernel."""
     from cuda.core import Linker, LinkerOptions, ObjectCode
     from numba import cuda
@@ -167,7 +168,13 @@ def _linked(function, signature, target, architecture, options) -> str:
                 function, signature, cc=target, device=False, abi="numba", output="ltoir", **options
             )
         objects = [code if isinstance(code, ObjectCode) else ObjectCode.from_ltoir(bytes(code)) for code in codes]
-        wanted = LinkerOptions(arch=architecture, link_time_optimization=True, ptxas_options=["-v"], verbose=True)
+        wanted = LinkerOptions(
+            arch=architecture,
+            link_time_optimization=True,
+            max_register_count=max_registers,
+            ptxas_options=["-v"],
+            verbose=True,
+        )
         linker = Linker(*objects, options=wanted)
         linker.link("cubin")
     except Exception as problem:  # typing errors, unsupported Python, the assembler's own limits
