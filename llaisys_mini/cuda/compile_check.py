@@ -73,17 +73,19 @@ def build(
     threads: int,
     dynamic_shared: int = 0,
     architecture: str = "sm_90",
+    float64: dict[int, int] | None = None,
 ) -> Build:
     """Compile `kernel` (under @cuda.jit, or its plain Python function) for `arguments` as a launch would pass them.
 
     arguments: arrays (only their dtype and number of dimensions matter), NumPy scalars, Python numbers or None.
-    threads: per block; dynamic_shared: bytes per block.
+    threads: per block; dynamic_shared: bytes per block; float64: of an earlier build of the same kernel, since it is the
+    same on every architecture.
     Raises KernelError with the compiler's words if it cannot be compiled, or if nothing can be compiled here.
     """
     why = unavailable()
     if why:
         raise KernelError(why)
-    function = getattr(getattr(kernel, "dispatcher", kernel), "py_func", kernel)
+    function = _function(kernel)
     signature = tuple(_numba_type(argument) for argument in arguments)
     given = getattr(kernel, "options", {})
     options = {name: given[name] for name in ("fastmath", "launch_bounds", "opt") if name in given}
@@ -97,8 +99,12 @@ def build(
         shared=_largest(r"(\d+) bytes smem", log) + dynamic_shared,
         spilled=_largest(r"(\d+) bytes spill stores", log),
         stack=_largest(r"(\d+) bytes stack frame", log),
-        float64=_float64(function, signature, target, options),
+        float64=_float64(function, signature, target, options) if float64 is None else float64,
     )
+
+
+def _function(kernel):
+    return getattr(getattr(kernel, "dispatcher", kernel), "py_func", kernel)
 
 
 def builds_of(
@@ -120,14 +126,34 @@ def builds_of(
         for launch in launches:
             signature = tuple(str(_numba_type(argument)) for argument in launch.arguments)
             distinct.setdefault((launch.kernel, signature, math.prod(launch.block)), launch)
-    return [
-        build(launch.kernel, launch.arguments, math.prod(launch.block), launch.shared_bytes, architecture)
-        for launch in distinct.values()
-        for architecture in architectures
-    ]
+    made = []
+    for launch in distinct.values():
+        float64 = None
+        for architecture in architectures:
+            threads = math.prod(launch.block)
+            built = build(launch.kernel, launch.arguments, threads, launch.shared_bytes, architecture, float64)
+            float64 = built.float64
+            made.append(built)
+    return made
 
 
-def table(builds: Iterable[Build]):
+def explain_cuda(kernel, architectures: Iterable[str] = ARCHITECTURES):
+    """What a student is shown about a kernel (a kernels.registry.Kernel for "cuda"): its builds for float32, and their
+    table with what is wrong below it. Where nothing can be compiled: no builds, and the sentence that says why.
+
+    Returns (list of Build, rich renderable).
+    """
+    from rich.console import Group
+
+    reason = unavailable()
+    if reason:
+        return [], reason
+    builds = builds_of(kernel, architectures, storages=("float32",))
+    problems = dict.fromkeys(problem for made in builds for problem in made.problems())
+    return builds, Group(table(builds), *problems)
+
+
+def table(builds: list[Build]):
     """The builds as a rich table: one row per kernel and architecture."""
     from rich.table import Table
 
@@ -137,6 +163,9 @@ def table(builds: Iterable[Build]):
     for title in ("threads", "registers", "shared B", "spilled B", "occupancy", "float64"):
         shown.add_column(title, justify="right")
     shown.add_column("limited by")
+    with_stack = any(made.stack for made in builds)
+    if with_stack:
+        shown.add_column("local B", justify="right")
     for made in builds:
         fits = made.occupancy
         lines = ", ".join(f"line {line}" for line in sorted(made.float64))
@@ -150,6 +179,7 @@ def table(builds: Iterable[Build]):
             f"{fits.share:.0%}",
             f"[red]{lines}[/red]" if lines else "none",
             "-" if fits.share == 1 else fits.limit,
+            *([str(made.stack)] if with_stack else []),
         )
     return shown
 
