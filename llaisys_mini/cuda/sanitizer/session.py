@@ -66,7 +66,8 @@ def sanitized(
     finally:
         runtime.unforce()
         _open.pop()
-        registry.forget(len(outputs))
+        for array in outputs:
+            registry.forget(array)
 
 
 def launcher(kernel: CudaKernel, configuration) -> Callable:

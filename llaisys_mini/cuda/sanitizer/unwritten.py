@@ -48,10 +48,9 @@ class Registry:
         self._entries = [entry for entry in self._entries if entry.array is not None]
         self._entries.append(Unwritten(array))
 
-    def forget(self, count: int) -> None:
-        """Forget the arrays added last."""
-        if count:
-            del self._entries[-count:]
+    def forget(self, array: np.ndarray) -> None:
+        """Count all elements of an array that was added as written."""
+        self._entries = [entry for entry in self._entries if entry.array is not array]
 
     def unset(self, start: int, end: int, itemsize: int) -> np.ndarray | None:
         """Which elements of the memory between two addresses hold nothing yet; None if all do hold something."""
