@@ -24,7 +24,7 @@ class Copy(Enum):
 
 
 class Backend(ABC):
-    """One kind of device. Host memory is uint8 NumPy arrays; streams, events and device memory are the backend's own."""
+    """One kind of device. Host memory is uint8 NumPy arrays; streams, events and device memory are its own."""
 
     name: str
 
@@ -135,7 +135,8 @@ class CudaBackend(Backend):
         except self._driver.CudaAPIError as problem:
             free, total = self.memory_info()
             raise DeviceError(
-                f"no {nbytes / 2**20:,.0f} MiB of device memory: {free / 2**20:,.0f} of {total / 2**20:,.0f} MiB are free"
+                f"{nbytes / 2**20:,.0f} MiB of device memory asked for, but only {free / 2**20:,.0f} of "
+                f"{total / 2**20:,.0f} MiB are free"
             ) from problem
 
     def free_device(self, memory) -> None:

@@ -86,7 +86,7 @@ def jit(function: Callable | None = None, *, device: bool = False, **options):
 
 @dataclass(frozen=True)
 class RecordedLaunch:
-    """A launch that was noted down instead of run. grid, block: three ints each; shared_bytes: dynamic shared memory."""
+    """A launch noted down instead of run. grid, block: three ints each; shared_bytes: dynamic shared memory."""
 
     kernel: CudaKernel
     grid: tuple[int, int, int]

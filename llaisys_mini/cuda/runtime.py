@@ -109,7 +109,7 @@ def to_device(array: np.ndarray):
 
 
 def device_array(shape, dtype=np.float32):
-    """An array for kernels whose elements are not set. Under the sanitizer, reading one before it is written is found."""
+    """An array for kernels, its elements not set. Under the sanitizer, reading one before it is written is found."""
     if target() == DEVICE:
         from numba import cuda
 

@@ -8,7 +8,7 @@
 - lanes: which threads run together; views, memory, machine: what they share, and the shadow that finds mistakes
 - findings, report, counters: what comes out; session: launches; unwritten: arrays nobody has written
 
-All threads of many blocks go through the kernel together, one statement at a time, as vectors: that is what makes it quick
+All threads of many blocks go through the kernel together, one statement at a time, as vectors: that makes it quick
 enough for a lesson. Mistakes are found from what orders two accesses (see memory), not from the order they ran in.
 Not supported: threads that wait for other threads in a loop (locks, grid-wide barriers), and fences as a way to order.
 """

@@ -65,5 +65,5 @@ class UnsupportedInKernel(KernelError):
     """A kernel uses something that the sanitizer does not know, or that no kernel may use."""
 
 
-class Halt(Exception):  # noqa: N818 - it ends a launch, its finding has been noted
+class Halt(Exception):
     """Raised to end a launch that cannot go on, after its finding was reported."""

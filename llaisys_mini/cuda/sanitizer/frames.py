@@ -3,8 +3,8 @@
 Lanes leave by `return`, `break` and `continue`, and split at an `if` whose condition differs between them. While some
 lanes are away, an assignment must not touch their variables. Two rules make that cheap:
 
-- within a *region* (the body of a split `if`) the lanes outside it execute nothing, so a variable is simply overwritten and
-  the outsiders get their old value back when the region ends;
+- within a *region* (the body of a split `if`) the lanes outside it execute nothing, so a variable is simply
+  overwritten, and the outsiders get their old value back when the region ends;
 - within a region, an assignment by fewer lanes than the region still has is merged element by element.
 """
 

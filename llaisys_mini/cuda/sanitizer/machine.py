@@ -201,7 +201,7 @@ class NoClocks:
 class WarpClocks:
     """Which accesses of a warp `syncwarp` has ordered: a vector clock per lane (Lamport 1978, Mattern 1989).
 
-    seen[warp, i, j]: how many of lane j's intervals lane i knows to be over. A lane's own interval ends at each syncwarp.
+    seen[warp, i, j]: how many of lane j's intervals lane i knows to be over. A lane's interval ends at each syncwarp.
     """
 
     def __init__(self, machine: Machine):

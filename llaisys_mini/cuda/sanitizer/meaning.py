@@ -1,7 +1,7 @@
 """What the words of a kernel mean to the machine: `cuda.grid`, `math.exp`, `max`, `np.float32`, ...
 
-`value_of` gives the meaning of a word that is read, `call_of` that of one that is called. Both answer None for what they
-do not know; the translator then refuses it by name.
+`value_of` gives the meaning of a word that is read, `call_of` that of one that is called. Both answer None for what
+they do not know; the translator then refuses it by name.
 """
 
 import ast
@@ -177,8 +177,8 @@ def _allocated(space):
         shape = (shape,) if isinstance(shape, int) else shape
         if not isinstance(shape, tuple) or not all(isinstance(n, int) and n >= 0 for n in shape):
             raise UnsupportedInKernel(
-                f"{translator.kernel.__name__}, line {node.lineno}: the shape of a {space} array must be known when the "
-                f"kernel is compiled: numbers or global constants, not `{ast.unparse(given['shape'])}`"
+                f"{translator.kernel.__name__}, line {node.lineno}: the shape of a {space} array must be known when "
+                f"the kernel is compiled: numbers or global constants, not `{ast.unparse(given['shape'])}`"
             )
         dtype, dtype_expression, line = dtype_named(translator.constant(given["dtype"])), None, node.lineno
         if dtype is None:

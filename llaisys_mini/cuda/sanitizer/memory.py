@@ -8,8 +8,8 @@ For each element the shadow holds who wrote it last and two of those who read it
 
 Two accesses of one element by different threads, one of them a write, are a data race unless something orders them: a
 barrier of their block between them (then the phases differ), or, within a warp, a `syncwarp` (see machine.Clocks).
-Accesses from different blocks are never ordered within a launch. This finds races whatever order the threads happened to
-run in (the happens-before idea of Lamport 1978; the last-accesses shadow follows FastTrack, Flanagan & Freund 2009).
+Accesses from different blocks are never ordered within a launch. This finds races whatever order the threads happened
+to run in (the happens-before idea of Lamport 1978; the last-accesses shadow follows FastTrack, Flanagan & Freund 2009).
 """
 
 import numpy as np

@@ -49,10 +49,11 @@ def sanitized(
 ) -> Iterator[Report]:
     """Within this context kernels run on the CPU and are watched, also where there is a device.
 
-    outputs: arrays whose contents count as not yet written. order: one of lanes.ORDERS; what is found does not depend on
-    it, what a wrong kernel computes does. counts: count the traffic of each line; traces: note every access, for
-    pictures. raises: a launch with findings raises SanitizerError at its end. loop_limit: rounds of a `while` loop after
-    which it is taken to be endless.
+    outputs: arrays whose contents count as not yet written.
+    order: one of lanes.ORDERS; what is found does not depend on it, what a wrong kernel computes does.
+    counts: count the traffic of each line; traces: note every access too, for pictures.
+    raises: a launch with findings raises SanitizerError at its end.
+    loop_limit: rounds of a `while` loop after which it is taken to be endless.
     """
     if order not in ORDERS:
         raise KernelError(f"there is no order {order!r}; choose among {', '.join(ORDERS)}")
@@ -95,7 +96,7 @@ def _run(kernel: CudaKernel, launch: Launch, arguments, session: Session) -> Non
             parameters = program.main.parameters
             if len(arguments) != len(parameters):
                 raise UnsupportedInKernel(
-                    f"{kernel.__name__} takes ({', '.join(parameters)}), but the launch gives {len(arguments)} arguments"
+                    f"{kernel.__name__} takes ({', '.join(parameters)}), but is given {len(arguments)} arguments"
                 )
             held, memories = _hold(machine, program, arguments)
             try:
@@ -134,8 +135,8 @@ def _hold(machine: Machine, program: Program, arguments):
         if isinstance(value, np.ndarray):
             if value.dtype.kind not in "biuf" or any(s < 0 or s % value.itemsize for s in value.strides):
                 raise UnsupportedInKernel(
-                    f"{machine.kernel.__name__}: {name} is {value.dtype} with strides {value.strides} bytes; kernels take "
-                    "arrays of numbers with whole, forward strides (bfloat16: pass its uint16 view)"
+                    f"{machine.kernel.__name__}: {name} is {value.dtype} with strides {value.strides} bytes; kernels "
+                    "take arrays of numbers with whole, forward strides (bfloat16: pass its uint16 view)"
                 )
             arrays.append((len(held), name, value))
             held.append(None)

@@ -1,6 +1,6 @@
 """From a kernel's source to something the machine can run: each node of the syntax tree becomes a small closure.
 
-An expression becomes a function of the frame that gives a value, uniform or per lane; a statement one that gives nothing.
+An expression becomes a function of the frame that gives a value, uniform or per lane; a statement gives nothing.
 The nodes below are all that the sanitizer knows; everything else is refused by name. Line numbers are those of the
 user's file or notebook cell.
 """

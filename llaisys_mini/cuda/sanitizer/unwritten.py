@@ -1,7 +1,7 @@
 """Arrays in global memory that nobody has written yet, so that reading them is a finding.
 
-An element counts as unwritten until a kernel writes it, or the host does: then its bytes differ from what they were when the
-array was registered.
+An element counts as unwritten until a kernel writes it, or the host does: then its bytes differ from what they were
+when the array was registered.
 """
 
 import weakref

@@ -108,7 +108,7 @@ class View:
         """
         if len(index) > len(self.shape):
             raise UnsupportedInKernel(
-                f"line {site.line}: {self.memory.name} has {len(self.shape)} dimensions but is given {len(index)} indices"
+                f"line {site.line}: {self.memory.name} has {self.ndim} dimensions but is given {len(index)} indices"
             )
         outside = None
         position = self.offset if type(self.offset) is int else active.select(self.offset)

@@ -1,7 +1,7 @@
 """Barriers, shuffles and votes: what the threads of a block or a warp do together.
 
-A warp word takes a mask of the lanes that take part. CUDA's rules, which a GPU does not check: a thread that calls it is in
-its own mask; all of the mask's lanes that have not returned call the same word with the same mask; and a shuffle reads
+A warp word takes a mask of the lanes that take part. CUDA's rules, which a GPU does not check: a thread that calls it
+is in its own mask; all of the mask's lanes that have not returned call the same word with the same mask; and a shuffle reads
 only from lanes that take part. (CUDA C++ Programming Guide, "Warp Shuffle Functions", "Warp Vote Functions".)
 """
 
@@ -14,7 +14,7 @@ from llaisys_mini.cuda.sanitizer.lanes import WARP, Active
 _FULL = 0xFFFFFFFF
 
 
-# ---- barriers of the block -------------------------------------------------------------------------------------------
+# ---- barriers of the block ------------------------------------------------------------------------------------------
 
 
 def syncthreads(frame, line):
@@ -42,7 +42,7 @@ def syncthreads_or(frame, line, predicate):
     return (_counted(frame, line, predicate, "syncthreads_or") > 0).astype(np.int64)
 
 
-# ---- within a warp -----------------------------------------------------------------------------------------------------
+# ---- within a warp --------------------------------------------------------------------------------------------------
 
 
 def syncwarp(translator, node, _):
