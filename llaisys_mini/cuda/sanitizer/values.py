@@ -43,9 +43,8 @@ def _common(first: np.dtype, second: np.dtype) -> tuple[np.dtype, np.dtype, bool
 
 def _widened(dtype, other):
     if dtype.kind == "f" or other.kind == "f":
-        return INT64 if dtype.kind == "b" else dtype
-    stays_unsigned = dtype.kind == "u" and (other.kind == "u" or dtype == UINT64)
-    return UINT64 if stays_unsigned else INT64
+        return dtype
+    return UINT64 if dtype.kind == other.kind == "u" else INT64
 
 
 def cast(value, dtype: np.dtype):

@@ -1,8 +1,8 @@
 """Barriers, shuffles and votes: what the threads of a block or a warp do together.
 
 A warp word takes a mask of the lanes that take part. CUDA's rules, which a GPU does not check: a thread that calls it
-is in its own mask; all of the mask's lanes that have not returned call the same word with the same mask; and a shuffle reads
-only from lanes that take part. (CUDA C++ Programming Guide, "Warp Shuffle Functions", "Warp Vote Functions".)
+is in its own mask; all of the mask's lanes that have not returned call the same word with the same mask; and a shuffle
+reads only from lanes that take part. (CUDA C++ Programming Guide, "Warp Shuffle Functions", "Warp Vote Functions".)
 """
 
 import numpy as np

@@ -137,7 +137,7 @@ def dtype_on_device(expression, **arguments):
             seen.append(values.dtype_of(value)),
             original(self, name, value),
         )
-        run(cuda.jit(function), 1, 4, *arguments.values(), np.zeros(4))
+        run(cuda.jit(function), 1, 4, *arguments.values(), np.zeros(4), raises=False)
     finally:
         frames.Frame.assign = original
     return seen[0].name
@@ -177,6 +177,26 @@ def test_types_are_numbas(expression, expected):
         arrays["i"] = np.array([1, 0, 1, 0], np.int32)
         expression = expression.replace("i[0]", "i[cuda.grid(1)]").replace("x[0]", "x[cuda.grid(1)]")
     assert dtype_on_device(expression, **arrays) == expected
+
+
+def test_arithmetic_has_the_types_that_numba_infers():
+    """Every pair of number types, against the compiler itself."""
+    numba_cuda, numba = pytest.importorskip("numba.cuda"), pytest.importorskip("numba")
+    if not hasattr(numba_cuda, "compile_all"):
+        pytest.skip("numba-cuda is not installed")
+    from llaisys_mini.cuda.sanitizer import values
+
+    names = ("bool", "int8", "uint8", "int16", "int32", "uint32", "int64", "uint64", "float32", "float64")
+    for first in names:
+        for second in names[names.index(first) :]:
+            pair = [np.dtype(name).type(1) for name in (first, second)]
+            arguments = tuple(numba.from_dtype(value.dtype) for value in pair)
+            _, expected = numba_cuda.compile(_add, arguments, device=True, abi="numba", cc=(9, 0))
+            assert values.ADD(*pair, lambda: None).dtype.name == str(expected), (first, second)
+
+
+def _add(a, b):
+    return a + b
 
 
 @cuda.jit
