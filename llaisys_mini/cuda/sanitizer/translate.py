@@ -583,6 +583,8 @@ class _Translator:
 
     def of_Call(self, node, name=""):
         callee = self.constant(node.func)
+        if callee is MISSING and isinstance(node.func, ast.Attribute) and node.func.attr == "view":
+            return self.bits_as(node)
         if callee is MISSING:
             self.refuse(node, f"calling `{ast.unparse(node.func)}`")
         if any(isinstance(argument, ast.Starred) for argument in node.args) or any(
@@ -600,6 +602,21 @@ class _Translator:
                 what += " (a helper of a kernel stands under @cuda.jit(device=True))"
             self.refuse(node, what)
         return translate(self, node, name)
+
+    def bits_as(self, node):
+        """`number.view(np.uint32)`: the same bits as another type of the same size."""
+        dtype = meaning.dtype_named(self.constant(node.args[0])) if len(node.args) == 1 else None
+        if dtype is None or node.keywords:
+            self.refuse(node, f"`{ast.unparse(node)}`: view takes the name of a type. This")
+        number, line = self.expression(node.func.value), node.lineno
+
+        def run(frame):
+            value = number(frame)
+            if not isinstance(value, _NUMBERS) or values.dtype_of(value).itemsize != dtype.itemsize:
+                raise UnsupportedInKernel(f"line {line}: view({dtype.name}) of {_describe(value)} of another size")
+            return np.asarray(value).view(dtype)[()]
+
+        return run
 
     def call_of_function(self, node, callee):
         if not callee.is_device:

@@ -214,6 +214,20 @@ def test_integers_are_64_bits_wide_until_they_are_stored():
     np.testing.assert_array_equal(out32, (a.astype(np.int64) ** 2).astype(np.int32))
 
 
+def test_the_bits_of_a_number_as_another_type():
+    @cuda.jit
+    def shows_bits(x, bits, back):
+        i = cuda.grid(1)
+        bits[i] = x[i].view(np.uint32)
+        back[i] = np.uint32(np.uint32(bits[i]) & np.uint32(0xFFFF0000)).view(np.float32)
+
+    x = np.array([1, -2.5, 3.1415927, 1e-40], np.float32)
+    bits, back = np.zeros(4, np.uint32), np.zeros(4, np.float32)
+    run(shows_bits, 1, 4, x, bits, back)
+    np.testing.assert_array_equal(bits, x.view(np.uint32))
+    np.testing.assert_array_equal(back, (x.view(np.uint32) & 0xFFFF0000).astype(np.uint32).view(np.float32))
+
+
 def test_sixteen_bit_storage():
     @cuda.jit
     def widens(x, out):
