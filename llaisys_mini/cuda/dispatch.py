@@ -61,7 +61,8 @@ def _launch(function, values, outputs):
     try:
         function(*values, *outputs)
     finally:
-        registry.forget(len(outputs))
+        for output in outputs:
+            registry.forget(output)
 
 
 def run(function, values: list, outputs: list[np.ndarray]) -> None:
