@@ -1,8 +1,8 @@
 """rope on CUDA: one thread per pair. Each works out its own sine and cosine: a GPU computes them sooner than it would
 fetch them from a table.
 
-sinpi(x) is sin(pi x). Angles here reach thousands of turns, and taking whole turns off is exact when they are counted in
-half turns; math.sin would need float64 for that.
+sinpi(x) is sin(pi x). Angles here reach thousands of turns, and taking whole turns off is exact when they are counted
+in half turns; math.sin would need float64 for that.
 """
 
 import math
