@@ -78,7 +78,7 @@ def build(
     """Compile `kernel` (under @cuda.jit, or its plain Python function) for `arguments` as a launch would pass them.
 
     arguments: arrays (only their dtype and number of dimensions matter), NumPy scalars, Python numbers or None.
-    threads: per block; dynamic_shared: bytes per block; float64: of an earlier build of the same kernel, since it is the
+    threads: per block; dynamic_shared: bytes per block; float64: of an earlier build of the same kernel, for it is the
     same on every architecture.
     Raises KernelError with the compiler's words if it cannot be compiled, or if nothing can be compiled here.
     """
@@ -108,11 +108,16 @@ def _function(kernel):
 
 
 def builds_of(
-    kernel, architectures: Iterable[str] = ARCHITECTURES, storages: Iterable[str] | None = None
+    kernel,
+    architectures: Iterable[str] = ARCHITECTURES,
+    storages: Iterable[str] | None = None,
+    cases: Iterable | None = None,
 ) -> list[Build]:
-    """Builds of every CUDA kernel that `kernel` (a kernels.registry.Kernel) launches on its operator's public cases.
+    """Builds of every CUDA kernel that `kernel` (a kernels.registry.Kernel) launches on `cases`.
 
-    The launches are recorded, not run; one that differs from another in sizes only is built once.
+    cases: default: its operator's public ones, of the storages named. The launches are recorded, not run; one that differs
+    from another in sizes only is built once. A module whose kernels need a newer architecture than the oldest says so as
+    LOWEST_ARCHITECTURE, and is not built for older ones.
     Raises KernelError as `build` does.
     """
     from llaisys_mini import cuda, operators
@@ -120,7 +125,7 @@ def builds_of(
 
     operator = operators.get(kernel.operator)
     distinct = {}
-    for case in operator.make_cases(storages=storages and tuple(storages)):
+    for case in cases or operator.make_cases(storages=storages and tuple(storages)):
         with cuda.recorded_launches() as launches:
             operator.run_with(kernel, case.inputs, empty_outputs(operator, case.inputs))
         for launch in launches:
@@ -129,7 +134,10 @@ def builds_of(
     made = []
     for launch in distinct.values():
         float64 = None
+        lowest = _function(launch.kernel).__globals__.get("LOWEST_ARCHITECTURE", "")
         for architecture in architectures:
+            if architecture < lowest:
+                continue
             threads = math.prod(launch.block)
             built = build(launch.kernel, launch.arguments, threads, launch.shared_bytes, architecture, float64)
             float64 = built.float64

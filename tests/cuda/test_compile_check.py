@@ -13,6 +13,7 @@ from llaisys_mini.cuda.occupancy import ARCHITECTURES, occupancy
 from llaisys_mini.errors import KernelError
 from llaisys_mini.kernels.registry import Kernel
 from llaisys_mini.kernels.sets import expert_set, solutions_set
+from tests.cuda.expert_cases import LARGER, larger_cases
 
 needs_compiler = pytest.mark.skipif(
     compile_check.unavailable() is not None, reason=compile_check.unavailable() or "the compiler is there"
@@ -132,8 +133,10 @@ def test_the_courses_kernels_neither_spill_nor_use_float64(name, kernel_set):
     found = {"solutions": solutions_set, "expert": expert_set}[kernel_set]()
     if kernel_set == "expert" and found.path(name, "cuda") == solutions_set().path(name, "cuda"):
         pytest.skip("there is no expert version")
-    kernel = found.get(name, "cuda")
-    made = compile_check.builds_of(kernel)
+    cases = None
+    if kernel_set == "expert" and name in LARGER:
+        cases = [case for storage in operators.get(name).storages for case in larger_cases(name, storage)]
+    made = compile_check.builds_of(found.get(name, "cuda"), cases=cases)
     assert made
     assert [problem for build in made for problem in build.problems()] == []
 

@@ -1,4 +1,4 @@
-"""The course's CUDA kernels are right on every case and storage, without a finding of the sanitizer in any thread order."""
+"""The course's CUDA kernels are right on every case and storage, and the sanitizer finds nothing in any thread order."""
 
 import inspect
 
@@ -13,6 +13,7 @@ from llaisys_mini.cuda.sanitizer import ORDERS
 from llaisys_mini.errors import CheckFailed
 from llaisys_mini.kernels.choice import from_set
 from llaisys_mini.kernels.sets import expert_set, solutions_set
+from tests.cuda.expert_cases import LARGER, larger_cases
 
 all_operators = pytest.mark.parametrize("name", operators.names)
 
@@ -80,3 +81,14 @@ def test_a_head_too_wide_is_refused_in_one_sentence():
     case = Case("wide", {**wide, "v": wide["k"]})
     (result,) = run_cases(from_set("solutions", "attention", "cuda"), [case])
     assert "heads are 300 wide" in str(result.exception)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("storage", ["float32", "float16", "bfloat16"])
+@pytest.mark.parametrize("name", LARGER)
+def test_expert_kernels_are_right_on_whole_and_partial_tiles(name, storage):
+    operator = operators.get(name)
+    if storage not in operator.storages:
+        pytest.skip(f"{name} reads float32 only")
+    for result in run_cases(from_set("expert", name, "cuda"), larger_cases(name, storage)):
+        assert result.passed, diagnosis(operator, result)

@@ -1,17 +1,19 @@
 """linear on CUDA, expert version.
 
 Few rows: a warp per output as in the plain version, with 8 weights per lane and load: 16 bytes of bfloat16, 32 of
-float32. Many rows: register tiles. Both need rows of weights that start at a multiple of 16 bytes.
+float32. Many rows: register tiles, on tensor cores where the weights are bfloat16. All need rows of weights that start
+at a multiple of 16 bytes.
 """
 
 import numpy as np
 
 from llaisys_mini import cuda, kernel
+from llaisys_mini.cuda import tensor_cores
 from llaisys_mini.cuda.reductions import warp_sum
 from llaisys_mini.cuda.vectors import load4, load8
 from llaisys_mini.widen import widen
 
-from . import gemm
+from . import gemm, gemm_bfloat16
 from .linear import linear as plain_linear
 
 WARPS = 8
@@ -42,11 +44,15 @@ def few_rows_kernel(x, weight, bias, out):
 @kernel("linear", device="cuda")
 def linear(x, weight, bias, out):
     rows, columns = out.shape
-    if x.shape[1] % 8 or (rows > FEW_ROWS and columns % 4):
+    is_few, is_bfloat16 = rows <= FEW_ROWS, weight.dtype == np.uint16
+    if x.shape[1] % 8 or not (is_few or is_bfloat16 or columns % 4 == 0):
         plain_linear(x, weight, bias, out)
-        return
-    if rows <= FEW_ROWS:
+    elif is_few:
         blocks = ((columns + WARPS - 1) // WARPS, rows)
         few_rows_kernel[blocks, 32 * WARPS](x.reshape(x.size), weight.reshape(weight.size), bias, out)
-    else:
+    elif is_bfloat16 and tensor_cores.are_available():
+        gemm_bfloat16.launch(x, weight, bias, out)
+    elif columns % 4 == 0:
         gemm.launch(gemm.multiply_transposed, x, weight, bias, out=out)
+    else:
+        plain_linear(x, weight, bias, out)
