@@ -53,7 +53,10 @@ class Traffic:
 
 @dataclass(frozen=True)
 class Access:
-    """One execution of an access. threads: numbers in the grid; elements: positions in the array, one per thread."""
+    """One execution of an access by the threads of several blocks.
+
+    threads: numbers in the grid; elements: positions in the array, one per thread; itemsize: bytes of an element.
+    """
 
     kernel: str
     line: int
@@ -61,6 +64,8 @@ class Access:
     array: str
     shape: tuple[int, ...]
     operation: str
+    itemsize: int
+    threads_per_block: int
     threads: np.ndarray
     elements: np.ndarray
 
@@ -88,6 +93,8 @@ class Counters:
                     memory.name,
                     memory.shape,
                     operation,
+                    memory.cells.itemsize,
+                    crew.launch.threads_per_block,
                     active.select(crew.thread),
                     at % part if memory.space == "shared" else at,
                 )
