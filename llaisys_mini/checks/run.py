@@ -1,7 +1,7 @@
 """Run one kernel over cases. It is called as an operator call would call it, on copies of the inputs.
 
-A kernel for "cuda" runs under the sanitizer, and then on the device too where there is one. So a mistake that the device
-happens to forgive is found, and one that only a device shows as well.
+A kernel for "cuda" runs under the sanitizer, and then on the device too where there is one. So a mistake that the
+device happens to forgive is found, and one that only a device shows as well.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -53,13 +53,14 @@ def run_cases(kernel: Kernel, cases: Iterable[Case]) -> Iterator[Result]:
     for case in cases:
         for place, context in contexts.items():
             with context():
-                result = _run_case(kernel, case, place)
+                result = run_case(kernel, case, place)
             if not result.passed:
                 break
         yield result
 
 
-def _run_case(kernel, case, place) -> Result:
+def run_case(kernel: Kernel, case: Case, place: str = "") -> Result:
+    """Run `kernel` on one case, where kernels of its device run now, and compare. place: what the result is to say."""
     operator = operators.get(kernel.operator)
     outputs = empty_outputs(operator, case.inputs)
     inputs = {n: v.copy() if isinstance(v, np.ndarray) else v for n, v in case.inputs.items()}

@@ -1,4 +1,4 @@
-"""The course's CUDA kernels are right on every case and storage, and the sanitizer finds nothing in any thread order."""
+"""The course's CUDA kernels are right on every case and storage; the sanitizer finds nothing in any thread order."""
 
 import inspect
 

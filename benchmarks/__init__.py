@@ -1,0 +1,1 @@
+"""Measurements: one command prints every figure that the README quotes."""
