@@ -241,7 +241,7 @@ class _Translator:
                 self.aliases.setdefault(name, set()).update(_arrays(value_node))
             return lambda frame, value: frame.assign(name, value)
         if isinstance(node, ast.Tuple):
-            targets = [self.target(item) for item in node.elts]
+            targets = [self.target(item, value_node) for item in node.elts]
             line = node.lineno
 
             def unpack(frame, value):
@@ -396,14 +396,17 @@ class _Translator:
         return lambda frame: value
 
     def of_Name(self, node):
-        name, line, function = node.id, node.lineno, self.kernel.__name__
+        name, line, function = node.id, node.lineno, self.kernel
         if name not in self.locals:
             return self.of_global(node)
+        site = Site(-1, function, line, node.col_offset, "")
 
         def read(frame):
             value = frame.variables.get(name, MISSING)
             if value is MISSING:
-                raise UnsupportedInKernel(f"{function}, line {line}: {name} is read before it has a value")
+                raise UnsupportedInKernel(f"{function.__name__}, line {line}: {name} is read before it has a value")
+            if name in frame.partial and (without := frame.lanes_without(name)) is not None:
+                _report_unset(frame, site, name, without)
             return value
 
         return read
@@ -694,6 +697,13 @@ def _describe(value) -> str:
     if type(value) is tuple:
         return f"a tuple of {len(value)}"
     return "None" if value is None else "a number"
+
+
+def _report_unset(frame, site, name, without):
+    machine = frame.machine
+    thread = machine.launch.thread_name(machine.crew.thread[np.argmax(without)])
+    message = f"{thread} reads the variable {name}, which has got no value on its way here"
+    machine.report(findings.UNWRITTEN, site, message, thread)
 
 
 def _runaway(machine, frame, line, what):
