@@ -21,7 +21,33 @@ def _linear(rng):
     ]
 
 
-LARGER = {"matmul": _matmul, "linear": _linear}
+_ATTENTION = [  # L, S, H, K, D
+    (1, 1100, 4, 2, 128),  # several splits, two query heads per key head
+    (3, 600, 3, 1, 64),  # an odd number of query heads per key head
+    (1, 530, 8, 8, 32),
+    (40, 75, 4, 2, 128),
+    (33, 33, 2, 2, 24),
+    (64, 64, 2, 1, 64),
+]
+
+
+def _attention(rng):
+    return [
+        dict(
+            q=rng.normal(size=(length, heads, width)),
+            k=rng.normal(size=(keys, key_heads, width)),
+            v=rng.normal(size=(keys, key_heads, width)),
+            scale=width**-0.5,
+        )
+        for length, keys, heads, key_heads, width in _ATTENTION
+    ]
+
+
+def _sliding_attention(rng):
+    return [dict(inputs, window=window) for inputs in _attention(rng) for window in (1, 17, 520)]
+
+
+LARGER = {"matmul": _matmul, "linear": _linear, "attention": _attention, "sliding_attention": _sliding_attention}
 
 
 def larger_cases(name: str, storage: str) -> list[Case]:
