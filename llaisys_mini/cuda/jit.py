@@ -152,8 +152,9 @@ class _NoneAsArgument:
 class Primitive:
     """One operation with two bodies: see `primitive`."""
 
-    def __init__(self, body: Callable, build: Callable):
+    def __init__(self, body: Callable, build: Callable, aligned: int):
         self.body = CudaKernel(body, device=True, options={})
+        self.aligned = aligned
         self._build = build
         self._built = None
         self.__name__ = body.__name__
@@ -167,7 +168,7 @@ class Primitive:
         return self._built
 
 
-def primitive(build: Callable) -> Callable:
+def primitive(build: Callable, aligned: int = 1) -> Callable:
     """For what only PTX can say (vector loads, tensor cores): an operation with a second body for the sanitizer.
 
         def vector_load(): ...  # makes and returns Numba's @intrinsic; imports numba.cuda itself
@@ -177,8 +178,10 @@ def primitive(build: Callable) -> Callable:
             return x[i], x[i + 1], x[i + 2], x[i + 3]
 
     The body is a device function that does the same with the words the sanitizer knows; a device runs `build()`.
+    aligned: bytes. If more than 1, the first two arguments are an array of one dimension and an index, and the address of
+    that element must be a multiple of it, or a device stops with "misaligned address".
     """
-    return lambda body: Primitive(body, build)
+    return lambda body: Primitive(body, build, aligned)
 
 
 def for_device(function: Callable) -> Callable:

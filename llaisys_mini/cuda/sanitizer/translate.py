@@ -595,7 +595,7 @@ class _Translator:
         ):
             self.refuse(node, "`*` or `**` in a call")
         if isinstance(callee, Primitive):
-            callee = callee.body
+            return self.call_of_function(node, callee.body, callee.aligned)
         if isinstance(callee, CudaKernel):
             return self.call_of_function(node, callee)
         translate = meaning.call_of(callee)
@@ -621,7 +621,7 @@ class _Translator:
 
         return run
 
-    def call_of_function(self, node, callee):
+    def call_of_function(self, node, callee, aligned=1):
         if not callee.is_device:
             self.refuse(node, f"calling {callee.__name__}, which is a kernel and no device function,")
         function = self.program.function(callee)
@@ -630,10 +630,13 @@ class _Translator:
         given = dict(zip(function.parameters, node.args, strict=False)) | {k.arg: k.value for k in node.keywords}
         for parameter in function.written & set(given):
             self.mark_written(given[parameter])
+        site = Site(-1, self.kernel, node.lineno, node.col_offset, "")
 
         def run(frame):
             machine, line, caller = frame.machine, frame.machine.line, frame.machine.function
             values_ = [argument(frame) for argument in arguments]
+            if aligned > 1:
+                values_[0].check_aligned(values_[1], aligned, frame.active, site)
             result = function.call(machine, frame.active, values_, {k: v(frame) for k, v in named.items()})
             machine.line, machine.function = line, caller
             return result

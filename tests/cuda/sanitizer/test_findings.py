@@ -88,6 +88,31 @@ def test_a_view_ends_where_its_row_ends():
     assert "thread 31 of block 0" in finding.message
 
 
+def never_built():
+    raise AssertionError("the sanitizer runs the body")
+
+
+@cuda.primitive(never_built, aligned=16)
+def load4(x, i):
+    return x[i], x[i + 1], x[i + 2], x[i + 3]
+
+
+@cuda.jit
+def sums_fours(x, start, out):
+    i = cuda.grid(1)
+    a, b, c, d = load4(x, start + 4 * i)  # here
+    out[i] = a + b + c + d
+
+
+def test_vector_loads_are_aligned():
+    x, out = np.arange(132, dtype=np.float32), zeros(32)
+    assert not report_of(sums_fours, 1, 32, x, 0, out).findings
+    np.testing.assert_array_equal(out, x[:128].reshape(-1, 4).sum(axis=1))
+    for array, start in ((x, 1), (x[1:], 0)):
+        finding = the_finding(report_of(sums_fours, 1, 32, array, start, out), findings.MISALIGNED, sums_fours)
+        assert "thread 0 of block 0 accesses 16 bytes at once" in finding.message
+
+
 # ---- memory nobody wrote -------------------------------------------------------------------------------------------
 
 
