@@ -178,8 +178,8 @@ def primitive(build: Callable, aligned: int = 1) -> Callable:
             return x[i], x[i + 1], x[i + 2], x[i + 3]
 
     The body is a device function that does the same with the words the sanitizer knows; a device runs `build()`.
-    aligned: bytes. If more than 1, the first two arguments are an array of one dimension and an index, and the address of
-    that element must be a multiple of it, or a device stops with "misaligned address".
+    aligned: bytes. If more than 1, the first two arguments are an array of one dimension and an index; that many bytes
+    from there are one access, and their address must be a multiple, or a device stops with "misaligned address".
     """
     return lambda body: Primitive(body, build, aligned)
 

@@ -11,6 +11,7 @@ import inspect
 import textwrap
 import types
 from collections.abc import Callable
+from contextlib import nullcontext
 
 import numpy as np
 
@@ -635,9 +636,11 @@ class _Translator:
         def run(frame):
             machine, line, caller = frame.machine, frame.machine.line, frame.machine.function
             values_ = [argument(frame) for argument in arguments]
+            keywords = {k: v(frame) for k, v in named.items()}
             if aligned > 1:
                 values_[0].check_aligned(values_[1], aligned, frame.active, site)
-            result = function.call(machine, frame.active, values_, {k: v(frame) for k, v in named.items()})
+            with machine.counters.one_access() if aligned > 1 and machine.counters is not None else nullcontext():
+                result = function.call(machine, frame.active, values_, keywords)
             machine.line, machine.function = line, caller
             return result
 

@@ -122,6 +122,28 @@ def test_tiling_saves_the_traffic_that_the_lecture_claims(products):
     assert products["naive"].global_bytes() == {"load": 128 * 64 * 4 * 32, "store": 64 * 64 * 4}
 
 
+def test_a_vector_load_is_one_request():
+    @cuda.primitive(lambda: None, aligned=16)
+    def load4(x, i):
+        return x[i], x[i + 1], x[i + 2], x[i + 3]
+
+    @cuda.jit
+    def in_fours(x, out):
+        tile = cuda.shared.array(256, np.float32)
+        t = cuda.threadIdx.x
+        for k in range(4):
+            tile[t + 64 * k] = np.float32(0)
+        cuda.syncthreads()
+        a, b, c, d = load4(x, 4 * t)
+        e, f, g, h = load4(tile, 4 * t)
+        out[t] = a + b + c + d + e + f + g + h
+
+    report = counted(in_fours, 1, 64, np.zeros(256, np.float32), np.zeros(64, np.float32))
+    from_global, from_shared = traffic_of(report, "x"), traffic_of(report, "tile")
+    assert (from_global.requests, from_global.sectors) == (2, 32)  # 512 bytes each
+    assert (from_shared.requests, from_shared.worst_degree) == (2, 1)
+
+
 def test_counting_is_off_unless_asked_for():
     report = counted(strided, 1, 32, np.zeros(64, np.float32), 1, np.zeros(32, np.float32), counts=False)
     assert not report.traffic and not report.accesses
