@@ -93,15 +93,15 @@ class Counters:
             self._count(memory, operation, [(at, active, site)])
 
     @contextmanager
-    def one_access(self) -> Iterator[None]:
-        """The accesses of this context are one: a vector load is a single request of each warp."""
+    def one_access(self, caller) -> Iterator[None]:
+        """The accesses of this context are one, at the place `caller`: a vector load is one request of each warp."""
         self._parts = {}
         try:
             yield
         finally:
             parts, self._parts = self._parts, None
             for (memory, operation), accesses in parts.items():
-                self._count(memory, operation, accesses)
+                self._count(memory, operation, [(at, active, caller) for at, active, _ in accesses])
 
     def _trace(self, memory, at, active, site, operation):
         crew = memory.machine.crew

@@ -596,7 +596,7 @@ class _Translator:
         ):
             self.refuse(node, "`*` or `**` in a call")
         if isinstance(callee, Primitive):
-            return self.call_of_function(node, callee.body, callee.aligned)
+            return self.call_of_primitive(node, callee)
         if isinstance(callee, CudaKernel):
             return self.call_of_function(node, callee)
         translate = meaning.call_of(callee)
@@ -622,7 +622,7 @@ class _Translator:
 
         return run
 
-    def call_of_function(self, node, callee, aligned=1):
+    def call_of_function(self, node, callee):
         if not callee.is_device:
             self.refuse(node, f"calling {callee.__name__}, which is a kernel and no device function,")
         function = self.program.function(callee)
@@ -631,17 +631,32 @@ class _Translator:
         given = dict(zip(function.parameters, node.args, strict=False)) | {k.arg: k.value for k in node.keywords}
         for parameter in function.written & set(given):
             self.mark_written(given[parameter])
-        site = Site(-1, self.kernel, node.lineno, node.col_offset, "")
 
         def run(frame):
             machine, line, caller = frame.machine, frame.machine.line, frame.machine.function
             values_ = [argument(frame) for argument in arguments]
-            keywords = {k: v(frame) for k, v in named.items()}
-            if aligned > 1:
-                values_[0].check_aligned(values_[1], aligned, frame.active, site)
-            with machine.counters.one_access() if aligned > 1 and machine.counters is not None else nullcontext():
-                result = function.call(machine, frame.active, values_, keywords)
+            result = function.call(machine, frame.active, values_, {k: v(frame) for k, v in named.items()})
             machine.line, machine.function = line, caller
+            return result
+
+        return run
+
+    def call_of_primitive(self, node, primitive):
+        if node.keywords:
+            self.refuse(node, f"`{ast.unparse(node)}` with named arguments")
+        site = Site(-1, self.kernel, node.lineno, node.col_offset, "")
+        call, aligned = self.call_of_function(node, primitive.body), primitive.aligned
+        array, index = [self.expression(argument) for argument in node.args[:2]] if aligned > 1 else (None, None)
+
+        def run(frame):
+            machine, outer = frame.machine, frame.machine.caller
+            machine.caller = outer or site
+            if aligned > 1:
+                array(frame).check_aligned(index(frame), aligned, frame.active, site)
+            is_one = aligned > 1 and machine.counters is not None
+            with machine.counters.one_access(machine.caller) if is_one else nullcontext():
+                result = call(frame)
+            machine.caller = outer
             return result
 
         return run

@@ -1,5 +1,7 @@
 """Traffic is counted as a GPU would serve it: sectors of global memory, banks of shared memory. And drawn."""
 
+import inspect
+
 import numpy as np
 import pytest
 
@@ -122,6 +124,10 @@ def test_tiling_saves_the_traffic_that_the_lecture_claims(products):
     assert products["naive"].global_bytes() == {"load": 128 * 64 * 4 * 32, "store": 64 * 64 * 4}
 
 
+def _first_line(kernel):
+    return kernel.py_func.__code__.co_firstlineno
+
+
 def test_a_vector_load_is_one_request():
     @cuda.primitive(lambda: None, aligned=16)
     def load4(x, i):
@@ -140,6 +146,7 @@ def test_a_vector_load_is_one_request():
 
     report = counted(in_fours, 1, 64, np.zeros(256, np.float32), np.zeros(64, np.float32))
     from_global, from_shared = traffic_of(report, "x"), traffic_of(report, "tile")
+    assert "load4(x, 4 * t)" in inspect.getsourcelines(in_fours.py_func)[0][from_global.line - _first_line(in_fours)]
     assert (from_global.requests, from_global.sectors) == (2, 32)  # 512 bytes each
     assert (from_shared.requests, from_shared.worst_degree) == (2, 1)
 

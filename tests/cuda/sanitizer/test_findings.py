@@ -108,6 +108,8 @@ def test_vector_loads_are_aligned():
     x, out = np.arange(132, dtype=np.float32), zeros(32)
     assert not report_of(sums_fours, 1, 32, x, 0, out).findings
     np.testing.assert_array_equal(out, x[:128].reshape(-1, 4).sum(axis=1))
+    report = report_of(sums_fours, 1, 32, x, 8, out)
+    assert "reads x[132]" in the_finding(report, findings.OUT_OF_BOUNDS, sums_fours).message
     for array, start in ((x, 1), (x[1:], 0)):
         finding = the_finding(report_of(sums_fours, 1, 32, array, start, out), findings.MISALIGNED, sums_fours)
         assert "thread 0 of block 0 accesses 16 bytes at once" in finding.message
