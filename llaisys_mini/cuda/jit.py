@@ -41,9 +41,11 @@ class CudaKernel:
         """Numba's compiled form of this function, made when it is first asked for. Needs numba-cuda."""
         if self._dispatcher is None:
             from numba import cuda
+            from numba.cuda.core import config
 
             import llaisys_mini.cuda.widen  # noqa: F401 - Numba learns it
 
+            config.CUDA_LOW_OCCUPANCY_WARNINGS = 0  # small grids are what a decoder has
             extensions = {} if self.is_device else {"extensions": [_NoneAsArgument()]}
             self._dispatcher = cuda.jit(device=self.is_device, **extensions, **self.options)(for_device(self.py_func))
         return self._dispatcher

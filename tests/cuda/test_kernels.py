@@ -76,6 +76,15 @@ def test_right_is_said_with_what_was_run(capsys, tmp_path, monkeypatch):
     assert "sanitizer: no findings; on a device: not run (" in printed
 
 
+@pytest.mark.parametrize("name", ["add", "swiglu"])
+def test_views_that_begin_anywhere_are_read_right_by_expert_kernels(name):
+    values = np.random.default_rng(0).normal(size=(2, 2001)).astype(np.float32)
+    outs = np.full(2001, np.nan, np.float32)[1:]
+    from_set("expert", name, "cuda").function(values[0, 1:], values[1, 1:], outs)
+    expected = operators.get(name).reference(*values[:, 1:].astype(float))
+    np.testing.assert_allclose(outs, expected, rtol=1e-5, atol=1e-6)
+
+
 def test_a_head_too_wide_is_refused_in_one_sentence():
     wide = dict(q=np.zeros((1, 1, 300), np.float32), k=np.zeros((1, 1, 300), np.float32), scale=1.0)
     case = Case("wide", {**wide, "v": wide["k"]})
