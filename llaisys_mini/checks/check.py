@@ -32,10 +32,12 @@ def check(
         raise KernelError(f"there is no kernel set {kernel_set!r}; choose among {', '.join(NAMES)}")
     kernel = choice.from_set(kernel_set, operator, device)
     console = Console()
-    passed, failure = [], None
+    passed, failure, remarks = [], None, {}
     for storage in storages or contract.storages:
         results = list(run_cases(kernel, contract.make_cases(storages=(storage,))))
         failed = next((result for result in results if not result.passed), None)
+        for remark in (remark for result in results for remark in result.remarks):
+            remarks.setdefault((remark.kind, remark.file, remark.line), remark)
         if storage == "float32" or failed is None:
             console.print(_table(contract, device, results, storage))
         if failed is None:
@@ -52,6 +54,8 @@ def check(
         choice.kernels_changed()
     if failure is not None:
         raise CheckFailed(diagnosis(contract, failure))
+    for remark in remarks.values():
+        console.print(f"remark: {remark}", highlight=False)
     console.print(f"{operator} on {device}: right on all cases ({', '.join(passed)}){_where(device)}", highlight=False)
 
 

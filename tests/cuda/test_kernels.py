@@ -67,6 +67,17 @@ def test_what_the_sanitizer_finds_stands_in_the_diagnosis(tmp_path, monkeypatch)
     assert f"add_kernel, line {line}: out of bounds" in str(caught.value)
 
 
+def test_a_right_kernel_with_float64_gets_a_remark(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("LLAISYS_MINI_STUDENT_DIR", str(tmp_path))
+    path = tmp_path / "cuda" / "add.py"
+    path.parent.mkdir()
+    path.write_text(solutions_set().path("add", "cuda").read_text().replace("x[i] + y[i]", "x[i] + y[i] * 1.0"))
+    check("add", device="cuda")
+    printed = " ".join(capsys.readouterr().out.split())
+    assert printed.count("remark: add_kernel, line") == 1
+    assert "accidental float64" in printed
+
+
 def test_right_is_said_with_what_was_run(capsys, tmp_path, monkeypatch):
     if cuda.is_available():
         pytest.skip("there is a device")
