@@ -1,6 +1,7 @@
 """Memory as threads see it: every access is checked, and remembered in a shadow beside the numbers.
 
-For each element the shadow holds who wrote it last and two of those who read it last. Who: a *stamp*, 64 bits that hold
+For each element the shadow holds who wrote it last and two or three of those who read it last. Who: a *stamp*, 64 bits
+that hold
 
     phase    which block, and how many barriers it had passed (numbered through the launch)
     thread   number in the grid
@@ -51,7 +52,7 @@ class Memory:
         self.is_watched = is_watched
         self.address = 0  # of the first element within its allocation, in bytes, for counting sectors
         self.written: np.ndarray | None = None  # None: all was written by the host, and the kernel only reads
-        self.readers: tuple[np.ndarray, np.ndarray] | None = None
+        self.readers: dict[str, np.ndarray] | None = None
         self.atomic: np.ndarray | None = None
 
     def watch(self, unset: np.ndarray | bool) -> None:
@@ -60,7 +61,8 @@ class Memory:
         if self.written is None:
             self.written = np.full(len(self.cells), UNSET if unset else GIVEN)
         if self.is_watched and self.space != "local":
-            self.readers = np.full(len(self.cells), GIVEN), np.full(len(self.cells), GIVEN)
+            names = ("first", "second", "elsewhere") if self.space == "global" else ("first", "second")
+            self.readers = {name: np.full(len(self.cells), GIVEN) for name in names}
 
     # ---- accesses: `at` are positions in cells, one per active lane ----------------------------------------------
 
@@ -143,24 +145,29 @@ class Memory:
         self._mark_readers(at, stamps, active)
 
     def _mark_readers(self, at, stamps, active):
-        """Keep two readers per element that no barrier separates, of different warps or blocks if there are such."""
-        first, second = self.readers
+        """Keep two readers per element that no barrier separates, and in global memory one of another block."""
+        machine, first, second = self.machine, self.readers["first"], self.readers["second"]
         known = first[at]
         stale = ((known ^ stamps) >> PHASE_SHIFT) != 0
         if self.space == "global":
-            stale &= (known < 0) | (self.machine.block_of_stamp(known) == active.select(self.machine.crew.block))
-        stale |= self.machine.clocks.ordered(self, "first", at, known, active)
+            stale &= (known < 0) | (machine.block_of_stamp(known) == active.select(machine.crew.block))
+        stale |= machine.clocks.ordered(self, "first", at, known, active)
         if stale.any():
             first[at] = np.where(stale, stamps, known)
-            self.machine.clocks.mark(self, "first", at, active)
-        others = ((first[at] ^ stamps) >> SITE_BITS) != 0
+            machine.clocks.mark(self, "first", at, active)
+        known = first[at]
+        others = ((known ^ stamps) >> SITE_BITS) != 0
+        if self.space == "global" and others.any():
+            elsewhere = machine.block_of_stamp(known) != active.select(machine.crew.block)
+            self.readers["elsewhere"][at[elsewhere]] = stamps[elsewhere]
+            others &= ~elsewhere
         if others.any():
             chosen = np.flatnonzero(others)[::-1]  # of several lanes the first stays, far from the last in `first`
             second[at[chosen]] = stamps[chosen]
-            self.machine.clocks.mark(self, "second", at, active, chosen)
+            machine.clocks.mark(self, "second", at, active, chosen)
 
     def _check_readers(self, at, stamps, active, site):
-        for name, reader in zip(("first", "second"), self.readers, strict=True):
+        for name, reader in self.readers.items():
             conflicts = self._conflicts(name, reader, at, stamps, active)
             self._report_race(at, active, site, conflicts, reader, "writes", "reads")
 

@@ -85,7 +85,7 @@ class RandomAccesses:
 @pytest.mark.parametrize("space", ["shared", "global"])
 def test_random_accesses(space):
     racy = 0
-    for seed in range(150):
+    for seed in [*range(150), 1126]:  # 1126: the only writer has read the element too, as did another block
         accesses = RandomAccesses(seed, space)
         filename = f"<accesses {space} {seed}>"
         source = accesses.source
