@@ -5,6 +5,7 @@
 """
 
 import ctypes
+import os
 import time
 from abc import ABC, abstractmethod
 from enum import Enum
@@ -221,7 +222,6 @@ class HostBackend(Backend):
         self.memcpy(target, source, nbytes, kind)
 
     def memory_info(self) -> tuple[int, int]:
-        import os
-
-        pages, size = os.sysconf("SC_AVPHYS_PAGES"), os.sysconf("SC_PAGE_SIZE")
-        return pages * size, os.sysconf("SC_PHYS_PAGES") * size
+        size, total = os.sysconf("SC_PAGE_SIZE"), os.sysconf("SC_PHYS_PAGES")
+        free = os.sysconf("SC_AVPHYS_PAGES") if "SC_AVPHYS_PAGES" in os.sysconf_names else total  # macOS does not say
+        return free * size, total * size

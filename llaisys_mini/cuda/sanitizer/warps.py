@@ -69,6 +69,8 @@ def _per_lane(value, active: Active) -> np.ndarray:
 def _taking_part(frame, line, word, mask) -> np.ndarray:
     """The mask of each lane, after checking CUDA's rules for it."""
     machine, active, crew = frame.machine, frame.active, frame.machine.crew
+    if type(mask) is int and mask == _FULL and ((active.warp_bits == _FULL) | (active.warp_bits == 0)).all():
+        return np.full(crew.size, _FULL)  # whole warps, and all of them: the usual case
     if values.dtype_of(mask).kind not in "iub":
         raise UnsupportedInKernel(f"line {line}: the mask of cuda.{word} must be an integer")
     masks = _per_lane(values.cast(mask, values.INT64) & _FULL, active)
