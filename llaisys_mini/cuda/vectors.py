@@ -58,14 +58,15 @@ def _address(context, builder, signature, arguments):
     return builder.ptrtoint(builder.gep(array.data, [arguments[1]]), ir.IntType(64))
 
 
-@cuda.primitive(_load4("ld.global.v4.f32 {$0, $1, $2, $3}, [$4];"))
+@cuda.primitive(_load4("ld.global.v4.f32 {$0, $1, $2, $3}, [$4];"), aligned=16)
 def load4(array, i):
     """array[i : i + 4] of float32 in global memory."""
     return array[i], array[i + 1], array[i + 2], array[i + 3]
 
 
 @cuda.primitive(
-    _load4("{ .reg .u64 place; cvta.to.shared.u64 place, $4; ld.shared.v4.f32 {$0, $1, $2, $3}, [place]; }")
+    _load4("{ .reg .u64 place; cvta.to.shared.u64 place, $4; ld.shared.v4.f32 {$0, $1, $2, $3}, [place]; }"),
+    aligned=16,
 )
 def load4_shared(array, i):
     """array[i : i + 4] of float32 in shared memory; declare the array with alignment=16."""
@@ -95,7 +96,7 @@ def _store4(instructions: str):
     return build
 
 
-@cuda.primitive(_store4("st.global.v4.f32 [$0], {$1, $2, $3, $4};"))
+@cuda.primitive(_store4("st.global.v4.f32 [$0], {$1, $2, $3, $4};"), aligned=16)
 def store4(array, i, a, b, c, d):
     """array[i : i + 4] = a, b, c, d, of float32 in global memory."""
     array[i] = a
@@ -105,7 +106,8 @@ def store4(array, i, a, b, c, d):
 
 
 @cuda.primitive(
-    _store4("{ .reg .u64 place; cvta.to.shared.u64 place, $0; st.shared.v4.f32 [place], {$1, $2, $3, $4}; }")
+    _store4("{ .reg .u64 place; cvta.to.shared.u64 place, $0; st.shared.v4.f32 [place], {$1, $2, $3, $4}; }"),
+    aligned=16,
 )
 def store4_shared(array, i, a, b, c, d):
     """array[i : i + 4] = a, b, c, d, of float32 in shared memory; declare the array with alignment=16."""
@@ -162,7 +164,7 @@ def _build_load8():
     return load8
 
 
-@cuda.primitive(_build_load8)
+@cuda.primitive(_build_load8, aligned=16)
 def load8(array, i):
     """array[i : i + 8] of any storage dtype in global memory, as float32."""
     return (
@@ -200,7 +202,7 @@ def _build_load_words():
     return load_words
 
 
-@cuda.primitive(_build_load_words)
+@cuda.primitive(_build_load_words, aligned=16)
 def load_words(array, i):
     """array[i : i + 8] of 16-bit numbers in global memory as four uint32, the lower index in the lower half."""
     return (

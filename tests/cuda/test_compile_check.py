@@ -133,9 +133,14 @@ def test_the_courses_kernels_neither_spill_nor_use_float64(name, kernel_set):
     found = {"solutions": solutions_set, "expert": expert_set}[kernel_set]()
     if kernel_set == "expert" and found.path(name, "cuda") == solutions_set().path(name, "cuda"):
         pytest.skip("there is no expert version")
+    if kernel_set == "expert" and name == "sliding_attention":
+        pytest.skip("it launches the kernels of attention")
     cases = None
     if kernel_set == "expert" and name in LARGER:
-        cases = [case for storage in operators.get(name).storages for case in larger_cases(name, storage)]
+        # float16 and no bias change a few instructions of kernels that take long to compile.
+        storages = [storage for storage in operators.get(name).storages if storage != "float16"]
+        cases = [case for storage in storages for case in larger_cases(name, storage)]
+        cases = [case for case in cases if case.inputs.get("bias", 0) is not None]
     made = compile_check.builds_of(found.get(name, "cuda"), cases=cases)
     assert made
     assert [problem for build in made for problem in build.problems()] == []
