@@ -32,6 +32,7 @@ class CudaKernel:
         self.is_device = device
         self.options = options
         self._dispatcher = None
+        self.program = None  # what the sanitizer has made of it
         self.__name__ = function.__name__
         self.__doc__ = function.__doc__
         self.__wrapped__ = function

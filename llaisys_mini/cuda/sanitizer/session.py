@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -78,17 +77,8 @@ def launcher(kernel: CudaKernel, configuration) -> Callable:
     return lambda *arguments: _run(kernel, launch, arguments, _open[-1] if _open else Session(Report()))
 
 
-_programs: WeakKeyDictionary[CudaKernel, Program] = WeakKeyDictionary()
-
-
-def _program(kernel):
-    if kernel not in _programs:
-        _programs[kernel] = Program(kernel)
-    return _programs[kernel]
-
-
 def _run(kernel: CudaKernel, launch: Launch, arguments, session: Session) -> None:
-    program = _program(kernel)
+    program = kernel.program = kernel.program or Program(kernel)
     machine = Machine(kernel, launch, program, session)
     try:
         with np.errstate(all="ignore"):
