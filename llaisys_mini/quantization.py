@@ -127,9 +127,7 @@ def _write(source: Path, folder: Path, how: Quantization) -> tuple[int, int]:
     if is_tied:
         names = [name for name in names if name != "lm_head.weight"]  # not used, see Decoder
     with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty()) as bar:
-        pieces = (
-            _converted(checkpoint, name, how, cuts_loose) for name in bar.track(names, description="quantising")
-        )
+        pieces = (_converted(checkpoint, name, how, cuts_loose) for name in bar.track(names, description="quantising"))
         after = _write_shards(folder, pieces)
     return sum(entry.end - entry.begin for entry in checkpoint.stored.values()), after
 

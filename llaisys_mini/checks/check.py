@@ -32,10 +32,12 @@ def check(
         raise KernelError(f"there is no kernel set {kernel_set!r}; choose among {', '.join(NAMES)}")
     kernel = choice.from_set(kernel_set, operator, device)
     console = Console()
-    passed, failure = [], None
+    passed, failure, remarks = [], None, {}
     for storage in storages or contract.storages:
         results = list(run_cases(kernel, contract.make_cases(storages=(storage,))))
         failed = next((result for result in results if not result.passed), None)
+        for remark in (remark for result in results for remark in result.remarks):
+            remarks.setdefault((remark.kind, remark.file, remark.line), remark)
         if storage == "float32" or failed is None:
             console.print(_table(contract, device, results, storage))
         if failed is None:
@@ -52,13 +54,28 @@ def check(
         choice.kernels_changed()
     if failure is not None:
         raise CheckFailed(diagnosis(contract, failure))
-    console.print(f"{operator} on {device}: right on all cases ({', '.join(passed)})")
+    for remark in remarks.values():
+        console.print(f"remark: {remark}", highlight=False)
+    console.print(f"{operator} on {device}: right on all cases ({', '.join(passed)}){_where(device)}", highlight=False)
+
+
+def _where(device) -> str:
+    """What "right" was established by; on cuda that depends on the machine."""
+    if device == "cpu":
+        return ""
+    from llaisys_mini.cuda.availability import why_no_device
+
+    reason = why_no_device()
+    return f"\nsanitizer: no findings; on a device: {f'not run ({reason})' if reason else 'right'}"
 
 
 def diagnosis(operator: Operator, result: Result) -> str:
     """What is wrong with a failed result, in a few lines."""
-    lines = [f"{operator.name} is wrong on the case '{result.case.name}': {case_shapes(result.case)}"]
-    if result.exception is not None:
+    place = " on the device, though not under the sanitizer" if result.place == "device" else ""
+    lines = [f"{operator.name} is wrong on the case '{result.case.name}'{place}: {case_shapes(result.case)}"]
+    if isinstance(result.exception, KernelError):  # the sanitizer's findings, with their own lines and places
+        lines += ["  " + line for line in str(result.exception).splitlines()]
+    elif result.exception is not None:
         lines.append(f"  the kernel raised {type(result.exception).__name__}: {_first_lines(result.exception)}")
     for difference in result.differences:
         lines += _describe(difference)
