@@ -1,4 +1,4 @@
-"""`llaisys-mini progress`: the grid of operators and devices. Written? Correct? How fast?"""
+"""`llaisys-mini progress` and `show_progress()`: the labs, the grid of operators and devices, and what comes next."""
 
 import statistics
 import time
@@ -12,6 +12,7 @@ from llaisys_mini import operators
 from llaisys_mini.contract import Operator, observe_calls
 from llaisys_mini.kernels import choice, verdicts
 from llaisys_mini.kernels.sets import SOLUTIONS, STUDENT, solutions_set, student_set
+from llaisys_mini.labs import find_labs, next_step
 from llaisys_mini.tensor import Tensor
 
 
@@ -31,6 +32,34 @@ def print_progress(speed: bool = True) -> None:
     console.print(table)
     correct = sum(bool(verdicts.passed_storages(name, "cpu")) for name in operators.names)
     console.print(f"{correct} of {len(operators.names)} operators are yours on the cpu", highlight=False)
+    _print_next_step(console)
+
+
+def show_progress() -> None:
+    """Print one row per lab with a mark for each of its tasks, and the next step. Quick: nothing is timed."""
+    table = Table(title="your labs", title_justify="left", box=None, pad_edge=False)
+    for column in ("lab", "done", "tasks"):
+        table.add_column(column)
+    for lab in find_labs():
+        done = lab.done()
+        style = "green" if done == len(lab.tasks) else "dim" if done == 0 else ""
+        table.add_row(
+            lab.title, f"{done} of {len(lab.tasks)}", ", ".join(_task(*task) for task in lab.tasks), style=style
+        )
+    console = Console()
+    console.print(table)
+    _print_next_step(console)
+
+
+def _task(device: str, what: str) -> str:
+    mark = "\N{CHECK MARK}" if verdicts.passed_storages(what, device) else "\N{MIDDLE DOT}"
+    return f"{mark} {what}" + (" (gpu)" if device == "cuda" else "")
+
+
+def _print_next_step(console: Console) -> None:
+    step = next_step()
+    if step:
+        console.print(step, highlight=False, soft_wrap=True)
 
 
 def _any_correct() -> bool:

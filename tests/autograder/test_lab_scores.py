@@ -1,0 +1,73 @@
+"""Labs run as nbgrader runs them: in a kernel of their own, with the hidden tests put back, cell by cell.
+
+A solution lab scores everything, a blank one nothing, and one with a single task done what that task is worth.
+"""
+
+import os
+import time
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+from nbgrader.utils import is_grade
+
+from autograder import labs
+
+pytestmark = pytest.mark.slow
+
+WORTH = {
+    "04_softmax": {"softmax-cpu": 8, "merge_softmax-python": 2, "cross_entropy-cpu": 4},
+}
+"""Lab -> its task cells, and the points that each brings when it alone is solved."""
+
+
+def scores(name, tmp_path, solved=None):
+    """Points of every automatically graded cell when only the task cells `solved` are (None: all)."""
+    notebook = labs.source_notebook(name)
+    blank = {cell.id: cell.source for cell in labs.release_notebook(name).cells}
+    for cell in notebook.cells:
+        if "llaisys_mini" in cell.metadata and solved is not None and cell.id not in solved:
+            cell.source = blank[cell.id]
+    run = nbformat.from_dict(notebook)
+    client = NotebookClient(run, timeout=120, allow_errors=True, resources={"metadata": {"path": str(tmp_path)}})
+    environment = {"LLAISYS_MINI_STUDENT_DIR": str(tmp_path / "student"), "LLAISYS_MINI_SUBMITTING": "1"}
+    client.execute(env=os.environ | environment)
+    return {
+        cell.metadata.nbgrader.grade_id: (
+            0 if any(output.output_type == "error" for output in cell.outputs) else cell.metadata.nbgrader.points
+        )
+        for cell in run.cells
+        if cell.cell_type == "code" and is_grade(cell)
+    }
+
+
+def maximum(name):
+    return {
+        cell.metadata.nbgrader.grade_id: cell.metadata.nbgrader.points
+        for cell in labs.source_notebook(name).cells
+        if cell.cell_type == "code" and is_grade(cell)
+    }
+
+
+def test_every_lab_is_listed():
+    assert list(WORTH) == labs.lab_names()
+    for name, tasks in WORTH.items():
+        cells = labs.source_notebook(name).cells
+        assert list(tasks) == [cell.id for cell in cells if "llaisys_mini" in cell.metadata]
+
+
+@pytest.mark.parametrize("name", labs.lab_names())
+def test_the_solution_scores_everything(name, tmp_path):
+    assert scores(name, tmp_path) == maximum(name)
+
+
+@pytest.mark.parametrize("name", labs.lab_names())
+def test_a_blank_lab_scores_nothing_and_fast(name, tmp_path):
+    start = time.perf_counter()
+    assert set(scores(name, tmp_path, solved=()).values()) == {0}
+    assert time.perf_counter() - start < 60
+
+
+@pytest.mark.parametrize(("name", "task"), [(name, task) for name, tasks in WORTH.items() for task in tasks])
+def test_a_single_task_scores_its_worth(name, task, tmp_path):
+    assert sum(scores(name, tmp_path, solved=(task,)).values()) == WORTH[name][task]
