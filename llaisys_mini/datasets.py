@@ -28,7 +28,7 @@ def two_spirals(count: int, seed: int = 0, noise: float = 0.1) -> tuple[np.ndarr
 
 
 def digits(count: int, seed: int = 0, noise: float = 0.25) -> tuple[np.ndarray, np.ndarray]:
-    """`count` images of digits, 9 x 9 pixels from 0 to about 1, shifted and noisy: float32 [count, 81], labels int64."""
+    """`count` images of digits, 9 x 9 pixels, shifted and noisy: float32 [count, 81], labels int64 [count]."""
     rng = np.random.default_rng(seed)
     labels = rng.integers(0, 10, size=count)
     images = noise * rng.normal(size=(count, 9, 9))

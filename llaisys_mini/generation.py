@@ -16,6 +16,7 @@ from llaisys_mini import operators as ops
 from llaisys_mini.checkpoint import Checkpoint
 from llaisys_mini.errors import DeviceError, GenerationError
 from llaisys_mini.hub import find_model
+from llaisys_mini.kernels.choice import choose_views
 from llaisys_mini.models.cache import Cache
 from llaisys_mini.models.config import ModelConfig
 from llaisys_mini.models.decoder import Decoder
@@ -122,6 +123,7 @@ def load_model(path_or_id: str | Path = "mini", dtype: str = "auto", device: str
         raise GenerationError(f"dtype {dtype!r} is not one of {', '.join(names)}")
     if device != "cpu":
         raise DeviceError(f"device {device!r} is not available: this version generates on the cpu")
+    choose_views()
     folder = find_model(path_or_id)
     config = ModelConfig.from_folder(folder)
     checkpoint = Checkpoint.open(folder)
