@@ -12,8 +12,6 @@ from llaisys_mini.kernels.sets import solutions_set
 
 SEEDS = (0, 1, 12345)
 all_exercises = pytest.mark.parametrize("exercise", list(map(exercises.get, exercises.names)), ids=exercises.names)
-    "exercise", [exercises.get(name) for name in exercises.names], ids=exercises.names
-)
 all_mistakes = pytest.mark.parametrize(
     ("exercise", "mistake"),
     [
