@@ -152,8 +152,10 @@ def _give_ids(cells: list[NotebookNode]) -> None:
     for cell in cells:
         graded = cell.metadata.get("nbgrader", {}).get("grade_id")
         wanted = graded or f"{cell.cell_type}-{hashlib.sha256(cell.source.encode()).hexdigest()[:8]}"
-        if wanted in taken:
-            raise ValueError(f"two cells would have the id {wanted!r}; give the graded ones different names")
+        if graded and wanted in taken:
+            raise ValueError(f"two cells have the id {wanted!r}; nbgrader needs different ones")
+        count = sum(other.rpartition("--")[0] == wanted or other == wanted for other in taken)
+        wanted = f"{wanted}--{count + 1}" if count else wanted
         taken.add(wanted)
         cell.id = wanted
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from llaisys_mini.racing import race
     from llaisys_mini.submission import submit
     from llaisys_mini.tensor import Tensor
+    from llaisys_mini.traffic import count_traffic
 
 __version__ = "0.1.0"
 
@@ -27,6 +28,7 @@ _HOME = {
     "Tensor": "llaisys_mini.tensor",
     "answer": "llaisys_mini.exercise",
     "check": "llaisys_mini.checks.check",
+    "count_traffic": "llaisys_mini.traffic",
     "explain": "llaisys_mini.explanation",
     "kernel": "llaisys_mini.kernels.registry",
     "load_model": "llaisys_mini.generation",
@@ -41,6 +43,7 @@ __all__ = [
     "Tensor",
     "answer",
     "check",
+    "count_traffic",
     "exercises",
     "explain",
     "kernel",
