@@ -50,9 +50,7 @@ def use(answer, **inputs):
     return {"the result": result, "keys of the cache": inputs["keys"], "values of the cache": inputs["values"]}
 
 
-@decode_step.mistake(
-    "the new position is stored but not attended to: the query sees `length` positions, not one more"
-)
+@decode_step.mistake("the new position is stored but not attended to: the query sees `length` positions, not one more")
 def own_left_out(query, key, value, keys, values, length, scale):
     keys[length], values[length] = key[0], value[0]
     seen = max(length, 1)
