@@ -28,6 +28,12 @@ from llaisys_mini.datasets import digits, two_spirals
 # %% test="relu-public" points=1
 check("relu")
 
+# %% test="relu-hidden" points=1
+# Other numbers, when it is graded.
+### BEGIN HIDDEN TESTS
+check("relu", seed=40201)
+### END HIDDEN TESTS
+
 # %% task="cpu/sigmoid"
 
 # %% [markdown]
@@ -51,10 +57,9 @@ check("relu")
 # %% test="sigmoid-public" points=1
 check("sigmoid")
 
-# %% test="bent-hidden" points=1
-# Both on other numbers, when it is graded.
+# %% test="sigmoid-hidden" points=1
+# Other numbers, when it is graded.
 ### BEGIN HIDDEN TESTS
-check("relu", seed=40201)
 check("sigmoid", seed=40202)
 ### END HIDDEN TESTS
 

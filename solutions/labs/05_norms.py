@@ -96,27 +96,17 @@ check("rms_norm", seed=40502)
 # %% [markdown]
 # ## 3. Make it fast
 #
-# In a model this kernel handles one row per token. Three facts, one point each for the two kernels together:
+# In a model such a kernel handles one row per token. Two points for each kernel that has all three:
 #
 # - sums that work on several floats at once: `fastmath=True` on the function that holds the loop over a row,
 # - rows shared among the cores: `parallel=True` and `prange` over the rows,
 # - no array made inside the kernel.
 
-# %%
-explain("layer_norm")
-explain("rms_norm")
+# %% test="layer-norm-compiled" points=2
+explain("layer_norm").require(vectorised=True, parallel=True, allocations=0)
 
-# %% test="norms-vectorised" points=1
-explain("layer_norm").require(vectorised=True)
-explain("rms_norm").require(vectorised=True)
-
-# %% test="norms-parallel" points=1
-explain("layer_norm").require(parallel=True)
-explain("rms_norm").require(parallel=True)
-
-# %% test="norms-allocations" points=1
-explain("layer_norm").require(allocations=0)
-explain("rms_norm").require(allocations=0)
+# %% test="rms-norm-compiled" points=2
+explain("rms_norm").require(vectorised=True, parallel=True, allocations=0)
 
 # %% [markdown]
 # A norm does little arithmetic for each number it reads, so memory sets the pace. How near do you come to the dashed line?

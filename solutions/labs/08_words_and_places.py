@@ -82,6 +82,12 @@ print("words now:", *("|".join(word) for word in words))
 # %% test="embedding-public" points=1
 check("embedding")
 
+# %% test="embedding-hidden" points=1
+# Other ids and sizes, when it is graded.
+### BEGIN HIDDEN TESTS
+check("embedding", seed=40802)
+### END HIDDEN TESTS
+
 # %% [markdown]
 # ## 3. Argmax
 #
@@ -112,10 +118,9 @@ check("embedding")
 # %% test="argmax-public" points=1
 check("argmax")
 
-# %% test="lookup-hidden" points=2
-# Both on other numbers, when it is graded.
+# %% test="argmax-hidden" points=1
+# Other numbers, when it is graded.
 ### BEGIN HIDDEN TESTS
-check("embedding", seed=40802)
 check("argmax", seed=40803)
 ### END HIDDEN TESTS
 

@@ -16,7 +16,24 @@ from autograder import labs
 pytestmark = pytest.mark.slow
 
 WORTH = {
+    "00_practice": {"add-cpu": 4},
+    "01_neuron": {"neuron_by_hand-python": 2, "linear-cpu": 6, "sign-cpu": 2, "perceptron_update-python": 3},
+    "02_layers": {
+        "relu-cpu": 2,
+        "sigmoid-cpu": 2,
+        "relu_backward-cpu": 2,
+        "linear_backward-cpu": 6,
+        "numerical_gradient-python": 2,
+        "mlp_step-python": 4,
+    },
+    "03_tensor": {"tensor_views-python": 10},
     "04_softmax": {"softmax-cpu": 8, "merge_softmax-python": 2, "cross_entropy-cpu": 4},
+    "05_norms": {"layer_norm-cpu": 7, "rms_norm-cpu": 7},
+    "06_matmul": {"matmul-plain": 3, "matmul-reordered": 5, "matmul-tiled": 5, "matmul-registers": 9},
+    "08_words_and_places": {"bpe_step-python": 3, "embedding-cpu": 2, "argmax-cpu": 2, "rope-cpu": 6},
+    "09_attention": {"attention-cpu": 7, "attention-one-pass": 7, "decode_step-python": 3},
+    "10_qwen_block": {"swiglu-cpu": 4, "qwen_mlp-python": 3, "qwen_attention-python": 6},
+    "11_the_decoder_speaks": {"layer_weights-python": 3, "decoder_forward-python": 6, "sample_token-python": 3},
 }
 """Lab -> its task cells, and the points that each brings when it alone is solved."""
 
