@@ -13,11 +13,11 @@ from dataclasses import dataclass
 import numba
 import numpy as np
 from numba.core.runtime import _nrt_python, rtsys
-from rich.console import Console
 from rich.table import Table
 
 from llaisys_mini import operators
 from llaisys_mini.checks.compare import case_shapes, empty_outputs
+from llaisys_mini.console import console
 from llaisys_mini.contract import Operator
 from llaisys_mini.errors import CheckFailed, KernelError
 from llaisys_mini.kernels import choice
@@ -70,13 +70,16 @@ class Facts:
         if problems:
             raise CheckFailed("\n".join(f"{self.operator}: {problem}" for problem in problems))
 
+    def _ipython_display_(self) -> None:
+        """Nothing: explain has printed it already when a cell ends with its result."""
+
     def __rich__(self) -> Table:
         table = Table(title=f"{self.operator} on cpu, as compiled", title_justify="left", box=None, show_header=False)
         count = self.vector_instructions
         table.add_row("vectorised", f"yes, {count} instructions on several floats at once" if count else "no")
         table.add_row("multiply-add fused", "yes" if self.fma else "no")
         table.add_row("parallel", "yes" if self.parallel else "no")
-        table.add_row("arrays made in one call", f"{self.allocations}  [dim]({self.case})[/dim]")
+        table.add_row("arrays made in one call", f"{self.allocations}, on the case {self.case}")
         return table
 
 
@@ -91,7 +94,7 @@ def explain(operator: str, kernel_set: str = STUDENT) -> Facts:
         raise KernelError(f"{operator}: only a function under @njit can be explained; this one is plain Python")
     if kernel.function not in _known:
         _known[kernel.function] = _examine(contract, kernel)
-    Console().print(_known[kernel.function])
+    console().print(_known[kernel.function])
     return _known[kernel.function]
 
 

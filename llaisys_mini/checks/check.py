@@ -7,7 +7,6 @@ of the wrong places, names what was never written, and recognises well-known mis
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -16,6 +15,7 @@ from llaisys_mini.checks import compile_errors
 from llaisys_mini.checks.compare import Difference, case_shapes, recognise
 from llaisys_mini.checks.exercises import check_exercise
 from llaisys_mini.checks.run import Result, run_cases
+from llaisys_mini.console import console
 from llaisys_mini.contract import Operator
 from llaisys_mini.errors import CheckFailed, KernelError
 from llaisys_mini.kernels import choice, earlier, verdicts
@@ -42,7 +42,7 @@ def check(
         return check_exercise(operator, kernel_set, seed)
     contract = operators.get(operator)
     kernel = choice.from_set(kernel_set, operator, device)
-    console = Console()
+    printer = console()
     passed, failure = [], None
     for storage in storages or contract.storages:
         results = list(run_cases(kernel, contract.make_cases(seed, (storage,))))
@@ -51,17 +51,17 @@ def check(
             raise CheckFailed(
                 f"{operator} is not written yet: the cell with the kernel still raises ({failed.exception})"
             )
-        if storage == "float32" or failed is None:
-            console.print(_table(contract, device, results, storage))
+        if _compiles(failed) and (storage == "float32" or failed is None):
+            printer.print(_table(contract, device, results, storage))
         if failed is None:
             passed.append(storage)
         elif storage == "float32":
             failure = failed
             break
         else:  # a float32 kernel is a fine first kernel: say what it cannot do yet, and let it pass
-            console.print(f"{operator}: float32 passes; {storage} storage does not yet: {_one_line(contract, failed)}")
+            printer.print(f"{operator}: float32 passes; {storage} storage does not yet: {_one_line(contract, failed)}")
     if passed and set(passed) != set(storages or contract.storages):
-        console.print("To read every storage, wrap each weight: widen(weight[i]), from llaisys_mini.widen import widen")
+        printer.print("To read every storage, wrap each weight: widen(weight[i]), from llaisys_mini.widen import widen")
     if kernel_set == STUDENT and seed == 0:
         verdicts.remember(operator, device, tuple(passed))
         if failure is None:
@@ -72,7 +72,12 @@ def check(
         if isinstance(failure.exception, compile_errors.COMPILE_ERRORS):
             text += "\n" + compile_errors.keep_full_text(failure.exception)
         raise CheckFailed(text)
-    console.print(f"{operator} on {device}: right on all cases ({', '.join(passed)})")
+    printer.print(f"{operator} on {device}: right on all cases ({', '.join(passed)})")
+
+
+def _compiles(failed: Result | None) -> bool:
+    """Where nothing compiles, a table of cases says nothing."""
+    return failed is None or not isinstance(failed.exception, compile_errors.COMPILE_ERRORS)
 
 
 def diagnosis(operator: Operator, result: Result, path: Path | None = None) -> str:

@@ -35,9 +35,6 @@ from llaisys_mini import check, explain, operators, race
 
 # %% task="cpu/attention" id="attention-cpu"
 
-# %%
-check("attention")
-
 # %% [markdown]
 # <details><summary>Hint 1: the loops</summary>
 #
