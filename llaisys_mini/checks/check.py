@@ -72,12 +72,22 @@ def check(
         if isinstance(failure.exception, compile_errors.COMPILE_ERRORS):
             text += "\n" + compile_errors.keep_full_text(failure.exception)
         raise CheckFailed(text)
-    printer.print(f"{operator} on {device}: right on all cases ({', '.join(passed)})")
+    printer.print(f"{operator} on {device}: right on all cases ({', '.join(passed)}){_where(device)}", highlight=False)
 
 
 def _compiles(failed: Result | None) -> bool:
     """Where nothing compiles, a table of cases says nothing."""
     return failed is None or not isinstance(failed.exception, compile_errors.COMPILE_ERRORS)
+
+
+def _where(device) -> str:
+    """What "right" was established by; on cuda that depends on the machine."""
+    if device == "cpu":
+        return ""
+    from llaisys_mini.cuda.availability import why_no_device
+
+    reason = why_no_device()
+    return f"\nsanitizer: no findings; on a device: {f'not run ({reason})' if reason else 'right'}"
 
 
 def diagnosis(operator: Operator, result: Result, path: Path | None = None) -> str:
@@ -86,8 +96,11 @@ def diagnosis(operator: Operator, result: Result, path: Path | None = None) -> s
         return "\n".join(
             [f"{operator.name}: the kernel does not compile", *compile_errors.describe(result.exception, path)]
         )
-    lines = [f"{operator.name} is wrong on the case '{result.case.name}': {case_shapes(result.case)}"]
-    if result.exception is not None:
+    place = " on the device, though not under the sanitizer" if result.place == "device" else ""
+    lines = [f"{operator.name} is wrong on the case '{result.case.name}'{place}: {case_shapes(result.case)}"]
+    if isinstance(result.exception, KernelError):  # the sanitizer's findings, with their own lines and places
+        lines += ["  " + line for line in str(result.exception).splitlines()]
+    elif result.exception is not None:
         lines.append(f"  the kernel raised {type(result.exception).__name__}: {_first_lines(result.exception)}")
     for difference in result.differences:
         lines += _describe(difference)
