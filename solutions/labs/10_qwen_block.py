@@ -59,7 +59,12 @@ explain("swiglu").require(parallel=True, allocations=0)
 
 # %%
 rng = np.random.default_rng(0)
-race("swiglu", lambda n: dict(gate=rng.normal(size=n), up=rng.normal(size=n)), (1000, 10000, 100000, 1000000), size_name="elements")
+race(
+    "swiglu",
+    lambda n: dict(gate=rng.normal(size=n), up=rng.normal(size=n)),
+    (1000, 10000, 100000, 1000000),
+    size_name="elements",
+)
 
 # %% [markdown]
 # ## 2. The second half of the block: MLP
@@ -177,7 +182,9 @@ layer |= {name: getattr(first, name).weight.numpy() for name in ("query", "key",
 ids = np.array(model.tokenizer.encode("Once upon a time there was a"))
 x = model.decoder.embeddings.numpy()[ids]
 mine, _ = qwen_attention(x, np.arange(len(ids)), layer, config, None)
-mine = qwen_mlp(mine, first.post_norm.numpy(), *(getattr(first, n).weight.numpy() for n in ("gate", "up", "down")), config["eps"])
+mine = qwen_mlp(
+    mine, first.post_norm.numpy(), *(getattr(first, n).weight.numpy() for n in ("gate", "up", "down")), config["eps"]
+)
 
 from llaisys_mini import Tensor
 
