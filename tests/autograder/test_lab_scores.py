@@ -16,7 +16,7 @@ from autograder import labs
 pytestmark = pytest.mark.slow
 
 WORTH = {
-    "00_practice": {"add-cpu": 4},
+    "00_practice": {"add-cpu": 4, "add-cuda": 3},
     "01_neuron": {"neuron_by_hand-python": 2, "linear-cpu": 6, "sign-cpu": 2, "perceptron_update-python": 3},
     "02_layers": {
         "relu-cpu": 2,
@@ -27,11 +27,20 @@ WORTH = {
         "mlp_step-python": 4,
     },
     "03_tensor": {"tensor_views-python": 10},
-    "04_softmax": {"softmax-cpu": 8, "merge_softmax-python": 2, "cross_entropy-cpu": 4},
-    "05_norms": {"layer_norm-cpu": 7, "rms_norm-cpu": 7},
+    "04_softmax": {"softmax-cpu": 8, "merge_softmax-python": 2, "cross_entropy-cpu": 4, "softmax-cuda": 5},
+    "05_norms": {"layer_norm-cpu": 7, "rms_norm-cpu": 7, "rms_norm-cuda": 5, "layer_norm-cuda": 3},
     "06_matmul": {"matmul-plain": 3, "matmul-reordered": 5, "matmul-tiled": 5, "matmul-registers": 9},
-    "08_words_and_places": {"bpe_step-python": 3, "embedding-cpu": 2, "argmax-cpu": 2, "rope-cpu": 6},
-    "09_attention": {"attention-cpu": 7, "attention-one-pass": 7, "decode_step-python": 3},
+    "07_matmul_gpu": {"matmul-plain-cuda": 4, "matmul-tiles-cuda": 7, "matmul-registers-cuda": 7},
+    "08_words_and_places": {
+        "bpe_step-python": 3,
+        "embedding-cpu": 2,
+        "argmax-cpu": 2,
+        "rope-cpu": 6,
+        "embedding-cuda": 4,
+        "rope-cuda": 3,
+        "argmax-cuda": 3,
+    },
+    "09_attention": {"attention-cpu": 7, "attention-one-pass": 7, "decode_step-python": 3, "attention-cuda": 6},
     "10_qwen_block": {"swiglu-cpu": 4, "qwen_mlp-python": 3, "qwen_attention-python": 6},
     "11_the_decoder_speaks": {"layer_weights-python": 3, "decoder_forward-python": 6, "sample_token-python": 3},
 }
