@@ -103,10 +103,10 @@ check("rms_norm", seed=40502)
 # - no array made inside the kernel.
 
 # %% test="layer-norm-compiled" points=2
-explain("layer_norm").require(vectorised=True, parallel=True, allocations=0)
+explain("layer_norm").require(vectorised_sums=True, parallel=True, allocations=0)
 
 # %% test="rms-norm-compiled" points=2
-explain("rms_norm").require(vectorised=True, parallel=True, allocations=0)
+explain("rms_norm").require(vectorised_sums=True, parallel=True, allocations=0)
 
 # %% [markdown]
 # A norm does little arithmetic for each number it reads, so memory sets the pace. How near do you come to the dashed line?

@@ -339,7 +339,7 @@ check("matmul")
 count_traffic("matmul").require(loads_per_multiply_add=0.9)
 
 # %% test="registers-compiled" points=2
-explain("matmul").require(vectorised=True, fma=True, allocations=1)
+explain("matmul").require(vectorised_sums=True, fma=True, allocations=1)
 
 # %% test="registers-parallel" points=1
 explain("matmul").require(parallel=True)
