@@ -40,8 +40,8 @@ labs: .venv/.with-notebooks,grading ## make labs/ from solutions/labs (instructo
 grade: $(if $(wildcard autograder/__main__.py),.venv/.with-grading) ## grade a class (not there yet)
 	@$(call run-if-there,autograder,The autograder is not there yet.)
 
-bench: $(if $(wildcard benchmarks/__main__.py),.venv/.with-run) ## print the figures that the README quotes (not there yet)
-	@$(call run-if-there,benchmarks,The benchmarks are not there yet.)
+bench: .venv/.with-bench,parity ## measure all kernels against NumPy, torch and whole models (ten minutes)
+	@$(BIN)/python -m benchmarks $(ARGS)
 
 test: .venv/.with-test,parity ## style and all tests, as CI runs them (installs torch and transformers)
 	@$(BIN)/python -m ruff check .
@@ -64,6 +64,7 @@ takes-notebooks := about two minutes
 takes-grading := about two minutes
 takes-notebooks,grading := about three minutes
 takes-test := about a minute
+takes-bench,parity := several minutes: torch is large
 takes-test,parity := several minutes: torch is large
 
 # `run` is what generation needs and no extra; every set-up includes it.

@@ -49,7 +49,9 @@ def _model_options(command):
         click.option("--repetition-penalty", type=float, default=None, help="Above 1: repeat less."),
         click.option("--seed", type=int, default=None, help="Same seed, same text. Default: another text each time."),
         click.option(
-            "--kernels", default="", help="student, solutions, expert or reference; also per operator: softmax=student."
+            "--kernels",
+            default="",
+            help="student, solutions, plain, expert or reference; also per operator: softmax=student.",
         ),
         click.option("--device", default="cpu", show_default=True, help="Where to compute: cpu or cuda."),
         click.option("--dtype", default="auto", show_default=True, help="Storage: float32, float16, bfloat16 or auto."),
@@ -167,7 +169,11 @@ def quantize(model, dtype, out, per_row, report, text):
 @click.argument("operator")
 @click.option("--device", default="cpu", show_default=True)
 @click.option(
-    "--kernels", "kernel_set", default="student", show_default=True, help="student, solutions, expert or reference."
+    "--kernels",
+    "kernel_set",
+    default="student",
+    show_default=True,
+    help="student, solutions, plain, expert or reference.",
 )
 def check(operator, device, kernel_set):
     """Check a kernel of OPERATOR on the public cases."""

@@ -28,6 +28,10 @@ from llaisys_mini.tensor import Tensor, contiguous_strides
 UNIT_ROUNDOFF = 2.0**-24
 """Largest relative error of rounding one number to float32."""
 
+LARGE = 1 << 18
+"""Numbers in the array arguments of a call, all together, from which on the call is large: then an expert kernel
+answers where there is one. Below, the plain kernel is done before the expert's compilation would ever pay."""
+
 SMALLEST_NORMAL = 2.0**-126
 """Below this float32 loses digits, and fast kernels may flush to zero."""
 
@@ -117,6 +121,7 @@ class _Plan:
     views: list[tuple[int, np.dtype]]  # (argument, the integer dtype its kernel sees)
     scalars: list[int]
     outputs: list[_Output]
+    is_large: bool = False  # which too may decide it
     merges_outputs: bool = False  # whether a kernel sees any output in another shape than the caller
 
 
@@ -145,8 +150,8 @@ class Operator:
         self._shape_rule: Callable[[dict[str, int]], str | None] | None = None
         self._value_rule: Callable[..., str | None] | None = None
         self._plans: dict[tuple, _Plan] = {}
-        # (device, variant) -> the function of the kernel that answers, and what it wants prepared
-        self._chosen: dict[tuple[str, str], tuple[Callable, list]] = {}
+        # (device, variant, large or not) -> the function of the kernel that answers, and what it wants prepared
+        self._chosen: dict[tuple[str, str, bool], tuple[Callable, list]] = {}
 
     # ---- decorators for the rest of an operator's file -------------------------------------------------------
 
@@ -261,7 +266,8 @@ class Operator:
             results = [np.empty(output.shape, output.dtype) for output in plan.outputs]
         else:
             results = self._accept(out, plan, arguments)
-        function, prepares = self._chosen.get(("cpu", plan.variant)) or self._choose("cpu", plan.variant)
+        key = "cpu", plan.variant, plan.is_large
+        function, prepares = self._chosen.get(key) or self._choose(*key)
         for position, prepare in prepares:
             values[position] = prepared(arguments[position], values[position], prepare)
         function(*values, *(_as_kernels_see(results, plan) if plan.merges_outputs else results))
@@ -333,12 +339,12 @@ class Operator:
             values[position] = float(values[position])
         return values, plan
 
-    def _choose(self, device, variant):
+    def _choose(self, device, variant, is_large):
         from llaisys_mini.kernels.choice import answering_kernel
 
-        kernel = answering_kernel(self, device, variant)
-        self._chosen[device, variant] = kernel.function, self._prepares(kernel)
-        return self._chosen[device, variant]
+        kernel = answering_kernel(self, device, variant, is_large)
+        self._chosen[device, variant, is_large] = kernel.function, self._prepares(kernel)
+        return self._chosen[device, variant, is_large]
 
     def _prepares(self, kernel) -> list[tuple[int, Callable]]:
         return [(list(self.inputs).index(name), prepare) for name, prepare in kernel.prepare.items()]
@@ -412,6 +418,7 @@ class Operator:
                 seen_as = dtypes.kernel_view(value).dtype
                 if seen_as != value.dtype:
                     plan.views.append((position, seen_as))
+        plan.is_large = sum(value.size for value in values if isinstance(value, np.ndarray)) >= LARGE
         dims = {dim: length for dim, (length, _) in lengths.items()}
         problem = self._shape_rule(dims) if self._shape_rule else None
         if problem:

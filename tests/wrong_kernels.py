@@ -538,6 +538,35 @@ def rms_norm_last_row_missing(x, weight, eps):
     return without_last_row(_rms(x, weight, eps))
 
 
+# ---- add_rms_norm ------------------------------------------------------------------------------------------------
+
+
+def _on_total(wrong):
+    """A wrong rms_norm of a right sum."""
+    return lambda x, residual, weight, eps: (x + residual, wrong(x + residual, weight, eps))
+
+
+add_rms_norm_inverted = _on_total(rms_norm_inverted)
+add_rms_norm_absolute_mean = _on_total(rms_norm_absolute_mean)
+add_rms_norm_one_too_few = _on_total(rms_norm_one_too_few)
+add_rms_norm_squares_not_reset = _on_total(rms_norm_squares_not_reset)
+add_rms_norm_first_weight_everywhere = _on_total(rms_norm_first_weight_everywhere)
+add_rms_norm_fixed_eps = _on_total(rms_norm_fixed_eps)
+add_rms_norm_last_row_missing = _on_total(rms_norm_last_row_missing)
+
+
+def add_rms_norm_difference(x, residual, weight, eps):
+    return x - residual, _rms(x - residual, weight, eps)
+
+
+def add_rms_norm_total_is_residual(x, residual, weight, eps):
+    return residual, _rms(x + residual, weight, eps)
+
+
+def add_rms_norm_outputs_swapped(x, residual, weight, eps):
+    return _rms(x + residual, weight, eps), x + residual
+
+
 # ---- embedding, argmax, rope ---------------------------------------------------------------------------------------
 
 

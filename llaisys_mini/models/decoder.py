@@ -139,21 +139,30 @@ class Decoder:
         positions = self._positions_between(cache.length, cache.length + len(ids))
         self.place = "embedding"
         x = ops.embedding(Tensor.from_numpy(ids).to(self.device), self.embeddings)
+        step = None
         for index in range(len(self.layers)):
             self.place = f"layer {index}"
-            x = self._block(x, index, positions, cache)
+            x, step = self._block(x, step, index, positions, cache)
         cache.advance(ids)
         self.place = "head"
         if last_only:
-            x = x.slice(0, len(ids) - 1, len(ids))
-        return self.head(ops.rms_norm(x, self.final_norm, self.config.rms_norm_eps))
+            x, step = (part.slice(0, len(ids) - 1, len(ids)) for part in (x, step))
+        _, h = ops.add_rms_norm(x, step, self.final_norm, self.config.rms_norm_eps)
+        return self.head(h)
 
-    def _block(self, x: Tensor, index: int, positions: "np.ndarray | Tensor", cache: Cache) -> Tensor:
-        """One decoder block: x [L, E] -> [L, E]."""
+    def _block(self, x: Tensor, step: Tensor | None, index: int, positions: "np.ndarray | Tensor", cache: Cache):
+        """One decoder block. The residual stream is x + step, both [L, E]: what the block before has to add is added
+        here, together with the normalisation that follows. step is None for the first block.
+
+        Returns the stream after this block's attention, and the step that its feed-forward part adds to it.
+        """
         layer, eps = self.layers[index], self.config.rms_norm_eps
-        x = ops.add(x, self._attention(ops.rms_norm(x, layer.input_norm, eps), index, positions, cache))
-        h = ops.rms_norm(x, layer.post_norm, eps)
-        return ops.add(x, layer.down(ops.swiglu(layer.gate(h), layer.up(h))))
+        if step is None:
+            h = ops.rms_norm(x, layer.input_norm, eps)
+        else:
+            x, h = ops.add_rms_norm(x, step, layer.input_norm, eps)
+        x, h = ops.add_rms_norm(x, self._attention(h, index, positions, cache), layer.post_norm, eps)
+        return x, layer.down(ops.swiglu(layer.gate(h), layer.up(h)))
 
     def _attention(self, h: Tensor, index: int, positions: "np.ndarray | Tensor", cache: Cache) -> Tensor:
         """Self-attention of the normalised hidden state h [L, E] -> [L, E]."""

@@ -41,7 +41,7 @@ WORTH = {
         "argmax-cuda": 3,
     },
     "09_attention": {"attention-cpu": 7, "attention-one-pass": 7, "decode_step-python": 3, "attention-cuda": 6},
-    "10_qwen_block": {"swiglu-cpu": 4, "qwen_mlp-python": 3, "qwen_attention-python": 6},
+    "10_qwen_block": {"swiglu-cpu": 4, "add_rms_norm-cpu": 4, "qwen_mlp-python": 3, "qwen_attention-python": 6},
     "11_the_decoder_speaks": {"layer_weights-python": 3, "decoder_forward-python": 6, "sample_token-python": 3},
 }
 """Lab -> its task cells, and the points that each brings by itself."""
