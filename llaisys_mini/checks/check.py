@@ -43,7 +43,7 @@ def check(
     contract = operators.get(operator)
     kernel = choice.from_set(kernel_set, operator, device)
     printer = console()
-    passed, failure = [], None
+    passed, failure, remarks = [], None, {}
     for storage in storages or contract.storages:
         results = list(run_cases(kernel, contract.make_cases(seed, (storage,))))
         failed = next((result for result in results if not result.passed), None)
@@ -51,6 +51,8 @@ def check(
             raise CheckFailed(
                 f"{operator} is not written yet: the cell with the kernel still raises ({failed.exception})"
             )
+        for remark in (remark for result in results for remark in result.remarks):
+            remarks.setdefault((remark.kind, remark.file, remark.line), remark)
         if _compiles(failed) and (storage == "float32" or failed is None):
             printer.print(_table(contract, device, results, storage))
         if failed is None:
@@ -72,6 +74,8 @@ def check(
         if isinstance(failure.exception, compile_errors.COMPILE_ERRORS):
             text += "\n" + compile_errors.keep_full_text(failure.exception)
         raise CheckFailed(text)
+    for remark in remarks.values():
+        printer.print(f"remark: {remark}", highlight=False)
     printer.print(f"{operator} on {device}: right on all cases ({', '.join(passed)}){_where(device)}", highlight=False)
 
 

@@ -1,12 +1,12 @@
 """Run one kernel over cases. It is called as an operator call would call it, on copies of the inputs.
 
-A kernel for "cuda" runs under the sanitizer, and then on the device too where there is one. So a mistake that the device
-happens to forgive is found, and one that only a device shows as well.
+A kernel for "cuda" runs under the sanitizer, and then on the device too where there is one. So a mistake that the
+device happens to forgive is found, and one that only a device shows as well.
 """
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -21,6 +21,7 @@ class Result:
     """What happened on one case: wrong outputs, inputs that the kernel changed, or an exception; none if right.
 
     place: where it ran: "cpu", "sanitizer" or "device".
+    remarks: what the sanitizer says of a kernel without faulting it (sanitizer.Finding).
     """
 
     case: Case
@@ -29,6 +30,7 @@ class Result:
     changed_inputs: list[str]
     exception: Exception | None = None
     place: str = "cpu"
+    remarks: tuple = ()
 
     @property
     def passed(self) -> bool:
@@ -51,15 +53,18 @@ def run_cases(kernel: Kernel, cases: Iterable[Case]) -> Iterator[Result]:
     """
     contexts = places(kernel.device)
     for case in cases:
+        remarks = ()
         for place, context in contexts.items():
-            with context():
-                result = _run_case(kernel, case, place)
+            with context() as report:
+                result = run_case(kernel, case, place)
+            remarks += () if report is None else tuple(report.remarks)
             if not result.passed:
                 break
-        yield result
+        yield replace(result, remarks=remarks)
 
 
-def _run_case(kernel, case, place) -> Result:
+def run_case(kernel: Kernel, case: Case, place: str = "") -> Result:
+    """Run `kernel` on one case, where kernels of its device run now, and compare. place: what the result is to say."""
     operator = operators.get(kernel.operator)
     outputs = empty_outputs(operator, case.inputs)
     inputs = {n: v.copy() if isinstance(v, np.ndarray) else v for n, v in case.inputs.items()}

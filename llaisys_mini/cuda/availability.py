@@ -73,7 +73,8 @@ def driver() -> Part:
         return Part(
             name,
             state,
-            f"the NVIDIA driver is too old: it is {state.split(',')[0]}, but the installed packages are for CUDA {needed}",
+            f"the NVIDIA driver is too old: it is {state.partition(',')[0]}, "
+            f"but the installed packages are for CUDA {needed}",
             f"update the driver{f' to release {release} or newer' if release else ''}, "
             f"or install the packages for CUDA {version.value // 1000}: "
             f"pip install 'numba-cuda[cu{version.value // 1000}]'",

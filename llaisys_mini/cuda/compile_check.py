@@ -115,9 +115,9 @@ def builds_of(
 ) -> list[Build]:
     """Builds of every CUDA kernel that `kernel` (a kernels.registry.Kernel) launches on `cases`.
 
-    cases: default: its operator's public ones, of the storages named. The launches are recorded, not run; one that differs
-    from another in sizes only is built once. A module whose kernels need a newer architecture than the oldest says so as
-    LOWEST_ARCHITECTURE, and is not built for older ones.
+    cases: default: its operator's public ones, of the storages named. The launches are recorded, not run; one that
+    differs from another in sizes only is built once. A module whose kernels need a newer architecture than the oldest
+    says so as LOWEST_ARCHITECTURE, and is not built for older ones.
     Raises KernelError as `build` does.
     """
     from llaisys_mini import cuda, operators

@@ -41,9 +41,11 @@ class CudaKernel:
         """Numba's compiled form of this function, made when it is first asked for. Needs numba-cuda."""
         if self._dispatcher is None:
             from numba import cuda
+            from numba.cuda.core import config
 
             import llaisys_mini.cuda.widen  # noqa: F401 - Numba learns it
 
+            config.CUDA_LOW_OCCUPANCY_WARNINGS = 0  # small grids are what a decoder has
             extensions = {} if self.is_device else {"extensions": [_NoneAsArgument()]}
             self._dispatcher = cuda.jit(device=self.is_device, **extensions, **self.options)(for_device(self.py_func))
         return self._dispatcher
@@ -152,8 +154,9 @@ class _NoneAsArgument:
 class Primitive:
     """One operation with two bodies: see `primitive`."""
 
-    def __init__(self, body: Callable, build: Callable):
+    def __init__(self, body: Callable, build: Callable, aligned: int):
         self.body = CudaKernel(body, device=True, options={})
+        self.aligned = aligned
         self._build = build
         self._built = None
         self.__name__ = body.__name__
@@ -167,7 +170,7 @@ class Primitive:
         return self._built
 
 
-def primitive(build: Callable) -> Callable:
+def primitive(build: Callable, aligned: int = 1) -> Callable:
     """For what only PTX can say (vector loads, tensor cores): an operation with a second body for the sanitizer.
 
         def vector_load(): ...  # makes and returns Numba's @intrinsic; imports numba.cuda itself
@@ -177,8 +180,10 @@ def primitive(build: Callable) -> Callable:
             return x[i], x[i + 1], x[i + 2], x[i + 3]
 
     The body is a device function that does the same with the words the sanitizer knows; a device runs `build()`.
+    aligned: bytes. If more than 1, the first two arguments are an array of one dimension and an index; that many bytes
+    from there are one access, and their address must be a multiple, or a device stops with "misaligned address".
     """
-    return lambda body: Primitive(body, build)
+    return lambda body: Primitive(body, build, aligned)
 
 
 def for_device(function: Callable) -> Callable:

@@ -1,6 +1,7 @@
 """Where kernels run, and the memory they work on. The one place that decides what "cuda" means on this machine."""
 
 import ctypes
+import math
 import os
 import sys
 from functools import cache
@@ -111,9 +112,10 @@ def to_device(array: np.ndarray):
 def device_array(shape, dtype=np.float32):
     """An array for kernels, its elements not set. Under the sanitizer, reading one before it is written is found."""
     if target() == DEVICE:
-        from numba import cuda
+        from llaisys_mini.cuda import memory  # which keeps what was freed: launchers ask for the same sizes again
 
-        return cuda.device_array(shape, dtype)
+        sizes, dtype = tuple(np.atleast_1d(shape).tolist()), np.dtype(dtype)
+        return memory.array(memory.allocate(math.prod(sizes) * dtype.itemsize), 0, sizes, dtype)
     from llaisys_mini.cuda.sanitizer.unwritten import registry
 
     array = np.full(shape, np.nan if np.dtype(dtype).kind == "f" else np.iinfo(dtype).max, dtype)

@@ -14,6 +14,17 @@ from llaisys_mini import cuda
 from llaisys_mini.widen import widen
 
 
+def are_aligned(*arrays) -> bool:
+    """Whether each of the arrays that a launcher was given starts at a multiple of 16 bytes."""
+    return all(_start(array) % 16 == 0 for array in arrays)
+
+
+def _start(array) -> int:
+    if hasattr(array, "__cuda_array_interface__"):
+        return array.__cuda_array_interface__["data"][0]
+    return array.__array_interface__["data"][0]
+
+
 def _load4(instructions: str):
     """A builder of load4: `instructions` loads $0..$3 from the address $4."""
 

@@ -1,4 +1,4 @@
-"""What the compiler makes of kernels, without a GPU: float64 and spills are found, and the course's kernels have none."""
+"""What the compiler makes of kernels, without a GPU: float64 and spills are found; the course's kernels have none."""
 
 import shutil
 import subprocess
@@ -102,7 +102,7 @@ def test_what_does_not_compile_is_said_in_the_compilers_words():
     def wrong(x, out):
         out[0] = x.no_such_attribute
 
-    with pytest.raises(KernelError, match="wrong does not compile for sm_90: .*no_such_attribute"):
+    with pytest.raises(KernelError, match=r"wrong does not compile for sm_90: .*no_such_attribute"):
         compile_check.build(wrong, (X, X), threads=32)
 
 
@@ -110,7 +110,7 @@ def test_without_the_compiler_one_sentence(monkeypatch):
     missing = availability.Part("numba-cuda", "absent", "numba-cuda is not installed", "pip install it")
     monkeypatch.setattr(availability, "numba_cuda", lambda: missing)
     assert compile_check.unavailable() == "not run: numba-cuda is not installed"
-    with pytest.raises(KernelError, match="^not run: numba-cuda is not installed$"):
+    with pytest.raises(KernelError, match=r"^not run: numba-cuda is not installed$"):
         compile_check.build(clean, (X, 3, X), threads=128)
 
 

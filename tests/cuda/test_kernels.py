@@ -1,4 +1,4 @@
-"""The course's CUDA kernels are right on every case and storage, and the sanitizer finds nothing in any thread order."""
+"""The course's CUDA kernels are right on every case and storage; the sanitizer finds nothing in any thread order."""
 
 import inspect
 
@@ -67,6 +67,17 @@ def test_what_the_sanitizer_finds_stands_in_the_diagnosis(tmp_path, monkeypatch)
     assert f"add_kernel, line {line}: out of bounds" in str(caught.value)
 
 
+def test_a_right_kernel_with_float64_gets_a_remark(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("LLAISYS_MINI_STUDENT_DIR", str(tmp_path))
+    path = tmp_path / "cuda" / "add.py"
+    path.parent.mkdir()
+    path.write_text(solutions_set().path("add", "cuda").read_text().replace("x[i] + y[i]", "x[i] + y[i] * 1.0"))
+    check("add", device="cuda")
+    printed = " ".join(capsys.readouterr().out.split())
+    assert printed.count("remark: add_kernel, line") == 1
+    assert "accidental float64" in printed
+
+
 def test_right_is_said_with_what_was_run(capsys, tmp_path, monkeypatch):
     if cuda.is_available():
         pytest.skip("there is a device")
@@ -74,6 +85,15 @@ def test_right_is_said_with_what_was_run(capsys, tmp_path, monkeypatch):
     printed = " ".join(capsys.readouterr().out.split())
     assert "relu on cuda: right on all cases" in printed
     assert "sanitizer: no findings; on a device: not run (" in printed
+
+
+@pytest.mark.parametrize("name", ["add", "swiglu"])
+def test_views_that_begin_anywhere_are_read_right_by_expert_kernels(name):
+    values = np.random.default_rng(0).normal(size=(2, 2001)).astype(np.float32)
+    outs = np.full(2001, np.nan, np.float32)[1:]
+    from_set("expert", name, "cuda").function(values[0, 1:], values[1, 1:], outs)
+    expected = operators.get(name).reference(*values[:, 1:].astype(float))
+    np.testing.assert_allclose(outs, expected, rtol=1e-5, atol=1e-6)
 
 
 def test_a_head_too_wide_is_refused_in_one_sentence():

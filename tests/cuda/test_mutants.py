@@ -2,9 +2,9 @@
 
 import pytest
 
-from llaisys_mini.cuda.sanitizer import ORDERS
+from llaisys_mini.cuda.sanitizer import ORDERS, SanitizerError
 from tests.cuda.mutants.catalogue import MUTANTS, WRONG
-from tests.cuda.mutants.running import NAMES, in_simulator, sanitized, source_of
+from tests.cuda.mutants.running import NAMES, in_simulator, launch, sanitized, source_of
 
 
 @pytest.mark.parametrize("order", ORDERS)
@@ -23,6 +23,13 @@ def test_mutants_are_found(mutant, order):
         assert not outcome.is_right
     else:
         assert mutant.kind in outcome.kinds, outcome.messages
+
+
+def test_launching_by_name():
+    assert launch("add")
+    assert not launch("add: last block missing")
+    with pytest.raises(SanitizerError, match="out of bounds"):
+        launch("add: guard dropped")
 
 
 def test_there_are_enough_of_them():

@@ -7,6 +7,8 @@ the *degree* of a request is the largest number of different words in one bank. 
 "Coalesced Access to Global Memory" and "Shared Memory and Memory Banks".)
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,7 +55,10 @@ class Traffic:
 
 @dataclass(frozen=True)
 class Access:
-    """One execution of an access. threads: numbers in the grid; elements: positions in the array, one per thread."""
+    """One execution of an access by the threads of several blocks.
+
+    threads: numbers in the grid; elements: positions in the array, one per thread; itemsize: bytes of an element.
+    """
 
     kernel: str
     line: int
@@ -61,6 +66,8 @@ class Access:
     array: str
     shape: tuple[int, ...]
     operation: str
+    itemsize: int
+    threads_per_block: int
     threads: np.ndarray
     elements: np.ndarray
 
@@ -72,69 +79,88 @@ class Counters:
         self.traces = traces
         self.traffic: dict[tuple, Traffic] = {}
         self.accesses: list[Access] = []
+        self._parts: dict | None = None  # of an access that is being collected
 
     def note(self, memory, at: np.ndarray, active, site, operation: str) -> None:
         """Count one execution of an access: positions `at` in memory's cells, one per active lane."""
         if memory.space == "local" or not at.size:
             return
-        crew = memory.machine.crew
         if self.traces:
-            part = len(memory.cells) // crew.blocks if memory.space == "shared" else len(memory.cells)
-            self.accesses.append(
-                Access(
-                    memory.machine.kernel.__name__,
-                    site.line,
-                    memory.space,
-                    memory.name,
-                    memory.shape,
-                    operation,
-                    active.select(crew.thread),
-                    at % part if memory.space == "shared" else at,
-                )
+            self._trace(memory, at, active, site, operation)
+        if self._parts is not None:
+            self._parts.setdefault((memory, operation), []).append((at, active, site))
+        else:
+            self._count(memory, operation, [(at, active, site)])
+
+    @contextmanager
+    def one_access(self, caller) -> Iterator[None]:
+        """The accesses of this context are one, at the place `caller`: a vector load is one request of each warp."""
+        self._parts = {}
+        try:
+            yield
+        finally:
+            parts, self._parts = self._parts, None
+            for (memory, operation), accesses in parts.items():
+                self._count(memory, operation, [(at, active, caller) for at, active, _ in accesses])
+
+    def _trace(self, memory, at, active, site, operation):
+        crew = memory.machine.crew
+        part = len(memory.cells) // crew.blocks if memory.space == "shared" else len(memory.cells)
+        self.accesses.append(
+            Access(
+                memory.machine.kernel.__name__,
+                site.line,
+                memory.space,
+                memory.name,
+                memory.shape,
+                operation,
+                memory.cells.itemsize,
+                crew.launch.threads_per_block,
+                active.select(crew.thread),
+                at % part if memory.space == "shared" else at,
             )
-        itemsize = memory.cells.itemsize
+        )
+
+    def _count(self, memory, operation, accesses):
+        """accesses: (positions, lanes, site) of all parts of one access."""
+        first, active, site = accesses[0]
+        itemsize, crew = memory.cells.itemsize, memory.machine.crew
         key = (memory.machine.kernel.__name__, site.function.__name__, site.line, memory.space, memory.name, operation)
         traffic = self.traffic.get(key)
         if traffic is None:
             traffic = Traffic(site.function.__name__, site.line, memory.space, memory.name, operation, itemsize)
             self.traffic[key] = traffic
         traffic.requests += active.warp_count
-        traffic.accesses += len(at)
-        warp = active.select(crew.warp)
+        traffic.accesses += len(first)
+        at = np.concatenate([at for at, _, _ in accesses])
+        warp = np.concatenate([lanes.select(crew.warp) for _, lanes, _ in accesses])
         if memory.space == "global":
             place = at * itemsize + memory.address
             sectors, lowest = place // SECTOR_BYTES, int(place.min()) // SECTOR_BYTES
             span = int(place.max()) // SECTOR_BYTES - lowest + 1
-            traffic.sectors += _distinct(warp * span + (sectors - lowest))
-            counts = np.bincount(_values(warp * len(memory.cells) + at) // len(memory.cells))
+            traffic.sectors += len(_distinct(warp * span + (sectors - lowest)))
+            counts = np.bincount(_distinct(warp * len(memory.cells) + at) // len(memory.cells))
             traffic.ideal_sectors += int((-(-counts * itemsize // SECTOR_BYTES)).sum())
         else:
-            self._note_banks(traffic, memory, at, warp, active, itemsize)
+            lane = np.concatenate([lanes.select(crew.lane) for _, lanes, _ in accesses])
+            self._count_banks(traffic, memory, at, warp, lane, itemsize, len(accesses))
 
-    def _note_banks(self, traffic, memory, at, warp, active, itemsize):
-        crew = memory.machine.crew
-        if itemsize == 8:  # 64-bit words are served half a warp at a time
-            warp = warp * 2 + active.select(crew.lane) // (WARP // 2)
-        part = len(memory.cells) // crew.blocks
+    def _count_banks(self, traffic, memory, at, warp, lane, itemsize, parts):
+        # 8 bytes per lane are served half a warp at a time, 16 bytes a quarter
+        turns = max(1, itemsize * parts // BANK_BYTES)
+        part = len(memory.cells) // memory.machine.crew.blocks
         words = (at % part) * itemsize // BANK_BYTES
         span = part * itemsize // BANK_BYTES + 1
-        distinct = _values(warp * span + words)
+        distinct = _distinct((warp * turns + lane // (WARP // turns)) * span + words)
         degrees = np.bincount(distinct // span * BANKS + distinct % span % BANKS)
-        degrees = np.pad(degrees, (0, -len(degrees) % BANKS)).reshape(-1, BANKS).max(axis=1)
-        if itemsize == 8:
-            degrees = np.pad(degrees, (0, len(degrees) % 2)).reshape(-1, 2).max(axis=1)
+        degrees = np.pad(degrees, (0, -len(degrees) % (BANKS * turns))).reshape(-1, turns * BANKS).max(axis=1)
         traffic.degree_sum += int(degrees.sum())
         traffic.worst_degree = max(traffic.worst_degree, int(degrees.max()))
 
 
-def _values(keys: np.ndarray) -> np.ndarray:
+def _distinct(keys: np.ndarray) -> np.ndarray:
     """The distinct values, sorted."""
     keys = np.sort(keys)
     first = np.ones(len(keys), bool)
     np.not_equal(keys[1:], keys[:-1], out=first[1:])
     return keys[first]
-
-
-def _distinct(keys):
-    keys = np.sort(keys)
-    return 1 + int(np.count_nonzero(keys[1:] != keys[:-1]))

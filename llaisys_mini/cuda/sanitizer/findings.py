@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from llaisys_mini.errors import KernelError
 
 OUT_OF_BOUNDS = "out of bounds"
+MISALIGNED = "misaligned address"
 UNWRITTEN = "unwritten memory"
 RACE = "data race"
 BARRIER = "divergent barrier"
@@ -14,7 +15,7 @@ RUNAWAY = "runaway loop"
 LIMIT = "hardware limit"
 READ_ONLY = "write to an input"
 DIVISION = "division by zero"
-KINDS = (OUT_OF_BOUNDS, UNWRITTEN, RACE, BARRIER, WARP, RUNAWAY, LIMIT, READ_ONLY, DIVISION)
+KINDS = (OUT_OF_BOUNDS, MISALIGNED, UNWRITTEN, RACE, BARRIER, WARP, RUNAWAY, LIMIT, READ_ONLY, DIVISION)
 """Kinds of findings: each makes a kernel wrong."""
 
 FLOAT64 = "accidental float64"

@@ -38,9 +38,9 @@ class Loop:
 
 
 class Frame:
-    """variables by name; active: the lanes executing now."""
+    """variables by name; active: the lanes executing now; partial: variables that only some lanes have, and which."""
 
-    __slots__ = ("active", "loops", "machine", "regions", "returned", "variables")
+    __slots__ = ("active", "loops", "machine", "partial", "regions", "returned", "variables")
 
     def __init__(self, machine, variables: dict[str, object], active: Active):
         self.machine = machine
@@ -49,14 +49,28 @@ class Frame:
         self.regions = [Region(active.size)]
         self.loops: list[Loop] = []
         self.returned: list[tuple[Active, object]] = []
+        self.partial: dict[str, np.ndarray] = {}
 
     def assign(self, name: str, value) -> None:
         region = self.regions[-1]
         old = self.variables.get(name, MISSING)
         region.saved.setdefault(name, old)
-        if old is not MISSING and self.active.size != region.size:
-            value = merged(self.active.bits, value, old)
+        if self.active.size != region.size:
+            if old is MISSING:
+                self.partial[name] = self.active.bits
+            else:
+                value = merged(self.active.bits, value, old)
+        if name in self.partial:
+            self.partial[name] = self.partial[name] | self.active.bits
         self.variables[name] = value
+
+    def lanes_without(self, name: str) -> np.ndarray | None:
+        """Which active lanes have no value of a variable that others have; None if all have one."""
+        defined = self.partial.get(name)
+        if defined is None:
+            return None
+        without = self.active.bits & ~defined
+        return without if without.any() else None
 
     def split(self, condition: np.ndarray, body, orelse) -> None:
         """Run `body` for the lanes where condition holds, then `orelse` for the others."""
@@ -83,7 +97,9 @@ class Frame:
         outer = self.regions[-1]
         for name, old in region.saved.items():
             outer.saved.setdefault(name, old)
-            if old is not MISSING:
+            if old is MISSING:
+                self.partial.setdefault(name, lanes.bits)
+            else:
                 self.variables[name] = merged(lanes.bits, self.variables[name], old)
         return self.active
 

@@ -44,6 +44,7 @@ class Machine:
         self.loop_limit = session.loop_limit
         self.line, self.function = kernel.py_func.__code__.co_firstlineno, kernel  # where the threads are
         self.found: dict[tuple, Finding] = {}
+        self.caller: Site | None = None  # of the primitive that is being executed: what it does is said of its caller
         self.clocks = WarpClocks(self) if program.uses_syncwarp else NoClocks()
         self.crew: Crew | None = None
         self._phases = 0
@@ -143,6 +144,7 @@ class Machine:
 
     def report(self, kind: str, where, message: str, thread: str = "") -> None:
         """Note a finding. where: a Site or a line number. The same kind on the same line is counted, not repeated."""
+        where = self.caller or where
         line = where if isinstance(where, int) else where.line
         function = self.function if isinstance(where, int) else where.function
         key = (kind, line, function.__name__)

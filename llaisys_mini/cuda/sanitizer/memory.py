@@ -49,7 +49,7 @@ class Memory:
         self.shape = tuple(shape)
         self.start = start
         self.is_watched = is_watched
-        self.address = 0  # of the first element, in bytes, for counting sectors
+        self.address = 0  # of the first element within its allocation, in bytes, for counting sectors
         self.written: np.ndarray | None = None  # None: all was written by the host, and the kernel only reads
         self.readers: tuple[np.ndarray, np.ndarray] | None = None
         self.atomic: np.ndarray | None = None

@@ -161,6 +161,13 @@ def _address(array):
     return array.__array_interface__["data"][0]
 
 
+def _whole(array):
+    """The array that `array` is a part of."""
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return array
+
+
 def _end(array):
     last = sum((length - 1) * stride for length, stride in zip(array.shape, array.strides, strict=True))
     return _address(array) + (last + array.itemsize if array.size else 0)
@@ -193,7 +200,7 @@ def _memory(machine, program, group):
     count = (end - start) // lowest.itemsize
     cells = np.lib.stride_tricks.as_strided(lowest, (count,), (lowest.itemsize,), writeable=writeable)
     memory = Memory(machine, "/".join(names), "global", cells, lowest.shape, is_watched=is_written)
-    memory.address = start
+    memory.address = start - _address(_whole(lowest))  # a device allocates at multiples of 256 bytes, NumPy does not
     unset = registry.unset(start, end, lowest.itemsize)
     if is_written or unset is not None:
         memory.watch(unset if unset is not None else False)

@@ -78,6 +78,23 @@ class View:
                 memory.cells[position] = combine(old[lane], *(v[lane] for v in values))
         return active.expand(old)
 
+    def check_aligned(self, index, aligned: int, active: Active, site) -> None:
+        """Report lanes for which the address of `view[index]` is no multiple of `aligned` bytes."""
+        memory = self.memory
+        place = memory.address + np.asarray(self.offset + index * self.strides[0]) * self.dtype.itemsize
+        wrong = active.select(np.broadcast_to(place % aligned != 0, active.crew.size))
+        if wrong.any():
+            where = int(np.argmax(wrong))
+            thread = memory.machine.launch.thread_name(active.select(memory.machine.crew.thread)[where])
+            first = active.select(np.broadcast_to(index, active.crew.size))[where]
+            memory.machine.report(
+                findings.MISALIGNED,
+                site,
+                f"{thread} accesses {aligned} bytes at once from {memory.name}[{first}], "
+                f"whose address is no multiple of {aligned}",
+                thread,
+            )
+
     def _target(self, index, value, active, site):
         """(positions, the lanes that are in bounds, their values) of a write."""
         index = index if type(index) is tuple else (index,)

@@ -33,15 +33,17 @@ def main() -> None:
             "# Broken kernels: what is found",
             "",
             f"{len(MUTANTS)} mutants of {len(NAMES)} correct kernels, each with one thing broken "
-            "(tests/cuda/mutants/catalogue.py). Written by `python -m tests.cuda.mutants`. The mutants and the sanitizer "
-            "were written by the same people, so the sample flatters it.",
+            "(tests/cuda/mutants/catalogue.py). Written by `python -m tests.cuda.mutants`. The mutants and the "
+            "sanitizer come from the same hands, so the sample flatters it.",
             "",
             f"- **The sanitizer** names the fault of {named}, with its line, thread and block, in {here:.0f} s; "
             f"{by_numbers} more give wrong numbers, which comparing the result shows; "
             f"{len(MUTANTS) - named - by_numbers} are missed.",
-            f"- **Numba's simulator** (same kernels, same inputs, same run; {there:.0f} s) stays silent and right in {silent}, "
-            + ", ".join(f"{verdict}: {count}" for verdict, count in verdicts.most_common())
-            + ". What it finds depends on the order in which its threads happen to run.",
+            f"- **Numba's simulator** (same kernels, same inputs, same run; {there:.0f} s) gives the right numbers and "
+            f"says nothing in {silent}; the rest is "
+            + ", ".join(f"{verdict} {count}" for verdict, count in verdicts.most_common())
+            + ". It has no warp operations (cannot run), and what it finds of a race depends on how its threads happen "
+            "to run.",
             "",
             "| kernel | what is broken | the sanitizer finds | first on the line | Numba's simulator |",
             "|---|---|---|---|---|",

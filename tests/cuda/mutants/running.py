@@ -14,7 +14,7 @@ import numpy as np
 
 from llaisys_mini import cuda
 from llaisys_mini.errors import KernelError
-from tests.cuda.mutants.catalogue import Mutant
+from tests.cuda.mutants.catalogue import MUTANTS, Mutant
 
 PROGRAMS = Path(__file__).with_name("programs")
 NAMES = sorted(path.stem for path in PROGRAMS.glob("*.py"))
@@ -71,6 +71,23 @@ def sanitized(source: str, filename: str, order: str = "forward") -> Outcome:
     return Outcome(
         [f.kind for f in found], [f.source for f in found], is_right(names, arrays, before), list(map(str, found))
     )
+
+
+def launch(name: str) -> bool:
+    """Launch a program ("add") or a mutant ("add: guard dropped") where kernels run now. Returns whether it was right.
+
+    For tools that watch a process from outside, such as compute-sanitizer.
+    """
+    program, _, what = name.partition(": ")
+    source = source_of(program)
+    if what:
+        (mutant,) = [mutant for mutant in MUTANTS if (mutant.program, mutant.name) == (program, what)]
+        source = mutant.applied(source)
+    names = namespace(source, f"<{name}>")
+    arrays, before = inputs(names)
+    names["launch"](**arrays)
+    cuda.synchronize()
+    return is_right(names, arrays, before)
 
 
 # ---- Numba's simulator -----------------------------------------------------------------------------------------------

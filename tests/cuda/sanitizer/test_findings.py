@@ -88,6 +88,33 @@ def test_a_view_ends_where_its_row_ends():
     assert "thread 31 of block 0" in finding.message
 
 
+def never_built():
+    raise AssertionError("the sanitizer runs the body")
+
+
+@cuda.primitive(never_built, aligned=16)
+def load4(x, i):
+    return x[i], x[i + 1], x[i + 2], x[i + 3]
+
+
+@cuda.jit
+def sums_fours(x, start, out):
+    i = cuda.grid(1)
+    a, b, c, d = load4(x, start + 4 * i)  # here
+    out[i] = a + b + c + d
+
+
+def test_vector_loads_are_aligned():
+    x, out = np.arange(132, dtype=np.float32), zeros(32)
+    assert not report_of(sums_fours, 1, 32, x, 0, out).findings
+    np.testing.assert_array_equal(out, x[:128].reshape(-1, 4).sum(axis=1))
+    report = report_of(sums_fours, 1, 32, x, 8, out)
+    assert "reads x[132]" in the_finding(report, findings.OUT_OF_BOUNDS, sums_fours).message
+    for array, start in ((x, 1), (x[1:], 0)):
+        finding = the_finding(report_of(sums_fours, 1, 32, array, start, out), findings.MISALIGNED, sums_fours)
+        assert "thread 0 of block 0 accesses 16 bytes at once" in finding.message
+
+
 # ---- memory nobody wrote -------------------------------------------------------------------------------------------
 
 
@@ -148,6 +175,55 @@ def local_sums(out):
 def test_local_memory_starts_unwritten():
     finding = the_finding(report_of(local_sums, 1, 32, zeros()), findings.UNWRITTEN, local_sums)
     assert "reads sums[3]" in finding.message
+
+
+@cuda.jit
+def half_set(x, out):
+    t = cuda.threadIdx.x
+    if t < 16:
+        value = x[t]
+    else:
+        if t < 24:
+            value = np.float32(0)
+    out[t] = value  # here
+
+
+@cuda.jit
+def set_on_all_ways(x, out):
+    t = cuda.threadIdx.x
+    if t > 60:
+        return
+    if t < 16:
+        value = x[t]
+        twice = value + value
+    else:
+        value = np.float32(0)
+    for k in range(t % 3, 3):
+        last = k
+    if t < 16:
+        value += twice
+    out[t] = value + np.float32(last)
+
+
+def test_a_variable_without_a_value():
+    finding = the_finding(report_of(half_set, 1, 32, zeros(), zeros()), findings.UNWRITTEN, half_set)
+    assert "thread 24 of block 0 reads the variable value" in finding.message
+    for order in ORDERS:
+        assert not report_of(set_on_all_ways, 1, 64, zeros(), zeros(), order=order).findings
+
+
+@cuda.jit
+def writes_through_names(x, y, out):
+    first, second = x[cuda.blockIdx.x], y[cuda.blockIdx.x]
+    first[cuda.threadIdx.x] = np.float32(1)
+    row = out[cuda.blockIdx.x] if cuda.gridDim.x > 1 else out[0]
+    row[cuda.threadIdx.x] = second[cuda.threadIdx.x]
+
+
+def test_writing_through_a_view_with_a_name_of_its_own():
+    x, y, out = zeros((2, 32)), zeros((2, 32)) + 5, zeros((2, 32))
+    assert not report_of(writes_through_names, 2, 32, x, y, out, outputs=[x, out]).findings
+    assert x.min() == 1 and out.min() == 5
 
 
 # ---- races ---------------------------------------------------------------------------------------------------------

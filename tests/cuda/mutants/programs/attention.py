@@ -7,11 +7,12 @@ import numpy as np
 from llaisys_mini import cuda
 
 THREADS = 32
+FLOAT32 = np.dtype(np.float32)  # Numba's simulator takes no np.float32 for dynamic memory
 
 
 @cuda.jit
 def attention(q, k, v, scale, out):
-    scores = cuda.shared.array(0, np.float32)
+    scores = cuda.shared.array(0, FLOAT32)
     head, t = cuda.blockIdx.x, cuda.threadIdx.x
     length, width = k.shape[0], q.shape[1]
     group = q.shape[0] // k.shape[1]
