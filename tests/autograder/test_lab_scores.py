@@ -55,7 +55,7 @@ def scores(name, tmp_path, solved=None):
         if "llaisys_mini" in cell.metadata and solved is not None and cell.id not in solved:
             cell.source = blank[cell.id]
     run = nbformat.from_dict(notebook)
-    client = NotebookClient(run, timeout=120, allow_errors=True, resources={"metadata": {"path": str(tmp_path)}})
+    client = NotebookClient(run, timeout=600, allow_errors=True, resources={"metadata": {"path": str(tmp_path)}})
     environment = {"LLAISYS_MINI_STUDENT_DIR": str(tmp_path / "student"), "LLAISYS_MINI_SUBMITTING": "1"}
     client.execute(env=os.environ | environment)
     return {
