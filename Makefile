@@ -13,7 +13,7 @@ VERSION_FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help generate chat lab grade bench gpu test test-quick clean
+.PHONY: help generate chat lab labs grade bench gpu test test-quick clean
 
 help:
 	@echo 'llaisys_mini: from one neuron to a Qwen decoder that speaks, one operator at a time'
@@ -34,6 +34,9 @@ chat: .venv/.with-run ## talk with a model
 lab: .venv/.with-notebooks ## open JupyterLab in this folder
 	@PATH="$$PWD/$(BIN):$$PATH" $(BIN)/python -m jupyterlab $(ARGS)
 
+labs: .venv/.with-notebooks,grading ## make labs/ from solutions/labs (instructors)
+	@$(BIN)/python -m autograder.labs
+
 grade: $(if $(wildcard autograder/__main__.py),.venv/.with-grading) ## grade a class (not there yet)
 	@$(call run-if-there,autograder,The autograder is not there yet.)
 
@@ -42,7 +45,7 @@ bench: .venv/.with-bench,parity ## measure all kernels against NumPy and torch, 
 
 # A CUDA image brings its own Python with the packages: that one is used as it is where it has them.
 GPU_NEEDS := import ml_dtypes, numba, numba_cuda, numpy, rich
-gpu: ## check and time the CUDA kernels on this machine's GPU; without one, what needs none
+gpu: ## check and time the CUDA kernels on a GPU; without one, what needs none
 	@chosen=; for candidate in $(if $(PYTHON),"$(PYTHON)",$(BIN)/python python3); do \
 	    if "$$candidate" -c '$(GPU_NEEDS)' 2>/dev/null; then chosen=$$candidate; break; fi; \
 	done; \
@@ -68,6 +71,7 @@ run-if-there = if [ -f $1/__main__.py ]; then $(BIN)/python -m $1 $(ARGS); else 
 takes-run := about a minute
 takes-notebooks := about two minutes
 takes-grading := about two minutes
+takes-notebooks,grading := about three minutes
 takes-cuda := about two minutes
 takes-test := about a minute
 takes-bench,parity := several minutes: torch is large

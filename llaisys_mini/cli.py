@@ -1,4 +1,4 @@
-"""The command line: generate, chat, quantize, check, progress, doctor.
+"""The command line: generate, chat, quantize, check, progress, submit, doctor.
 
 Errors a user can cause end with one sentence on stderr and exit code 2; a check that finds a kernel wrong ends with its
 diagnosis and exit code 1. Heavy imports wait until a command needs them.
@@ -189,6 +189,16 @@ def progress(speed):
     from llaisys_mini.progress import print_progress
 
     print_progress(speed)
+
+
+@main.command()
+@click.argument("lab")
+@click.option("--name", default=None, help="Your name in the course. Default: the login name.")
+def submit(lab, name):
+    """Run LAB (such as 04_softmax) from the beginning, say what would be scored, and hand it in."""
+    from llaisys_mini.submission import submit as hand_in
+
+    hand_in(lab, name)
 
 
 @main.command()

@@ -16,6 +16,7 @@ from llaisys_mini import operators as ops
 from llaisys_mini.checkpoint import Checkpoint
 from llaisys_mini.errors import DeviceError, GenerationError
 from llaisys_mini.hub import find_model
+from llaisys_mini.kernels.choice import choose_views
 from llaisys_mini.models.cache import Cache
 from llaisys_mini.models.config import ModelConfig
 from llaisys_mini.models.decoder import Decoder
@@ -132,6 +133,7 @@ def load_model(path_or_id: str | Path = "mini", dtype: str = "auto", device: str
     if dtype not in names:
         raise GenerationError(f"dtype {dtype!r} is not one of {', '.join(names)}")
     _require_device(device)
+    choose_views()
     folder = find_model(path_or_id)
     config = ModelConfig.from_folder(folder)
     checkpoint = Checkpoint.open(folder)

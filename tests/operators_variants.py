@@ -215,6 +215,10 @@ def gelu_by_erfc(x):
     return (x * F(0.5) * np.vectorize(math.erfc)(-x * F(math.sqrt(0.5)))).astype(F)
 
 
+def sign_by_comparison(x):
+    return 2 * (x >= 0).astype(F) - 1
+
+
 def relu_masked(x):
     return x * (x > 0)
 

@@ -4,59 +4,84 @@ Prints a table of cases. On the first failure it says where the output is wrong 
 of the wrong places, names what was never written, and recognises well-known mistakes. Then it raises.
 """
 
+from pathlib import Path
+
 import numpy as np
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from llaisys_mini import operators
+from llaisys_mini import exercises, operators
+from llaisys_mini.checks import compile_errors
 from llaisys_mini.checks.compare import Difference, case_shapes, recognise
+from llaisys_mini.checks.exercises import check_exercise
 from llaisys_mini.checks.run import Result, run_cases
+from llaisys_mini.console import console
 from llaisys_mini.contract import Operator
 from llaisys_mini.errors import CheckFailed, KernelError
-from llaisys_mini.kernels import choice, verdicts
+from llaisys_mini.kernels import choice, earlier, verdicts
 from llaisys_mini.kernels.sets import NAMES, STUDENT
 
 
 def check(
-    operator: str, device: str = "cpu", kernel_set: str = STUDENT, storages: tuple[str, ...] | None = None
+    operator: str,
+    device: str = "cpu",
+    kernel_set: str = STUDENT,
+    storages: tuple[str, ...] | None = None,
+    seed: int = 0,
 ) -> None:
-    """Check a kernel of `operator` on the public cases, float32 storage first; print a table.
+    """Check a kernel of `operator`, float32 storage first, or the answer to an exercise of that name; print a table.
 
     storages: names of the storage dtypes to check, by default all that the operator's contract allows. A kernel that
     reads float32 only passes for float32, and is then used for float32 models.
+    seed: of the cases. 0 gives the public ones, and only they decide whether a learner's kernel is used from then on.
     Raises CheckFailed with the diagnosis of the first failure, KernelError if there is no such kernel.
     """
-    contract = operators.get(operator)
     if kernel_set not in NAMES:
         raise KernelError(f"there is no kernel set {kernel_set!r}; choose among {', '.join(NAMES)}")
+    if operator in exercises.names:
+        return check_exercise(operator, kernel_set, seed)
+    contract = operators.get(operator)
     kernel = choice.from_set(kernel_set, operator, device)
-    console = Console()
+    printer = console()
     passed, failure, remarks = [], None, {}
     for storage in storages or contract.storages:
-        results = list(run_cases(kernel, contract.make_cases(storages=(storage,))))
+        results = list(run_cases(kernel, contract.make_cases(seed, (storage,))))
         failed = next((result for result in results if not result.passed), None)
+        if failed is not None and isinstance(failed.exception, NotImplementedError):
+            raise CheckFailed(
+                f"{operator} is not written yet: the cell with the kernel still raises ({failed.exception})"
+            )
         for remark in (remark for result in results for remark in result.remarks):
             remarks.setdefault((remark.kind, remark.file, remark.line), remark)
-        if storage == "float32" or failed is None:
-            console.print(_table(contract, device, results, storage))
+        if _compiles(failed) and (storage == "float32" or failed is None):
+            printer.print(_table(contract, device, results, storage))
         if failed is None:
             passed.append(storage)
         elif storage == "float32":
             failure = failed
             break
         else:  # a float32 kernel is a fine first kernel: say what it cannot do yet, and let it pass
-            console.print(f"{operator}: float32 passes; {storage} storage does not yet: {_one_line(contract, failed)}")
+            printer.print(f"{operator}: float32 passes; {storage} storage does not yet: {_one_line(contract, failed)}")
     if passed and set(passed) != set(storages or contract.storages):
-        console.print("To read every storage, wrap each weight: widen(weight[i]), from llaisys_mini.widen import widen")
-    if kernel_set == STUDENT:
+        printer.print("To read every storage, wrap each weight: widen(weight[i]), from llaisys_mini.widen import widen")
+    if kernel_set == STUDENT and seed == 0:
         verdicts.remember(operator, device, tuple(passed))
+        if failure is None:
+            earlier.keep(operator, device)
         choice.kernels_changed()
     if failure is not None:
-        raise CheckFailed(diagnosis(contract, failure))
+        text = diagnosis(contract, failure, kernel.path)
+        if isinstance(failure.exception, compile_errors.COMPILE_ERRORS):
+            text += "\n" + compile_errors.keep_full_text(failure.exception)
+        raise CheckFailed(text)
     for remark in remarks.values():
-        console.print(f"remark: {remark}", highlight=False)
-    console.print(f"{operator} on {device}: right on all cases ({', '.join(passed)}){_where(device)}", highlight=False)
+        printer.print(f"remark: {remark}", highlight=False)
+    printer.print(f"{operator} on {device}: right on all cases ({', '.join(passed)}){_where(device)}", highlight=False)
+
+
+def _compiles(failed: Result | None) -> bool:
+    """Where nothing compiles, a table of cases says nothing."""
+    return failed is None or not isinstance(failed.exception, compile_errors.COMPILE_ERRORS)
 
 
 def _where(device) -> str:
@@ -69,8 +94,12 @@ def _where(device) -> str:
     return f"\nsanitizer: no findings; on a device: {f'not run ({reason})' if reason else 'right'}"
 
 
-def diagnosis(operator: Operator, result: Result) -> str:
-    """What is wrong with a failed result, in a few lines."""
+def diagnosis(operator: Operator, result: Result, path: Path | None = None) -> str:
+    """What is wrong with a failed result, in a few lines. path: the kernel's file, where a compile error points to."""
+    if isinstance(result.exception, compile_errors.COMPILE_ERRORS):
+        return "\n".join(
+            [f"{operator.name}: the kernel does not compile", *compile_errors.describe(result.exception, path)]
+        )
     place = " on the device, though not under the sanitizer" if result.place == "device" else ""
     lines = [f"{operator.name} is wrong on the case '{result.case.name}'{place}: {case_shapes(result.case)}"]
     if isinstance(result.exception, KernelError):  # the sanitizer's findings, with their own lines and places

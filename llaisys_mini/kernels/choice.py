@@ -20,6 +20,7 @@ from llaisys_mini.kernels.sets import (
     solutions_set,
     student_set,
 )
+from llaisys_mini.tensor import use_views
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,14 @@ def kernels_changed() -> None:
     """Have every operator look up anew which kernel answers."""
     for name in operators.names:
         operators.get(name).forget_choice()
+    choose_views()
+
+
+def choose_views() -> None:
+    """Have tensors answer with the learner's methods (exercises.tensor_views) where they passed and may answer."""
+    may_answer = _current.everywhere in (None, STUDENT)
+    passed = may_answer and verdicts.passed_storages("tensor_views", "python")
+    use_views(student_set().get("tensor_views", "python").function if passed else None)
 
 
 def answering_kernel(operator, device: str = "cpu", storage: str = "float32", large: bool = False) -> Kernel:

@@ -1,0 +1,1 @@
+"""The instructor's side of the course: making the labs, and grading them."""

@@ -1,0 +1,121 @@
+"""An exercise is to ordinary Python what an operator is to a kernel: from one decorated function follows its check.
+
+    @exercise
+    def perceptron_update(weights, bias, x, label):
+        '''What is asked for.'''
+        return ...                       # the reference
+
+    @perceptron_update.cases             # function(rng) yields (name, {argument: value})
+    @perceptron_update.mistake("...")    # a wrong version, with the sentence that explains it
+
+Files in `exercises/` hold exercises as those in `operators/` hold operators. The learner's answer stands under
+`@answer("perceptron_update")` and is saved as `student/python/perceptron_update.py`, as a kernel is in its own folder.
+"""
+
+import copy
+import inspect
+import sys
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from llaisys_mini.contract import Case, Mistake
+from llaisys_mini.errors import KernelError
+
+PYTHON = "python"
+"""Where an answer runs: it takes the place that "cpu" and "cuda" have for kernels."""
+
+
+class Exercise:
+    """A task with a reference, cases and known mistakes. An answer is a function or class with the reference's
+    arguments. Results are numbers, text, None, arrays, or tuples, lists and dicts of these."""
+
+    def __init__(self, reference: Callable):
+        self.name = reference.__name__
+        self.__doc__ = reference.__doc__
+        self.__name__ = reference.__name__
+        self.reference = reference
+        self.mistakes: list[Mistake] = []
+        self.accuracy = 1e-4  # of floats, relative to the largest number of the expected array
+        self._make_cases: Callable[[np.random.Generator], Iterator] | None = None
+        self._use: Callable = lambda answer, **inputs: answer(**inputs)
+
+    def cases(self, function):
+        """`function(rng)` yields (name, {argument: value}) pairs."""
+        self._make_cases = function
+        return function
+
+    def mistake(self, sentence: str):
+        """Register a wrong version with the sentence that explains it."""
+
+        def register(function):
+            self.mistakes.append(Mistake(function.__name__.strip("_"), sentence, function))
+            return function
+
+        return register
+
+    def use(self, function):
+        """`function(answer, **inputs)` runs an answer on a case and returns what is compared. Default: calls it."""
+        self._use = function
+        return function
+
+    @property
+    def arguments(self) -> list[str]:
+        return list(inspect.signature(self.reference).parameters)
+
+    def make_cases(self, seed: int = 0) -> list[Case]:
+        """The cases drawn with `seed`; 0 is public."""
+        return [Case(name, inputs) for name, inputs in self._make_cases(np.random.default_rng(seed))]
+
+    def run(self, answer: Callable, case: Case):
+        """What `answer` gives on a copy of the case's inputs."""
+        return self._use(answer, **copy.deepcopy(case.inputs))
+
+    def __call__(self, *arguments, **named):
+        """The learner's answer if it passed its check, else the course's, else the reference."""
+        return answering(self.name)(*arguments, **named)
+
+
+def exercise(function: Callable) -> Exercise:
+    """Turn a reference into an Exercise. See the head of this file."""
+    return Exercise(function)
+
+
+def answer(name: str) -> Callable:
+    """Register the function or class below as the answer to the exercise `name`.
+
+    In a notebook cell it also saves the cell as `student/python/<name>.py`. Raises KernelError if there is no such
+    exercise, if the arguments differ from the asked ones, or if the cell uses names that it does not define.
+    """
+    from llaisys_mini import exercises
+    from llaisys_mini.kernels.registry import Kernel, _in_notebook
+
+    asked = exercises.get(name)
+
+    def register(function: Callable) -> Callable:
+        found = list(inspect.signature(function).parameters)
+        if not inspect.isclass(function) and found != asked.arguments:
+            raise KernelError(f"{name} takes ({', '.join(asked.arguments)}), but this one takes ({', '.join(found)})")
+        frame = sys._getframe(1)
+        if frame.f_globals.get("__name__") == "__main__" and _in_notebook():
+            from llaisys_mini.kernels.cells import save_cell
+
+            return save_cell(name, PYTHON, frame.f_code.co_filename)
+        made = Kernel(name, PYTHON, "", function)
+        frame.f_globals.setdefault("__kernels__", {})[name, PYTHON] = made
+        return function
+
+    return register
+
+
+def answering(name: str) -> Callable:
+    """The learner's answer if it passed, else the course's, else the reference."""
+    from llaisys_mini import exercises
+    from llaisys_mini.kernels import verdicts
+    from llaisys_mini.kernels.sets import solutions_set, student_set
+
+    if verdicts.passed_storages(name, PYTHON):
+        return student_set().get(name, PYTHON).function
+    if solutions_set().has(name, PYTHON):
+        return solutions_set().get(name, PYTHON).function
+    return exercises.get(name).reference

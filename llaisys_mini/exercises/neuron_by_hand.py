@@ -1,0 +1,40 @@
+"""neuron_by_hand: weights found with pencil and paper."""
+
+from llaisys_mini.exercise import exercise
+
+
+@exercise
+def neuron_by_hand():
+    """Weights and bias (w0, w1, b) of three neurons that decide as asked: {"and": ..., "or": ..., "first only": ...}.
+    A neuron says yes where w0 * x0 + w1 * x1 + b >= 0."""
+    return {"and": (1, 1, -1.5), "or": (1, 1, -0.5), "first only": (1, -1, -0.5)}
+
+
+ANSWERS = {"and": [0, 0, 0, 1], "or": [0, 1, 1, 1], "first only": [0, 0, 1, 0]}
+
+
+@neuron_by_hand.cases
+def cases(rng):
+    for name in ANSWERS:
+        yield f"{name}: the four corners", dict(name=name, points=[(0, 0), (0, 1), (1, 0), (1, 1)])
+
+
+@neuron_by_hand.use
+def use(answer, name, points):
+    w0, w1, b = answer()[name]
+    return {f"answer for {x0}, {x1}": "yes" if w0 * x0 + w1 * x1 + b >= 0 else "no" for x0, x1 in points}
+
+
+@neuron_by_hand.mistake("every weight and the bias are zero: 0 >= 0 says yes everywhere")
+def all_zero():
+    return dict.fromkeys(ANSWERS, (0, 0, 0))
+
+
+@neuron_by_hand.mistake("the bias has the wrong sign")
+def bias_turned():
+    return {name: (w0, w1, -b) for name, (w0, w1, b) in neuron_by_hand.reference().items()}
+
+
+@neuron_by_hand.mistake("the bias is missing, so the line passes through 0, 0")
+def no_bias():
+    return {name: (w0, w1, 0) for name, (w0, w1, _) in neuron_by_hand.reference().items()}

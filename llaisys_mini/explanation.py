@@ -1,0 +1,160 @@
+"""`explain("softmax")`: what the compiler made of a CPU kernel. Facts, no clock: the same on every run.
+
+vectorised    its machine code works on several floats per instruction; sums do so only if their order may change
+FMA           it multiplies and adds in one instruction
+parallel      it starts threads
+allocations   arrays that one call makes; inside a loop each costs more than the arithmetic on a short row
+"""
+
+import dataclasses
+import re
+from dataclasses import dataclass
+
+import numba
+import numpy as np
+from numba.core.runtime import _nrt_python, rtsys
+from rich.table import Table
+
+from llaisys_mini import operators
+from llaisys_mini.checks.compare import case_shapes, empty_outputs
+from llaisys_mini.console import console
+from llaisys_mini.contract import Operator
+from llaisys_mini.errors import CheckFailed, KernelError
+from llaisys_mini.kernels import choice
+from llaisys_mini.kernels.registry import Kernel
+from llaisys_mini.kernels.sets import STUDENT
+
+# x86: addps, vfmadd231ps ...; ARM: fadd v0.4s, v1.4s ...
+_ON_VECTORS = re.compile(
+    r"\bv?(?:add|sub|mul|div|max|min|sqrt)p[sd]\b|\bvfn?m(?:add|sub)\d+p[sd]\b"
+    r"|\bf(?:add|sub|mul|div|max|min|maxnm|minnm|mla|mls|sqrt)\s+v\d+\.[24][sd]\b"
+)
+# A vector to which more is added again and again: the register that is written is one that was read.
+_SUMS_ON_VECTORS = re.compile(
+    r"\bvfn?madd231p[sd]\b|\bvaddp[sd]\s.*(%[xyz]mm\d+), \1\s*$|\s(addp[sd])\s"
+    r"|\bfmla\s+v\d+\.[24][sd]\b|\bfadd\s+(v\d+\.[24][sd]), \3\b",
+    re.MULTILINE,
+)
+_FUSED = re.compile(r"\bvfn?m(?:add|sub)\d+[sp][sd]\b|\bf(?:mla|mls|n?madd|n?msub)\b")
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the compiled kernel does. vector_instructions: in the machine code, not executed ones; allocations: arrays
+    made in one call on `case`."""
+
+    operator: str
+    vector_instructions: int
+    vectorised_sums: bool
+    fma: bool
+    parallel: bool
+    allocations: int
+    case: str
+
+    @property
+    def vectorised(self) -> bool:
+        return self.vector_instructions > 0
+
+    def require(
+        self,
+        vectorised: bool = False,
+        vectorised_sums: bool = False,
+        fma: bool = False,
+        parallel: bool = False,
+        allocations: int | None = None,
+    ) -> None:
+        """Raise CheckFailed unless the kernel has what is asked for. allocations: the most that one call may make."""
+        problems = []
+        if vectorised and not self.vectorised:
+            problems.append(
+                "no instruction works on several floats at once: keep the innermost loop plain, along a row"
+            )
+        if vectorised_sums and not self.vectorised_sums:
+            problems.append(
+                "its sums take one number after the other. A sum takes several at once only if its order may change: "
+                "@njit(fastmath=True) on the function with that loop"
+            )
+        if fma and not self.fma:
+            problems.append("products and sums are not fused: fastmath=True allows it")
+        if parallel and not self.parallel:
+            problems.append("it starts no threads: @njit(parallel=True), and prange instead of range in the outer loop")
+        if allocations is not None and self.allocations > allocations:
+            problems.append(
+                f"one call makes {self.allocations} array(s), allowed: {allocations} (on the case {self.case}). "
+                "A slice with arithmetic, x[n] - top, makes a new array each time: write the loop"
+            )
+        if problems:
+            raise CheckFailed("\n".join(f"{self.operator}: {problem}" for problem in problems))
+
+    def _ipython_display_(self) -> None:
+        """Nothing: explain has printed it already when a cell ends with its result."""
+
+    def __rich__(self) -> Table:
+        table = Table(title=f"{self.operator} on cpu, as compiled", title_justify="left", box=None, show_header=False)
+        count = self.vector_instructions
+        table.add_row("vectorised", f"yes, {count} instructions on several floats at once" if count else "no")
+        table.add_row("sums of several at once", "yes" if self.vectorised_sums else "no")
+        table.add_row("multiply-add fused", "yes" if self.fma else "no")
+        table.add_row("parallel", "yes" if self.parallel else "no")
+        table.add_row("arrays made in one call", f"{self.allocations}, on the case {self.case}")
+        return table
+
+
+def explain(operator: str, kernel_set: str = STUDENT) -> Facts:
+    """Compile the CPU kernel of `operator` afresh, print and return the facts.
+
+    Raises KernelError if the set has no such kernel or if it is not a function under @njit.
+    """
+    contract = operators.get(operator)
+    kernel = choice.from_set(kernel_set, operator, "cpu")
+    if not hasattr(kernel.function, "py_func"):
+        raise KernelError(f"{operator}: only a function under @njit can be explained; this one is plain Python")
+    if kernel.function not in _known:
+        _known[kernel.function] = _examine(contract, kernel)
+    console().print(_known[kernel.function])
+    return _known[kernel.function]
+
+
+_known: dict[object, Facts] = {}
+"""Compiled function -> its facts: a changed kernel is another function."""
+
+
+def _examine(contract: Operator, kernel: Kernel) -> Facts:
+    operator = contract.name
+    case = max(contract.make_cases(storages=("float32",)), key=lambda c: sum(np.size(v) for v in c.inputs.values()))
+    fresh = _compiled_here(kernel)
+    outputs = empty_outputs(contract, case.inputs)
+    try:
+        contract.run_with(fresh, case.inputs, outputs)  # compiles
+    except Exception as problem:
+        raise KernelError(f'{operator}: it does not run yet; check("{operator}") says why') from problem
+    machine_code = "\n".join(fresh.function.inspect_asm().values())
+    return Facts(
+        operator,
+        vector_instructions=len(_ON_VECTORS.findall(machine_code)),
+        vectorised_sums=bool(_SUMS_ON_VECTORS.search(machine_code)),
+        fma=bool(_FUSED.search(machine_code)),
+        parallel="numba_parallel_for" in machine_code,
+        allocations=_allocations(lambda: contract.run_with(fresh, case.inputs, outputs))
+        - _passed_arrays(case, outputs),
+        case=f"'{case.name}', {case_shapes(case)}",
+    )
+
+
+def _compiled_here(kernel: Kernel) -> Kernel:
+    """The same kernel without Numba's cache: of a function loaded from the cache, Numba cannot show the code."""
+    options = {name: value for name, value in kernel.function.targetoptions.items() if name != "nopython"}
+    return dataclasses.replace(kernel, function=numba.njit(**options)(kernel.function.py_func))
+
+
+def _allocations(work) -> int:
+    """How many times Numba's runtime takes memory while `work` runs."""
+    _nrt_python.memsys_enable_stats()
+    before = rtsys.get_allocation_stats().mi_alloc
+    work()
+    return rtsys.get_allocation_stats().mi_alloc - before
+
+
+def _passed_arrays(case, outputs) -> int:
+    """Each array handed to compiled code counts once: Numba wraps it."""
+    return sum(isinstance(value, np.ndarray) for value in [*case.inputs.values(), *outputs])

@@ -1,0 +1,84 @@
+"""The labs as a learner has them: where they lie, what they ask for, and what comes next."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from llaisys_mini import paths
+from llaisys_mini.errors import UserError
+from llaisys_mini.kernels import verdicts
+
+
+class LabError(UserError):
+    """A lab cannot be found, read or submitted."""
+
+
+@dataclass(frozen=True)
+class Lab:
+    """name: "04_softmax"; tasks: (device, operator or exercise) in the order of the notebook."""
+
+    name: str
+    path: Path
+    tasks: tuple[tuple[str, str], ...]
+
+    @property
+    def title(self) -> str:
+        number, _, words = self.name.partition("_")
+        return f"{number} {words.replace('_', ' ')}"
+
+    def done(self) -> int:
+        """How many of its tasks the learner's present code has passed."""
+        return sum(bool(verdicts.passed_storages(what, device)) for device, what in self.tasks)
+
+
+def labs_folder() -> Path:
+    """`labs` of the course; for labs that were handed out without it, the folder around the working folder."""
+    inside = paths.course_root() / "labs"
+    return inside if inside.is_dir() else Path.cwd().parent
+
+
+def find_labs() -> list[Lab]:
+    """All labs in order; those that cannot be read are left out."""
+    found = []
+    for path in sorted(labs_folder().glob("[0-9][0-9]_*/*.ipynb")):
+        if path.stem == path.parent.name:
+            try:
+                found.append(Lab(path.stem, path, _tasks(read_cells(path))))
+            except LabError:
+                continue
+    return found
+
+
+def find_lab(name: str) -> Lab:
+    """The lab called "04_softmax", "04" or "softmax". Raises LabError if there is none."""
+    labs = find_labs()
+    for lab in labs:
+        if name in (lab.name, lab.name[:2], lab.name[3:]):
+            return lab
+    there = ", ".join(lab.name for lab in labs) or f"none in {labs_folder()}"
+    raise LabError(f"there is no lab {name!r}; the labs are: {there}")
+
+
+def read_cells(path: Path) -> list[dict]:
+    """The cells of a notebook. Raises LabError if it cannot be read."""
+    try:
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        return [dict(cell, source="".join(cell["source"])) for cell in cells]
+    except (OSError, ValueError, KeyError, TypeError) as problem:
+        raise LabError(f"{path} is not a readable notebook: {problem}") from problem
+
+
+def _tasks(cells) -> tuple[tuple[str, str], ...]:
+    marks = [cell.get("metadata", {}).get("llaisys_mini", {}).get("task") for cell in cells]
+    return tuple(dict.fromkeys(tuple(mark.split("/", 1)) for mark in marks if mark))
+
+
+def next_step() -> str:
+    """One sentence: the first thing that is not done yet."""
+    labs = find_labs()
+    for lab in labs:
+        for device, what in lab.tasks:
+            if not verdicts.passed_storages(what, device):
+                where = "" if device == "python" else f" on {device}"
+                return f"next: {what}{where}, in lab {lab.title} ({lab.path.relative_to(labs_folder().parent)})"
+    return "all labs are done" if labs else ""

@@ -1,0 +1,182 @@
+"""`count_traffic("matmul")`: what a CPU kernel asks of memory, counted. No clock: the same numbers on every machine.
+
+The kernel runs as plain Python on small arrays that count. Every load and store of an element goes through a model of a
+small cache (least recently used lines are dropped first); a miss is an access whose line is not there. Numbers kept in
+variables are registers and cost nothing.
+"""
+
+import types
+from collections import OrderedDict
+from dataclasses import dataclass
+
+import numba
+import numpy as np
+
+from llaisys_mini import operators
+from llaisys_mini.console import console
+from llaisys_mini.errors import CheckFailed, KernelError
+from llaisys_mini.kernels import choice
+from llaisys_mini.kernels.sets import STUDENT, import_fresh
+
+LINE = 64  # bytes
+CACHE_LINES = 32  # 2 KiB: half of one array of 32 x 32 floats, as a real cache is to a real matrix
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """loads, stores: of single elements; misses: lines that had to come from memory; work: multiply-adds needed."""
+
+    operator: str
+    loads: int
+    stores: int
+    misses: int
+    work: int
+
+    @property
+    def loads_per_multiply_add(self) -> float:
+        return self.loads / self.work
+
+    def require(self, misses: int | None = None, loads_per_multiply_add: float | None = None) -> None:
+        """Raise CheckFailed if there are more than these."""
+        if misses is not None and self.misses > misses:
+            raise CheckFailed(
+                f"{self.operator}: {self.misses:,} cache misses, at most {misses:,} wanted: use each line again while "
+                "it is still in the cache"
+            )
+        if loads_per_multiply_add is not None and self.loads_per_multiply_add > loads_per_multiply_add:
+            raise CheckFailed(
+                f"{self.operator}: {self.loads_per_multiply_add:.2f} loads for each multiply-add, at most "
+                f"{loads_per_multiply_add} wanted: keep sums and factors in variables and use each several times"
+            )
+
+    def _ipython_display_(self) -> None:
+        """Nothing: count_traffic has printed it already when a cell ends with its result."""
+
+    def __str__(self) -> str:
+        return (
+            f"{self.operator}: {self.loads:,} loads ({self.loads_per_multiply_add:.2f} per multiply-add), "
+            f"{self.stores:,} stores, {self.misses:,} cache misses"
+        )
+
+
+class _Cache:
+    """Counts accesses by address; holds the lines used last."""
+
+    def __init__(self):
+        self.lines: OrderedDict[int, None] = OrderedDict()
+        self.loads = self.stores = self.misses = 0
+        self.end = 0  # of the memory handed out so far
+
+    def reserve(self, nbytes: int) -> int:
+        start = self.end
+        self.end += -(-nbytes // LINE) * LINE
+        return start
+
+    def touch(self, address: int) -> None:
+        line = address // LINE
+        if line in self.lines:
+            self.lines.move_to_end(line)
+            return
+        self.misses += 1
+        self.lines[line] = None
+        if len(self.lines) > CACHE_LINES:
+            self.lines.popitem(last=False)
+
+
+class _CountingArray:
+    """An array whose element accesses are counted; slices and reshapes look at the same memory."""
+
+    def __init__(self, array: np.ndarray, cache: _Cache, origin: np.ndarray | None = None, start: int | None = None):
+        self._array, self._cache = array, cache
+        self._origin = array if origin is None else origin
+        self._start = cache.reserve(array.nbytes) if start is None else start
+
+    def __getattr__(self, name):
+        if name in ("shape", "size", "dtype", "ndim"):
+            return getattr(self._array, name)
+        raise AttributeError(f"inside a counted run an array has no .{name}: use loops over elements")
+
+    def __len__(self):
+        return len(self._array)
+
+    def reshape(self, *shape):
+        return self._view(self._array.reshape(*shape))
+
+    def fill(self, value):
+        self[...] = value
+
+    def __getitem__(self, index):
+        found = self._array[index]
+        if isinstance(found, np.ndarray) and found.ndim:
+            return self._view(found)
+        self._cache.loads += 1
+        self._cache.touch(self._address(index))
+        return found
+
+    def __setitem__(self, index, value):
+        target = self._array[index]
+        if isinstance(target, np.ndarray) and target.ndim:
+            value = np.broadcast_to(
+                np.asarray(value._array if isinstance(value, _CountingArray) else value), target.shape
+            )
+            view = self._view(target)
+            for place in np.ndindex(target.shape):
+                view[place] = value[place]
+            return
+        self._cache.stores += 1
+        self._cache.touch(self._address(index))
+        self._array[index] = value
+
+    def _view(self, array):
+        return _CountingArray(array, self._cache, self._origin, self._start)
+
+    def _address(self, index):
+        index = index if isinstance(index, tuple) else (index,)
+        inside = sum(
+            (int(i) + (length if i < 0 else 0)) * stride
+            for i, length, stride in zip(index, self._array.shape, self._array.strides, strict=True)
+        )
+        base = self._array.__array_interface__["data"][0] - self._origin.__array_interface__["data"][0]
+        return self._start + base + inside
+
+
+def count_traffic(operator: str = "matmul", size: int = 32, kernel_set: str = STUDENT) -> Traffic:
+    """Run the kernel of matmul on two matrices of size x size, print and return what it asked of memory.
+
+    Raises KernelError if it cannot run as plain Python, CheckFailed if its result is wrong.
+    """
+    contract = operators.get(operator)
+    kernel = choice.from_set(kernel_set, operator, "cpu")
+    rng = np.random.default_rng(0)
+    a, b = (rng.normal(size=(size, size)).astype(np.float32) for _ in range(2))
+    out = np.full((size, size), np.nan, np.float32)
+    cache = _Cache()
+    try:
+        function = _as_python(kernel, cache)
+        function(*(_CountingArray(array, cache) for array in (a, b, out)))
+    except Exception as problem:
+        raise KernelError(
+            f"{operator}: it cannot be counted, {type(problem).__name__}: {str(problem).splitlines()[0]}"
+        ) from problem
+    if not np.allclose(out, contract.reference(a, b), rtol=1e-3, atol=1e-3):
+        raise CheckFailed(f'{operator}: the result is wrong; check("{operator}") says where')
+    counted = Traffic(operator, cache.loads, cache.stores, cache.misses, size**3)
+    console().print(str(counted), highlight=False)
+    return counted
+
+
+def _as_python(kernel, cache):
+    """The kernel's function, imported with compilation turned off; arrays that it makes are counted too."""
+    before, numba.config.DISABLE_JIT = numba.config.DISABLE_JIT, 1
+    try:
+        module = import_fresh(f"llaisys_mini_counted_{kernel.operator}", kernel.path)
+    finally:
+        numba.config.DISABLE_JIT = before
+
+    def counted(make):
+        return lambda *arguments, **named: _CountingArray(make(*arguments, **named), cache)
+
+    makes = {name: counted(getattr(np, name)) for name in ("empty", "zeros", "ones", "full")}
+    if hasattr(module, "np"):
+        module.np = types.SimpleNamespace(**{**vars(np), **makes})
+    return module.__kernels__[kernel.operator, "cpu"].function

@@ -1,0 +1,101 @@
+"""Labs run as nbgrader runs them: in a kernel of their own, with the hidden tests put back, cell by cell.
+
+A solution lab scores everything, a blank one nothing, and one with every other task done what those are worth.
+"""
+
+import os
+import time
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+from nbgrader.utils import is_grade
+
+from autograder import labs
+
+pytestmark = pytest.mark.slow
+
+WORTH = {
+    "00_practice": {"add-cpu": 4, "add-cuda": 3},
+    "01_neuron": {"neuron_by_hand-python": 2, "linear-cpu": 6, "sign-cpu": 2, "perceptron_update-python": 3},
+    "02_layers": {
+        "relu-cpu": 2,
+        "sigmoid-cpu": 2,
+        "relu_backward-cpu": 2,
+        "linear_backward-cpu": 6,
+        "numerical_gradient-python": 2,
+        "mlp_step-python": 4,
+    },
+    "03_tensor": {"tensor_views-python": 10},
+    "04_softmax": {"softmax-cpu": 8, "merge_softmax-python": 2, "cross_entropy-cpu": 4, "softmax-cuda": 5},
+    "05_norms": {"layer_norm-cpu": 7, "rms_norm-cpu": 7, "rms_norm-cuda": 5, "layer_norm-cuda": 3},
+    "06_matmul": {"matmul-plain": 3, "matmul-reordered": 5, "matmul-tiled": 5, "matmul-registers": 9},
+    "07_matmul_gpu": {"matmul-plain-cuda": 4, "matmul-tiles-cuda": 7, "matmul-registers-cuda": 7},
+    "08_words_and_places": {
+        "bpe_step-python": 3,
+        "embedding-cpu": 2,
+        "argmax-cpu": 2,
+        "rope-cpu": 6,
+        "embedding-cuda": 4,
+        "rope-cuda": 3,
+        "argmax-cuda": 3,
+    },
+    "09_attention": {"attention-cpu": 7, "attention-one-pass": 7, "decode_step-python": 3, "attention-cuda": 6},
+    "10_qwen_block": {"swiglu-cpu": 4, "add_rms_norm-cpu": 4, "qwen_mlp-python": 3, "qwen_attention-python": 6},
+    "11_the_decoder_speaks": {"layer_weights-python": 3, "decoder_forward-python": 6, "sample_token-python": 3},
+}
+"""Lab -> its task cells, and the points that each brings by itself."""
+
+
+def scores(name, tmp_path, solved=None):
+    """Points of every automatically graded cell when only the task cells `solved` are (None: all)."""
+    notebook = labs.source_notebook(name)
+    blank = {cell.id: cell.source for cell in labs.release_notebook(name).cells}
+    for cell in notebook.cells:
+        if "llaisys_mini" in cell.metadata and solved is not None and cell.id not in solved:
+            cell.source = blank[cell.id]
+    run = nbformat.from_dict(notebook)
+    client = NotebookClient(run, timeout=600, allow_errors=True, resources={"metadata": {"path": str(tmp_path)}})
+    environment = {"LLAISYS_MINI_STUDENT_DIR": str(tmp_path / "student"), "LLAISYS_MINI_SUBMITTING": "1"}
+    client.execute(env=os.environ | environment)
+    return {
+        cell.metadata.nbgrader.grade_id: (
+            0 if any(output.output_type == "error" for output in cell.outputs) else cell.metadata.nbgrader.points
+        )
+        for cell in run.cells
+        if cell.cell_type == "code" and is_grade(cell)
+    }
+
+
+def maximum(name):
+    return {
+        cell.metadata.nbgrader.grade_id: cell.metadata.nbgrader.points
+        for cell in labs.source_notebook(name).cells
+        if cell.cell_type == "code" and is_grade(cell)
+    }
+
+
+def test_every_lab_is_listed():
+    assert list(WORTH) == labs.lab_names()
+    for name, tasks in WORTH.items():
+        cells = labs.source_notebook(name).cells
+        assert list(tasks) == [cell.id for cell in cells if "llaisys_mini" in cell.metadata]
+
+
+@pytest.mark.parametrize("name", labs.lab_names())
+def test_the_solution_scores_everything(name, tmp_path):
+    assert scores(name, tmp_path) == maximum(name)
+
+
+@pytest.mark.parametrize("name", labs.lab_names())
+def test_a_blank_lab_scores_nothing_and_fast(name, tmp_path):
+    start = time.perf_counter()
+    assert set(scores(name, tmp_path, solved=()).values()) == {0}
+    assert time.perf_counter() - start < 60
+
+
+@pytest.mark.parametrize("name", [name for name, tasks in WORTH.items() if len(tasks) > 1])
+@pytest.mark.parametrize("first", [0, 1])
+def test_half_of_the_tasks_score_what_they_are_worth(name, first, tmp_path):
+    solved = list(WORTH[name])[first::2]
+    assert sum(scores(name, tmp_path, solved).values()) == sum(WORTH[name][task] for task in solved)
