@@ -124,8 +124,8 @@ def load_model(path_or_id: str | Path = "mini", dtype: str = "auto", device: str
 
     dtype: storage of weights and KV cache: "float32", "float16", "bfloat16", or "auto": float32 for small models, and
     for larger ones the weights as the file has them, memory-mapped, with a float32 cache.
-    device: "cpu", or "cuda" with weights and cache in the GPU's memory. Within `cuda.sanitized()` "cuda" needs no GPU, and
-    the shipped model takes seconds per token.
+    device: "cpu", or "cuda" with weights and cache in the GPU's memory. Within `cuda.sanitized()` "cuda" needs no GPU;
+    the shipped model then takes about half a second per token.
     Raises ConfigError, CheckpointError, TokenizerError or DeviceError, each saying what to do.
     """
     names = ("auto", *(dtype.name for dtype in dtypes.STORAGE))
