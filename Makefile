@@ -13,7 +13,7 @@ VERSION_FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help generate chat lab grade bench test test-quick clean
+.PHONY: help generate chat lab notebooks grade bench test test-quick clean
 
 help:
 	@echo 'llaisys_mini: from one neuron to a Qwen decoder that speaks, one operator at a time'
@@ -33,6 +33,9 @@ chat: .venv/.with-run ## talk with a model
 
 lab: .venv/.with-notebooks ## open JupyterLab in this folder
 	@PATH="$$PWD/$(BIN):$$PATH" $(BIN)/python -m jupyterlab $(ARGS)
+
+notebooks: .venv/.with-notebooks ## execute the lectures that changed
+	@$(BIN)/python -m notebooks.build $(ARGS)
 
 grade: $(if $(wildcard autograder/__main__.py),.venv/.with-grading) ## grade a class (not there yet)
 	@$(call run-if-there,autograder,The autograder is not there yet.)
