@@ -130,7 +130,6 @@ fig, axis = plots.figure(width=7)
 axis.semilogy(degrees[:-1], error_seen[:-1], "o-", label="points seen")
 axis.semilogy(degrees, error_new, "s-", label="new points")
 axis.set(xlabel="degree of the polynomial", ylabel="error (root mean square)", xticks=range(0, 16, 3))
-axis.set(title="degree 15 fits the points seen without error: that point has no place on a logarithmic axis")
 axis.grid(axis="y")
 axis.legend(loc="lower left")
 plots.show(
@@ -140,7 +139,8 @@ plots.show(
 )
 
 # %% [markdown]
-# More numbers always fit the points seen better. With 16 numbers for 16 points the error is zero up to rounding.
+# More numbers always fit the points seen better. With 16 numbers for 16 points the error is zero up to rounding, which a
+# logarithmic axis cannot show: the blue curve ends at degree 14.
 # The new points tell another story:
 #
 # - **Underfitting**: too few numbers. The error is large everywhere.
