@@ -9,7 +9,6 @@
 
 # %%
 import itertools
-import time
 
 import ml_dtypes
 import numpy as np
@@ -18,6 +17,7 @@ from numba import njit
 
 from llaisys_mini import Tensor, plots
 from llaisys_mini.tensor import TensorError
+from llaisys_mini.timing import seconds  # shortest of several runs
 
 # %% [markdown]
 # ## 1. A row of bytes and a way to walk through it
@@ -139,20 +139,9 @@ print(copied.numpy(), "- same storage:", copied.storage is t.storage)
 
 
 # %%
-def seconds(work, *arguments, repeats=5):
-    """Shortest time of several: the one that other programs disturbed least. The first call does not count."""
-    work(*arguments)
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        work(*arguments)
-        times.append(time.perf_counter() - start)
-    return min(times)
-
-
 large = Tensor.empty((4096, 4096))
-print(f"permute, 12 numbers:         {1e6 * seconds(lambda: t.permute(1, 0)):10.1f} µs")
-print(f"permute, 16 million numbers: {1e6 * seconds(lambda: large.permute(1, 0)):10.1f} µs")
+print(f"permute, 12 numbers:         {1e6 * seconds(t.permute, 1, 0):10.1f} µs")
+print(f"permute, 16 million numbers: {1e6 * seconds(large.permute, 1, 0):10.1f} µs")
 print(f"permute and contiguous:      {1e6 * seconds(lambda: large.permute(1, 0).contiguous()):10.1f} µs")
 
 # %% [markdown]

@@ -23,6 +23,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.text import Text
 from traitlets.config import Config
 
 from llaisys_mini.files import write_atomically
@@ -153,7 +154,7 @@ def _build_with_bar(source: Path, bar: Progress) -> str | None:
         seconds = build(source, lambda: bar.advance(task))
     except CellExecutionError as error:
         bar.console.print(f"{source.name}: a cell failed, so {notebook_of(source).name} is left as it was", style="red")
-        bar.console.print(str(error), markup=False)
+        bar.console.print(Text.from_ansi(str(error)))
         return source.stem
     bar.console.print(f"{source.stem}: {seconds:.1f} s, {notebook_of(source).stat().st_size / 1000:.0f} kB")
     return None
