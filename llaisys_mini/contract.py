@@ -254,6 +254,8 @@ class Operator:
     def __call__(self, *arguments, out=None, **named):
         if named or len(arguments) != len(self.inputs):
             arguments = self._bind(arguments, named)
+        if type(arguments[0]) is Tensor and arguments[0].storage.device != "cpu":
+            return self._call_on_device(arguments, out)
         values, plan = self._prepare(arguments)
         if out is None:
             results = [np.empty(output.shape, output.dtype) for output in plan.outputs]
@@ -261,7 +263,7 @@ class Operator:
             results = self._accept(out, plan, arguments)
         function, prepares = self._chosen.get(("cpu", plan.variant)) or self._choose("cpu", plan.variant)
         for position, prepare in prepares:
-            values[position] = _prepared(arguments[position], values[position], prepare)
+            values[position] = prepared(arguments[position], values[position], prepare)
         function(*values, *(_as_kernels_see(results, plan) if plan.merges_outputs else results))
         if _observer is not None:
             _observer(self, arguments, results)
@@ -271,19 +273,44 @@ class Operator:
             results = [Tensor.over(array, output.strides) for array, output in zip(results, plan.outputs, strict=True)]
         return results[0] if len(results) == 1 else tuple(results)
 
+    def _call_on_device(self, arguments, out):
+        """A call whose first argument is a Tensor on a device; see cuda.dispatch."""
+        from llaisys_mini.cuda.dispatch import call
+
+        results = call(self, arguments, out)
+        if _observer is not None:
+            _observer(self, arguments, results)
+        if out is not None:
+            return out
+        return results[0] if len(results) == 1 else tuple(results)
+
     def run_with(self, kernel, inputs: dict[str, object], outputs: list[np.ndarray]) -> None:
-        """Check `inputs` as a call would, then have `kernel` (see kernels.registry) write into `outputs`."""
+        """Check `inputs` as a call would, then have `kernel` (see kernels.registry) write into `outputs`.
+
+        A kernel for "cuda" runs on the device if there is one and `cuda.sanitized()` is not open, else under the
+        sanitizer; the arrays are copied to the device and back.
+        """
         arguments = [inputs[name] for name in self.inputs]
         values, plan = self._prepare(arguments)
         for position, prepare in self._prepares(kernel):
-            values[position] = _prepared(arguments[position], values[position], prepare)
-        kernel.function(*values, *_as_kernels_see(outputs, plan))
+            values[position] = prepared(arguments[position], values[position], prepare)
+        if kernel.device == "cpu":
+            kernel.function(*values, *_as_kernels_see(outputs, plan))
+        else:
+            from llaisys_mini.cuda.dispatch import run
+
+            run(kernel.function, values, _as_kernels_see(outputs, plan))
 
     def _prepare(self, arguments) -> tuple[list, _Plan]:
         """The arguments as a kernel sees them, and the plan of this call. Raises ContractError."""
         values, key = [], []
         for value in arguments:
             if type(value) is Tensor:
+                if value.storage.device != "cpu":
+                    raise ContractError(
+                        f"{self.name}: some arguments lie on the cpu, others on {value.device}; "
+                        f"move them all with .to({value.device!r})"
+                    )
                 value = value.numpy()
             elif isinstance(value, np.ndarray) and type(value) is not np.ndarray:
                 value = value.view(np.ndarray)  # np.memmap and its like
@@ -429,7 +456,7 @@ def operator(function: Callable) -> Operator:
     return Operator(function)
 
 
-def _prepared(argument, value, prepare):
+def prepared(argument, value, prepare):
     """`value` in the layout that a kernel wants; remembered with the argument if that is a frozen Tensor."""
     if type(argument) is not Tensor or argument.prepared is None:
         return prepare(value)

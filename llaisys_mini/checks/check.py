@@ -52,13 +52,26 @@ def check(
         choice.kernels_changed()
     if failure is not None:
         raise CheckFailed(diagnosis(contract, failure))
-    console.print(f"{operator} on {device}: right on all cases ({', '.join(passed)})")
+    console.print(f"{operator} on {device}: right on all cases ({', '.join(passed)}){_where(device)}", highlight=False)
+
+
+def _where(device) -> str:
+    """What "right" was established by; on cuda that depends on the machine."""
+    if device == "cpu":
+        return ""
+    from llaisys_mini.cuda.availability import why_no_device
+
+    reason = why_no_device()
+    return f"\nsanitizer: no findings; on a device: {f'not run ({reason})' if reason else 'right'}"
 
 
 def diagnosis(operator: Operator, result: Result) -> str:
     """What is wrong with a failed result, in a few lines."""
-    lines = [f"{operator.name} is wrong on the case '{result.case.name}': {case_shapes(result.case)}"]
-    if result.exception is not None:
+    place = " on the device, though not under the sanitizer" if result.place == "device" else ""
+    lines = [f"{operator.name} is wrong on the case '{result.case.name}'{place}: {case_shapes(result.case)}"]
+    if isinstance(result.exception, KernelError):  # the sanitizer's findings, with their own lines and places
+        lines += ["  " + line for line in str(result.exception).splitlines()]
+    elif result.exception is not None:
         lines.append(f"  the kernel raised {type(result.exception).__name__}: {_first_lines(result.exception)}")
     for difference in result.differences:
         lines += _describe(difference)
