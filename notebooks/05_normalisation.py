@@ -247,13 +247,13 @@ def four_sums(x):
 x = np.random.default_rng(0).normal(size=16_384).astype(np.float32)  # 64 kB: it stays in the cache
 per_number = {}
 as_fours = x.reshape(-1, 4)
-for name, kernel, x in [
+for name, kernel, numbers in [
     ("in order", in_order, x),
     ("four sums", four_sums, as_fours),
     ("in any order", in_any_order, x),
 ]:
-    per_number[name] = 1e9 * seconds(kernel, x, repeats=20) / x.size
-    error = abs(kernel(x) / (x.astype(np.float64) ** 2).sum() - 1)
+    per_number[name] = 1e9 * seconds(kernel, numbers, repeats=20) / x.size
+    error = abs(kernel(numbers) / (x.astype(np.float64) ** 2).sum() - 1)
     print(f"{name:13s} {per_number[name]:.3f} ns for one number, relative error {error:.0e}")
 print(f"the fastest is {per_number['in order'] / per_number['in any order']:.0f} times as fast as the slowest")
 

@@ -96,19 +96,29 @@ def execute(source: Path, after_cell=lambda: None):
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.execution_count = None
-            cell.outputs = [_settled(output) for output in cell.outputs]
+            cell.outputs = [_settled(output, folder) for output in cell.outputs]
     notebook.metadata.pop("widgets", None)  # their state names random ids
     notebook.metadata.language_info = read(source).metadata.language_info  # the kernel's own names its version
     return notebook
 
 
-def _settled(output):
-    """`output` without what varies: run numbers, and widgets, which only a running kernel can show."""
+def _settled(output, folder: str):
+    """`output` without what varies: run numbers, the places of this checkout and of the temporary `folder`, and
+    widgets, which only a running kernel can show."""
     if "execution_count" in output:
         output.execution_count = None
     if WIDGET in output.get("data", {}):
         return nbformat.v4.new_output("display_data", {"text/html": SLIDER_PLACEHOLDER})
+    if "text" in output:
+        output.text = _without_places(output.text, folder)
+    for kind, content in output.get("data", {}).items():
+        if kind.startswith("text/"):
+            output.data[kind] = _without_places(content, folder)
     return output
+
+
+def _without_places(text: str, folder: str) -> str:
+    return text.replace(f"{folder}/student", "llaisys_mini/student").replace(f"{FOLDER.parent}/", "")
 
 
 def build(source: Path, after_cell=lambda: None) -> float:
