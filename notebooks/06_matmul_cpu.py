@@ -238,7 +238,7 @@ for order, count in counted.items():
 # ## 5. Tiles
 #
 # Cut the matrices into square *tiles* of side $T$ so small that three of them fit into the cache. Multiply tile by tile. A tile that was
-# fetched then serves $T$ rows before it goes. Each number of $A$ and $B$ is fetched $n/T$ times, not $n$ times.
+# fetched then serves $T$ rows before it goes. Each number of $B$ is fetched $n/T$ times, not $n$ times.
 
 
 # %%
