@@ -13,7 +13,7 @@ VERSION_FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help generate chat lab labs grade bench gpu test test-quick clean
+.PHONY: help generate chat lab labs notebooks grade bench gpu test test-quick clean
 
 help:
 	@echo 'llaisys_mini: from one neuron to a Qwen decoder that speaks, one operator at a time'
@@ -36,6 +36,9 @@ lab: .venv/.with-notebooks ## open JupyterLab in this folder
 
 labs: .venv/.with-notebooks,grading ## make labs/ from solutions/labs (instructors)
 	@$(BIN)/python -m autograder.labs
+
+notebooks: .venv/.with-notebooks ## execute the lectures that changed
+	@$(BIN)/python -m notebooks.build $(ARGS)
 
 grade: $(if $(wildcard autograder/__main__.py),.venv/.with-grading) ## grade a class (not there yet)
 	@$(call run-if-there,autograder,The autograder is not there yet.)
