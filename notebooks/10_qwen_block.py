@@ -431,12 +431,14 @@ def draw_weights(axis, sizes, name):
     left, parts = 0, count_weights(**sizes)
     total = sum(parts.values())
     for (part, count), colour, hatch in zip(parts.items(), plots.COLOURS, ("", "//", "..", "\\\\", ""), strict=False):
-        label = f"{part}: {count / total:.0%}" if count / total > 0.005 else f"{part}: {count / total:.2%}"
-        axis.barh(0, count / 1e6, left=left, color=colour + "AA", edgecolor="white", hatch=hatch, label=label)
+        axis.barh(0, count / 1e6, left=left, color=colour + "77", edgecolor="white", hatch=hatch)
+        if count / total > 0.05:
+            text = f"{part.replace(', ', chr(10))}\n{count / total:.0%}"
+            box = dict(boxstyle="round,pad=0.2", facecolor=plots.CARD, edgecolor="none", alpha=0.85)
+            axis.text(left + count / 2e6, 0, text, ha="center", va="center", fontsize=8.5, bbox=box)
         left += count / 1e6
     axis.set(xlabel="weights [million]", yticks=[], xlim=(0, left), ylim=(-0.5, 0.5))
     axis.set_title(f"{name}: {total / 1e6:,.1f} million")
-    axis.legend(ncol=5, loc="upper center", bbox_to_anchor=(0.5, -0.5), fontsize=8, columnspacing=1.2, handlelength=1.6)
 
 
 fig, axes = plots.figure(2, 1, width=8.6, height=3.8)
