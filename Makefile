@@ -55,7 +55,7 @@ gpu: ## check and time the CUDA kernels on a GPU; without one, what needs none
 	if [ -z "$$chosen" ]; then $(MAKE) .venv/.with-cuda && chosen=$(BIN)/python || exit 1; fi; \
 	PYTHONPATH="$$PWD" "$$chosen" -m benchmarks.gpu $(ARGS)
 
-test: .venv/.with-test,parity ## style and all tests, as CI runs them (installs torch and transformers)
+test: .venv/.with-test,parity,cuda ## style and all tests, as CI runs them (installs torch and transformers)
 	@$(BIN)/python -m ruff check .
 	@$(BIN)/python -m ruff format --check .
 	@$(BIN)/python -m pytest $(ARGS)
@@ -76,9 +76,9 @@ takes-notebooks := about two minutes
 takes-grading := about two minutes
 takes-notebooks,grading := about three minutes
 takes-cuda := about two minutes
-takes-test := about a minute
+takes-test := about two minutes
 takes-bench,parity := several minutes: torch is large
-takes-test,parity := several minutes: torch is large
+takes-test,parity,cuda := several minutes: torch is large
 
 # `run` is what generation needs and no extra; every set-up includes it.
 .venv/.with-%: .venv/.made-in pyproject.toml constraints.txt
