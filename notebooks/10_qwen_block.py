@@ -35,6 +35,7 @@ from llaisys_mini.contract import observe_calls
 #
 # We send a gradient backwards through 28 layers of each kind, as many as Qwen3-0.6B has. The layers are random:
 # $f(x) = \operatorname{silu}(x W_1^{\mathsf T})\, W_2^{\mathsf T}$. The rules are those of lecture 02, one for each step.
+# `norm_backward` is the chain rule for $x / \text{size}(x)$; `sigmoid` is written with tanh, which does not overflow.
 
 
 # %%
@@ -78,8 +79,8 @@ KINDS = {  # forward and backward of one layer
 }
 
 # %% [markdown]
-# The weights are random with a standard deviation of $s\sqrt{2/E}$. For $s = 1$ the layers roughly keep the size of what they get (He et al., 2015).
-# Training moves weights, so nothing keeps $s$ at 1.
+# The weights are random with a standard deviation of $s\sqrt{2/E}$. For a plain layer some $s$ near 1 keeps the size of what passes
+# through (He et al., 2015; lecture 02). Training moves the weights, so nothing keeps them there.
 #
 # > **Predict, then run.** A gradient of length 1 enters behind layer 28. How long is it at layer 1, for $s$ = 0.5, 1 and 2?
 
@@ -104,7 +105,8 @@ def gradient_at_first(kind, scale):
 scales = [0.25, 0.5, 0.7, 1, 1.4, 2, 3]
 sizes = {kind: [gradient_at_first(kind, scale) for scale in scales] for kind in KINDS}
 for kind, values in sizes.items():
-    print(f"{kind:9s}", ", ".join(f"s = {scale}: {value:.2g}" for scale, value in zip(scales, values, strict=True)))
+    found = dict(zip(scales, values, strict=True))
+    print(f"{kind:9s}", ", ".join(f"s = {scale}: {found[scale]:.2g}" for scale in (0.5, 1, 2)))
 
 # %% jupyter={"source_hidden": true}
 fig, axis = plots.figure(width=6.4)
@@ -483,9 +485,8 @@ print(f"attention costs as much as the weights after {2 * weights_of_qwen / per_
 for S in (100, 1000, 10_000, 40_000):
     flops = 2 * weights_of_qwen + per_position * S
     moved = 2 * weights_of_qwen + cache_per_position * S
-    print(
-        f"S = {S:6,d}: {flops / 1e9:5.2f} GFLOP, {moved / 1e9:4.2f} GB for one token: {flops / moved:.1f} FLOP a byte"
-    )
+    in_words = f"{flops / 1e9:5.2f} GFLOP, {moved / 1e9:4.2f} GB for one token"
+    print(f"S = {S:6,d}: {in_words}: {flops / moved:.1f} FLOP a byte")
 
 # %% [markdown]
 # About one FLOP for a byte. Processors could do far more arithmetic for each byte that memory delivers (lecture 06 measured it on
