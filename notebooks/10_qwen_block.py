@@ -147,7 +147,8 @@ for layer in range(1, DEPTH + 1):
 # ### The stream of the small model
 #
 # A block of Qwen adds twice: attention adds, then a feed-forward network adds. So behind the last of 6 blocks the stream is the embedding plus
-# 12 contributions. We watch the calls of `add` while the model reads, and see whether that is exactly so.
+# 12 contributions. The course's decoder adds and normalises in one operator, `add_rms_norm`: the sum is normalised while it is at hand. Its
+# second argument is what is added, its first result the stream. We watch these calls while the model reads, and see whether that is exactly so.
 
 # %%
 model = load_model("mini")
@@ -159,7 +160,7 @@ contributions = []
 def keep_contributions(operator, arguments, results):
     if operator.name == "embedding":
         contributions.append(np.array(results[0]))  # [L, E]
-    if operator.name == "add":
+    if operator.name == "add_rms_norm":
         contributions.append(np.array(arguments[1]))
         streams.append(np.array(results[0]))
 
@@ -339,7 +340,8 @@ plots.show(
 
 # %%
 def block(x, layer, positions, eps=1e-6, theta=10_000.0, D=32):
-    """One block of Qwen3 for a text from its beginning: the stream [L, E] -> [L, E]."""
+    """One block of Qwen3 for a text from its beginning. x is the stream; returns it with attention's contribution,
+    and the feed-forward network's contribution, which is added together with the norm that follows; each [L, E]."""
     L = len(x)
     h = operators.rms_norm(x, layer.input_norm, eps)  # [L, E]
     q = operators.linear(h, layer.query.weight).reshape(L, -1, D)  # [L, H, D]
@@ -349,10 +351,9 @@ def block(x, layer, positions, eps=1e-6, theta=10_000.0, D=32):
     k = operators.rms_norm(k, layer.key_norm, eps)
     q, k = operators.rope(q, positions, theta), operators.rope(k, positions, theta)
     mixed = operators.attention(q, k, v, D**-0.5).reshape(L, -1)  # [L, H·D]
-    x = operators.add(x, operators.linear(mixed, layer.output.weight))  # [L, E]
-    h = operators.rms_norm(x, layer.post_norm, eps)  # [L, E]
+    x, h = operators.add_rms_norm(x, operators.linear(mixed, layer.output.weight), layer.post_norm, eps)  # [L, E] each
     gate, up = operators.linear(h, layer.gate.weight), operators.linear(h, layer.up.weight)  # [L, F] each
-    return operators.add(x, operators.linear(operators.swiglu(gate, up), layer.down.weight))
+    return x, operators.linear(operators.swiglu(gate, up), layer.down.weight)
 
 
 # %% [markdown]
@@ -369,10 +370,10 @@ def keep_call(operator, arguments, results):
 
 with observe_calls(keep_call):
     x = operators.embedding(ids, model.decoder.embeddings)
-    x = block(x, model.decoder.layers[0], np.arange(len(ids)))
+    x, step = block(x, model.decoder.layers[0], np.arange(len(ids)))
 for name, result in trace:
     numbers = ", ".join(f"{value:7.4f}" for value in result[-1].ravel()[:4])
-    print(f"{name:10s} {result.shape!s:12s} {numbers}, ...")
+    print(f"{name:12s} {result.shape!s:12s} {numbers}, ...")
 
 # %% [markdown]
 # Do these agree with what the model itself computes, number by number? Its decoder makes the same calls in the same order:

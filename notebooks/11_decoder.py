@@ -5,7 +5,7 @@
 #
 # | before this | you need | reading time | lab | next |
 # |---|---|---|---|---|
-# | [10 The Qwen block](10_qwen_block.ipynb) | all lectures before this one | 25 minutes | [11 the decoder](../labs/11_decoder/11_decoder.ipynb) | your own kernels, your own model |
+# | [10 The Qwen block](10_qwen_block.ipynb) | all lectures before this one | 25 minutes | [11 the decoder](../labs/11_the_decoder_speaks/11_the_decoder_speaks.ipynb) | your own kernels, your own model |
 
 # %%
 import json
@@ -155,7 +155,7 @@ streams = []
 
 
 def keep_stream(operator, arguments, results):
-    if operator.name in ("embedding", "add"):
+    if operator.name in ("embedding", "add_rms_norm"):
         streams.append(np.array(results[0]))
 
 
@@ -406,7 +406,7 @@ print(prompt + tokenizer.decode(list(model.generate(tokenizer.encode(prompt), ma
 # written one, else the course's. After each swap the logits must be the same, and the time for a token may fall.
 
 # %%
-order_of_swaps = ("linear", "attention", "rms_norm", "rope", "swiglu", "add", "embedding")
+order_of_swaps = ("linear", "attention", "rms_norm", "rope", "swiglu", "add_rms_norm", "embedding")
 chosen, times = {}, []
 for name in ("reference", *order_of_swaps):
     if name != "reference":
@@ -493,4 +493,4 @@ else:
 #
 # ## Go on
 #
-# In [lab 11 the decoder](../labs/11_decoder/11_decoder.ipynb) you put the decoder together from your own kernels, and it speaks. Then swap in a real Qwen.
+# In [lab 11 the decoder](../labs/11_the_decoder_speaks/11_the_decoder_speaks.ipynb) you put the decoder together from your own kernels, and it speaks. Then swap in a real Qwen.
