@@ -403,7 +403,7 @@ print(prompt + tokenizer.decode(list(model.generate(tokenizer.encode(prompt), ma
 # ## 7. Your kernels, one by one
 #
 # Which kernel answers an operator can be chosen. We begin with NumPy's `reference` for everything, and swap in kernels one after the other: yours where you have
-# written one, else the course's. After each swap the logits must be the same, and the time for a token may fall.
+# written one, else the course's. After each swap the logits must be the same but for rounding, and the time for a token may fall.
 
 # %%
 order_of_swaps = ("linear", "attention", "rms_norm", "rope", "swiglu", "add_rms_norm", "embedding")
@@ -476,7 +476,7 @@ else:
 #
 # - The file is a list of names and places, then raw numbers. The forward pass is twenty lines: embedding, blocks that add to a stream, a norm, and a dot
 #   product with every token's vector.
-# - Speaking is prefill once, then decode, token by token, with the KV cache. Decode waits for memory.
+# - Speaking is prefill once, then decode, token by token, with the KV cache. In large models decode waits for memory.
 # - Which token is taken is not the model's business but the sampler's. Between too cold and too hot lies a voice.
 # - Every operator on the way can be a kernel of yours.
 #
