@@ -73,12 +73,12 @@ def read(source: Path):
     return notebook
 
 
-def execute(source: Path, after_cell=lambda: None, alone: bool = True):
+def execute(source: Path, after_cell=lambda: None):
     """The notebook of `source` with outputs. Raises CellExecutionError. after_cell: called after each code cell.
 
     The learner's kernels are out of its reach: what the notebook shows must not depend on them.
-    alone: no other process compiles meanwhile. Else it gets a cache of compiled kernels of its own: Numba does not lock
-    the common one, and two processes that write to it at once can leave machine code under the wrong signature.
+    So are kernels compiled before: it runs as from a fresh clone, and lectures executed side by side do not meet in
+    Numba's cache, which is not locked.
     """
     notebook = read(source)
     with tempfile.TemporaryDirectory() as folder:
@@ -94,9 +94,8 @@ def execute(source: Path, after_cell=lambda: None, alone: bool = True):
             record_timing=False,
             on_cell_executed=lambda **_: after_cell(),
         )
-        own_cache = {} if alone else {"NUMBA_CACHE_DIR": f"{folder}/compiled"}
-        own_student = {STUDENT_VARIABLE: f"{folder}/student"}
-        client.execute(env={**os.environ, **own_student, **own_cache, "PYTHONHASHSEED": "0"})
+        own = {STUDENT_VARIABLE: f"{folder}/student", "NUMBA_CACHE_DIR": f"{folder}/compiled"}
+        client.execute(env={**os.environ, **own, "PYTHONHASHSEED": "0"})
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.execution_count = None
@@ -126,10 +125,10 @@ def _without_places(text: str, folder: str) -> str:
     return text.replace(f"{FOLDER.parent}/", "")
 
 
-def build(source: Path, after_cell=lambda: None, alone: bool = True) -> float:
+def build(source: Path, after_cell=lambda: None) -> float:
     """Execute `source` and write its notebook. Returns the seconds it took."""
     start = time.perf_counter()
-    notebook = execute(source, after_cell, alone)
+    notebook = execute(source, after_cell)
     write_atomically(notebook_of(source), nbformat.writes(notebook) + "\n")
     return time.perf_counter() - start
 
@@ -152,7 +151,7 @@ def main(names: tuple[str, ...], everything: bool, jobs: int) -> None:
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=console
     )
     with bar, ThreadPoolExecutor(jobs) as pool:
-        failed = [name for name in pool.map(lambda source: _build_with_bar(source, bar, jobs == 1), chosen) if name]
+        failed = [name for name in pool.map(lambda source: _build_with_bar(source, bar), chosen) if name]
     if failed:
         console.print(f"failed: {', '.join(failed)}")
         sys.exit(1)
@@ -162,11 +161,11 @@ def _stems(sources: list[Path]) -> list[str]:
     return [source.stem for source in sources]
 
 
-def _build_with_bar(source: Path, bar: Progress, alone: bool) -> str | None:
+def _build_with_bar(source: Path, bar: Progress) -> str | None:
     """Build one lecture; its name if a cell failed."""
     task = bar.add_task(source.stem, total=sum(cell.cell_type == "code" for cell in read(source).cells))
     try:
-        seconds = build(source, lambda: bar.advance(task), alone)
+        seconds = build(source, lambda: bar.advance(task))
     except CellExecutionError as error:
         bar.console.print(f"{source.name}: a cell failed, so {notebook_of(source).name} is left as it was", style="red")
         bar.console.print(Text.from_ansi(str(error)))
