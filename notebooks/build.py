@@ -77,6 +77,8 @@ def execute(source: Path, after_cell=lambda: None):
     """The notebook of `source` with outputs. Raises CellExecutionError. after_cell: called after each code cell.
 
     The learner's kernels are out of its reach: what the notebook shows must not depend on them.
+    So are kernels compiled before: it runs as from a fresh clone, and lectures executed side by side do not meet in
+    Numba's cache, which is not locked.
     """
     notebook = read(source)
     with tempfile.TemporaryDirectory() as folder:
@@ -92,7 +94,8 @@ def execute(source: Path, after_cell=lambda: None):
             record_timing=False,
             on_cell_executed=lambda **_: after_cell(),
         )
-        client.execute(env={**os.environ, STUDENT_VARIABLE: f"{folder}/student", "PYTHONHASHSEED": "0"})
+        own = {STUDENT_VARIABLE: f"{folder}/student", "NUMBA_CACHE_DIR": f"{folder}/compiled"}
+        client.execute(env={**os.environ, **own, "PYTHONHASHSEED": "0"})
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.execution_count = None
@@ -118,7 +121,8 @@ def _settled(output, folder: str):
 
 
 def _without_places(text: str, folder: str) -> str:
-    return text.replace(f"{folder}/student", "llaisys_mini/student").replace(f"{FOLDER.parent}/", "")
+    text = text.replace(f"{folder}/student", "llaisys_mini/student").replace(f"{folder}/compiled", "compiled")
+    return text.replace(f"{FOLDER.parent}/", "")
 
 
 def build(source: Path, after_cell=lambda: None) -> float:
