@@ -102,7 +102,7 @@ def fill(notebook, verdict: Verdict):
 
 
 class JudgedExecute(NbGraderPreprocessor):
-    """In place of nbgrader's Execute: `nbgrader autograde` then asks the judge, and no student code runs in a kernel."""
+    """In place of nbgrader's Execute: `nbgrader autograde` asks the judge, and no student code runs in a kernel."""
 
     def preprocess(self, nb, resources):
         from autograder import judge, probe

@@ -1,4 +1,4 @@
-"""The judge: sends inputs to a worker, compares what comes back with the contract, and decides. It runs no student code.
+"""The judge: sends inputs to a worker, compares what comes back with the contract, and decides. Runs no student code.
 
     judge(plan, reading, worker, secret) -> the verdict on one submission, as plain data
 
@@ -362,7 +362,7 @@ def _run_kernel(plan, task, checks, cut, worker, secret, found) -> Ended:
 
 def _general_failure(found) -> _Outcome | None:
     return next(
-        (o for o in found.values() if o.state == NOT_WRITTEN or o.message.startswith("Numba cannot compile")), None
+        (o for o in found.values() if o.state in (NOT_WRITTEN, CRASHED) or o.message.startswith("Numba cannot")), None
     )
 
 

@@ -80,7 +80,7 @@ class Worker:
             "OMP_NUM_THREADS": "2",
             "NUMBA_NUM_THREADS": "2",
         }
-        self._log = tempfile.TemporaryFile()
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close()
         self._process = subprocess.Popen(
             sandbox.command(self.level, self._scratch, [*argv, self.level, limits]),
             pass_fds=[theirs.fileno()],

@@ -17,6 +17,7 @@ def _attempts(secret, written):
     import os
     import socket
     import subprocess
+    from pathlib import Path
 
     succeeded = []
 
@@ -27,7 +28,7 @@ def _attempts(secret, written):
         except BaseException:
             pass
 
-    attempt("reads files of the grader", lambda: open(secret).read())
+    attempt("reads files of the grader", lambda: Path(secret).read_text())
     attempt("writes files", lambda: open(written, "w").close())
     attempt("opens sockets", lambda: socket.socket().close())
     attempt("runs programs", lambda: subprocess.run(["true"], check=True))

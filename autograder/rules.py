@@ -1,7 +1,7 @@
 """What counts as a Numba kernel. Read off the source, never executed: a worker's word about its own code is no proof.
 
-A kernel's module (the cut of slicing.py) may hold imports, functions under Numba's decorators, and constants. Within that
-form nothing can reach around Numba: there is no statement that could replace a function of another module, and what
+A kernel's module (the cut of slicing.py) may hold imports, functions under Numba's decorators, and constants. Within
+that form nothing can reach around Numba: there is no statement that could replace a function of another module, and what
 Numba compiles cannot call Python. What leaves this form is refused with a reason where it is a known way around, and
 left to a person where it is only unusual.
 """
@@ -239,7 +239,8 @@ _MODULES = {"subprocess": "subprocess", "socket": "network use", "requests": "ne
     "autograder": "the autograder",
     "multiprocessing": "processes of its own",
 }
-_PATHS = ("gradebook", "solutions/", "build/labs", "submitted/", "/proc/", "hidden", "autograded")
+_PATCHED = {"np", "numpy", "numba", "llaisys_mini", "builtins", "checks", "sys", "math", "time"}
+_PATHS = ("gradebook", "solutions/", "build/labs", "submitted/", "/proc/", "hidden", "autograde")
 
 
 def signs_of_tampering(source: str) -> list[str]:
@@ -258,16 +259,7 @@ def signs_of_tampering(source: str) -> list[str]:
                 found.append(_SIGNS[node.attr])
             if isinstance(node.ctx, ast.Store) and isinstance(node.value, (ast.Name, ast.Attribute)):
                 base = ast.unparse(node.value)
-                if base.partition(".")[0] in (
-                    "np",
-                    "numpy",
-                    "numba",
-                    "llaisys_mini",
-                    "builtins",
-                    "checks",
-                    "sys",
-                    "math",
-                ):
+                if base.partition(".")[0] in _PATCHED:
                     found.append(f"replaces {base}.{node.attr}")
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "open":
             found.append("opens files")

@@ -1,7 +1,7 @@
 """Grading a class: every submission once, several at a time, and nothing lost when the grader is killed.
 
-Each verdict is appended to a journal as soon as it is there. `--resume` takes from it what still fits: the same files, the
-same lab, the same secret. The gradebook is written at the end, in order, by this process alone.
+Each verdict is appended to a journal as soon as it is there. `--resume` takes from it what still fits: the same files,
+the same lab, the same secret. The gradebook is written at the end, in order, by this process alone.
 """
 
 import hashlib

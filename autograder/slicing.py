@@ -1,7 +1,7 @@
 """Finding a learner's kernel in a notebook, by what it defines, and cutting out what it needs. Nothing is executed.
 
-Only this cut is run: the kernel's function and the imports, helpers and tables that it uses, directly or not. So what else
-stands in the notebook (plots, prints, experiments, attacks) has no part in the grading. If a cell was split, what is
+Only this cut is run: the kernel's function and the imports, helpers and tables that it uses, directly or not. So what
+else stands in the notebook (plots, prints, experiments, attacks) has no part in the grading. If a cell was split, what is
 missing is looked for in the other cells.
 """
 
@@ -68,6 +68,10 @@ def cut(code: list[Cell], place: int, task: Task) -> Cut:
         return Cut(source, blank=True)
     text = without_magics(source)
     tree = _parse(text)
+    if tree is not None and place + 1 < len(code) and _begins_inside(code[place + 1].source):
+        joined = text + "\n" + without_magics(code[place + 1].source)
+        if (whole := _parse(joined)) is not None:  # split within the function, at a place where both halves are Python
+            text, tree = joined, whole
     if tree is None or _function(tree, task) is None:
         for other in range(place + 1, min(place + 3, len(code))):  # the cell may have been split in the middle
             text += "\n" + without_magics(code[other].source)
@@ -102,6 +106,12 @@ def without_magics(source: str) -> str:
     return "\n".join(
         "" if re.match(r"\s*[%!]|.*\?\s*$", line) and "#" not in line else line for line in source.split("\n")
     )
+
+
+def _begins_inside(source: str) -> bool:
+    """Whether the first line of code is indented: then it continues what stood before."""
+    first = next((line for line in source.split("\n") if line.strip() and not line.lstrip().startswith("#")), "")
+    return first[:1] in (" ", "\t")
 
 
 def _parse(text):

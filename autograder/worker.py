@@ -1,8 +1,8 @@
 """Where students' code runs. Started by pool.py; never imported by the judge.
 
 A warm parent imports Numba once and compiles one small kernel. For every task of every submission it forks a child,
-which locks itself into the sandbox, loads the code, runs it on the inputs it was sent, and sends back what came out. The
-child holds no expected outputs. Nothing that one child does reaches another: only what the parent had before is shared.
+which locks itself into the sandbox, loads the code, runs it on the inputs it was sent, and sends back what came out.
+The child holds no expected outputs. Nothing that one child does reaches another: only what the parent had before is shared.
 """
 
 import dataclasses
@@ -16,8 +16,10 @@ import sys
 import threading
 from pathlib import Path
 
+import llvmlite.binding
 import numba
 import numpy as np
+from numba.np.ufunc import parallel, workqueue
 
 from autograder import channel, sandbox
 from autograder.sandbox.limits import Limits
@@ -86,6 +88,12 @@ def _wait(child: int, control: socket.socket, wake: int) -> dict:
                 os.kill(child, signal.SIGKILL)
 
 
+_CALLED_BY_PARALLEL_CODE = (
+    "parallel_for do_scheduling_signed do_scheduling_unsigned allocate_sched deallocate_sched get_num_threads"
+    " set_num_threads get_thread_id set_parallel_chunksize get_parallel_chunksize get_sched_size"
+).split()
+
+
 def _warm_up(scratch: Path) -> None:
     """Pay once for imports and for the parts of the compiler that every kernel needs."""
     os.environ[paths.STUDENT_VARIABLE] = str(scratch)
@@ -93,6 +101,8 @@ def _warm_up(scratch: Path) -> None:
     # A cache that one student's code writes and another's loads would be a way from one to the other.
     numba.core.dispatcher.Dispatcher.enable_caching = lambda self: None
     sets.drop_if_stale = lambda *_: False
+    # Other exercises of the course that an answer builds upon are answered by their references.
+    exercise_module.answering = _reference_in_float32
     # Nothing is cached, so the kernel that ran can be examined as it is.
     explanation._compiled_here = lambda kernel: kernel
     for name in operators.names:
@@ -100,16 +110,34 @@ def _warm_up(scratch: Path) -> None:
     for name in exercises.names:
         exercises.get(name)
 
-    @numba.njit
+    @numba.njit(parallel=True)
     def warm(x, out):
-        for n in range(x.shape[0]):
+        for n in numba.prange(x.shape[0]):
             total = np.float32(0)
             for c in range(x.shape[1]):
                 total += np.exp(x[n, c])
             out[n, 0] = max(total, x[n, 0])
 
-    x = np.ones((2, 3), np.float32)
-    warm(x, x)
+    # Compiled, never run: threads that run before the fork would be missing after it. So the names that compiled code
+    # calls are made known without starting what is behind them; the child starts it when it needs it.
+    for name in _CALLED_BY_PARALLEL_CODE:
+        symbol = "numba_parallel_for" if name == "parallel_for" else name
+        llvmlite.binding.add_symbol(symbol, getattr(workqueue, name))
+    launch, parallel._launch_threads = parallel._launch_threads, lambda: None
+    warm.compile("(float32[:, ::1], float32[:, ::1])")
+    parallel._launch_threads = launch
+
+
+def _reference_in_float32(name: str):
+    """The reference of an exercise as a learner's answer would be: it returns float32."""
+    reference = exercises.get(name).reference
+
+    def single(value):
+        if isinstance(value, tuple):
+            return tuple(map(single, value))
+        return value.astype(np.float32) if getattr(value, "dtype", None) == np.float64 else value
+
+    return lambda *arguments, **named: single(reference(*arguments, **named))
 
 
 # ---- in the child ------------------------------------------------------------------------------------------------
@@ -165,7 +193,7 @@ def _run_kernel(request, reply) -> None:
             contract.run_with(kernel, inputs, outputs)
         except BaseException as problem:
             reply(case=number, error=_error(problem))
-            if isinstance(problem, NotImplementedError) or (not compiled and _is_compile_error(problem)):
+            if isinstance(problem, (NotImplementedError, MemoryError)) or (not compiled and _is_compile_error(problem)):
                 return
             continue
         if not compiled:
@@ -221,7 +249,7 @@ def _run_exercise(request, reply) -> None:
             raise
         except BaseException as problem:
             reply(case=number, error=_error(problem))
-            if isinstance(problem, NotImplementedError):
+            if isinstance(problem, (NotImplementedError, MemoryError)):
                 return
 
 
@@ -248,37 +276,18 @@ def _hide_answers(asked) -> None:
     asked._make_cases = hidden
 
 
-_WATCHED = ("os.system", "os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "os.kill", "os.killpg") + (
-    "os.remove",
-    "os.rename",
-    "os.mkdir",
-    "os.rmdir",
-    "os.chmod",
-    "os.link",
-    "os.symlink",
-    "os.truncate",
-    "os.putenv",
-    "os.scandir",
-    "os.listdir",
-    "subprocess.Popen",
-    "shutil.",
-    "socket.",
-    "ctypes.",
-    "mmap.",
-    "urllib.Request",
-    "gc.get_objects",
-    "gc.get_referrers",
-    "gc.get_referents",
-    "sys.settrace",
-    "sys.setprofile",
-    "sys.addaudithook",
-    "open",
+_WATCHED = tuple(
+    "os.system os.exec os.fork os.forkpty os.posix_spawn os.spawn os.kill os.killpg os.remove os.rename os.mkdir os.rmdir"
+    " os.chmod os.link os.symlink os.truncate os.putenv os.scandir os.listdir subprocess.Popen shutil. socket. ctypes."
+    " mmap. sqlite3. urllib.Request gc.get_objects gc.get_referrers gc.get_referents sys.settrace sys.setprofile"
+    " sys.addaudithook open".split()
 )
+"""Audit events of Python that an answer has no reason to cause."""
 
 
 def _watch(reply) -> None:
     """Report what an answer has no reason to do. An answer needs no files, processes or network."""
-    allowed = tuple(str(path) for path in sandbox.system_paths() if path.is_dir()) + (str(paths.PACKAGE), os.devnull)
+    allowed = (*(str(path) for path in sandbox.system_paths() if path.is_dir()), str(paths.PACKAGE), os.devnull)
     private = str(paths.PACKAGE / "exercises")
     count = 0
 

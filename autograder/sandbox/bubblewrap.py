@@ -1,4 +1,4 @@
-"""bubblewrap: namespaces for ordinary users. The strongest that is tried: no network, no other processes, no other files."""
+"""bubblewrap: namespaces for ordinary users: no network, no other processes, no other files."""
 
 import shutil
 from pathlib import Path

@@ -1,5 +1,6 @@
 """Limits that every Unix has: CPU seconds, address space, file size, open files, processes."""
 
+import contextlib
 import resource
 from dataclasses import dataclass
 
@@ -30,13 +31,11 @@ def apply(limits: Limits) -> None:
 
 
 def _limit(which: int, amount: int) -> None:
-    soft, hard = resource.getrlimit(which)
+    _, hard = resource.getrlimit(which)
     if hard != resource.RLIM_INFINITY:
         amount = min(amount, hard)
-    try:
+    with contextlib.suppress(ValueError, OSError):  # macOS refuses some
         resource.setrlimit(which, (amount, amount))
-    except (ValueError, OSError):  # macOS refuses some
-        pass
 
 
 def _mapped() -> int:
