@@ -37,8 +37,8 @@ lab: .venv/.with-notebooks ## open JupyterLab in this folder
 labs: .venv/.with-notebooks,grading ## make labs/ from solutions/labs (instructors)
 	@$(BIN)/python -m autograder.labs
 
-grade: $(if $(wildcard autograder/__main__.py),.venv/.with-grading) ## grade a class (not there yet)
-	@$(call run-if-there,autograder,The autograder is not there yet.)
+grade: .venv/.with-grading ## grade the example class, or yours: make grade ARGS="submitted"
+	@$(BIN)/python -m autograder grade $(or $(ARGS),data/class --build build/example_class)
 
 bench: $(if $(wildcard benchmarks/__main__.py),.venv/.with-run) ## print the figures that the README quotes (not there yet)
 	@$(call run-if-there,benchmarks,The benchmarks are not there yet.)

@@ -1,8 +1,8 @@
 """What counts as a Numba kernel. Read off the source, never executed: a worker's word about its own code is no proof.
 
 A kernel's module (the cut of slicing.py) may hold imports, functions under Numba's decorators, and constants. Within
-that form nothing can reach around Numba: there is no statement that could replace a function of another module, and what
-Numba compiles cannot call Python. What leaves this form is refused with a reason where it is a known way around, and
+that form nothing can reach around Numba: no statement could replace a function of another module, and what Numba
+ compiles cannot call Python. What leaves this form is refused with a reason where it is a known way around, and
 left to a person where it is only unusual.
 """
 

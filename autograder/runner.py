@@ -20,9 +20,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from autograder import judge, tasks
 from autograder.judge import Verdict
 from autograder.pool import SandboxFailed, Worker, WorkerLost
-from autograder.reading import Unreadable, read_submission
+from autograder.reading import Reading, Unreadable, read_submission
 from autograder.sandbox.limits import Limits
-from autograder.tasks import GradingError
+from autograder.tasks import GradingError, Plan
 from llaisys_mini.files import write_atomically
 
 _FORMAT = 1  # of the journal; another number makes old entries void
@@ -62,21 +62,31 @@ def course_secret(build: Path) -> bytes:
 
 
 def judge_one(submission: Submission, worker: Worker, secret: bytes) -> Verdict:
-    """The verdict on one submission; a lost worker is replaced once. Raises SandboxFailed."""
+    """The verdict on one submission. Raises SandboxFailed."""
+    plan, read = read_one(submission)
+    return read if isinstance(read, Verdict) else judge_read(plan, submission.student, read, worker, secret)
+
+
+def read_one(submission: Submission) -> tuple[Plan, Reading | Verdict]:
+    """The plan of the lab, and what was read; or the verdict, if nothing can be."""
     plan = tasks.plan_of(submission.lab)
     if submission.folder.is_symlink() or not submission.folder.is_dir():
         reason = "the submission is a link or a file, not a folder"
-        return judge.unreadable(plan, submission.student, reason, [reason])
+        return plan, judge.unreadable(plan, submission.student, reason, [reason])
     try:
-        reading = read_submission(submission.folder, submission.lab)
+        return plan, read_submission(submission.folder, submission.lab)
     except Unreadable as problem:
-        return judge.unreadable(plan, submission.student, str(problem), problem.suspicious)
+        return plan, judge.unreadable(plan, submission.student, str(problem), problem.suspicious)
+
+
+def judge_read(plan: Plan, student: str, reading: Reading, worker: Worker, secret: bytes) -> Verdict:
+    """The verdict on what was read; a lost worker is replaced once. Raises SandboxFailed."""
     for _ in range(2):
         try:
-            return judge.judge(plan, submission.student, reading, worker, secret)
+            return judge.judge(plan, student, reading, worker, secret)
         except WorkerLost as problem:
             lost = problem
-    verdict = judge.unreadable(plan, submission.student, f"grading it ended the worker twice: {lost}")
+    verdict = judge.unreadable(plan, student, f"grading it ended the worker twice: {lost}")
     verdict.state = judge.CRASHED
     for part in verdict.parts.values():
         part.state = judge.CRASHED

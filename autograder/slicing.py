@@ -1,8 +1,8 @@
 """Finding a learner's kernel in a notebook, by what it defines, and cutting out what it needs. Nothing is executed.
 
 Only this cut is run: the kernel's function and the imports, helpers and tables that it uses, directly or not. So what
-else stands in the notebook (plots, prints, experiments, attacks) has no part in the grading. If a cell was split, what is
-missing is looked for in the other cells.
+else stands in the notebook (plots, prints, experiments, attacks) has no part in the grading. If a cell was split, what
+is missing is looked for in the other cells.
 """
 
 import ast

@@ -2,7 +2,8 @@
 
 A warm parent imports Numba once and compiles one small kernel. For every task of every submission it forks a child,
 which locks itself into the sandbox, loads the code, runs it on the inputs it was sent, and sends back what came out.
-The child holds no expected outputs. Nothing that one child does reaches another: only what the parent had before is shared.
+The child holds no expected outputs. Nothing that one child does reaches another: only what the parent had
+before is shared.
 """
 
 import dataclasses
@@ -277,10 +278,10 @@ def _hide_answers(asked) -> None:
 
 
 _WATCHED = tuple(
-    "os.system os.exec os.fork os.forkpty os.posix_spawn os.spawn os.kill os.killpg os.remove os.rename os.mkdir os.rmdir"
-    " os.chmod os.link os.symlink os.truncate os.putenv os.scandir os.listdir subprocess.Popen shutil. socket. ctypes."
-    " mmap. sqlite3. urllib.Request gc.get_objects gc.get_referrers gc.get_referents sys.settrace sys.setprofile"
-    " sys.addaudithook open".split()
+    "os.system os.exec os.fork os.forkpty os.posix_spawn os.spawn os.kill os.killpg os.remove os.rename os.mkdir"
+    " os.rmdir os.chmod os.link os.symlink os.truncate os.putenv os.scandir os.listdir subprocess.Popen shutil."
+    " socket. ctypes. mmap. sqlite3. urllib.Request gc.get_objects gc.get_referrers gc.get_referents sys.settrace"
+    " sys.setprofile sys.addaudithook open".split()
 )
 """Audit events of Python that an answer has no reason to cause."""
 

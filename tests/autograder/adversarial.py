@@ -1,4 +1,4 @@
-"""A class of honest, unlucky and hostile submissions of lab 04, made from the solution lab, each with its right verdict.
+"""A class of honest, unlucky and hostile submissions of lab 04, made from the solution lab, each with its verdict.
 
 Most of them use a serial softmax, which compiles fast and scores all but the two points for a vectorised, parallel one.
 """
@@ -84,9 +84,7 @@ def place(notebook: dict, cell_id: str) -> int:
 
 
 def code(source: str) -> dict:
-    return dict(
-        cell_type="code", id=f"own-{abs(hash(source))}", metadata={}, source=source, outputs=[], execution_count=None
-    )
+    return dict(cell_type="code", id=f"own-{len(source)}", metadata={}, source=source, outputs=[], execution_count=None)
 
 
 def save(notebook: dict, name: str = f"{LAB}.ipynb") -> Callable[[Path], None]:

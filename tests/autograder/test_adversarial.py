@@ -1,4 +1,4 @@
-"""The whole adversarial class in one run: every verdict is right, the run ends, nothing stays running, nothing leaks."""
+"""The whole adversarial class in one run: every verdict is right, nothing stays running, nothing leaks."""
 
 import os
 import sys
