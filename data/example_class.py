@@ -28,6 +28,7 @@ def _sources(solved=(), change=None) -> str:
 
 
 KERNELS = ("softmax-cpu", "cross_entropy-cpu")
+ENDLESS = "    while True:\n        pass\n"
 ALL = (*KERNELS, "merge_softmax-python", "softmax-mean")
 
 
@@ -54,9 +55,7 @@ CLASS = {
     ),
     "student-5": (
         "a loop without an end in merge_softmax",
-        lambda: _sources(
-            ALL[:3], _edit("merge_softmax-python", "    top = max(", "    while True:\n        pass\n    top = max(")
-        ),
+        lambda: _sources(ALL[:3], _edit("merge_softmax-python", "    top = max(", f"{ENDLESS}    top = max(")),
     ),
     "student-6": ("another editor removed the metadata; it costs nothing", lambda: _sources(ALL[:3], _no_metadata)),
     "student-7": (
