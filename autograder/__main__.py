@@ -23,10 +23,10 @@ SUBMITTED = tasks.ROOT / "submitted"
 def main():
     """Release labs, grade a class safely, and report.
 
-    nbgrader's own commands work on the same folders and gradebook:
-    nbgrader <command> --config=autograder/nbgrader_config.py
+    nbgrader's own commands work on the same folders and gradebook: cd autograder && nbgrader <command>
 
-    Judged: kernels for the CPU and exercises in Python. Kernels for CUDA are left to a person.
+    Judged: kernels for the CPU (float32) and exercises in Python. Kernels for CUDA are not judged yet: their points
+    are left to a person. PostgreSQL (--db) is passed on to nbgrader and was not tried.
     """
 
 

@@ -1,6 +1,6 @@
 """nbgrader's configuration: where the course keeps its notebooks.
 
-From the top folder, after `make labs`: nbgrader <command> --config=autograder/nbgrader_config.py
+After `make labs`, in this folder, where nbgrader looks for a file of this name: cd autograder && nbgrader <command>
 """
 
 from pathlib import Path
