@@ -13,7 +13,7 @@ VERSION_FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help generate chat lab labs grade bench test test-quick clean
+.PHONY: help generate chat lab labs grade bench gpu test test-quick clean
 
 help:
 	@echo 'llaisys_mini: from one neuron to a Qwen decoder that speaks, one operator at a time'
@@ -37,11 +37,20 @@ lab: .venv/.with-notebooks ## open JupyterLab in this folder
 labs: .venv/.with-notebooks,grading ## make labs/ from solutions/labs (instructors)
 	@$(BIN)/python -m autograder.labs
 
-grade: .venv/.with-grading ## grade the example class, or yours: make grade ARGS="submitted"
+grade: .venv/.with-grading ## grade the example class, or ARGS
 	@$(BIN)/python -m autograder grade $(or $(ARGS),data/class --build build/example_class)
 
-bench: $(if $(wildcard benchmarks/__main__.py),.venv/.with-run) ## print the figures that the README quotes (not there yet)
-	@$(call run-if-there,benchmarks,The benchmarks are not there yet.)
+bench: .venv/.with-bench,parity ## measure all kernels against NumPy, torch and whole models (ten minutes)
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+# A CUDA image brings its own Python with the packages: that one is used as it is where it has them.
+GPU_NEEDS := import ml_dtypes, numba, numba_cuda, numpy, rich
+gpu: ## check and time the CUDA kernels on this machine's GPU; without one, what needs none
+	@chosen=; for candidate in $(if $(PYTHON),"$(PYTHON)",$(BIN)/python python3); do \
+	    if "$$candidate" -c '$(GPU_NEEDS)' 2>/dev/null; then chosen=$$candidate; break; fi; \
+	done; \
+	if [ -z "$$chosen" ]; then $(MAKE) .venv/.with-cuda && chosen=$(BIN)/python || exit 1; fi; \
+	PYTHONPATH="$$PWD" "$$chosen" -m benchmarks.gpu $(ARGS)
 
 test: .venv/.with-test,parity ## style and all tests, as CI runs them (installs torch and transformers)
 	@$(BIN)/python -m ruff check .
@@ -63,7 +72,9 @@ takes-run := about a minute
 takes-notebooks := about two minutes
 takes-grading := about two minutes
 takes-notebooks,grading := about three minutes
+takes-cuda := about two minutes
 takes-test := about a minute
+takes-bench,parity := several minutes: torch is large
 takes-test,parity := several minutes: torch is large
 
 # `run` is what generation needs and no extra; every set-up includes it.

@@ -17,7 +17,7 @@ from autograder import rules, slicing
 from autograder.channel import NotSendable, pack
 from autograder.pool import Ended, Worker
 from autograder.reading import Reading
-from autograder.tasks import CASES, FACTS, SHIPPED_MODEL, TRAFFIC, Check, Plan
+from autograder.tasks import CASES, FACTS, JUDGED_DEVICES, SHIPPED_MODEL, TRAFFIC, Check, Plan
 from llaisys_mini import exercises, operators, paths
 from llaisys_mini.checks.check import diagnosis
 from llaisys_mini.checks.compare import compare, recognise
@@ -182,6 +182,12 @@ def _judge_task(plan, task, reading, worker, secret, verdict, outcomes) -> None:
     cuts, notes = slicing.candidates(plan, task, reading)
     verdict.notes += [f"{task.grade_id}: {note}" for note in notes]
     best: dict[Check, _Outcome] = {check: _Outcome(NOT_WRITTEN, "it is not written yet") for check in checks}
+    if task.device not in JUDGED_DEVICES:
+        if cuts and not cuts[0].blank:
+            verdict.sources[task.grade_id] = cuts[0].source
+            best = {check: _Outcome(MANUAL, f"kernels for {task.device} are not judged yet") for check in checks}
+        outcomes.update({(task.grade_id, check): outcome for check, outcome in best.items()})
+        return
     for number, cut in enumerate(cuts):
         found = _judge_cut(plan, task, checks, cut, worker, secret, verdict)
         if number == 0 or _passed(found) > _passed(best):

@@ -201,7 +201,8 @@ def stub(source: str, what: str) -> str:
             lines.append(re.sub(r"@njit(\(.*\))?", "@njit(cache=True)", line))
     if inside:
         raise ValueError(f"{what}: BEGIN SOLUTION without an end")
-    return re.sub(r"\n{4,}", "\n\n\n", "\n".join(lines)).strip()
+    text = re.sub(r"\n{4,}", "\n\n\n", "\n".join(lines))
+    return re.sub(r"(\n[^\s@][^\n]*)\n\n(?=@|def |class )", r"\1\n\n\n", text).strip()
 
 
 _STEPS = (

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from llaisys_mini.exercise import answer
     from llaisys_mini.explanation import explain
     from llaisys_mini.generation import load_model
+    from llaisys_mini.gpu_traffic import count_gpu_traffic
     from llaisys_mini.kernels.choice import use_kernels
     from llaisys_mini.kernels.registry import kernel
     from llaisys_mini.progress import show_progress
@@ -28,6 +29,7 @@ _HOME = {
     "Tensor": "llaisys_mini.tensor",
     "answer": "llaisys_mini.exercise",
     "check": "llaisys_mini.checks.check",
+    "count_gpu_traffic": "llaisys_mini.gpu_traffic",
     "count_traffic": "llaisys_mini.traffic",
     "explain": "llaisys_mini.explanation",
     "kernel": "llaisys_mini.kernels.registry",
@@ -43,6 +45,7 @@ __all__ = [
     "Tensor",
     "answer",
     "check",
+    "count_gpu_traffic",
     "count_traffic",
     "exercises",
     "explain",

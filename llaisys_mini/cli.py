@@ -49,9 +49,11 @@ def _model_options(command):
         click.option("--repetition-penalty", type=float, default=None, help="Above 1: repeat less."),
         click.option("--seed", type=int, default=None, help="Same seed, same text. Default: another text each time."),
         click.option(
-            "--kernels", default="", help="student, solutions, expert or reference; also per operator: softmax=student."
+            "--kernels",
+            default="",
+            help="student, solutions, plain, expert or reference; also per operator: softmax=student.",
         ),
-        click.option("--device", default="cpu", show_default=True, help="Where to compute."),
+        click.option("--device", default="cpu", show_default=True, help="Where to compute: cpu or cuda."),
         click.option("--dtype", default="auto", show_default=True, help="Storage: float32, float16, bfloat16 or auto."),
         click.option("--stats", is_flag=True, help="Report speed, memory and which kernels answered."),
     ]
@@ -64,19 +66,25 @@ def _model_options(command):
 @click.argument("prompt", default="Once upon a time")
 @_model_options
 @click.option("--verify", is_flag=True, help="Compare every operator call with the reference; slow.")
-def generate(prompt, verify, **options):
+@click.option(
+    "--sanitize", is_flag=True, help="With --device cuda: run the CUDA kernels on the CPU and watch every access."
+)
+def generate(prompt, verify, sanitize, **options):
     """Continue PROMPT (default: "Once upon a time")."""
     from contextlib import nullcontext
 
     from llaisys_mini.tokenizer import TextStream
 
+    if sanitize:
+        _generate_sanitized(prompt, options)
+        return
     start = time.perf_counter()
     model = _load(options)
     tokenizer = _tokenizer(model, options["model"])
     ids = tokenizer.encode(prompt)
     # Sampling values and the prompt's length are checked here, before anything is printed.
     tokens = model.generate(ids, options["max_new_tokens"], **_sampling(model, options), cache=(cache := model.cache()))
-    _say_which_kernels()
+    _say_which_kernels(options["device"])
     stream = TextStream(tokenizer)
     watch = _Stopwatch(start)
     with _verification(model) if verify else nullcontext() as report:
@@ -107,7 +115,7 @@ def chat(think, **options):
     tokenizer = _tokenizer(model, options["model"])
     sampling = _sampling(model, options)
     messages, cache = [], model.cache()
-    _say_which_kernels()
+    _say_which_kernels(options["device"])
     interactive = sys.stdin.isatty()
     if interactive:
         click.echo("Type a message; /new starts over, /exit ends.", err=True)
@@ -161,7 +169,11 @@ def quantize(model, dtype, out, per_row, report, text):
 @click.argument("operator")
 @click.option("--device", default="cpu", show_default=True)
 @click.option(
-    "--kernels", "kernel_set", default="student", show_default=True, help="student, solutions, expert or reference."
+    "--kernels",
+    "kernel_set",
+    default="student",
+    show_default=True,
+    help="student, solutions, plain, expert or reference.",
 )
 def check(operator, device, kernel_set):
     """Check a kernel of OPERATOR on the public cases."""
@@ -243,14 +255,54 @@ def _sampling(model, options) -> dict:
     return values | given
 
 
-def _say_which_kernels():
+_SANITIZED_TOKENS = 8
+
+
+def _generate_sanitized(prompt, options):
+    """Write a few tokens with the CUDA kernels under the sanitizer, which needs no GPU."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from llaisys_mini import cuda
+    from llaisys_mini.contract import observe_calls
+    from llaisys_mini.errors import DeviceError
+
+    if options["device"] != "cuda":
+        raise DeviceError("--sanitize watches CUDA kernels: add --device cuda")
+    with cuda.sanitized() as report:
+        model = _load(options)
+        tokenizer = _tokenizer(model, options["model"])
+        ids = tokenizer.encode(prompt)
+        count = _SANITIZED_TOKENS if options["max_new_tokens"] is None else options["max_new_tokens"]
+        tokens = model.generate(ids, count, **_sampling(model, options))
+        _say_which_kernels("cuda")
+        columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
+        start = time.perf_counter()
+        with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+            task = progress.add_task("", total=count)
+
+            def show(operator, arguments, results):
+                progress.update(task, description=f"{model.decoder.place}: {operator.name}")
+
+            written = []
+            with observe_calls(show):
+                for token in tokens:
+                    written.append(token)
+                    progress.advance(task)
+    seconds = time.perf_counter() - start
+    click.echo(prompt + tokenizer.decode(written))
+    per_token = f", {seconds / len(written):.1f} s per token" if written else ""
+    click.echo(f"sanitizer: {len(report.launches)} launches, no findings{per_token}", err=True)
+
+
+def _say_which_kernels(device: str = "cpu"):
     """Name the learner's kernels that will answer, so that nobody wonders whose numbers these are."""
     from llaisys_mini import operators
     from llaisys_mini.kernels import choice
     from llaisys_mini.kernels.sets import STUDENT, student_set
 
-    written = [operator for operator, device in student_set().written() if device == "cpu"]
-    answering = [name for name in written if choice.answering_kernel(name).kernel_set == STUDENT]
+    written = [operator for operator, written_for in student_set().written() if written_for == device]
+    answering = [name for name in written if choice.answering_kernel(name, device).kernel_set == STUDENT]
     if answering:
         click.echo(f"your kernels answer for: {', '.join(answering)} (of {len(operators.names)} operators)", err=True)
     waiting = [name for name in written if name not in answering]
@@ -311,7 +363,7 @@ class _Stopwatch:
             rate = (len(self.ticks) - 1) / (self.ticks[-1] - self.ticks[0])
             click.echo(f"{len(self.ticks)} new tokens, {rate:.0f} per second after the first", err=True)
         click.echo(f"KV cache: {cache.length} positions, {cache.nbytes / 2**20:.1f} MiB allocated", err=True)
-        sets = Counter(answering_kernel(name).kernel_set for name in operators.names)
+        sets = Counter(answering_kernel(name, cache.device).kernel_set for name in operators.names)
         click.echo("kernels: " + ", ".join(f"{count} {name}" for name, count in sets.items()), err=True)
 
 

@@ -28,6 +28,10 @@ from llaisys_mini.tensor import Tensor, contiguous_strides
 UNIT_ROUNDOFF = 2.0**-24
 """Largest relative error of rounding one number to float32."""
 
+LARGE = 1 << 18
+"""Numbers in the array arguments of a call, all together, from which on the call is large: then an expert kernel
+answers where there is one. Below, the plain kernel is done before the expert's compilation would ever pay."""
+
 SMALLEST_NORMAL = 2.0**-126
 """Below this float32 loses digits, and fast kernels may flush to zero."""
 
@@ -117,6 +121,7 @@ class _Plan:
     views: list[tuple[int, np.dtype]]  # (argument, the integer dtype its kernel sees)
     scalars: list[int]
     outputs: list[_Output]
+    is_large: bool = False  # which too may decide it
     merges_outputs: bool = False  # whether a kernel sees any output in another shape than the caller
 
 
@@ -145,8 +150,8 @@ class Operator:
         self._shape_rule: Callable[[dict[str, int]], str | None] | None = None
         self._value_rule: Callable[..., str | None] | None = None
         self._plans: dict[tuple, _Plan] = {}
-        # (device, variant) -> the function of the kernel that answers, and what it wants prepared
-        self._chosen: dict[tuple[str, str], tuple[Callable, list]] = {}
+        # (device, variant, large or not) -> the function of the kernel that answers, and what it wants prepared
+        self._chosen: dict[tuple[str, str, bool], tuple[Callable, list]] = {}
 
     # ---- decorators for the rest of an operator's file -------------------------------------------------------
 
@@ -254,14 +259,17 @@ class Operator:
     def __call__(self, *arguments, out=None, **named):
         if named or len(arguments) != len(self.inputs):
             arguments = self._bind(arguments, named)
+        if type(arguments[0]) is Tensor and arguments[0].storage.device != "cpu":
+            return self._call_on_device(arguments, out)
         values, plan = self._prepare(arguments)
         if out is None:
             results = [np.empty(output.shape, output.dtype) for output in plan.outputs]
         else:
             results = self._accept(out, plan, arguments)
-        function, prepares = self._chosen.get(("cpu", plan.variant)) or self._choose("cpu", plan.variant)
+        key = "cpu", plan.variant, plan.is_large
+        function, prepares = self._chosen.get(key) or self._choose(*key)
         for position, prepare in prepares:
-            values[position] = _prepared(arguments[position], values[position], prepare)
+            values[position] = prepared(arguments[position], values[position], prepare)
         function(*values, *(_as_kernels_see(results, plan) if plan.merges_outputs else results))
         if _observer is not None:
             _observer(self, arguments, results)
@@ -271,19 +279,44 @@ class Operator:
             results = [Tensor.over(array, output.strides) for array, output in zip(results, plan.outputs, strict=True)]
         return results[0] if len(results) == 1 else tuple(results)
 
+    def _call_on_device(self, arguments, out):
+        """A call whose first argument is a Tensor on a device; see cuda.dispatch."""
+        from llaisys_mini.cuda.dispatch import call
+
+        results = call(self, arguments, out)
+        if _observer is not None:
+            _observer(self, arguments, results)
+        if out is not None:
+            return out
+        return results[0] if len(results) == 1 else tuple(results)
+
     def run_with(self, kernel, inputs: dict[str, object], outputs: list[np.ndarray]) -> None:
-        """Check `inputs` as a call would, then have `kernel` (see kernels.registry) write into `outputs`."""
+        """Check `inputs` as a call would, then have `kernel` (see kernels.registry) write into `outputs`.
+
+        A kernel for "cuda" runs on the device if there is one and `cuda.sanitized()` is not open, else under the
+        sanitizer; the arrays are copied to the device and back.
+        """
         arguments = [inputs[name] for name in self.inputs]
         values, plan = self._prepare(arguments)
         for position, prepare in self._prepares(kernel):
-            values[position] = _prepared(arguments[position], values[position], prepare)
-        kernel.function(*values, *_as_kernels_see(outputs, plan))
+            values[position] = prepared(arguments[position], values[position], prepare)
+        if kernel.device == "cpu":
+            kernel.function(*values, *_as_kernels_see(outputs, plan))
+        else:
+            from llaisys_mini.cuda.dispatch import run
+
+            run(kernel.function, values, _as_kernels_see(outputs, plan))
 
     def _prepare(self, arguments) -> tuple[list, _Plan]:
         """The arguments as a kernel sees them, and the plan of this call. Raises ContractError."""
         values, key = [], []
         for value in arguments:
             if type(value) is Tensor:
+                if value.storage.device != "cpu":
+                    raise ContractError(
+                        f"{self.name}: some arguments lie on the cpu, others on {value.device}; "
+                        f"move them all with .to({value.device!r})"
+                    )
                 value = value.numpy()
             elif isinstance(value, np.ndarray) and type(value) is not np.ndarray:
                 value = value.view(np.ndarray)  # np.memmap and its like
@@ -306,12 +339,12 @@ class Operator:
             values[position] = float(values[position])
         return values, plan
 
-    def _choose(self, device, variant):
+    def _choose(self, device, variant, is_large):
         from llaisys_mini.kernels.choice import answering_kernel
 
-        kernel = answering_kernel(self, device, variant)
-        self._chosen[device, variant] = kernel.function, self._prepares(kernel)
-        return self._chosen[device, variant]
+        kernel = answering_kernel(self, device, variant, is_large)
+        self._chosen[device, variant, is_large] = kernel.function, self._prepares(kernel)
+        return self._chosen[device, variant, is_large]
 
     def _prepares(self, kernel) -> list[tuple[int, Callable]]:
         return [(list(self.inputs).index(name), prepare) for name, prepare in kernel.prepare.items()]
@@ -385,6 +418,7 @@ class Operator:
                 seen_as = dtypes.kernel_view(value).dtype
                 if seen_as != value.dtype:
                     plan.views.append((position, seen_as))
+        plan.is_large = sum(value.size for value in values if isinstance(value, np.ndarray)) >= LARGE
         dims = {dim: length for dim, (length, _) in lengths.items()}
         problem = self._shape_rule(dims) if self._shape_rule else None
         if problem:
@@ -429,7 +463,7 @@ def operator(function: Callable) -> Operator:
     return Operator(function)
 
 
-def _prepared(argument, value, prepare):
+def prepared(argument, value, prepare):
     """`value` in the layout that a kernel wants; remembered with the argument if that is a frozen Tensor."""
     if type(argument) is not Tensor or argument.prepared is None:
         return prepare(value)

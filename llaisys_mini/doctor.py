@@ -50,8 +50,6 @@ def _python() -> Iterator[Finding]:
             state, verdict, remedy = importlib.metadata.version(package), "ok", ""
         except importlib.metadata.PackageNotFoundError:
             state, verdict, remedy = "not installed", "bad", f"pip install {package}"
-        if package == "numpy" and verdict == "ok" and tuple(map(int, state.split(".")[:2])) >= (2, 5):
-            verdict, remedy = "note", "numba-cuda cannot compile with NumPy 2.5; for CUDA: pip install 'numpy<2.5'"
         yield Finding(package, state, verdict, remedy)
 
 
@@ -99,22 +97,25 @@ def _folders() -> Iterator[Finding]:
 
 
 def _cuda() -> Iterator[Finding]:
-    ours = "the CPU path does not need it; CUDA kernels are not part of this version yet"
-    try:
-        from numba import cuda
-    except ImportError as problem:
-        yield Finding("CUDA", f"numba.cuda cannot be imported: {problem}", "note", ours)
+    from llaisys_mini.cuda import availability
+
+    parts = availability.parts()
+    for part in parts:
+        yield Finding(part.name, part.problem or part.state, "note" if part.problem else "ok", part.remedy)
+    if any(part.problem for part in parts):
+        checked = "checked by the sanitizer" + (
+            " and compiled for three GPUs" if not availability.why_no_compiler() else ""
+        )
+        yield Finding("CUDA kernels", f"{checked}, on the CPU; what runs on the CPU needs none of this", "note")
         return
     try:
+        from numba import cuda
+
         cuda.current_context()
         name = cuda.get_current_device().name
-        yield Finding("CUDA", f"device {name.decode() if isinstance(name, bytes) else name}", "note", ours)
+        yield Finding("CUDA device", name.decode() if isinstance(name, bytes) else name)
     except Exception as problem:  # whatever a broken driver raises is the finding
-        yield Finding("CUDA", f"no usable device ({_first_line(problem)})", "note", ours)
-
-
-def _first_line(problem: Exception) -> str:
-    return next((line.strip() for line in str(problem).splitlines() if line.strip()), type(problem).__name__)
+        yield Finding("CUDA device", f"does not answer: {availability.first_line(problem)}", "note")
 
 
 def _writable(folder) -> bool:

@@ -1,6 +1,6 @@
 """`explain("softmax")`: what the compiler made of a CPU kernel. Facts, no clock: the same on every run.
 
-vectorised    its machine code works on several floats per instruction
+vectorised    its machine code works on several floats per instruction; sums do so only if their order may change
 FMA           it multiplies and adds in one instruction
 parallel      it starts threads
 allocations   arrays that one call makes; inside a loop each costs more than the arithmetic on a short row
@@ -13,11 +13,11 @@ from dataclasses import dataclass
 import numba
 import numpy as np
 from numba.core.runtime import _nrt_python, rtsys
-from rich.console import Console
 from rich.table import Table
 
 from llaisys_mini import operators
 from llaisys_mini.checks.compare import case_shapes, empty_outputs
+from llaisys_mini.console import console
 from llaisys_mini.contract import Operator
 from llaisys_mini.errors import CheckFailed, KernelError
 from llaisys_mini.kernels import choice
@@ -29,6 +29,12 @@ _ON_VECTORS = re.compile(
     r"\bv?(?:add|sub|mul|div|max|min|sqrt)p[sd]\b|\bvfn?m(?:add|sub)\d+p[sd]\b"
     r"|\bf(?:add|sub|mul|div|max|min|maxnm|minnm|mla|mls|sqrt)\s+v\d+\.[24][sd]\b"
 )
+# A vector to which more is added again and again: the register that is written is one that was read.
+_SUMS_ON_VECTORS = re.compile(
+    r"\bvfn?madd231p[sd]\b|\bvaddp[sd]\s.*(%[xyz]mm\d+), \1\s*$|\s(addp[sd])\s"
+    r"|\bfmla\s+v\d+\.[24][sd]\b|\bfadd\s+(v\d+\.[24][sd]), \3\b",
+    re.MULTILINE,
+)
 _FUSED = re.compile(r"\bvfn?m(?:add|sub)\d+[sp][sd]\b|\bf(?:mla|mls|n?madd|n?msub)\b")
 
 
@@ -39,6 +45,7 @@ class Facts:
 
     operator: str
     vector_instructions: int
+    vectorised_sums: bool
     fma: bool
     parallel: bool
     allocations: int
@@ -49,13 +56,22 @@ class Facts:
         return self.vector_instructions > 0
 
     def require(
-        self, vectorised: bool = False, fma: bool = False, parallel: bool = False, allocations: int | None = None
+        self,
+        vectorised: bool = False,
+        vectorised_sums: bool = False,
+        fma: bool = False,
+        parallel: bool = False,
+        allocations: int | None = None,
     ) -> None:
         """Raise CheckFailed unless the kernel has what is asked for. allocations: the most that one call may make."""
         problems = []
         if vectorised and not self.vectorised:
             problems.append(
-                "no instruction works on several floats at once. A sum vectorises only if its order may change: "
+                "no instruction works on several floats at once: keep the innermost loop plain, along a row"
+            )
+        if vectorised_sums and not self.vectorised_sums:
+            problems.append(
+                "its sums take one number after the other. A sum takes several at once only if its order may change: "
                 "@njit(fastmath=True) on the function with that loop"
             )
         if fma and not self.fma:
@@ -70,13 +86,17 @@ class Facts:
         if problems:
             raise CheckFailed("\n".join(f"{self.operator}: {problem}" for problem in problems))
 
+    def _ipython_display_(self) -> None:
+        """Nothing: explain has printed it already when a cell ends with its result."""
+
     def __rich__(self) -> Table:
         table = Table(title=f"{self.operator} on cpu, as compiled", title_justify="left", box=None, show_header=False)
         count = self.vector_instructions
         table.add_row("vectorised", f"yes, {count} instructions on several floats at once" if count else "no")
+        table.add_row("sums of several at once", "yes" if self.vectorised_sums else "no")
         table.add_row("multiply-add fused", "yes" if self.fma else "no")
         table.add_row("parallel", "yes" if self.parallel else "no")
-        table.add_row("arrays made in one call", f"{self.allocations}  [dim]({self.case})[/dim]")
+        table.add_row("arrays made in one call", f"{self.allocations}, on the case {self.case}")
         return table
 
 
@@ -91,7 +111,7 @@ def explain(operator: str, kernel_set: str = STUDENT) -> Facts:
         raise KernelError(f"{operator}: only a function under @njit can be explained; this one is plain Python")
     if kernel.function not in _known:
         _known[kernel.function] = _examine(contract, kernel)
-    Console().print(_known[kernel.function])
+    console().print(_known[kernel.function])
     return _known[kernel.function]
 
 
@@ -112,6 +132,7 @@ def _examine(contract: Operator, kernel: Kernel) -> Facts:
     return Facts(
         operator,
         vector_instructions=len(_ON_VECTORS.findall(machine_code)),
+        vectorised_sums=bool(_SUMS_ON_VECTORS.search(machine_code)),
         fma=bool(_FUSED.search(machine_code)),
         parallel="numba_parallel_for" in machine_code,
         allocations=_allocations(lambda: contract.run_with(fresh, case.inputs, outputs))

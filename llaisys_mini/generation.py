@@ -21,6 +21,7 @@ from llaisys_mini.models.cache import Cache
 from llaisys_mini.models.config import ModelConfig
 from llaisys_mini.models.decoder import Decoder
 from llaisys_mini.sampling import Sampler, require_possible
+from llaisys_mini.tensor import Tensor
 from llaisys_mini.tokenizer import Tokenizer
 
 _SMALL = 64_000_000
@@ -38,7 +39,7 @@ class LanguageModel:
 
     def cache(self) -> Cache:
         """An empty KV cache for one text."""
-        return Cache(self.config, self._cache_dtype)
+        return Cache(self.config, self._cache_dtype, self.decoder.device)
 
     def logits(self, ids: Sequence[int], cache: Cache | None = None) -> np.ndarray:
         """Scores of the next token after each of `ids`: float32 [L, V].
@@ -88,8 +89,7 @@ class LanguageModel:
         for _ in range(count):
             logits = self.decoder.forward(new, cache, last_only=True)
             if sampler.is_greedy and sampler.repetition_penalty == 1:
-                require_possible(logits.numpy().max())  # NaN if any is; argmax alone would pass over it in silence
-                chosen = int(ops.argmax(logits)[0].numpy()[0])
+                chosen = _likeliest(logits)
             else:
                 chosen = sampler(logits.numpy()[0], text)
             if chosen in self.config.stop_ids:
@@ -111,18 +111,28 @@ class LanguageModel:
         return ids.astype(np.int64)
 
 
+def _likeliest(logits: Tensor) -> int:
+    """The id of the largest of the logits [1, V]. Raises GenerationError if a NaN is found among them."""
+    index, value = ops.argmax(logits)
+    # NumPy's maximum is NaN if any logit is; argmax alone would pass over it in silence. On a device only the largest
+    # is looked at, since the logits stay there: it is NaN where all of them are.
+    require_possible(logits.numpy().max() if logits.device == "cpu" else value.numpy()[0])
+    return int(index.numpy()[0])
+
+
 def load_model(path_or_id: str | Path = "mini", dtype: str = "auto", device: str = "cpu") -> LanguageModel:
     """Load a checkpoint folder, the shipped model ("mini"), or a model of the hub ("Qwen/Qwen3-0.6B").
 
     dtype: storage of weights and KV cache: "float32", "float16", "bfloat16", or "auto": float32 for small models, and
     for larger ones the weights as the file has them, memory-mapped, with a float32 cache.
+    device: "cpu", or "cuda" with weights and cache in the GPU's memory. Within `cuda.sanitized()` "cuda" needs no GPU,
+    and the shipped model takes seconds per token.
     Raises ConfigError, CheckpointError, TokenizerError or DeviceError, each saying what to do.
     """
     names = ("auto", *(dtype.name for dtype in dtypes.STORAGE))
     if dtype not in names:
         raise GenerationError(f"dtype {dtype!r} is not one of {', '.join(names)}")
-    if device != "cpu":
-        raise DeviceError(f"device {device!r} is not available: this version generates on the cpu")
+    _require_device(device)
     choose_views()
     folder = find_model(path_or_id)
     config = ModelConfig.from_folder(folder)
@@ -133,5 +143,17 @@ def load_model(path_or_id: str | Path = "mini", dtype: str = "auto", device: str
         weights, cache_dtype = (dtypes.float32 if small else None), dtypes.float32
     else:
         weights = cache_dtype = dtypes.BY_NAME[dtype]
-    decoder = Decoder(config, checkpoint, weights)
+    decoder = Decoder(config, checkpoint, weights, device)
     return LanguageModel(config, decoder, Tokenizer.open_if_present(folder), cache_dtype)
+
+
+def _require_device(device: str) -> None:
+    if device not in ("cpu", "cuda"):
+        raise DeviceError(f"there is no device {device!r}: choose 'cpu' or 'cuda'")
+    if device == "cpu":
+        return
+    from llaisys_mini.cuda import availability, runtime
+
+    reason = None if runtime.is_sanitizing() else availability.why_no_device()
+    if reason:
+        raise DeviceError(f"{reason}. Choose the device 'cpu', or run a few tokens under the sanitizer: --sanitize")

@@ -80,5 +80,5 @@ def next_step() -> str:
         for device, what in lab.tasks:
             if not verdicts.passed_storages(what, device):
                 where = "" if device == "python" else f" on {device}"
-                return f"next: {what}{where}, in lab {lab.title} ({lab.path})"
+                return f"next: {what}{where}, in lab {lab.title} ({lab.path.relative_to(labs_folder().parent)})"
     return "all labs are done" if labs else ""

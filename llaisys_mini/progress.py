@@ -5,10 +5,10 @@ import time
 from collections.abc import Callable
 
 import numpy as np
-from rich.console import Console
 from rich.table import Table
 
 from llaisys_mini import operators
+from llaisys_mini.console import console
 from llaisys_mini.contract import Operator, observe_calls
 from llaisys_mini.kernels import choice, verdicts
 from llaisys_mini.kernels.sets import SOLUTIONS, STUDENT, solutions_set, student_set
@@ -28,11 +28,11 @@ def print_progress(speed: bool = True) -> None:
     for name in operators.names:
         answer = choice.answering_kernel(name).kernel_set
         table.add_row(name, _state(name, "cpu", calls), _state(name, "cuda", {}), answer)
-    console = Console()
-    console.print(table)
+    printer = console()
+    printer.print(table)
     correct = sum(bool(verdicts.passed_storages(name, "cpu")) for name in operators.names)
-    console.print(f"{correct} of {len(operators.names)} operators are yours on the cpu", highlight=False)
-    _print_next_step(console)
+    printer.print(f"{correct} of {len(operators.names)} operators are yours on the cpu", highlight=False)
+    _print_next_step(printer)
 
 
 def show_progress() -> None:
@@ -46,9 +46,9 @@ def show_progress() -> None:
         table.add_row(
             lab.title, f"{done} of {len(lab.tasks)}", ", ".join(_task(*task) for task in lab.tasks), style=style
         )
-    console = Console()
-    console.print(table)
-    _print_next_step(console)
+    printer = console()
+    printer.print(table)
+    _print_next_step(printer)
 
 
 def _task(device: str, what: str) -> str:
@@ -56,10 +56,10 @@ def _task(device: str, what: str) -> str:
     return f"{mark} {what}" + (" (gpu)" if device == "cuda" else "")
 
 
-def _print_next_step(console: Console) -> None:
+def _print_next_step(printer) -> None:
     step = next_step()
     if step:
-        console.print(step, highlight=False, soft_wrap=True)
+        printer.print(step, highlight=False, soft_wrap=True)
 
 
 def _any_correct() -> bool:

@@ -186,6 +186,75 @@ def multiply(typing_context, a, b):
 
 
 @intrinsic
+def floor(typing_context, vector):
+    """The largest whole number not above each lane."""
+
+    def generate(context, builder, signature, arguments):
+        kind = ir.FunctionType(_VECTOR, [_VECTOR])
+        function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.floor.v{WIDTH}f32")
+        return builder.call(function, arguments)
+
+    return vector_type(vector_type), generate
+
+
+@intrinsic
+def power_of_two(typing_context, vector):
+    """2 ** n lane by lane, for whole numbers n from -126 to 127: the bit pattern (n + 127) << 23."""
+
+    def generate(context, builder, signature, arguments):
+        exponent = builder.add(builder.fptosi(arguments[0], _INTS), ir.Constant(_INTS, [127] * WIDTH))
+        return builder.bitcast(builder.shl(exponent, ir.Constant(_INTS, [23] * WIDTH)), _VECTOR)
+
+    return vector_type(vector_type), generate
+
+
+@intrinsic
+def zero_below(typing_context, vector, x, least):
+    """The lanes of `vector` where x is at least the number `least`, else 0."""
+
+    def generate(context, builder, signature, arguments):
+        vector, x, least = arguments
+        there = builder.fcmp_ordered(">=", x, _splat(builder, least))
+        return builder.select(there, vector, ir.Constant(_VECTOR, [0.0] * WIDTH))
+
+    return vector_type(vector_type, vector_type, types.float32), generate
+
+
+@intrinsic
+def minimum(typing_context, a, b):
+    """The smaller of a and b lane by lane; b where a is NaN."""
+
+    def generate(context, builder, signature, arguments):
+        a, b = arguments
+        return builder.select(builder.fcmp_ordered("<", a, b), a, b)
+
+    return vector_type(vector_type, vector_type), generate
+
+
+@intrinsic
+def maximum(typing_context, a, b):
+    """The larger of a and b lane by lane; b where a is NaN."""
+
+    def generate(context, builder, signature, arguments):
+        a, b = arguments
+        return builder.select(builder.fcmp_ordered(">", a, b), a, b)
+
+    return vector_type(vector_type, vector_type), generate
+
+
+@intrinsic
+def greatest(typing_context, vector):
+    """The largest of all lanes."""
+
+    def generate(context, builder, signature, arguments):
+        kind = ir.FunctionType(_FLOAT, [_VECTOR])
+        function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.vector.reduce.fmax.v{WIDTH}f32")
+        return builder.call(function, arguments, fastmath=("nnan",))
+
+    return types.float32(vector_type), generate
+
+
+@intrinsic
 def total(typing_context, vector):
     """The sum of all lanes."""
 

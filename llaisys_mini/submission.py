@@ -10,14 +10,14 @@ import getpass
 import os
 import re
 import shutil
-import sys
+import subprocess
 import tempfile
 from pathlib import Path
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from llaisys_mini.console import console, in_notebook
 from llaisys_mini.files import write_atomically
 from llaisys_mini.labs import Lab, LabError, find_lab, read_cells
 
@@ -36,14 +36,14 @@ def submit(lab: str, name: str | None = None) -> Path | None:
     found = find_lab(lab)
     name = _folder_name(name or getpass.getuser())
     _require_saved(found)
-    console = Console()
-    console.print(_score_table(found, _run_clean(found)))
+    printer = console()
+    printer.print(_score_table(found, _run_clean(found)))
     target = found.path.parents[2] / "submitted" / name / found.name
     target.mkdir(parents=True, exist_ok=True)
     write_atomically(target / f"{found.name}.ipynb", found.path.read_text(encoding="utf-8"))
     now = datetime.datetime.now(datetime.UTC)
     write_atomically(target / "timestamp.txt", now.strftime("%Y-%m-%d %H:%M:%S.%f UTC"))
-    console.print(f"handed in for {name}: {target / f'{found.name}.ipynb'}", highlight=False, soft_wrap=True)
+    printer.print(f"handed in for {name}: {target / f'{found.name}.ipynb'}", highlight=False, soft_wrap=True)
     return target / f"{found.name}.ipynb"
 
 
@@ -55,13 +55,13 @@ def _folder_name(name: str) -> str:
 
 def _require_saved(lab: Lab) -> None:
     """In a notebook: the last version of each kernel that was run must be in the file."""
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython else None
-    if shell is None or getattr(shell, "kernel", None) is None:
+    if not in_notebook():
         return
+    from IPython import get_ipython
+
     saved = {cell["source"].strip() for cell in read_cells(lab.path)}
     ran: dict[str, str] = {}
-    for source in shell.history_manager.input_hist_raw:
+    for source in get_ipython().history_manager.input_hist_raw:
         for heading in re.findall(r"^@(?:kernel|answer)\(.*\)", source, re.MULTILINE):
             ran[heading] = source.strip()
     asked = {heading for source in saved for heading in re.findall(r"^@(?:kernel|answer)\(.*\)", source, re.MULTILINE)}
@@ -85,7 +85,7 @@ def _run_clean(lab: Lab) -> list[dict]:
     total = sum(cell.cell_type == "code" for cell in notebook.cells)
     scratch = tempfile.mkdtemp(prefix="llaisys_mini-submit-")
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, transient=True) as progress:
+    with Progress(*columns, transient=True, console=console()) as progress:
         bar = progress.add_task(f"running {lab.name} from the beginning", total=total)
         client = NotebookClient(
             notebook,
@@ -96,7 +96,7 @@ def _run_clean(lab: Lab) -> list[dict]:
         )
         environment = os.environ | {"LLAISYS_MINI_STUDENT_DIR": scratch, _SUBMITTING: "1", "MPLBACKEND": "Agg"}
         try:
-            client.execute(env=environment)
+            client.execute(env=environment, stderr=subprocess.DEVNULL)  # what it warns of is nothing a learner can mend
         except CellTimeoutError:
             raise LabError(
                 f"{lab.name}: a cell ran for more than {SECONDS_PER_CELL} s; nothing was handed in"

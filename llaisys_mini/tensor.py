@@ -23,20 +23,23 @@ class TensorError(UserError, ValueError):
 
 
 class Storage:
-    """A run of bytes on one device, shared by the tensors over it: the memory under `array`."""
+    """A run of bytes on one device, shared by the tensors over it: the memory under `array`.
+
+    On "cuda" `array` is a buffer of cuda.memory instead, and `data` gives it as it is.
+    """
 
     __slots__ = ("_array", "_data", "device")
 
-    def __init__(self, array: np.ndarray, device: str = "cpu"):
+    def __init__(self, array, device: str = "cpu"):
         self._array = array
         self._data = None
         self.device = device
 
     @property
     def data(self) -> np.ndarray:
-        """The bytes as a flat uint8 array."""
+        """The bytes as a flat uint8 array, or the buffer on the device."""
         if self._data is None:  # made when it is needed: most results are used whole
-            self._data = _bytes_under(self._array)
+            self._data = _bytes_under(self._array) if self.device == "cpu" else self._array
         return self._data
 
 
@@ -64,12 +67,19 @@ class Tensor:
     def empty(cls, shape: Sequence[int], dtype=dtypes.float32, device: str = "cpu") -> "Tensor":
         """A new contiguous tensor whose numbers are not set yet. dtype: NumPy's or its name.
 
-        Raises DeviceError for a device that is absent.
+        device: "cpu" or "cuda". Where there is no GPU, "cuda" is ordinary memory that the sanitizer watches.
+        Raises DeviceError for an unknown device, or if the device's memory is full.
         """
-        if device != "cpu":
-            raise DeviceError(f"device {device!r} is not available: tensors live on 'cpu' in this version")
-        array = np.empty(tuple(shape), dtypes.BY_NAME.get(dtype, dtype) if isinstance(dtype, str) else dtype)
-        return cls.from_numpy(array)
+        shape = tuple(shape)
+        dtype = np.dtype(dtypes.BY_NAME.get(dtype, dtype) if isinstance(dtype, str) else dtype)
+        if device == "cpu":
+            return cls.from_numpy(np.empty(shape, dtype))
+        if device != "cuda":
+            raise DeviceError(f"there is no device {device!r}: choose 'cpu' or 'cuda'")
+        from llaisys_mini.cuda import memory
+
+        buffer = memory.allocate(math.prod(shape) * dtype.itemsize)
+        return cls(Storage(buffer, device), 0, shape, contiguous_strides(shape), dtype)
 
     @classmethod
     def from_numpy(cls, array: np.ndarray) -> "Tensor":
@@ -159,13 +169,25 @@ class Tensor:
 
     def contiguous(self) -> "Tensor":
         """This tensor if it is contiguous, else a contiguous copy."""
-        return self if self.is_contiguous() else Tensor.from_numpy(np.ascontiguousarray(self.numpy()))
+        return self if self.is_contiguous() else Tensor.from_numpy(np.ascontiguousarray(self.numpy())).to(self.device)
 
     def load(self, values: "np.ndarray | Tensor") -> "Tensor":
-        """Fill this tensor with `values` of the same shape, converted to its dtype. Returns itself."""
-        values = values.numpy() if isinstance(values, Tensor) else np.asarray(values)
+        """Fill this tensor with `values` of the same shape, converted to its dtype. Returns itself.
+
+        On "cuda" the tensor must be contiguous; what lies on the device already does not leave it.
+        """
+        if not isinstance(values, Tensor):
+            values = np.asarray(values)
         if values.shape != self.shape:
             raise TensorError(f"load: values have shape {values.shape}, the tensor has {self.shape}")
+        if self.device != "cpu":
+            if not self.is_contiguous():
+                raise TensorError(f"load: on {self.device} a tensor must be contiguous to be filled")
+            from llaisys_mini.cuda.transfer import fill
+
+            fill(self, values)
+            return self
+        values = values.numpy() if isinstance(values, Tensor) else values
         target = self.numpy()
         if not target.flags.writeable:
             raise TensorError("load: this tensor lies over read-only memory (a checkpoint file?); copy it first")
@@ -173,7 +195,7 @@ class Tensor:
         return self
 
     def to(self, device: str) -> "Tensor":
-        """This tensor on `device`: itself if it is there, else a copy. Raises DeviceError for an absent device."""
+        """This tensor on `device`: itself if it is there, else a copy. Raises DeviceError as `empty` does."""
         if device == self.device:
             return self
         return Tensor.empty(self.shape, self.dtype, device).load(self)
@@ -181,7 +203,9 @@ class Tensor:
     def astype(self, dtype) -> "Tensor":
         """This tensor if it has that dtype, else a contiguous copy converted to it."""
         dtype = np.dtype(dtypes.BY_NAME[dtype] if isinstance(dtype, str) else dtype)
-        return self if dtype == self.dtype else Tensor.from_numpy(self.numpy().astype(dtype, order="C"))
+        if dtype == self.dtype:
+            return self
+        return Tensor.from_numpy(self.numpy().astype(dtype, order="C")).to(self.device)
 
     def freeze(self) -> "Tensor":
         """Promise that the numbers will not change: kernels may then keep a copy in a layout of their own (`prepared`:
@@ -191,7 +215,11 @@ class Tensor:
         return self
 
     def numpy(self) -> np.ndarray:
-        """The same memory as a NumPy array; nothing is copied."""
+        """The same memory as a NumPy array; nothing is copied. From "cuda": a copy, once all kernels have run."""
+        if self.storage.device != "cpu":
+            from llaisys_mini.cuda.transfer import fetch
+
+            return fetch(self)
         if self._array is None:
             item = self.dtype.itemsize
             steps = tuple(stride * item for stride in self.strides)

@@ -1,21 +1,16 @@
 """Text to token ids and back, the layout of a conversation, and text that appears while it is being generated.
 
 The byte-pair encoding itself is the `tokenizers` library reading the checkpoint's tokenizer.json. What a conversation
-looks like to the model (`<|im_start|>user ...`) is a Jinja template that comes with the checkpoint. It is a program
-from a stranger, so it runs in Jinja's sandbox and sees plain data only.
+looks like to the model is a template that comes with the checkpoint, see chat_template.py.
 """
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import jinja2
-import jinja2.ext
 import tokenizers
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from llaisys_mini.errors import TokenizerError
 
@@ -119,30 +114,12 @@ class Tokenizer:
             raise TokenizerError(
                 f"{self._where} has no chat template, so it is not a chat model. Give it plain text to continue."
             )
-        variables: dict[str, Any] = {
-            **self._special_tokens,
-            "messages": _plain_messages(messages),
-            "tools": None,
-            "documents": None,
-            "add_generation_prompt": add_generation_prompt,
-        }
+        from llaisys_mini.chat_template import render  # Jinja is not imported for plain text
+
+        variables = {**self._special_tokens, "add_generation_prompt": add_generation_prompt}
         if enable_thinking is not None:
             variables["enable_thinking"] = enable_thinking
-        try:
-            return self._compiled_template.render(variables)
-        except TokenizerError:
-            raise
-        except Exception as problem:  # the template is foreign code: anything may come out of it
-            raise TokenizerError(f"The chat template of {self._where} failed on these messages: {problem}.") from None
-
-    @cached_property
-    def _compiled_template(self) -> jinja2.Template:
-        try:
-            return _chat_environment().from_string(self._chat_template)
-        except jinja2.TemplateSyntaxError as problem:
-            raise TokenizerError(
-                f"The chat template of {self._where} is not valid Jinja: {problem.message}, line {problem.lineno}."
-            ) from None
+        return render(self._chat_template, messages, variables, self._where)
 
 
 class TextStream:
@@ -206,47 +183,6 @@ class TextStream:
 
     def _decode(self, ids: list[int]) -> str:
         return self._tokenizer.decode(ids, skip_special_tokens=False)
-
-
-class _GenerationBlock(jinja2.ext.Extension):
-    """`{% generation %}...{% endgeneration %}`, with which some templates mark what to train on: here just its body."""
-
-    tags = frozenset({"generation"})
-
-    def parse(self, parser: jinja2.parser.Parser) -> list[jinja2.nodes.Node]:
-        next(parser.stream)
-        return parser.parse_statements(("name:endgeneration",), drop_needle=True)
-
-
-def _chat_environment() -> ImmutableSandboxedEnvironment:
-    """The dialect that chat templates are written in, as the transformers library defines it."""
-
-    def to_json(value, ensure_ascii=False, indent=None, separators=None, sort_keys=False):
-        # Jinja's own filter escapes for HTML, which a model has never seen.
-        return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys)
-
-    def raise_exception(message):
-        raise jinja2.TemplateError(message)
-
-    environment = ImmutableSandboxedEnvironment(
-        trim_blocks=True, lstrip_blocks=True, extensions=[_GenerationBlock, jinja2.ext.loopcontrols]
-    )
-    environment.filters["tojson"] = to_json
-    environment.globals["raise_exception"] = raise_exception
-    environment.globals["strftime_now"] = lambda layout: datetime.now().strftime(layout)
-    return environment
-
-
-def _plain_messages(messages: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """A copy of the messages out of plain JSON values: nothing with methods worth attacking reaches the template."""
-    for number, message in enumerate(messages, start=1):
-        well_formed = isinstance(message, Mapping) and isinstance(message.get("role"), str)
-        if not well_formed or not isinstance(message.get("content"), str):
-            raise TokenizerError(f'Message {number} must look like {{"role": "user", "content": "some text"}}.')
-    try:
-        return json.loads(json.dumps([dict(message) for message in messages]))
-    except (TypeError, ValueError) as problem:
-        raise TokenizerError(f"A message holds something that is no plain data: {problem}.") from None
 
 
 def _find_template(folder: Path, settings: Mapping[str, Any]) -> str | None:

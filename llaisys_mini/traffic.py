@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numba
 import numpy as np
-from rich.console import Console
 
 from llaisys_mini import operators
+from llaisys_mini.console import console
 from llaisys_mini.errors import CheckFailed, KernelError
 from llaisys_mini.kernels import choice
 from llaisys_mini.kernels.sets import STUDENT, import_fresh
@@ -48,6 +48,9 @@ class Traffic:
                 f"{self.operator}: {self.loads_per_multiply_add:.2f} loads for each multiply-add, at most "
                 f"{loads_per_multiply_add} wanted: keep sums and factors in variables and use each several times"
             )
+
+    def _ipython_display_(self) -> None:
+        """Nothing: count_traffic has printed it already when a cell ends with its result."""
 
     def __str__(self) -> str:
         return (
@@ -158,7 +161,7 @@ def count_traffic(operator: str = "matmul", size: int = 32, kernel_set: str = ST
     if not np.allclose(out, contract.reference(a, b), rtol=1e-3, atol=1e-3):
         raise CheckFailed(f'{operator}: the result is wrong; check("{operator}") says where')
     counted = Traffic(operator, cache.loads, cache.stores, cache.misses, size**3)
-    Console().print(str(counted), highlight=False)
+    console().print(str(counted), highlight=False)
     return counted
 
 

@@ -124,6 +124,11 @@ def rms_norm_weight_first(x, weight, eps):
     return (x * weight) / np.sqrt(reversed_sum(x * x) / F(x.shape[-1]) + F(eps))[..., None]
 
 
+def add_rms_norm_sequential(x, residual, weight, eps):
+    total = (x + residual).astype(F)
+    return total, rms_norm_sequential(total, weight, eps)
+
+
 def rope_in_float32(x, positions, theta):
     half = x.shape[2] // 2
     frequencies = np.exp(np.arange(half, dtype=F) * F(-2 / x.shape[2]) * np.log(F(theta)))

@@ -7,7 +7,6 @@ of the wrong places, names what was never written, and recognises well-known mis
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -16,6 +15,7 @@ from llaisys_mini.checks import compile_errors
 from llaisys_mini.checks.compare import Difference, case_shapes, recognise
 from llaisys_mini.checks.exercises import check_exercise
 from llaisys_mini.checks.run import Result, run_cases
+from llaisys_mini.console import console
 from llaisys_mini.contract import Operator
 from llaisys_mini.errors import CheckFailed, KernelError
 from llaisys_mini.kernels import choice, earlier, verdicts
@@ -42,8 +42,8 @@ def check(
         return check_exercise(operator, kernel_set, seed)
     contract = operators.get(operator)
     kernel = choice.from_set(kernel_set, operator, device)
-    console = Console()
-    passed, failure = [], None
+    printer = console()
+    passed, failure, remarks = [], None, {}
     for storage in storages or contract.storages:
         results = list(run_cases(kernel, contract.make_cases(seed, (storage,))))
         failed = next((result for result in results if not result.passed), None)
@@ -51,17 +51,19 @@ def check(
             raise CheckFailed(
                 f"{operator} is not written yet: the cell with the kernel still raises ({failed.exception})"
             )
-        if storage == "float32" or failed is None:
-            console.print(_table(contract, device, results, storage))
+        for remark in (remark for result in results for remark in result.remarks):
+            remarks.setdefault((remark.kind, remark.file, remark.line), remark)
+        if _compiles(failed) and (storage == "float32" or failed is None):
+            printer.print(_table(contract, device, results, storage))
         if failed is None:
             passed.append(storage)
         elif storage == "float32":
             failure = failed
             break
         else:  # a float32 kernel is a fine first kernel: say what it cannot do yet, and let it pass
-            console.print(f"{operator}: float32 passes; {storage} storage does not yet: {_one_line(contract, failed)}")
+            printer.print(f"{operator}: float32 passes; {storage} storage does not yet: {_one_line(contract, failed)}")
     if passed and set(passed) != set(storages or contract.storages):
-        console.print("To read every storage, wrap each weight: widen(weight[i]), from llaisys_mini.widen import widen")
+        printer.print("To read every storage, wrap each weight: widen(weight[i]), from llaisys_mini.widen import widen")
     if kernel_set == STUDENT and seed == 0:
         verdicts.remember(operator, device, tuple(passed))
         if failure is None:
@@ -72,7 +74,24 @@ def check(
         if isinstance(failure.exception, compile_errors.COMPILE_ERRORS):
             text += "\n" + compile_errors.keep_full_text(failure.exception)
         raise CheckFailed(text)
-    console.print(f"{operator} on {device}: right on all cases ({', '.join(passed)})")
+    for remark in remarks.values():
+        printer.print(f"remark: {remark}", highlight=False)
+    printer.print(f"{operator} on {device}: right on all cases ({', '.join(passed)}){_where(device)}", highlight=False)
+
+
+def _compiles(failed: Result | None) -> bool:
+    """Where nothing compiles, a table of cases says nothing."""
+    return failed is None or not isinstance(failed.exception, compile_errors.COMPILE_ERRORS)
+
+
+def _where(device) -> str:
+    """What "right" was established by; on cuda that depends on the machine."""
+    if device == "cpu":
+        return ""
+    from llaisys_mini.cuda.availability import why_no_device
+
+    reason = why_no_device()
+    return f"\nsanitizer: no findings; on a device: {f'not run ({reason})' if reason else 'right'}"
 
 
 def diagnosis(operator: Operator, result: Result, path: Path | None = None) -> str:
@@ -81,8 +100,11 @@ def diagnosis(operator: Operator, result: Result, path: Path | None = None) -> s
         return "\n".join(
             [f"{operator.name}: the kernel does not compile", *compile_errors.describe(result.exception, path)]
         )
-    lines = [f"{operator.name} is wrong on the case '{result.case.name}': {case_shapes(result.case)}"]
-    if result.exception is not None:
+    place = " on the device, though not under the sanitizer" if result.place == "device" else ""
+    lines = [f"{operator.name} is wrong on the case '{result.case.name}'{place}: {case_shapes(result.case)}"]
+    if isinstance(result.exception, KernelError):  # the sanitizer's findings, with their own lines and places
+        lines += ["  " + line for line in str(result.exception).splitlines()]
+    elif result.exception is not None:
         lines.append(f"  the kernel raised {type(result.exception).__name__}: {_first_lines(result.exception)}")
     for difference in result.differences:
         lines += _describe(difference)

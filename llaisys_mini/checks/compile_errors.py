@@ -7,11 +7,11 @@ notebook, and in a file for a terminal.
 import html
 import linecache
 import re
-import sys
 from pathlib import Path
 
 from numba.core.errors import NumbaError, UnsupportedBytecodeError
 
+from llaisys_mini.console import in_notebook
 from llaisys_mini.files import write_atomically
 from llaisys_mini.kernels.sets import student_set
 
@@ -91,9 +91,7 @@ def keep_full_text(error: Exception) -> str:
     In a notebook they unfold under the cell at a click; elsewhere they lie in a file.
     """
     text = _plain(str(error))
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython else None
-    if shell is not None and getattr(shell, "kernel", None) is not None:
+    if in_notebook():
         from IPython.display import HTML, display
 
         display(HTML(f"<details><summary>Numba's own words</summary><pre>{html.escape(text)}</pre></details>"))

@@ -4,11 +4,11 @@ import traceback
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from llaisys_mini import exercises
+from llaisys_mini.console import console
 from llaisys_mini.contract import Case
 from llaisys_mini.errors import CheckFailed
 from llaisys_mini.exercise import PYTHON, Exercise
@@ -27,14 +27,14 @@ def check_exercise(name: str, kernel_set: str = STUDENT, seed: int = 0) -> None:
         table.add_row(case.name, Text("wrong", "bold red") if problem else Text("right", "green"))
         if problem:
             break
-    console = Console()
-    console.print(table)
+    printer = console()
+    printer.print(table)
     if kernel_set == STUDENT and seed == 0:
         verdicts.remember(name, PYTHON, () if problem else ("float32",))
         choice.kernels_changed()
     if problem:
         raise CheckFailed(problem)
-    console.print(f"{name}: right on all cases")
+    printer.print(f"{name}: right on all cases")
 
 
 def difference(exercise: Exercise, answer, case: Case, path: Path | None = None) -> str | None:

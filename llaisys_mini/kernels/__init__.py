@@ -2,6 +2,7 @@
 
 registry.py    the @kernel decorator and what a kernel is
 sets.py        kernel sets: folders of kernels (solutions, student) and the NumPy reference
+threads.py     which thread pool parallel loops run on
 compiled.py    Numba's cache of compiled kernels, dropped when a helper file has changed
 cells.py       a notebook cell becomes a module of the learner's kernel set
 verdicts.py    which of the learner's kernels passed their check

@@ -11,7 +11,6 @@ from llaisys_mini.errors import KernelError
 from llaisys_mini.kernels import verdicts
 from llaisys_mini.kernels.registry import DEVICES, Kernel
 from llaisys_mini.kernels.sets import (
-    EXPERT,
     FOLDERS,
     NAMES,
     REFERENCE,
@@ -104,30 +103,30 @@ def choose_views() -> None:
     use_views(student_set().get("tensor_views", "python").function if passed else None)
 
 
-def answering_kernel(operator, device: str = "cpu", storage: str = "float32") -> Kernel:
+def answering_kernel(operator, device: str = "cpu", storage: str = "float32", large: bool = False) -> Kernel:
     """The kernel that answers `operator` (an Operator or its name) on `device` for weights stored as `storage`.
 
-    Raises KernelError if none can.
+    large: whether the call is large, see contract.LARGE. Raises KernelError if no kernel can answer.
     """
     name = operator if isinstance(operator, str) else operator.name
     wanted = _current.per_operator.get(name)
     if wanted is not None:
-        return from_set(wanted, name, device)
-    if _current.everywhere in (REFERENCE, SOLUTIONS, EXPERT):
+        return from_set(wanted, name, device, large)
+    if _current.everywhere not in (None, STUDENT):
         if _current.everywhere == REFERENCE or solutions_set().has(name, device):
-            return from_set(_current.everywhere, name, device)
+            return from_set(_current.everywhere, name, device, large)
     unchecked_too = _current.everywhere == STUDENT
     if student_set().has(name, device) and (unchecked_too or storage in verdicts.passed_storages(name, device)):
         return from_set(STUDENT, name, device)
     if solutions_set().has(name, device):
-        return from_set(SOLUTIONS, name, device)
+        return from_set(SOLUTIONS, name, device, large)
     return from_set(REFERENCE, name, device)
 
 
-def from_set(kernel_set: str, operator: str, device: str) -> Kernel:
+def from_set(kernel_set: str, operator: str, device: str, large: bool = False) -> Kernel:
     """The kernel of one set. Raises KernelError if the set has none for this operator and device."""
     if kernel_set == REFERENCE:
         if device != "cpu":
             raise KernelError(f"{operator}: the reference runs on the cpu only, not on {device}")
         return reference_kernel(operator)
-    return FOLDERS[kernel_set]().get(operator, device)
+    return FOLDERS[kernel_set]().get(operator, device, large)

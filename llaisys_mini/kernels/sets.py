@@ -1,8 +1,9 @@
 """Kernel sets: `reference` (NumPy, part of the contract), `solutions` (the course's), `student` (the learner's).
 
 Where speed takes more than a lab asks for, an expert version stands beside the lab's answer: `linear_expert.py` beside
-`linear.py`. `solutions` is the lab's answer; the kernel set `expert` takes the expert version wherever there is one. It
-takes longer to compile, which a small model never earns back, so it answers only when it is chosen.
+`linear.py`. It takes longer to compile, which a small model never earns back, so that of `solutions` the expert version
+answers large calls (contract.LARGE) and the lab's answer the others. The kernel sets `plain` and `expert` are the same
+folder with the size left aside.
 
 The sets but the reference are folders of the same form, `<device>/<operator>.py`, and are imported under the names
 `llaisys_mini_<set>.<device>.<operator>`, so that files of a set can import from each other and Numba can cache them.
@@ -22,27 +23,30 @@ from llaisys_mini.dtypes import stored_view
 from llaisys_mini.errors import KernelError
 from llaisys_mini.kernels.compiled import drop_if_stale
 from llaisys_mini.kernels.registry import DEVICES, Kernel
+from llaisys_mini.kernels.threads import choose_thread_pool
 
-REFERENCE, SOLUTIONS, EXPERT, STUDENT = "reference", "solutions", "expert", "student"
-NAMES = (STUDENT, SOLUTIONS, EXPERT, REFERENCE)
+REFERENCE, SOLUTIONS, PLAIN, EXPERT, STUDENT = "reference", "solutions", "plain", "expert", "student"
+NAMES = (STUDENT, SOLUTIONS, PLAIN, EXPERT, REFERENCE)
 
-_HELPERS_OF_KERNELS = ("widen.py", "simd.py", "fast_exp.py")  # compiled into kernels that use them
+_HELPERS_OF_KERNELS = ("widen.py", "simd.py", "fast_exp.py", "exp_vector.py")  # compiled into kernels that use them
 
 
 class KernelSet:
     """A folder of kernels. Each file is imported when it is first asked for."""
 
-    def __init__(self, name: str, folder: Path, expert: bool = False):
+    def __init__(self, name: str, folder: Path):
         self.name = name
         self.folder = folder
-        self.expert = expert  # whether `<operator>_expert.py` is preferred where it exists
-        self._loaded: dict[tuple[str, str], tuple[tuple[int, int], Kernel]] = {}  # with the file's stamp
+        self._loaded: dict[Path, tuple[tuple[int, int], Kernel]] = {}  # with the file's stamp
         self._fresh: set[str] = set()  # devices whose compiled kernels are known to fit the sources
 
-    def path(self, operator: str, device: str) -> Path:
-        """Where the kernel is, or would be."""
-        expert = self.folder / device / f"{operator}_expert.py"
-        return expert if self.expert and expert.is_file() else self.folder / device / f"{operator}.py"
+    def path(self, operator: str, device: str, large: bool = False) -> Path:
+        """Where the kernel for small or large calls is, or would be."""
+        if self.name == EXPERT or (self.name == SOLUTIONS and large):
+            expert = self.folder / device / f"{operator}_expert.py"
+            if expert.is_file():
+                return expert
+        return self.folder / device / f"{operator}.py"
 
     def has(self, operator: str, device: str) -> bool:
         return self.path(operator, device).is_file()
@@ -51,22 +55,23 @@ class KernelSet:
         """(operator, device) of every kernel file in the folder that belongs to an operator."""
         return [(o, device) for device in DEVICES for o in operators.names if self.has(o, device)]
 
-    def get(self, operator: str, device: str) -> Kernel:
-        """The kernel, imported; anew if its file has changed since.
+    def get(self, operator: str, device: str, large: bool = False) -> Kernel:
+        """The kernel for small or large calls, imported; anew if its file has changed since.
 
         Raises KernelError if the file is absent, cannot be imported, or holds no kernel.
         """
-        path = self.path(operator, device)
+        path = self.path(operator, device, large)
         if not path.is_file():
             raise KernelError(f"the kernel set {self.name!r} has no {device} kernel for {operator}: {path} is missing")
         if device not in self._fresh:
+            choose_thread_pool()
             drop_if_stale(self.folder / device, self._sources(device))
             self._fresh.add(device)
         stamp = _stamp(path)
-        known, kernel = self._loaded.get((operator, device), (None, None))
+        known, kernel = self._loaded.get(path, (None, None))
         if known != stamp:
             kernel = self._load(operator, device, path)
-            self._loaded[operator, device] = stamp, kernel
+            self._loaded[path] = stamp, kernel
         return kernel
 
     def _sources(self, device) -> list[Path]:
@@ -76,7 +81,8 @@ class KernelSet:
 
     def _load(self, operator, device, path):
         # Sets over one folder share its modules: Numba's cache remembers a kernel's module by name.
-        name = f"{_package(SOLUTIONS if self.expert else self.name, self.folder, device)}.{path.stem}"
+        shared = SOLUTIONS if self.name in (PLAIN, EXPERT) else self.name
+        name = f"{_package(shared, self.folder, device)}.{path.stem}"
         module = sys.modules.get(name)
         try:
             # Another file of the set may have imported it already; a module of a changed file carries an old stamp.
@@ -141,8 +147,8 @@ def _package(set_name: str, folder: Path, device: str) -> str:
 
 
 @cache
-def _folder_set(name: str, folder: Path, expert: bool = False) -> KernelSet:
-    return KernelSet(name, folder, expert)
+def _folder_set(name: str, folder: Path) -> KernelSet:
+    return KernelSet(name, folder)
 
 
 def student_set() -> KernelSet:
@@ -153,11 +159,15 @@ def solutions_set() -> KernelSet:
     return _folder_set(SOLUTIONS, paths.solutions_folder())
 
 
+def plain_set() -> KernelSet:
+    return _folder_set(PLAIN, paths.solutions_folder())
+
+
 def expert_set() -> KernelSet:
-    return _folder_set(EXPERT, paths.solutions_folder(), expert=True)
+    return _folder_set(EXPERT, paths.solutions_folder())
 
 
-FOLDERS = {STUDENT: student_set, SOLUTIONS: solutions_set, EXPERT: expert_set}
+FOLDERS = {STUDENT: student_set, SOLUTIONS: solutions_set, PLAIN: plain_set, EXPERT: expert_set}
 """The kernel sets that are folders; a function each, since the learner's folder may change while we run."""
 
 

@@ -16,13 +16,14 @@ _FIRST_CAPACITY = 128
 class Cache:
     """Keys and values of one text. `ids` are the token ids it was computed from; `length` is their number.
 
-    dtype: how keys and values are stored (float32, float16 or bfloat16).
+    dtype: how keys and values are stored (float32, float16 or bfloat16); device: where.
     """
 
-    def __init__(self, config: ModelConfig, dtype=dtypes.float32):
+    def __init__(self, config: ModelConfig, dtype=dtypes.float32, device: str = "cpu"):
         self.ids: list[int] = []
         self.max_positions = config.max_positions
         self.dtype = np.dtype(dtype)
+        self.device = device
         self._shape = (config.kv_heads, config.head_dim)
         self._capacity = min(_FIRST_CAPACITY, config.max_positions)
         self._keys = [self._allocate() for _ in range(config.layers)]
@@ -76,7 +77,7 @@ class Cache:
         return count
 
     def _allocate(self) -> Tensor:
-        return Tensor.empty((self._capacity, *self._shape), self.dtype)
+        return Tensor.empty((self._capacity, *self._shape), self.dtype, self.device)
 
     def _grown(self, tensor: Tensor) -> Tensor:
         larger = self._allocate()

@@ -66,17 +66,19 @@ class Layer:
 class Decoder:
     """The forward pass. `place` names the part being computed, for reports: "embedding", "layer 3", "head"."""
 
-    def __init__(self, config: ModelConfig, checkpoint: Checkpoint, dtype=None):
-        """Take the weights from `checkpoint`, stored as they are or converted to `dtype`.
+    def __init__(self, config: ModelConfig, checkpoint: Checkpoint, dtype=None, device: str = "cpu"):
+        """Take the weights from `checkpoint`, stored as they are or converted to `dtype`, and keep them on `device`.
 
-        Raises CheckpointError for a tensor that is missing or has another shape than the config says.
+        Raises CheckpointError for a tensor that is missing or has another shape than the config says, DeviceError if
+        the device is unknown or its memory full.
         """
         self.config = config
+        self.device = device
         self.place = ""
 
         def take(name, *shape):
             tensor = checkpoint.take(name, shape)
-            return (tensor if dtype is None else tensor.astype(dtype)).freeze()
+            return (tensor if dtype is None else tensor.astype(dtype)).to(device).freeze()
 
         def projection(name, out_width, in_width, bias=False):
             stored = checkpoint.stored.get(f"{name}.weight")
@@ -91,8 +93,9 @@ class Decoder:
             stored_as, bytes_per_row = ("I8", in_width) if bits == 8 else ("U8", in_width // 2)
             weight = checkpoint.take(f"{name}.weight", (out_width, bytes_per_row), (stored_as,))
             scales = checkpoint.take(f"{name}.scales", (out_width, in_width // group))
-            offsets = checkpoint.take(f"{name}.bias", (out_width,)).astype("float32").freeze() if bias else None
-            return QuantizedProjection(weight.freeze(), scales.freeze(), offsets)
+            offsets = checkpoint.take(f"{name}.bias", (out_width,)).astype("float32") if bias else None
+            weight, scales = weight.to(device).freeze(), scales.to(device).freeze()
+            return QuantizedProjection(weight, scales, offsets.to(device).freeze() if bias else None)
 
         def layer(prefix):
             c = config
@@ -120,6 +123,12 @@ class Decoder:
             if config.tied_embeddings
             else projection("lm_head", config.vocab_size, config.hidden_size)
         )
+        if device != "cpu":  # a decode step copies nothing to the device but the token's id
+            self._positions = Tensor.from_numpy(np.arange(config.max_positions)).to(device)
+            if not config.rope.is_plain:
+                self._frequencies = Tensor.from_numpy(config.rope.inverse_frequencies).to(device)
+        elif not config.rope.is_plain:
+            self._frequencies = config.rope.inverse_frequencies
 
     def forward(self, ids: np.ndarray, cache: Cache, last_only: bool = False) -> Tensor:
         """Logits of the next token after each of the new `ids` (int64 [L]); `cache` grows by them.
@@ -127,26 +136,35 @@ class Decoder:
         Returns float32 [L, V], or [1, V] with `last_only`. Raises GenerationError beyond the context.
         """
         cache.reserve(cache.length + len(ids))
-        positions = np.arange(cache.length, cache.length + len(ids))
+        positions = self._positions_between(cache.length, cache.length + len(ids))
         self.place = "embedding"
-        x = ops.embedding(Tensor.from_numpy(ids), self.embeddings)
+        x = ops.embedding(Tensor.from_numpy(ids).to(self.device), self.embeddings)
+        step = None
         for index in range(len(self.layers)):
             self.place = f"layer {index}"
-            x = self._block(x, index, positions, cache)
+            x, step = self._block(x, step, index, positions, cache)
         cache.advance(ids)
         self.place = "head"
         if last_only:
-            x = x.slice(0, len(ids) - 1, len(ids))
-        return self.head(ops.rms_norm(x, self.final_norm, self.config.rms_norm_eps))
+            x, step = (part.slice(0, len(ids) - 1, len(ids)) for part in (x, step))
+        _, h = ops.add_rms_norm(x, step, self.final_norm, self.config.rms_norm_eps)
+        return self.head(h)
 
-    def _block(self, x: Tensor, index: int, positions: np.ndarray, cache: Cache) -> Tensor:
-        """One decoder block: x [L, E] -> [L, E]."""
+    def _block(self, x: Tensor, step: Tensor | None, index: int, positions: "np.ndarray | Tensor", cache: Cache):
+        """One decoder block. The residual stream is x + step, both [L, E]: what the block before has to add is added
+        here, together with the normalisation that follows. step is None for the first block.
+
+        Returns the stream after this block's attention, and the step that its feed-forward part adds to it.
+        """
         layer, eps = self.layers[index], self.config.rms_norm_eps
-        x = ops.add(x, self._attention(ops.rms_norm(x, layer.input_norm, eps), index, positions, cache))
-        h = ops.rms_norm(x, layer.post_norm, eps)
-        return ops.add(x, layer.down(ops.swiglu(layer.gate(h), layer.up(h))))
+        if step is None:
+            h = ops.rms_norm(x, layer.input_norm, eps)
+        else:
+            x, h = ops.add_rms_norm(x, step, layer.input_norm, eps)
+        x, h = ops.add_rms_norm(x, self._attention(h, index, positions, cache), layer.post_norm, eps)
+        return x, layer.down(ops.swiglu(layer.gate(h), layer.up(h)))
 
-    def _attention(self, h: Tensor, index: int, positions: np.ndarray, cache: Cache) -> Tensor:
+    def _attention(self, h: Tensor, index: int, positions: "np.ndarray | Tensor", cache: Cache) -> Tensor:
         """Self-attention of the normalised hidden state h [L, E] -> [L, E]."""
         c, layer, length = self.config, self.layers[index], h.shape[0]
         query = layer.query(h).view(length, c.heads, c.head_dim)
@@ -164,8 +182,11 @@ class Decoder:
             mixed = ops.sliding_attention(query, keys, values, scale, c.windows[index])
         return layer.output(mixed.view(length, c.heads * c.head_dim))
 
-    def _rotate(self, x: Tensor, positions: np.ndarray) -> Tensor:
+    def _positions_between(self, start: int, end: int) -> "np.ndarray | Tensor":
+        return np.arange(start, end) if self.device == "cpu" else self._positions.slice(0, start, end)
+
+    def _rotate(self, x: Tensor, positions: "np.ndarray | Tensor") -> Tensor:
         rope = self.config.rope
         if rope.is_plain:
             return ops.rope(x, positions, rope.theta)
-        return ops.rope_scaled(x, positions, rope.inverse_frequencies, rope.attention_factor)
+        return ops.rope_scaled(x, positions, self._frequencies, rope.attention_factor)

@@ -33,6 +33,8 @@ def cases(rng):
     yield "constant rows", dict(x=np.array([[2.5] * 7, [-80.0] * 7, [300.0] * 7]))
     yield "rising rows", dict(x=np.sort(5 * rng.normal(size=(4, 65)), axis=-1))
     yield "some sizes", dict(x=3 * rng.normal(size=tuple(rng.integers(2, 300, size=2))))
+    # A maximum or sum carried over from the row before goes unnoticed where rows are alike.
+    yield "rows far apart", dict(x=rng.normal(size=(4, 9)) + np.array([[300], [-300], [100], [-100]]))
 
 
 @softmax.mistake("the maximum is not subtracted, so exp overflows to inf for large scores")

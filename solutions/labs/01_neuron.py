@@ -105,7 +105,7 @@ check("linear", seed=40101)
 explain("linear")
 
 # %% test="linear-compiled" points=1
-explain("linear").require(vectorised=True, allocations=0)
+explain("linear").require(vectorised_sums=True, allocations=0)
 
 # %% [markdown]
 # ## 3. The decision: sign

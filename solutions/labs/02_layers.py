@@ -269,7 +269,7 @@ def answers(x, w1, b1, w2, b2):
 
 points, labels = two_spirals(400)
 network, losses = new_network(2, 64, 2), []
-for _ in range(3000):
+for _ in range(1500):
     loss, *network = mlp_step(points, labels, *network, np.float32(0.3))
     losses.append(loss)
 print(f"loss {losses[0]:.3f} -> {losses[-1]:.3f}, {(answers(points, *network) == labels).mean():.1%} right")

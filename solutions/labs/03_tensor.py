@@ -58,9 +58,6 @@ print(matrix.slice(1, 1, 3))
 
 # %% task="python/tensor_views"
 
-# %%
-check("tensor_views")
-
 # %% [markdown]
 # <details><summary>Hint 1: is_contiguous and view</summary>
 #

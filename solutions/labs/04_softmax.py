@@ -7,7 +7,7 @@
 # %%
 import numpy as np
 
-from llaisys_mini import check, explain, race
+from llaisys_mini import check, count_gpu_traffic, explain, race
 
 # %% [markdown]
 # ## 1. Safe softmax
@@ -33,9 +33,6 @@ from llaisys_mini import check, explain, race
 # The cell is saved as a file of its own. So it holds its own imports and helper functions.
 
 # %% task="cpu/softmax"
-
-# %%
-check("softmax")
 
 # %% [markdown]
 # <details><summary>Hint 1: which loops</summary>
@@ -196,7 +193,55 @@ check("cross_entropy", seed=40419)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# ## 5. In your own words
+# ## 5. Softmax on a GPU
+#
+# One block per row, 128 threads per block. Thread t takes the columns t, t + 128, t + 256, ... So neighbouring threads read
+# neighbouring numbers.
+#
+# The largest score and the sum need all threads of the block. `block_max(value)` and `block_sum(value)` are given: every thread hands in
+# its part, and every thread gets the whole. (In lab 05 you build one yourself.) **Every** thread of the block must call them, also one
+# that has no columns.
+#
+# With 3 threads in place of 128, and the row `[1, 2, 4, 0]`: thread 0 takes the columns 0 and 3, so its part of the maximum is 1; the parts
+# of the others are 2 and 4. `block_max` gives 4 to all.
+#
+# `cuda.blockIdx.x` is the number of the block, `cuda.threadIdx.x` that of the thread in it. The launcher is `softmax_kernel[x.shape[0], 128](x, out)`.
+# Wanted besides the right result: no more bytes moved than 1.3 times the necessary ones.
+
+# %% task="cuda/softmax"
+
+# %% [markdown]
+# <details><summary>Hint 1</summary>
+#
+# A thread's loop over its columns is `for c in range(cuda.threadIdx.x, x.shape[1], 128):`. There are three such loops.
+#
+# </details>
+# <details><summary>Hint 2</summary>
+#
+# A thread without columns must not spoil the maximum: start with `np.float32(-math.inf)`. For the sum start with `np.float32(0)`.
+#
+# </details>
+# <details><summary>Hint 3</summary>
+#
+# First loop, then `top = block_max(top)`; second loop adds `math.exp(x[row, c] - top)`, then `total = block_sum(total)`; the third
+# stores the power divided by the total.
+#
+# </details>
+
+# %% test="softmax-gpu-public" points=3
+check("softmax", device="cuda")
+
+# %% test="softmax-gpu-traffic" points=1
+count_gpu_traffic("softmax", dict(x=np.random.default_rng(0).normal(size=(4, 256)))).require(waste=1.3)
+
+# %% test="softmax-gpu-hidden" points=1
+# Other sizes and numbers, when it is graded.
+### BEGIN HIDDEN TESTS
+check("softmax", device="cuda", seed=40420)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## 6. In your own words
 #
 # A fellow student subtracts the *mean* of each row instead of its maximum, and all of their tests pass.
 # Write down a row of three scores for which this goes wrong in float32, and say what comes out and why.

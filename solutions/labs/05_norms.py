@@ -7,7 +7,7 @@
 # %%
 import numpy as np
 
-from llaisys_mini import check, explain, race
+from llaisys_mini import check, count_gpu_traffic, explain, race
 
 # %% [markdown]
 # ## 1. Layer normalisation
@@ -103,10 +103,10 @@ check("rms_norm", seed=40502)
 # - no array made inside the kernel.
 
 # %% test="layer-norm-compiled" points=2
-explain("layer_norm").require(vectorised=True, parallel=True, allocations=0)
+explain("layer_norm").require(vectorised_sums=True, parallel=True, allocations=0)
 
 # %% test="rms-norm-compiled" points=2
-explain("rms_norm").require(vectorised=True, parallel=True, allocations=0)
+explain("rms_norm").require(vectorised_sums=True, parallel=True, allocations=0)
 
 # %% [markdown]
 # A norm does little arithmetic for each number it reads, so memory sets the pace. How near do you come to the dashed line?
@@ -122,7 +122,81 @@ race(
 )
 
 # %% [markdown]
-# ## 4. In your own words
+# ## 4. RMS norm on a GPU, with a reduction of your own
+#
+# One block of 128 threads per row, as for softmax. This time build the sum over the block yourself, as a function under
+# `@cuda.jit(device=True)`, which kernels can call:
+#
+# 1. **Within a warp** of 32 threads: `cuda.shfl_xor_sync(0xFFFFFFFF, value, step)` gives each thread the value of the thread whose number
+#    differs in one bit. Add it, for the steps 16, 8, 4, 2, 1. Then all 32 hold the sum of the warp.
+# 2. **Between warps**: the first thread of each warp stores its sum in shared memory, `cuda.shared.array(4, np.float32)`.
+#    `cuda.syncthreads()`. Then every thread adds the four numbers.
+#
+# With four threads that hold 1, 2, 3, 4:
+#
+# | step | thread 0 | 1 | 2 | 3 |
+# |---|---|---|---|---|
+# | at first | 1 | 2 | 3 | 4 |
+# | 2 | 1 + 3 = 4 | 2 + 4 = 6 | 3 + 1 = 4 | 4 + 2 = 6 |
+# | 1 | 4 + 6 = 10 | 6 + 4 = 10 | 4 + 6 = 10 | 6 + 4 = 10 |
+#
+# `eps` arrives as a Python number; hand `np.float32(eps)` to the kernel: float64 is slow on most GPUs.
+# Wanted: right, and no more than 1.3 times the necessary bytes.
+
+# %% task="cuda/rms_norm"
+
+# %% [markdown]
+# <details><summary>Hint 1: the kernel</summary>
+#
+# Each thread adds the squares of its columns `range(cuda.threadIdx.x, x.shape[1], 128)`. Then one call of the block sum, and a second
+# loop over the same columns for the result.
+#
+# </details>
+# <details><summary>Hint 2: the block sum</summary>
+#
+# `step = 16`, `while step > 0:` add the shuffled value, `step //= 2`. Thread t belongs to warp `t // 32`, and is its first if
+# `t % 32 == 0`.
+#
+# </details>
+# <details><summary>Hint 3: the barrier</summary>
+#
+# The barrier stands between the store of the four sums and their reading, outside of every `if`.
+#
+# </details>
+
+# %% test="rms-norm-gpu-public" points=3
+check("rms_norm", device="cuda")
+
+# %% test="rms-norm-gpu-traffic" points=1
+rows = dict(x=np.random.default_rng(0).normal(size=(4, 256)), weight=np.ones(256), eps=1e-6)
+count_gpu_traffic("rms_norm", rows).require(waste=1.3)
+
+# %% test="rms-norm-gpu-hidden" points=1
+# Other sizes and numbers, when it is graded.
+### BEGIN HIDDEN TESTS
+check("rms_norm", device="cuda", seed=40503)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## 5. Layer norm on a GPU
+#
+# The same with two sums, one after the other: first the mean, then the squared differences to it. `block_sum` is given here. When you use
+# your own one twice in a kernel, a barrier is needed between the two calls: a fast warp may overwrite the four numbers of the first sum
+# while a slow one still reads them.
+
+# %% task="cuda/layer_norm"
+
+# %% test="layer-norm-gpu-public" points=2
+check("layer_norm", device="cuda")
+
+# %% test="layer-norm-gpu-hidden" points=1
+# Other sizes and numbers, when it is graded.
+### BEGIN HIDDEN TESTS
+check("layer_norm", device="cuda", seed=40504)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## 6. In your own words
 #
 # Multiply a row by 1000. What does `layer_norm` return then, and what `rms_norm` (take eps as 0)? Now add 1000 to each element
 # instead. Which of the two notices, and why might a model do well without that?

@@ -37,8 +37,8 @@ def race_matmul():
 # Write it plainly: for each m, for each n, the sum over k in a variable of its own.
 
 # %% task="cpu/matmul" id="matmul-plain"
-from numba import njit, prange
 import numpy as np
+from numba import njit, prange
 
 from llaisys_mini import kernel
 
@@ -87,8 +87,8 @@ race_matmul()
 # matrices (the plain version has more than ten times as many), a vectorised inner loop, no arrays made.
 
 # %% task="cpu/matmul" id="matmul-reordered"
-from numba import njit, prange
 import numpy as np
+from numba import njit, prange
 
 from llaisys_mini import kernel
 
@@ -164,11 +164,10 @@ race_matmul()
 # Wanted: at most 800 misses, a vectorised inner loop, no arrays made.
 
 # %% task="cpu/matmul" id="matmul-tiled"
-from numba import njit, prange
 import numpy as np
+from numba import njit, prange
 
 from llaisys_mini import kernel
-
 
 ### BEGIN SOLUTION
 TILE = 16
@@ -259,8 +258,8 @@ race_matmul()
 # Wanted: at most 0.9 loads per multiply-add; fused multiply-adds on vectors; threads; one array made (the packed b).
 
 # %% task="cpu/matmul" id="matmul-registers"
-from numba import njit, prange
 import numpy as np
+from numba import njit, prange
 
 from llaisys_mini import kernel
 
@@ -340,7 +339,7 @@ check("matmul")
 count_traffic("matmul").require(loads_per_multiply_add=0.9)
 
 # %% test="registers-compiled" points=2
-explain("matmul").require(vectorised=True, fma=True, allocations=1)
+explain("matmul").require(vectorised_sums=True, fma=True, allocations=1)
 
 # %% test="registers-parallel" points=1
 explain("matmul").require(parallel=True)

@@ -8,7 +8,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
-from llaisys_mini import check, explain, operators
+from llaisys_mini import check, count_gpu_traffic, explain, operators
 
 # %% [markdown]
 # ## 1. How a tokenizer learns: one step of byte-pair encoding
@@ -201,7 +201,99 @@ plt.legend()
 plt.show()
 
 # %% [markdown]
-# ## 5. In your own words
+# ## 5. On a GPU
+#
+# **Embedding**: one block of 128 threads per id. The threads share the columns of its row: thread t copies the columns t, t + 128, ...
+# Wanted: at most 1.3 times the necessary bytes. (One thread per id would read far apart numbers at the same time.)
+
+# %% task="cuda/embedding"
+
+# %% test="embedding-gpu-public" points=2
+check("embedding", device="cuda")
+
+# %% test="embedding-gpu-traffic" points=1
+table = dict(ids=np.array([3, 1, 2, 3]), weight=np.random.default_rng(0).normal(size=(8, 256)))
+count_gpu_traffic("embedding", table).require(waste=1.3)
+
+# %% [markdown]
+# **Rope**: one thread per pair. From the number of the thread, `task = cuda.grid(1)`, follow i, head and row:
+# `i = task % half`, `head = task // half % heads`, `row = task // (half * heads)`.
+#
+# Angles reach thousands of turns, and `math.cos` in float32 is no longer exact there. `cuda.libdevice.cospif(x)` is $\cos(\pi x)$, and
+# takes whole turns off exactly: divide the angle by $\pi$ first. Keep everything float32: hand `np.float32(theta)` to the kernel.
+#
+# With L = 2, H = 2, D = 4 there are 8 pairs. Thread 5 has i = 1, head = 0, row = 1.
+
+# %% task="cuda/rope"
+
+# %% [markdown]
+# <details><summary>Hint 1</summary>
+#
+# There are `x.size // 2` pairs; threads beyond that do nothing.
+#
+# </details>
+# <details><summary>Hint 2</summary>
+#
+# `math.pow(theta, -np.float32(2 * i) / np.float32(width))` is the frequency.
+#
+# </details>
+# <details><summary>Hint 3</summary>
+#
+# `turns = np.float32(positions[row]) * frequency * np.float32(1 / math.pi)`, then `cuda.libdevice.cospif(turns)` and `sinpif(turns)`.
+#
+# </details>
+
+# %% test="rope-gpu-public" points=2
+check("rope", device="cuda")
+
+# %% [markdown]
+# **Argmax**: one block of 256 threads per row. Each thread finds the best of its columns; then the threads compare, as in the sum of lab
+# 05, but with pairs of value and index. The larger value wins; of equal values the lower index.
+
+# %% task="cuda/argmax"
+
+# %% [markdown]
+# <details><summary>Hint 1</summary>
+#
+# Shuffle both, value and index, with the same step, and keep the better of your own pair and the other.
+#
+# </details>
+# <details><summary>Hint 2</summary>
+#
+# A thread without columns starts with `-inf` and an index that loses against every real one, such as the number of columns. A row may
+# hold nothing but -inf: a thread takes its first column in any case.
+#
+# </details>
+# <details><summary>Hint 3</summary>
+#
+# The first thread of each warp stores value and index in two shared arrays. After the barrier thread 0 compares those eight pairs and stores
+# the result.
+#
+# </details>
+
+# %% test="argmax-gpu-public" points=2
+check("argmax", device="cuda")
+
+# %% test="embedding-gpu-hidden" points=1
+# Embedding on other sizes, when it is graded.
+### BEGIN HIDDEN TESTS
+check("embedding", device="cuda", seed=40805)
+### END HIDDEN TESTS
+
+# %% test="rope-gpu-hidden" points=1
+# Rope on other sizes and positions, when it is graded.
+### BEGIN HIDDEN TESTS
+check("rope", device="cuda", seed=40806)
+### END HIDDEN TESTS
+
+# %% test="argmax-gpu-hidden" points=1
+# Argmax on other numbers, when it is graded.
+### BEGIN HIDDEN TESTS
+check("argmax", device="cuda", seed=40807)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## 6. In your own words
 #
 # A model was trained with positions 0 to 4095. You ask it about a text of 10 000 tokens. What do the later queries and keys meet
 # that they have never seen in training: new *angles* in the fast pairs (small i), or in the slow ones (large i)? Explain.

@@ -35,9 +35,6 @@ from llaisys_mini import check, explain, operators, race
 
 # %% task="cpu/attention" id="attention-cpu"
 
-# %%
-check("attention")
-
 # %% [markdown]
 # <details><summary>Hint 1: the loops</summary>
 #
@@ -217,7 +214,52 @@ step_by_step = [decode_step(q[i : i + 1], k[i : i + 1], v[i : i + 1], keys, valu
 print("largest difference:", np.abs(at_once - np.array(step_by_step)).max())
 
 # %% [markdown]
-# ## 4. In your own words
+# ## 4. Attention on a GPU
+#
+# One block for each query and head, and the one-pass form of section 2. A simple plan with a single warp of 32 threads per block:
+#
+# - The lanes share the width: lane i holds the numbers i, i + 32, ... of the query and of the mix, in small arrays
+#   `cuda.local.array(8, np.float32)`. That serves heads up to 256 wide.
+# - For each visible key every lane computes its part of the dot product. `warp_sum(part)` (from `llaisys_mini.cuda.reductions`) gives the
+#   whole score to all lanes.
+# - All lanes then know the same `top` and `total`, and scale and extend their own part of the mix.
+# - In the end each lane stores its numbers, divided by the total.
+#
+# With more warps each takes every fourth key, and the parts are merged in the end, as in lab 04. That is faster, and not asked for.
+#
+# Launch: `attention_kernel[(L, H), 32](...)`; the row is `cuda.blockIdx.x`, the head `cuda.blockIdx.y`. Example: L = 2, H = 4, D = 48: 8
+# blocks; lane 3 holds the numbers 3 and 35, lane 20 only number 20.
+
+# %% task="cuda/attention"
+
+# %% [markdown]
+# <details><summary>Hint 1</summary>
+#
+# Every lane must call `warp_sum`, also one whose numbers lie beyond D: it hands in 0.
+#
+# </details>
+# <details><summary>Hint 2</summary>
+#
+# Number j of lane i is `d = i + 32 * j`; use it only where `d < D`. Keep `-inf`, scale and every sum float32.
+#
+# </details>
+# <details><summary>Hint 3</summary>
+#
+# The loop over keys is that of section 2 with loops over j where there were loops over d. `range(S - L + row + 1)` are the visible keys.
+#
+# </details>
+
+# %% test="attention-gpu-public" points=4
+check("attention", device="cuda")
+
+# %% test="attention-gpu-hidden" points=2
+# Other sizes and numbers, when it is graded.
+### BEGIN HIDDEN TESTS
+check("attention", device="cuda", seed=40904)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## 5. In your own words
 #
 # A model with 28 layers, 8 key heads of width 128 and a cache in 16 bits answers a user with 30 000 tokens of text. How large is
 # the cache? The same model with 16 key heads, one for each query head: what would that cost while decoding, in memory and in time?

@@ -59,10 +59,59 @@ explain("swiglu").require(parallel=True, allocations=0)
 
 # %%
 rng = np.random.default_rng(0)
-race("swiglu", lambda n: dict(gate=rng.normal(size=n), up=rng.normal(size=n)), (1000, 10000, 100000, 1000000), size_name="elements")
+race(
+    "swiglu",
+    lambda n: dict(gate=rng.normal(size=n), up=rng.normal(size=n)),
+    (1000, 10000, 100000, 1000000),
+    size_name="elements",
+)
 
 # %% [markdown]
-# ## 2. The second half of the block: MLP
+# ## 2. Two operators in one pass: add_rms_norm
+#
+# Twice in each block the residual stream gets something added, and the sum is normalised at once. Two kernels write the sum to memory
+# and read it again. One fused kernel does both while the row is in the cache.
+#
+# `x` and `residual` are `[N, E]`, `weight` `[E]`. Two outputs, both `[N, E]`:
+#
+# $$\text{total}[n, e] = x[n, e] + \text{residual}[n, e]$$
+# $$\text{out}[n, e] = \text{weight}[e] \cdot \frac{\text{total}[n, e]}{\sqrt{\frac{1}{E} \sum_j \text{total}[n, j]^2 + \text{eps}}}$$
+#
+# With numbers: `x = [1, 0, 4]`, `residual = [0, 2, 2]`, weight 1, eps 0 give `total = [1, 2, 6]` and `out = [0.2705, 0.5410, 1.6230]`.
+
+# %% task="cpu/add_rms_norm"
+
+# %% [markdown]
+# <details><summary>Hint 1</summary>
+#
+# Two loops over the columns of a row. The first stores the sum in `total` and adds up its squares.
+#
+# </details>
+# <details><summary>Hint 2</summary>
+#
+# The second loop is that of rms_norm in lab 05, with `total[n, e]` for x.
+#
+# </details>
+# <details><summary>Hint 3</summary>
+#
+# Read the sum into a variable: `value = x[n, e] + residual[n, e]`, `total[n, e] = value`, `squares += value * value`.
+#
+# </details>
+
+# %% test="add-rms-norm-public" points=2
+check("add_rms_norm")
+
+# %% test="add-rms-norm-hidden" points=1
+# Other sizes and numbers, when it is graded.
+### BEGIN HIDDEN TESTS
+check("add_rms_norm", seed=41004)
+### END HIDDEN TESTS
+
+# %% test="add-rms-norm-compiled" points=1
+explain("add_rms_norm").require(vectorised_sums=True, parallel=True, allocations=0)
+
+# %% [markdown]
+# ## 3. The second half of the block: MLP
 #
 # From here on you call operators: `operators.rms_norm(x, weight, eps)`, `operators.linear(x, weight)`, `operators.swiglu(gate, up)`,
 # `operators.add(x, y)`. Those that you have written and that passed are your own; for the others the course's kernels answer.
@@ -108,7 +157,7 @@ check("qwen_mlp", seed=41002)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# ## 3. The first half: attention
+# ## 4. The first half: attention
 #
 # `x` is `[L, E]`: L new tokens at `positions` `[L]`. `layer` is a dictionary of arrays, `config` one of numbers:
 #
@@ -163,7 +212,7 @@ check("qwen_attention", seed=41003)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# ## 4. A block of the shipped model, by you
+# ## 5. A block of the shipped model, by you
 #
 # The first block of the shipped model, computed by your two halves and by the package.
 
@@ -177,17 +226,20 @@ layer |= {name: getattr(first, name).weight.numpy() for name in ("query", "key",
 ids = np.array(model.tokenizer.encode("Once upon a time there was a"))
 x = model.decoder.embeddings.numpy()[ids]
 mine, _ = qwen_attention(x, np.arange(len(ids)), layer, config, None)
-mine = qwen_mlp(mine, first.post_norm.numpy(), *(getattr(first, n).weight.numpy() for n in ("gate", "up", "down")), config["eps"])
+mine = qwen_mlp(
+    mine, first.post_norm.numpy(), *(getattr(first, n).weight.numpy() for n in ("gate", "up", "down")), config["eps"]
+)
 
 from llaisys_mini import Tensor
 
 cache = model.cache()
 cache.reserve(len(ids))
-theirs = model.decoder._block(Tensor.from_numpy(x), 0, np.arange(len(ids)), cache).numpy()
+stream, step = model.decoder._block(Tensor.from_numpy(x), None, 0, np.arange(len(ids)), cache)
+theirs = stream.numpy() + step.numpy()  # the package leaves the last addition to the next block, see section 2
 print("largest difference:", np.abs(mine - theirs).max(), "of numbers up to", np.abs(theirs).max())
 
 # %% [markdown]
-# ## 5. In your own words
+# ## 6. In your own words
 #
 # Each half of the block ends with `x + ...`. Suppose all weights of `output` and `down` were zero. What would the whole model of 28
 # blocks then return for a token, and why does this make training of deep models easier?

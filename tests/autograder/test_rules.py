@@ -22,7 +22,7 @@ def test_the_courses_own_answers_are_plain(lab):
     tasks.make_if_stale()
     plan = tasks.plan_of(lab)
     reading = Reading(cells_of((tasks.WITH_SOLUTIONS / lab / f"{lab}.ipynb").read_bytes()))
-    for task in plan.tasks:
+    for task in (task for task in plan.tasks if task.device in tasks.JUDGED_DEVICES):
         cuts, notes = slicing.candidates(plan, task, reading)
         assert len(cuts) == 1 and not notes and not cuts[0].problem
         look = rules.exercise_findings if task.device == "python" else rules.kernel_findings

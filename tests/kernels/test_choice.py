@@ -89,7 +89,10 @@ def test_use_kernels_everywhere_and_per_operator(write_kernel):
 @pytest.mark.parametrize(
     ("choose", "sentence"),
     [
-        (lambda: use_kernels("mine"), "no kernel set 'mine'; choose among student, solutions, expert, reference"),
+        (
+            lambda: use_kernels("mine"),
+            "no kernel set 'mine'; choose among student, solutions, plain, expert, reference",
+        ),
         (lambda: use_kernels(softmaxx="student"), "no operator 'softmaxx'; did you mean softmax"),
         (
             lambda: use_kernels(relu="student"),

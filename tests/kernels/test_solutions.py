@@ -52,10 +52,11 @@ def test_large_inputs_take_the_parallel_path_and_stay_right(kernel_set):
         "sigmoid": dict(x=f32(9001)),
         "silu": dict(x=f32(9001)),
         "gelu": dict(x=f32(9001)),
-        "swiglu": dict(gate=f32(9001), up=f32(9001)),
+        "swiglu": dict(gate=f32(40001), up=f32(40001)),
         "softmax": dict(x=f32(70, 131)),
         "layer_norm": dict(x=f32(301, 131), weight=f32(131), bias=f32(131), eps=1e-5),
         "rms_norm": dict(x=f32(301, 131), weight=f32(131), eps=1e-5),
+        "add_rms_norm": dict(x=f32(301, 131), residual=f32(301, 131), weight=f32(131), eps=1e-5),
         "embedding": dict(ids=rng.integers(0, 50, size=700), weight=f32(50, 131)),
         "argmax": dict(x=f32(5, 40001)),
         "linear": dict(x=f32(67, 131), weight=f32(73, 131), bias=f32(73)),
@@ -71,3 +72,8 @@ def test_large_inputs_take_the_parallel_path_and_stay_right(kernel_set):
     one_row = dict(x=f32(1, 1100), weight=f32(1000, 1100), bias=None)
     for result in run_cases(from_set(kernel_set, "linear", "cpu"), [Case("one large row", one_row)]):
         assert result.passed, diagnosis(operators.get("linear"), result)
+    # Heads as wide as real models have them, in groups of 7 (Qwen2.5-0.5B), and keys that fill no block.
+    for length in (1, 67):
+        wide = dict(q=f32(length, 14, 64), k=f32(391, 2, 64), v=f32(391, 2, 64), scale=0.125)
+        for result in run_cases(from_set(kernel_set, "attention", "cpu"), [Case(f"{length} queries", wide)]):
+            assert result.passed, diagnosis(operators.get("attention"), result)

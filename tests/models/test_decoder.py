@@ -74,7 +74,7 @@ def test_every_operator_call_agrees_with_its_contract(tmp_path, changes):
 
 
 def test_the_first_diverging_layer_and_operator_are_named(model, monkeypatch):
-    right, prepares = operators.swiglu._choose("cpu", "float32")
+    right, prepares = operators.swiglu._choose("cpu", "float32", False)
     calls = []
 
     def wrong_in_the_second_layer(gate, up, out):
@@ -83,7 +83,7 @@ def test_the_first_diverging_layer_and_operator_are_named(model, monkeypatch):
         if len(calls) == 2:
             out[5] += 0.5
 
-    monkeypatch.setitem(operators.swiglu._chosen, ("cpu", "float32"), (wrong_in_the_second_layer, prepares))
+    monkeypatch.setitem(operators.swiglu._chosen, ("cpu", "float32", False), (wrong_in_the_second_layer, prepares))
     with verify_calls(model) as report:
         model.logits([1, 2, 3])
     assert "swiglu is wrong" in report.first

@@ -1,17 +1,18 @@
 """attention on the CPU, expert version: tiles in registers, an online softmax, keys and values read once.
 
-Query heads that share a key head are handled together: their rows form one block. Per key head:
-
-    decoding    few rows, many keys     scores by dot products (the keys as they lie in the cache), then the weighted
-                                        sum of the values; the keys are split among the threads and the parts merged
-    a prompt    many rows               FlashAttention: for each block of rows, walk over blocks of keys and keep a
-                                        running maximum, a running sum and the running output
+    decoding    one query per head, many keys. Memory decides, so keys and values are read as they lie, in a straight
+                line over all heads; the keys are split among the threads and the parts merged.
+    a prompt    many queries: arithmetic decides. FlashAttention: for each block of query rows, walk over blocks of keys
+                and keep a running maximum, a running sum and the running output.
 
                 keys ->   block 0   block 1   block 2
-    rows of     block 0   [S . V]   [S . V]      -          the tile S [ROWS, KEYS] never leaves the cache,
+    rows of     block 0   [S . V]   [S . V]      -          the scores S [BLOCK_ROWS, KEYS] never leave the cache,
     one head    block 1   [S . V]   [S . V]   [S . V]       and blocks beyond the diagonal are never touched
 
-Source: Dao et al. 2022, FlashAttention (arXiv:2205.14135); Dao et al. 2023, Flash-Decoding.
+Query heads that share a key head are rows of one tile, so that each key is loaded once for all of them.
+All arrays are flat here: `reshape` and slices of more than one dimension cost more than a small tile does.
+
+Sources: Dao et al. 2022, FlashAttention (arXiv:2205.14135); Dao et al. 2023, Flash-Decoding.
 """
 
 import numpy as np
@@ -25,6 +26,7 @@ from llaisys_mini.simd import (
     add_outer,
     add_products,
     load_rows,
+    prefetch,
     store_rows,
     store_sums,
     zeros,
@@ -32,123 +34,119 @@ from llaisys_mini.simd import (
 from llaisys_mini.widen import widen
 
 from .attention import PARALLEL_FROM, attend_all
+from .rows import LOWEST, exponentiate, largest
 
-COLUMNS = 2
-PANEL = COLUMNS * WIDTH
-ROWS = 12 if REGISTERS == 32 else 6
-KEYS = 4 * PANEL  # keys per block of a prompt
-SPLIT = 256  # keys per part when decoding: their values stay in the cache between passes
-DECODING_ROWS = 4  # rows of a tile when decoding
-LOWEST = np.float32(-3e38)
+# ---- decoding: one query per head ----------------------------------------------------------------------------------
 
-
-# ---- decoding: L * H / K rows of one key head against a part of the keys --------------------------------------------
+SPLIT = 128  # keys per part
+QUERY_ROWS = 2  # of a tile: query heads that share a key head
+KEY_COLUMNS = 4  # of a tile of scores
+VALUE_COLUMNS = 4  # of a tile of outputs
+KEYS_PER_STEP = 16  # of a tile of outputs, between loading and storing it
 
 
 @njit(cache=True)
-def score_part(q, q_start, rows, k, k_start, k_stride, count, scores):
-    """scores[r, s] (stride SPLIT) = dot product of query row r with key s, unscaled."""
-    width = q.shape[-1]
-    for r in range(0, rows, DECODING_ROWS):
-        for s in range(0, count, 4):
-            tile = zeros(DECODING_ROWS, 4)
-            here, keys = min(DECODING_ROWS, rows - r), min(4, count - s)
-            for d in range(0, width, WIDTH):
-                tile = add_products(
-                    tile, q.reshape(-1), q_start + r * width + d, width, here,
-                    k.reshape(-1), k_start + s * k_stride + d, k_stride, keys,
-                )  # fmt: skip
-            store_sums(tile, scores, r * SPLIT + s, SPLIT, here, keys)
-
-
-@njit(fastmath={"reassoc", "contract", "nnan", "ninf"}, cache=True)
-def exponentiate(scores, start, count, scale, top):
-    """scores -> exp(scale * score - top) in place; returns their sum."""
-    total = np.float32(0)
-    for s in range(start, start + count):
-        scores[s] = fast_exp(scores[s] * scale - top)
-        total += scores[s]
-    return total
-
-
-@njit(fastmath=True, cache=True)
-def largest(scores, start, count):
-    top = LOWEST
-    for s in range(start, start + count):
-        top = max(top, scores[s])
-    return top
+def score_part(q, k, k_start, count, key_heads, group, width, scores):
+    """scores[h, s] = q[h] . k[s] for `count` keys from offset k_start on, all heads; a row of scores is SPLIT long."""
+    for s in range(0, count, KEY_COLUMNS):
+        keys = min(KEY_COLUMNS, count - s)
+        for key_head in range(key_heads):
+            first = k_start + (s * key_heads + key_head) * width
+            for row in range(key_head * group, key_head * group + group, QUERY_ROWS):
+                rows = min(QUERY_ROWS, key_head * group + group - row)
+                tile = zeros(QUERY_ROWS, KEY_COLUMNS)
+                for d in range(0, width, WIDTH):
+                    for ahead in range(KEY_COLUMNS, 2 * KEY_COLUMNS):
+                        prefetch(k, first + ahead * key_heads * width + d)
+                    tile = add_products(tile, q, row * width + d, width, rows, k, first + d, key_heads * width, keys)
+                store_sums(tile, scores, row * SPLIT + s, SPLIT, rows, keys)
 
 
 @njit(cache=True)
-def mix_part(scores, rows, v, v_start, v_stride, width, count, mixed):
-    """mixed[r, d] = sum over s of scores[r, s] * v[s, d]."""
-    for r in range(0, rows, DECODING_ROWS):
-        for d in range(0, width, PANEL):
-            tile = zeros(DECODING_ROWS, COLUMNS)
-            for s in range(count):
-                tile = add_outer(tile, scores, r * SPLIT + s, SPLIT, v.reshape(-1), v_start + s * v_stride + d)
-            store_rows(tile, mixed, r * width + d, width, min(DECODING_ROWS, rows - r))
+def mix_part(scores, v, v_start, count, key_heads, group, width, mixed):
+    """mixed[h, d] += sum over s of scores[h, s] * v[s, d] for `count` values from offset v_start on, all heads."""
+    for s in range(0, count, KEYS_PER_STEP):
+        last = min(s + KEYS_PER_STEP, count)
+        for key_head in range(key_heads):
+            for row in range(key_head * group, key_head * group + group, QUERY_ROWS):
+                rows = min(QUERY_ROWS, key_head * group + group - row)
+                for d in range(0, width, VALUE_COLUMNS * WIDTH):
+                    tile = load_rows(zeros(QUERY_ROWS, VALUE_COLUMNS), mixed, row * width + d, width, rows)
+                    for t in range(s, last):
+                        values = v_start + (t * key_heads + key_head) * width + d
+                        for column in range(VALUE_COLUMNS):
+                            prefetch(v, values + KEYS_PER_STEP * key_heads * width + column * WIDTH)
+                        tile = add_outer(tile, scores, row * SPLIT + t, SPLIT, v, values)
+                    store_rows(tile, mixed, row * width + d, width, rows)
 
 
 @njit(cache=True)
-def decode_part(q, k, v, scale, key_head, part, mixed, tops, totals):
-    """One key head's rows against keys part * SPLIT .. : unnormalised output, maximum and sum of each row."""
-    keys, key_heads, width = k.shape
-    rows = q.shape[1] // key_heads
-    first = part * SPLIT
-    count = min(SPLIT, keys - first)
-    padded = (rows + DECODING_ROWS - 1) // DECODING_ROWS * DECODING_ROWS
+def decode_part(q, k, v, scale, part, keys, heads, key_heads, width, mixed, tops, totals):
+    """Part number `part` of the keys: for every head the unnormalised output, the maximum and the sum."""
+    start = part * SPLIT * key_heads * width
+    count = min(SPLIT, keys - part * SPLIT)
+    padded = heads + QUERY_ROWS  # a tile of outputs reads scores of QUERY_ROWS rows, whether they are there or not
     scores = np.zeros(padded * SPLIT, np.float32)
-    start, stride = (first * key_heads + key_head) * width, key_heads * width
-    score_part(q, key_head * rows * width, rows, k, start, stride, count, scores)
-    for r in range(rows):
-        tops[r] = largest(scores, r * SPLIT, count) * scale
-        totals[r] = exponentiate(scores, r * SPLIT, count, scale, tops[r])
-    mix_part(scores, rows, v, start, stride, width, count, mixed)
+    score_part(q, k, start, count, key_heads, heads // key_heads, width, scores)
+    for head in range(heads):
+        row = scores[head * SPLIT : head * SPLIT + count]
+        tops[head] = largest(row) * scale
+        totals[head] = exponentiate(row, scale, tops[head], row)
+    mixed[:] = 0
+    mix_part(scores, v, start, count, key_heads, heads // key_heads, width, mixed)
 
 
 @njit(cache=True)
-def merge_parts(mixed, tops, totals, key_head, out):
-    """Combine the parts [parts, rows, ...] of one key head: each was relative to its own maximum."""
-    parts, rows = tops.shape
-    width = out.shape[2]
-    for r in range(rows):
-        top = LOWEST
-        for part in range(parts):
-            top = max(top, tops[part, r])
+def merge_parts(mixed, tops, totals, out):
+    """Combine the parts: mixed [parts, heads * width], tops and totals [parts, heads], out [heads * width].
+
+    Each part is relative to its own maximum.
+    """
+    parts, heads = tops.shape
+    width = out.size // heads
+    for head in range(heads):
+        top = tops[:, head].max()
         total = np.float32(0)
         for part in range(parts):
-            total += totals[part, r] * fast_exp(tops[part, r] - top)
-        for d in range(width):
-            out[0, key_head * rows + r, d] = np.float32(0)
+            tops[part, head] = fast_exp(tops[part, head] - top)  # from here on the part's weight
+            total += totals[part, head] * tops[part, head]
+        row = out[head * width : head * width + width]
+        row[:] = 0
         for part in range(parts):
-            share = fast_exp(tops[part, r] - top) / total
+            share = tops[part, head] / total
+            other = mixed[part, head * width : head * width + width]
             for d in range(width):
-                out[0, key_head * rows + r, d] += share * mixed[part, r * width + d]
+                row[d] += share * other[d]
 
 
 @njit(parallel=True, cache=True)
-def decode(q, k, v, scale, out):
+def decode(q, k, v, scale, keys, heads, key_heads, width, out):
     """attention for one query position, L = 1."""
-    keys, key_heads, width = k.shape
-    rows = q.shape[1] // key_heads
     parts = (keys + SPLIT - 1) // SPLIT
-    mixed = np.empty((key_heads, parts, rows * width), np.float32)
-    tops = np.empty((key_heads, parts, rows), np.float32)
-    totals = np.empty((key_heads, parts, rows), np.float32)
+    mixed = np.empty((parts, heads * width), np.float32)
+    tops = np.empty((parts, heads), np.float32)
+    totals = np.empty((parts, heads), np.float32)
     if keys * q.size < PARALLEL_FROM:
-        for task in range(key_heads * parts):
-            head, part = task // parts, task % parts
-            decode_part(q, k, v, scale, head, part, mixed[head, part], tops[head, part], totals[head, part])
+        for part in range(parts):
+            decode_part(
+                q, k, v, scale, part, keys, heads, key_heads, width, mixed[part], tops[part], totals[part]
+            )  # fmt: skip
     else:
-        for task in prange(key_heads * parts):
-            head, part = task // parts, task % parts
-            decode_part(q, k, v, scale, head, part, mixed[head, part], tops[head, part], totals[head, part])
-    for head in range(key_heads):
-        merge_parts(mixed[head], tops[head], totals[head], head, out)
+        for task in prange(parts):
+            part = np.intp(task)  # prange counts without sign, and decode_part would be compiled once more for that
+            decode_part(
+                q, k, v, scale, part, keys, heads, key_heads, width, mixed[part], tops[part], totals[part]
+            )  # fmt: skip
+    merge_parts(mixed, tops, totals, out)
 
 
 # ---- a prompt ------------------------------------------------------------------------------------------------------
+
+ROWS = 12 if REGISTERS == 32 else 6  # of a tile
+COLUMNS = 2
+PANEL = COLUMNS * WIDTH  # keys, or elements of a value, side by side in a tile
+BLOCK_ROWS = 4 * ROWS  # that share a block of keys while it is in the cache
+KEYS = 4 * PANEL  # of a block
 
 
 @njit(cache=True)
@@ -162,6 +160,16 @@ def pack_keys(k, packed, key_head, panel):
 
 
 @njit(cache=True)
+def pack_values(v, packed, key_head, first, last):
+    """packed[key_head, s] = v[s, key_head]: the values of one head side by side, since a tile reads a few numbers of
+    each, and one of every page of memory would be slow."""
+    for s in range(first, last):
+        row = v[s, key_head]
+        for d in range(row.size):
+            packed[key_head, s, d] = widen(row[d])
+
+
+@njit(cache=True)
 def score_tile(queries, row, packed, start, width, scores, first):
     """scores[row .. row + ROWS, first .. first + PANEL] = queries @ the panel of keys that starts at `start`."""
     tile = zeros(ROWS, COLUMNS)
@@ -171,67 +179,71 @@ def score_tile(queries, row, packed, start, width, scores, first):
 
 
 @njit(cache=True)
-def mix_tile(scores, row, v, start, stride, count, width, mixed, d):
+def mix_tile(scores, row, v, start, count, width, mixed, d):
     """mixed[row .. row + ROWS, d .. d + PANEL] += scores @ v for `count` keys."""
     tile = load_rows(zeros(ROWS, COLUMNS), mixed, row * width + d, width, ROWS)
     for s in range(count):
-        tile = add_outer(tile, scores, row * KEYS + s, KEYS, v, start + s * stride + d)
+        tile = add_outer(tile, scores, row * KEYS + s, KEYS, v, start + s * width)
     store_rows(tile, mixed, row * width + d, width, ROWS)
 
 
-@njit(fastmath={"reassoc", "contract", "nnan", "ninf"}, cache=True)
-def update_row(scores, row, visible, count, tops, totals, mixed, width):
-    """Online softmax of one row: the first `visible` of `count` scores count, the others get weight zero."""
-    start = row * KEYS
-    top = max(tops[row], largest(scores, start, visible))
-    shrink = fast_exp(tops[row] - top)
-    total = exponentiate(scores, start, visible, np.float32(1), top)
-    for s in range(start + visible, start + count):
-        scores[s] = np.float32(0)
-    tops[row] = top
-    totals[row] = totals[row] * shrink + total
-    if shrink != np.float32(1):
-        for d in range(row * width, row * width + width):
-            mixed[d] *= shrink
+@njit(cache=True)
+def update_rows(scores, rows, first_row, group, seen, count, width, tops, totals, mixed):
+    """Online softmax over `count` more keys, of which query 0 sees `seen` (perhaps less than none), query 1 one more,
+    and so on. The others get weight zero."""
+    for r in range(rows):
+        visible = max(0, min(count, seen + (first_row + r) // group))
+        scores[r * KEYS + visible : r * KEYS + count] = 0
+        if visible > 0:
+            row = scores[r * KEYS : r * KEYS + visible]
+            top = max(tops[r], largest(row))
+            shrink = fast_exp(tops[r] - top)
+            totals[r] = totals[r] * shrink + exponentiate(row, np.float32(1), top, row)
+            tops[r] = top
+            if shrink != np.float32(1):
+                scale_row(mixed[r * width : r * width + width], shrink, mixed[r * width : r * width + width])
 
 
 @njit(cache=True)
-def prompt_block(q, k, v, packed, scale, key_head, first_row, out):
-    """ROWS rows of one key head, rows counted as query * group + head within the group."""
-    length, heads, width = q.shape
-    keys, key_heads, _ = k.shape
-    group = heads // key_heads
-    rows = min(ROWS, length * group - first_row)
-    queries = np.zeros(ROWS * width, np.float32)
-    mixed = np.zeros(ROWS * width, np.float32)
-    scores = np.zeros(ROWS * KEYS, np.float32)
-    tops = np.full(ROWS, LOWEST, np.float32)
-    totals = np.zeros(ROWS, np.float32)
+def scale_row(row, factor, out):
+    for d in range(row.size):
+        out[d] = row[d] * factor
+
+
+@njit(cache=True)
+def prompt_block(q, packed_k, packed_v, scale, keys, group, key_head, first_row, out):
+    """BLOCK_ROWS rows of one key head, rows counted as query * group + head within the group.
+
+    q, out [L, H, D]; packed_k and packed_v flat.
+    """
+    length, width = q.shape[0], q.shape[2]
+    rows = min(BLOCK_ROWS, length * group - first_row)
+    queries = np.zeros(BLOCK_ROWS * width, np.float32)
+    mixed = np.zeros(BLOCK_ROWS * width, np.float32)
+    scores = np.empty(BLOCK_ROWS * KEYS, np.float32)
+    tops = np.full(BLOCK_ROWS, LOWEST, np.float32)
+    totals = np.zeros(BLOCK_ROWS, np.float32)
     for r in range(rows):
         query, head = (first_row + r) // group, key_head * group + (first_row + r) % group
-        for d in range(width):
-            queries[r * width + d] = q[query, head, d] * scale
-    past = keys - length
+        scale_row(q[query, head], scale, queries[r * width : r * width + width])
+    past = keys - length  # keys that even the first query sees, besides its own
     last_key = past + (first_row + rows - 1) // group + 1
-    panels = packed.shape[1]
-    flat_packed, flat_v = packed.reshape(-1), v.reshape(-1)
+    panel_size = width * PANEL
+    first_panel = key_head * ((keys + PANEL - 1) // PANEL)
     for first_key in range(0, last_key, KEYS):
         count = min(KEYS, last_key - first_key)
         for first in range(0, count, PANEL):
-            panel = (first_key + first) // PANEL
-            score_tile(queries, 0, flat_packed, (key_head * panels + panel) * width * PANEL, width, scores, first)
-        for r in range(rows):
-            visible = min(count, past + (first_row + r) // group + 1 - first_key)
-            update_row(scores, r, max(visible, 0), count, tops, totals, mixed, width)
+            start = (first_panel + (first_key + first) // PANEL) * panel_size
+            for row in range(0, rows, ROWS):
+                score_tile(queries, row, packed_k, start, width, scores, first)
+        update_rows(scores, rows, first_row, group, past + 1 - first_key, count, width, tops, totals, mixed)
         for d in range(0, width, PANEL):
-            mix_tile(
-                scores, 0, flat_v, (first_key * key_heads + key_head) * width, key_heads * width, count, width, mixed, d
-            )
+            start = (key_head * keys + first_key) * width + d
+            for row in range(0, rows, ROWS):
+                mix_tile(scores, row, packed_v, start, count, width, mixed, d)
     for r in range(rows):
         query, head = (first_row + r) // group, key_head * group + (first_row + r) % group
-        share = np.float32(1) / totals[r]
-        for d in range(width):
-            out[query, head, d] = mixed[r * width + d] * share
+        scale_row(mixed[r * width : r * width + width], np.float32(1) / totals[r], out[query, head])
 
 
 @njit(parallel=True, cache=True)
@@ -240,21 +252,30 @@ def read_prompt(q, k, v, scale, out):
     length, heads, width = q.shape
     keys, key_heads, _ = k.shape
     panels = (keys + PANEL - 1) // PANEL
-    blocks = (length * heads // key_heads + ROWS - 1) // ROWS
-    packed = np.empty((key_heads, panels, width, PANEL), np.float32)
+    blocks = (length * heads // key_heads + BLOCK_ROWS - 1) // BLOCK_ROWS
+    packed_k = np.empty((key_heads, panels, width, PANEL), np.float32)
+    packed_v = np.empty((key_heads, keys, width), np.float32)
     for task in prange(key_heads * panels):
-        pack_keys(k, packed, task // panels, task % panels)
+        key_head, panel = task // panels, task % panels
+        pack_keys(k, packed_k, key_head, panel)
+        pack_values(v, packed_v, key_head, panel * PANEL, min(keys, panel * PANEL + PANEL))
     for task in prange(key_heads * blocks):
         # The last blocks see the most keys: start with them, so that no thread ends up waiting for one of them.
-        prompt_block(q, k, v, packed, scale, task % key_heads, (blocks - 1 - task // key_heads) * ROWS, out)
+        key_head, first_row = task % key_heads, (blocks - 1 - task // key_heads) * BLOCK_ROWS
+        prompt_block(
+            q, packed_k.reshape(-1), packed_v.reshape(-1), scale, keys, heads // key_heads, key_head, first_row, out
+        )
 
 
 @kernel("attention", device="cpu")
-@njit(cache=True)
 def attention(q, k, v, scale, out):
-    if q.shape[2] % PANEL:
-        attend_all(q, k, v, np.float32(scale), k.shape[0], out)
-    elif q.shape[0] == 1:
-        decode(q, k, v, np.float32(scale), out)
+    """Plain Python: it only picks one of three, and the other two need not be compiled."""
+    length, heads, width = q.shape
+    keys, key_heads, _ = k.shape
+    if width % (VALUE_COLUMNS * WIDTH):
+        attend_all(q, k, v, np.float32(scale), keys, out)
+    elif length == 1:
+        flat = q.reshape(-1), k.reshape(-1), v.reshape(-1)
+        decode(*flat, np.float32(scale), keys, heads, key_heads, width, out.reshape(-1))
     else:
         read_prompt(q, k, v, np.float32(scale), out)

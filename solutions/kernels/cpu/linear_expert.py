@@ -1,7 +1,5 @@
 """linear on the CPU, expert version: the weight is packed once, then gemm does the work for one row or for many."""
 
-from numba import njit
-
 from llaisys_mini import kernel
 
 from .gemm import multiply, multiply_row, pack_weight
@@ -9,7 +7,6 @@ from .linear import add_bias
 
 
 @kernel("linear", device="cpu", prepare={"weight": pack_weight})
-@njit(cache=True)
 def linear(x, weight, bias, out):
     if x.shape[0] == 1:
         multiply_row(x, weight, out)

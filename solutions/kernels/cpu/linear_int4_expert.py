@@ -1,7 +1,5 @@
 """linear_int4 on the CPU, expert version: weight and scales are packed once, then quantized.py does the work."""
 
-from numba import njit
-
 from llaisys_mini import kernel
 
 from .gemm import pack_weight
@@ -10,7 +8,6 @@ from .quantized import multiply_row, multiply_rows
 
 
 @kernel("linear_int4", device="cpu", prepare={"weight": pack_weight, "scales": pack_weight})
-@njit(cache=True)
 def linear_int4(x, weight, scales, bias, out):
     if x.shape[0] == 1:
         multiply_row(x, weight, scales, out)

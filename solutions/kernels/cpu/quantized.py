@@ -32,9 +32,10 @@ from llaisys_mini.simd import (
     zeros,
 )
 
-from .gemm import COLUMNS, PANEL, PARALLEL_FROM, ROWS, copy_edge, pack_rows, tile_product
+from .gemm import COLUMNS, PANEL, PARALLEL_FROM, ROWS, copy_front, pack_rows, rows_times_panels
 
 HALF = 16  # bytes of a group of int4
+STRETCH = 32  # lines of one panel before the other of a pair gets its turn
 AHEAD = 4096  # bytes asked for in advance, so that a line is on its way from memory before it is needed
 
 
@@ -103,39 +104,38 @@ def _real_group(packed, start, length, scale, real, real_start):
 
 
 @njit(cache=True)
-def row_product(x, packed, scales, panel, lines, groups, out, out_start):
-    """One row of x times one panel of `lines` lines in `groups` groups. All arrays are flat."""
+def pair_product(x, packed, scales, first, second, lines, groups, out):
+    """One row of x times two panels of `lines` lines in `groups` groups, as gemm.pair_product. All arrays are flat."""
     length, lines_of_group = x.size // groups, lines // groups
-    sums = zeros(1, COLUMNS)
+    sums, other_sums = zeros(1, COLUMNS), zeros(1, COLUMNS)
     for g in range(groups):
-        part = group_sums(x, g * length, packed, (panel * lines + g * lines_of_group) * PANEL, length)
-        sums = add_scaled(sums, part, scales, (panel * groups + g) * PANEL)
-    store_rows(sums, out, out_start, 0, 1)
-
-
-@njit(cache=True)
-def row_times_panel(x, packed, scales, out, panel):
-    """One row of x times one panel, into the panel's columns of out [1, M]."""
-    lines, groups = packed.shape[1], scales.shape[1]
-    if (panel + 1) * PANEL <= out.shape[1]:
-        row_product(
-            x.reshape(-1), packed.reshape(-1), scales.reshape(-1), panel, lines, groups, out.reshape(-1), panel * PANEL
-        )
-    else:
-        edge = np.empty(PANEL, np.float32)
-        row_product(x.reshape(-1), packed.reshape(-1), scales.reshape(-1), panel, lines, groups, edge, 0)
-        copy_edge(edge, out, 0, 1, panel * PANEL)
+        scale, other_scale = (first * groups + g) * PANEL, (second * groups + g) * PANEL
+        for i in range(0, lines_of_group, STRETCH):
+            count, line = min(STRETCH, lines_of_group - i), g * lines_of_group + i
+            part = group_sums(x, g * length + i, packed, (first * lines + line) * PANEL, count)
+            other = group_sums(x, g * length + i, packed, (second * lines + line) * PANEL, count)
+            sums = add_scaled(sums, part, scales, scale)
+            other_sums = add_scaled(other_sums, other, scales, other_scale)
+    store_rows(sums, out, first * PANEL, 0, 1)
+    store_rows(other_sums, out, second * PANEL, 0, 1)
 
 
 @njit(parallel=True, cache=True)
 def multiply_row(x, packed, scales, out):
     """out [1, M] for x [1, K]; packed and scales are panels, see the head of this file."""
+    panels, lines, _ = packed.shape
+    groups = scales.shape[1]
+    flat_x, flat_packed, flat_scales, flat_out = x.reshape(-1), packed.reshape(-1), scales.reshape(-1), out.reshape(-1)
+    whole = np.empty(panels * PANEL, np.float32)
     if x.size * out.size < PARALLEL_FROM:
-        for panel in range(packed.shape[0]):
-            row_times_panel(x, packed, scales, out, panel)
+        for pair in range((panels + 1) // 2):
+            second = min(2 * pair + 1, panels - 1)  # where a last panel has no partner, it is its own
+            pair_product(flat_x, flat_packed, flat_scales, 2 * pair, second, lines, groups, whole)
     else:
-        for panel in prange(packed.shape[0]):
-            row_times_panel(x, packed, scales, out, panel)
+        for pair in prange((panels + 1) // 2):
+            second = min(2 * pair + 1, panels - 1)
+            pair_product(flat_x, flat_packed, flat_scales, 2 * pair, second, lines, groups, whole)
+    copy_front(whole, flat_out)
 
 
 # ---- many rows ---------------------------------------------------------------------------------------------------
@@ -160,14 +160,9 @@ def rows_times_panel(packed_x, packed, scales, out, panel):
     rows, outputs = out.shape
     real = np.empty((length, PANEL), np.float32)
     real_weights(packed, scales, panel, real)
-    fits = (panel + 1) * PANEL <= outputs
-    edge = np.empty(ROWS * PANEL, np.float32)
-    for row in range(0, rows, ROWS):
-        count = min(ROWS, rows - row)
-        target, start, stride = (out.reshape(-1), row * outputs + panel * PANEL, outputs) if fits else (edge, 0, PANEL)
-        tile_product(packed_x.reshape(-1), row * length, real.reshape(-1), 0, length, target, start, stride, count)
-        if not fits:
-            copy_edge(edge, out, row, count, panel * PANEL)
+    rows_times_panels(
+        packed_x.reshape(-1), rows, real.reshape(-1), 0, 1, length, out.reshape(-1), outputs, panel * PANEL
+    )
 
 
 @njit(parallel=True, cache=True)

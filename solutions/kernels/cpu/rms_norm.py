@@ -12,7 +12,7 @@ from llaisys_mini.widen import widen
 PARALLEL_FROM = 1 << 15  # elements; below, starting the threads costs more than they save
 
 
-@njit(fastmath=True, cache=True)
+@njit(fastmath=True, error_model="numpy", cache=True)  # NaN in x must give NaN, not "division by zero"
 def normalise_row(x, weight, eps, out, row):
     width = x.shape[1]
     squares = np.float32(0)

@@ -1,0 +1,13 @@
+"""Every figure that the README quotes, measured on this machine by one command: `python -m benchmarks` or `make bench`.
+
+    surroundings    what else ran while a sample was taken, so that a disturbed sample is repeated
+    measure         contestants timed in turn: medians, and ratios that slow drifts cannot bend
+    machine         caches, memory, versions, and the same number of threads for every library
+    ceilings        what this machine can do at most: multiply-adds and bytes per second
+    work            the words all of this shares: one piece of work, its contestants, its targets, its result
+    operators       each operator against NumPy and torch
+    end_to_end      whole models against NumPy kernels, transformers and llama.cpp
+    report          tables, JSON, Markdown; figures draws the pictures
+
+Not for correctness: that is what the tests are for. No test depends on a time measured here.
+"""

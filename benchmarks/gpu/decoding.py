@@ -1,0 +1,148 @@
+"""Decoding with a model of Qwen3-0.6B's shape and random weights: ours, and the same in torch as a CUDA graph."""
+
+import time
+from collections.abc import Iterator
+
+import numpy as np
+
+from benchmarks.gpu.rows import NOT_RUN, Clock, Row, each
+
+PART = "decode"
+PROMPT, TOKENS = 64, 64
+SHAPE = dict(  # config.json of Qwen/Qwen3-0.6B
+    architectures=["Qwen3ForCausalLM"],
+    model_type="qwen3",
+    hidden_size=1024,
+    intermediate_size=3072,
+    num_hidden_layers=28,
+    num_attention_heads=16,
+    num_key_value_heads=8,
+    head_dim=128,
+    vocab_size=151936,
+    max_position_embeddings=40960,
+    rms_norm_eps=1e-6,
+    rope_theta=1000000,
+    tie_word_embeddings=True,
+    hidden_act="silu",
+)
+
+
+def rows(no_device: str | None, clock: Clock, reserve: float) -> Iterator[Row]:
+    """Tokens per second of ours and of torch."""
+    works = {"ours, Qwen3-0.6B shape, bfloat16": _ours, "torch with a CUDA graph, same shape": _torch}
+    if no_device:
+        yield from (Row(PART, name, NOT_RUN, no_device) for name in works)
+        return
+    yield from each(PART, works, lambda name: [Row(PART, name, "done", figures=works[name]())], clock, reserve)
+
+
+class RandomCheckpoint:
+    """Answers like a checkpoint with normal random weights, the same ones each time."""
+
+    stored: dict = {}  # noqa: RUF012 - nothing is quantised
+
+    def __init__(self):
+        self._rng = np.random.default_rng(0)
+
+    def take(self, name, shape, dtypes=None):
+        from llaisys_mini.dtypes import bfloat16
+        from llaisys_mini.tensor import Tensor
+
+        values = self._rng.standard_normal(shape, np.float32) * np.float32(0.02)
+        return Tensor.from_numpy((values + 1 if "norm" in name else values).astype(bfloat16))
+
+
+def make_model(shape: dict, device: str):
+    """A model of this shape with random bfloat16 weights."""
+    from llaisys_mini import dtypes
+    from llaisys_mini.generation import LanguageModel
+    from llaisys_mini.models.config import ModelConfig
+    from llaisys_mini.models.decoder import Decoder
+
+    config = ModelConfig.from_dict(shape)
+    return LanguageModel(config, Decoder(config, RandomCheckpoint(), None, device), None, dtypes.bfloat16)
+
+
+def _ours() -> dict[str, float]:
+    from llaisys_mini.kernels.choice import use_kernels
+
+    model = make_model(SHAPE, "cuda")
+    with use_kernels("expert"):
+        list(model.generate(np.arange(PROMPT), 4))  # compiles
+        ticks = [time.perf_counter() for _ in model.generate(np.arange(PROMPT), TOKENS)]
+    return {"tokens/s": (len(ticks) - 1) / (ticks[-1] - ticks[0])}
+
+
+def _torch() -> dict[str, float]:
+    import torch
+    from torch.nn import functional
+
+    s, capacity = SHAPE, PROMPT + TOKENS
+    heads, kv_heads, width = s["num_attention_heads"], s["num_key_value_heads"], s["head_dim"]
+
+    def weight(*shape):
+        return 0.02 * torch.randn(*shape, device="cuda", dtype=torch.bfloat16)
+
+    table = weight(s["vocab_size"], s["hidden_size"])
+    ones, head_ones = (torch.ones(n, device="cuda", dtype=torch.bfloat16) for n in (s["hidden_size"], width))
+    layers = [
+        dict(
+            qkv=weight((heads + 2 * kv_heads) * width, s["hidden_size"]),
+            output=weight(s["hidden_size"], heads * width),
+            gate_up=weight(2 * s["intermediate_size"], s["hidden_size"]),
+            down=weight(s["hidden_size"], s["intermediate_size"]),
+            keys=torch.zeros(1, kv_heads, capacity, width, device="cuda", dtype=torch.bfloat16),
+            values=torch.zeros(1, kv_heads, capacity, width, device="cuda", dtype=torch.bfloat16),
+        )
+        for _ in range(s["num_hidden_layers"])
+    ]
+    speeds = s["rope_theta"] ** (-torch.arange(0, width, 2, device="cuda") / width)
+    token = torch.zeros(1, device="cuda", dtype=torch.int64)
+    position = torch.full((1,), PROMPT, device="cuda", dtype=torch.int64)
+    places = torch.arange(capacity, device="cuda")
+
+    def norm(x, weights):
+        return functional.rms_norm(x, weights.shape, weights, 1e-6)
+
+    def step():
+        angle = position * speeds
+        cos, sin = angle.cos().bfloat16(), angle.sin().bfloat16()
+
+        def rotated(x):
+            first, second = x.chunk(2, dim=-1)
+            return torch.cat([first * cos - second * sin, second * cos + first * sin], dim=-1)
+
+        visible = (places <= position)[None, None, None]
+        x = functional.embedding(token, table)
+        for layer in layers:
+            mixed = functional.linear(norm(x, ones), layer["qkv"]).view(1, heads + 2 * kv_heads, 1, width)
+            q, k, v = mixed.split([heads, kv_heads, kv_heads], dim=1)
+            q, k = rotated(norm(q, head_ones)), rotated(norm(k, head_ones))
+            layer["keys"].index_copy_(2, position, k)
+            layer["values"].index_copy_(2, position, v)
+            seen = functional.scaled_dot_product_attention(
+                q, layer["keys"], layer["values"], attn_mask=visible, enable_gqa=True
+            )
+            x = x + functional.linear(seen.reshape(1, heads * width), layer["output"])
+            gate, up = functional.linear(norm(x, ones), layer["gate_up"]).chunk(2, dim=-1)
+            x = x + functional.linear(functional.silu(gate) * up, layer["down"])
+        token.copy_(functional.linear(norm(x, ones), table).argmax(dim=-1))
+        position.add_(1)
+
+    with torch.inference_mode():
+        side = torch.cuda.Stream()
+        side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(side):
+            for _ in range(3):
+                step()
+        torch.cuda.current_stream().wait_stream(side)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            step()
+        position.fill_(PROMPT)
+        ticks = []
+        for _ in range(TOKENS):
+            graph.replay()
+            token.item()  # as a program that looks at each token does
+            ticks.append(time.perf_counter())
+    return {"tokens/s": (len(ticks) - 1) / (ticks[-1] - ticks[0])}

@@ -1,0 +1,126 @@
+"""`from llaisys_mini import cuda`: what CUDA kernels of the course are written with, with a GPU or without one.
+
+    @cuda.jit
+    def scale(x, factor, out):
+        i = cuda.grid(1)
+        if i < out.size:
+            out[i] = x[i] * factor
+
+    scale[blocks, threads](x, factor, out)
+
+The words are those of Numba's CUDA target (its manual applies), and on a machine with a GPU Numba compiles the kernel
+for it. Everywhere else, and within `cuda.sanitized()`, the sanitizer runs it on the CPU and watches every access.
+See `jit` for how one function serves both, `runtime` for memory, copies, streams and events, `sanitizer` for what is
+found. Importing this package imports neither Numba nor a driver.
+"""
+
+from typing import TYPE_CHECKING
+
+from llaisys_mini.cuda.jit import CudaKernel, jit, primitive, recorded_launches
+from llaisys_mini.cuda.words import (
+    activemask,
+    all_sync,
+    any_sync,
+    atomic,
+    ballot_sync,
+    blockDim,
+    blockIdx,
+    brev,
+    clz,
+    eq_sync,
+    ffs,
+    fma,
+    grid,
+    gridDim,
+    gridsize,
+    laneid,
+    libdevice,
+    local,
+    match_any_sync,
+    popc,
+    shared,
+    shfl_down_sync,
+    shfl_sync,
+    shfl_up_sync,
+    shfl_xor_sync,
+    syncthreads,
+    syncthreads_and,
+    syncthreads_count,
+    syncthreads_or,
+    syncwarp,
+    threadIdx,
+    warpsize,
+)
+
+if TYPE_CHECKING:
+    from llaisys_mini.cuda.runtime import (
+        device_array,
+        device_count,
+        is_available,
+        synchronize,
+        target,
+        to_device,
+    )
+    from llaisys_mini.cuda.sanitizer import sanitized
+
+_HOME = {
+    **dict.fromkeys(
+        ("device_array", "device_count", "is_available", "synchronize", "target", "to_device"),
+        "llaisys_mini.cuda.runtime",
+    ),
+    "sanitized": "llaisys_mini.cuda.sanitizer",
+}
+
+__all__ = [
+    "jit",
+    "primitive",
+    "CudaKernel",
+    "recorded_launches",
+    "grid",
+    "gridsize",
+    "threadIdx",
+    "blockIdx",
+    "blockDim",
+    "gridDim",
+    "laneid",
+    "warpsize",
+    "shared",
+    "local",
+    "atomic",
+    "syncthreads",
+    "syncthreads_count",
+    "syncthreads_and",
+    "syncthreads_or",
+    "syncwarp",
+    "shfl_sync",
+    "shfl_up_sync",
+    "shfl_down_sync",
+    "shfl_xor_sync",
+    "any_sync",
+    "all_sync",
+    "eq_sync",
+    "ballot_sync",
+    "match_any_sync",
+    "activemask",
+    "fma",
+    "popc",
+    "clz",
+    "ffs",
+    "brev",
+    "libdevice",
+    "device_array",
+    "device_count",
+    "is_available",
+    "synchronize",
+    "target",
+    "to_device",
+    "sanitized",
+]
+
+
+def __getattr__(name: str):
+    import importlib
+
+    if name in _HOME:
+        return getattr(importlib.import_module(_HOME[name]), name)
+    raise AttributeError(f"module 'llaisys_mini.cuda' has no attribute {name!r}")

@@ -1,0 +1,70 @@
+"""What the sanitizer says about a kernel: findings (errors) and remarks (slow or odd, but right)."""
+
+import linecache
+from dataclasses import dataclass
+
+from llaisys_mini.errors import KernelError
+
+OUT_OF_BOUNDS = "out of bounds"
+MISALIGNED = "misaligned address"
+UNWRITTEN = "unwritten memory"
+RACE = "data race"
+BARRIER = "divergent barrier"
+WARP = "absent lanes"
+RUNAWAY = "runaway loop"
+LIMIT = "hardware limit"
+READ_ONLY = "write to an input"
+DIVISION = "division by zero"
+KINDS = (OUT_OF_BOUNDS, MISALIGNED, UNWRITTEN, RACE, BARRIER, WARP, RUNAWAY, LIMIT, READ_ONLY, DIVISION)
+"""Kinds of findings: each makes a kernel wrong."""
+
+FLOAT64 = "accidental float64"
+SAME_VALUE = "several writers"
+REMARKS = (FLOAT64, SAME_VALUE)
+"""Kinds of remarks."""
+
+
+@dataclass
+class Finding:
+    """One thing that is wrong, or remarkable, on one line of a kernel.
+
+    thread: who did it first, as text; times: how often it happened (once per statement and set of threads).
+    """
+
+    kind: str
+    message: str
+    kernel: str
+    file: str
+    line: int
+    thread: str = ""
+    times: int = 1
+
+    @property
+    def source(self) -> str:
+        """The line's text."""
+        return linecache.getline(self.file, self.line).strip()
+
+    @property
+    def is_remark(self) -> bool:
+        return self.kind in REMARKS
+
+    def __str__(self) -> str:
+        text = f"{self.kernel}, line {self.line}: {self.kind}: {self.message}"
+        return f"{text}\n    {self.source}" if self.source else text
+
+
+class SanitizerError(KernelError):
+    """A kernel did something that is wrong on a GPU. `report` holds all findings."""
+
+    def __init__(self, report, findings):
+        self.report = report
+        self.findings = findings
+        super().__init__("\n".join(map(str, findings)))
+
+
+class UnsupportedInKernel(KernelError):
+    """A kernel uses something that the sanitizer does not know, or that no kernel may use."""
+
+
+class Halt(Exception):
+    """Raised to end a launch that cannot go on, after its finding was reported."""

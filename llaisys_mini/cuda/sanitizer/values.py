@@ -1,0 +1,188 @@
+"""Numbers inside a kernel: arithmetic with the types that Numba gives it on a device.
+
+A value is *uniform* (one Python or NumPy scalar that holds for every thread) or *per lane* (a vector with one element
+per thread of the crew). The rules that differ from plain Python and NumPy:
+
+- integers narrower than 64 bits are widened to 64 before arithmetic; an int met by a float32 makes a float64;
+- a literal such as 0.5 is a float64, and stays one: float32 * 0.5 is computed in float64, slowly;
+- `max` and `min` of floats ignore NaN; math.exp(float32) is a float32.
+"""
+
+import math
+import operator
+from collections.abc import Callable
+from functools import cache
+
+import numpy as np
+
+FLOAT32, FLOAT64, INT64, UINT64 = map(np.dtype, (np.float32, np.float64, np.int64, np.uint64))
+BOOL = np.dtype(np.bool_)
+_BIGGEST = 2**63
+
+
+def from_python(value):
+    """A constant or argument as a kernel holds it: Python floats are float64, all else stays."""
+    return np.float64(value) if type(value) is float else value
+
+
+def dtype_of(value) -> np.dtype:
+    """The dtype of a number, Python's own included."""
+    kind = type(value)
+    if kind is int:
+        return INT64 if -_BIGGEST <= value < _BIGGEST else UINT64
+    return BOOL if kind is bool else value.dtype
+
+
+@cache
+def _common(first: np.dtype, second: np.dtype) -> tuple[np.dtype, np.dtype, bool]:
+    """What both are cast to before they meet, and whether float32 is lost to float64 by that."""
+    first_cast, second_cast = (_widened(first, second), _widened(second, first))
+    together = np.result_type(first_cast, second_cast)
+    return first_cast, second_cast, together == FLOAT64 and FLOAT32 in (first, second)
+
+
+def _widened(dtype, other):
+    if dtype.kind == "f" or other.kind == "f":
+        return dtype
+    return UINT64 if dtype.kind == other.kind == "u" else INT64
+
+
+def cast(value, dtype: np.dtype):
+    """`value` as `dtype`; integers wrap, as they do on a device."""
+    if type(value) is np.ndarray:
+        return value if value.dtype == dtype else value.astype(dtype)
+    if type(value) is int and not -_BIGGEST <= value < _BIGGEST:
+        value = value & (2**64 - 1)
+    return np.asarray(value).astype(dtype)[()]
+
+
+class Arithmetic:
+    """`a <op> b`: `exact` on two Python ints, `ufunc` on everything else."""
+
+    def __init__(self, ufunc: Callable, exact: Callable | None):
+        self.ufunc = ufunc
+        self.exact = exact
+
+    def __call__(self, a, b, lost_float32: Callable[[], None]):
+        """lost_float32 is called where a float32 operand ends up in a float64 operation."""
+        if type(a) is int and type(b) is int and self.exact is not None:
+            return self.exact(a, b)
+        first, second = dtype_of(a), dtype_of(b)
+        first_cast, second_cast, lost = _common(first, second)
+        if lost:
+            lost_float32()
+        if first_cast != first or not isinstance(a, (np.ndarray, np.generic)):
+            a = cast(a, first_cast)
+        if second_cast != second or not isinstance(b, (np.ndarray, np.generic)):
+            b = cast(b, second_cast)
+        return self.ufunc(a, b)
+
+
+def _power(a, b):
+    return np.power(a.astype(FLOAT64) if a.dtype.kind != "f" and np.any(np.asarray(b) < 0) else a, b)
+
+
+ADD, SUBTRACT = Arithmetic(np.add, operator.add), Arithmetic(np.subtract, operator.sub)
+MULTIPLY, DIVIDE = Arithmetic(np.multiply, operator.mul), Arithmetic(np.true_divide, None)
+FLOOR_DIVIDE, REMAINDER = Arithmetic(np.floor_divide, None), Arithmetic(np.remainder, None)
+POWER = Arithmetic(_power, None)
+AND, OR, XOR = (
+    Arithmetic(np.bitwise_and, operator.and_),
+    Arithmetic(np.bitwise_or, operator.or_),
+    Arithmetic(np.bitwise_xor, operator.xor),
+)
+SHIFT_LEFT, SHIFT_RIGHT = Arithmetic(np.left_shift, operator.lshift), Arithmetic(np.right_shift, operator.rshift)
+
+
+def _of_floats(for_floats, for_integers):
+    return lambda a, b: (for_floats if a.dtype.kind == "f" or b.dtype.kind == "f" else for_integers)(a, b)
+
+
+MAXIMUM = Arithmetic(_of_floats(np.fmax, np.maximum), max)
+MINIMUM = Arithmetic(_of_floats(np.fmin, np.minimum), min)
+
+
+def negative(value):
+    return -value if type(value) in (int, bool) else np.negative(cast(value, _widened_alone(value.dtype)))
+
+
+def inverted(value):
+    return ~int(value) if type(value) in (int, bool) else np.invert(cast(value, _widened_alone(value.dtype)))
+
+
+def absolute(value):
+    return abs(value) if type(value) in (int, bool) else np.abs(cast(value, _widened_alone(value.dtype)))
+
+
+def _widened_alone(dtype):
+    return _widened(dtype, dtype)
+
+
+def truth(value):
+    """Whether a value counts as true: a bool, or a vector of them."""
+    if type(value) is np.ndarray:
+        return value if value.dtype == BOOL else value != 0
+    return bool(value)
+
+
+# ---- functions of the modules math and numpy ---------------------------------------------------------------------
+
+
+def _float_function(ufunc):
+    def apply(*values):
+        dtypes = [dtype_of(value) for value in values]
+        floats = [dtype for dtype in dtypes if dtype.kind == "f"]
+        common = np.result_type(*floats) if len(floats) == len(dtypes) else FLOAT64
+        return ufunc(*(cast(value, common) for value in values))
+
+    return apply
+
+
+def _one_by_one(function):
+    vector = np.vectorize(function, otypes=[np.float64])
+    return _float_function(lambda *values: vector(*values).astype(values[0].dtype)[()])
+
+
+def _to_integer(ufunc):
+    return lambda value: cast(ufunc(cast(value, FLOAT64)), INT64)
+
+
+def _reciprocal_root(value):
+    return type(value)(1) / np.sqrt(value) if np.ndim(value) == 0 else np.float32(1) / np.sqrt(value)
+
+
+_SAME_IN_NUMPY = (
+    "sqrt exp expm1 log log2 log10 log1p sin cos tan sinh cosh tanh fabs fmod hypot copysign trunc exp2 cbrt "
+    "isnan isinf isfinite degrees radians"
+)
+_OTHERWISE_IN_NUMPY = {
+    **{"asin": "arcsin", "acos": "arccos", "atan": "arctan", "atan2": "arctan2", "pow": "power"},
+    **{"asinh": "arcsinh", "acosh": "arccosh", "atanh": "arctanh"},
+}
+MATH = {
+    **{name: _float_function(getattr(np, name)) for name in _SAME_IN_NUMPY.split()},
+    **{name: _float_function(getattr(np, there)) for name, there in _OTHERWISE_IN_NUMPY.items()},
+    **{name: _one_by_one(getattr(math, name)) for name in ("erf", "erfc", "gamma", "lgamma")},
+    **{"floor": _to_integer(np.floor), "ceil": _to_integer(np.ceil)},
+}
+"""The functions of Python's module `math` that a kernel may call."""
+
+_NUMPY_ONLY = "square reciprocal sign arcsin arccos arctan arctan2 arcsinh arccosh arctanh rint power"
+NUMPY = {
+    **{name: MATH[name] for name in _SAME_IN_NUMPY.split()},
+    **{name: _float_function(getattr(np, name)) for name in (*_NUMPY_ONLY.split(), "floor", "ceil")},
+    "abs": absolute,
+}
+"""The functions of NumPy that a kernel may call on numbers."""
+
+LIBDEVICE = {
+    **{"rsqrtf": _float_function(_reciprocal_root), "rsqrt": _float_function(_reciprocal_root)},
+    **{"exp2f": MATH["exp2"], "fast_expf": MATH["exp"], "fast_logf": MATH["log"], "fast_log2f": MATH["log2"]},
+    **{"fast_sinf": MATH["sin"], "fast_cosf": MATH["cos"]},
+    **{
+        name: _float_function(lambda value, f=f: f(np.pi * value.astype(np.float64)).astype(value.dtype))
+        for name, f in (("sinpif", np.sin), ("cospif", np.cos))
+    },
+    "fast_exp10f": _float_function(lambda value: np.power(value.dtype.type(10), value)),
+}
+"""Functions of NVIDIA's libdevice, by the names of `cuda.libdevice`. The fast ones are less exact on a device."""

@@ -1,0 +1,127 @@
+"""`count_gpu_traffic("matmul", ...)`: what a CUDA kernel asks of memory, counted by the sanitizer. No device is needed.
+
+Global memory moves in sectors of 32 bytes, each counted once per request of a warp; see cuda.sanitizer.counters.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from llaisys_mini import operators
+from llaisys_mini.checks.compare import empty_outputs
+from llaisys_mini.console import console
+from llaisys_mini.errors import CheckFailed, KernelError
+from llaisys_mini.kernels import choice
+from llaisys_mini.kernels.sets import STUDENT
+
+
+@dataclass(frozen=True)
+class GpuTraffic:
+    """loaded, stored: bytes of global memory; inputs: bytes of the input arrays; ideal: bytes that the same requests
+    would move if neighbouring threads touched neighbouring numbers; shared_loads: by threads; bank_conflicts: the worst
+    degree, 1 for none."""
+
+    operator: str
+    loaded: int
+    stored: int
+    ideal: int
+    inputs: int
+    shared_loads: int
+    bank_conflicts: int
+
+    @property
+    def loads_of_each_input(self) -> float:
+        """How many times the inputs come from global memory, on average."""
+        return self.loaded / self.inputs
+
+    def require(
+        self,
+        loads_of_each_input: float | None = None,
+        waste: float | None = None,
+        shared_loads: int | None = None,
+        bank_conflicts: int | None = None,
+    ) -> None:
+        """Raise CheckFailed if there is more. waste: bytes moved as a multiple of the ideal."""
+        problems = []
+        if loads_of_each_input is not None and self.loads_of_each_input > loads_of_each_input:
+            problems.append(
+                f"each input comes {self.loads_of_each_input:.1f} times from global memory, at most "
+                f"{loads_of_each_input} wanted: load it once, and let the threads of the block share it"
+            )
+        moved = (self.loaded + self.stored) / max(self.ideal, 1)
+        if waste is not None and moved > waste:
+            problems.append(
+                f"{moved:.1f} times the necessary bytes are moved, at most {waste} wanted: neighbouring threads "
+                "have to touch neighbouring numbers"
+            )
+        if shared_loads is not None and self.shared_loads > shared_loads:
+            problems.append(
+                f"{self.shared_loads:,} loads from shared memory, at most {shared_loads:,} wanted: "
+                "keep numbers in variables"
+            )
+        if bank_conflicts is not None and self.bank_conflicts > bank_conflicts:
+            problems.append(f"bank conflicts of degree {self.bank_conflicts}, at most {bank_conflicts} wanted")
+        if problems:
+            raise CheckFailed("\n".join(f"{self.operator}: {problem}" for problem in problems))
+
+    def _ipython_display_(self) -> None:
+        """Nothing: count_gpu_traffic has printed it already when a cell ends with its result."""
+
+    def __str__(self) -> str:
+        shared = f", {self.shared_loads:,} loads from shared memory" if self.shared_loads else ""
+        return (
+            f"{self.operator}: {self.loaded:,} bytes loaded ({self.loads_of_each_input:.1f} times the inputs), "
+            f"{self.stored:,} stored{shared}"
+        )
+
+
+def count_gpu_traffic(operator: str, inputs: dict | None = None, kernel_set: str = STUDENT) -> GpuTraffic:
+    """Run the CUDA kernel under the sanitizer on `inputs` (default: the largest public case); print and return counts.
+
+    Raises KernelError with the sanitizer's findings, or if there is no such kernel.
+    """
+    from llaisys_mini import cuda
+
+    contract = operators.get(operator)
+    kernel = choice.from_set(kernel_set, operator, "cuda")
+    if inputs is None:
+        cases = contract.make_cases(storages=("float32",))
+        inputs = max((case.inputs for case in cases), key=lambda i: sum(np.size(v) for v in i.values()))
+    else:
+        inputs = contract._convert(inputs, np.dtype(np.float32))
+    inputs = {name: _aligned(value) if isinstance(value, np.ndarray) else value for name, value in inputs.items()}
+    outputs = [_aligned(output) for output in empty_outputs(contract, inputs)]
+    try:
+        with cuda.sanitized(counts=True) as report:
+            contract.run_with(kernel, inputs, outputs)
+    except NotImplementedError as unfinished:
+        raise CheckFailed(
+            f"{operator} is not written yet: the cell with the kernel still raises ({unfinished})"
+        ) from None
+    except KernelError:
+        raise
+    except Exception as problem:
+        raise KernelError(f"{operator}: the kernel raised {type(problem).__name__}: {problem}") from problem
+    moved = report.global_bytes()
+    counted = GpuTraffic(
+        operator,
+        loaded=moved.get("load", 0),
+        stored=moved.get("store", 0),
+        ideal=32 * sum(t.ideal_sectors for t in report.traffic if t.space == "global"),
+        inputs=sum(value.nbytes for value in inputs.values() if isinstance(value, np.ndarray)),
+        shared_loads=sum(t.accesses for t in report.traffic if t.space == "shared" and t.operation == "load"),
+        bank_conflicts=max((t.worst_degree for t in report.traffic if t.space == "shared"), default=1),
+    )
+    printer = console()
+    printer.print(report.table())
+    printer.print(str(counted), highlight=False)
+    return counted
+
+
+def _aligned(array: np.ndarray, boundary: int = 256) -> np.ndarray:
+    """A copy that begins where a GPU would put it: sectors are counted from there, so the count is always the same."""
+    room = np.empty(array.nbytes + boundary, np.uint8)
+    start = -room.ctypes.data % boundary
+    copy = room[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
+    copy[...] = array
+    return copy

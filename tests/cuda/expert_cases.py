@@ -1,0 +1,86 @@
+"""Cases larger than a tile, for the expert kernels: the public cases are smaller than one."""
+
+import numpy as np
+
+from llaisys_mini import operators
+from llaisys_mini.contract import Case
+from llaisys_mini.dtypes import BY_NAME
+
+_PRODUCTS = [(200, 88, 136), (128, 16, 128), (9, 8, 4), (5, 7, 4), (3, 520, 30), (20, 40, 9), (20, 39, 8)]  # M, K, N
+
+
+def _matmul(rng):
+    return [dict(a=rng.normal(size=(m, k)), b=rng.normal(size=(k, n))) for m, k, n in _PRODUCTS]
+
+
+def _linear(rng):
+    return [
+        dict(x=rng.normal(size=(m, k)), weight=rng.normal(size=(n, k)), bias=rng.normal(size=n) if bias else None)
+        for m, k, n in _PRODUCTS
+        for bias in (True, False)
+    ]
+
+
+_ATTENTION = [  # L, S, H, K, D
+    (1, 1100, 4, 2, 128),  # several splits, two query heads per key head
+    (3, 600, 3, 1, 64),  # an odd number of query heads per key head
+    (1, 530, 8, 8, 32),
+    (40, 75, 4, 2, 128),
+    (33, 33, 2, 2, 24),
+    (64, 64, 2, 1, 64),
+]
+
+
+def _attention(rng):
+    return [
+        dict(
+            q=rng.normal(size=(length, heads, width)),
+            k=rng.normal(size=(keys, key_heads, width)),
+            v=rng.normal(size=(keys, key_heads, width)),
+            scale=width**-0.5,
+        )
+        for length, keys, heads, key_heads, width in _ATTENTION
+    ]
+
+
+def _sliding_attention(rng):
+    return [dict(inputs, window=window) for inputs in _attention(rng) for window in (1, 17, 520)]
+
+
+def _rms_norm(rng):
+    return [
+        dict(x=rng.normal(size=(3, n)), weight=rng.normal(size=n), eps=1e-5) for n in (4, 512, 516, 1500, 8192, 8196)
+    ]
+
+
+def _argmax(rng):
+    ties = rng.integers(0, 5, size=(3, 9000))
+    rising = np.arange(2 * 12289).reshape(2, 12289)
+    return [dict(x=ties), dict(x=rising), dict(x=-rising), dict(x=rng.normal(size=(70, 4100)))]
+
+
+def _add(rng):
+    return [dict(x=rng.normal(size=n), y=rng.normal(size=n)) for n in (4, 1023, 1024, 1025, 1030)]
+
+
+def _swiglu(rng):
+    return [dict(gate=inputs["x"], up=inputs["y"]) for inputs in _add(rng)]
+
+
+LARGER = {
+    "add": _add,
+    "argmax": _argmax,
+    "attention": _attention,
+    "linear": _linear,
+    "matmul": _matmul,
+    "rms_norm": _rms_norm,
+    "sliding_attention": _sliding_attention,
+    "swiglu": _swiglu,
+}
+
+
+def larger_cases(name: str, storage: str) -> list[Case]:
+    """Cases of one operator, weights stored as `storage`."""
+    operator = operators.get(name)
+    made = LARGER[name](np.random.default_rng(3))
+    return [Case(f"larger {i}", operator._convert(inputs, BY_NAME[storage])) for i, inputs in enumerate(made)]

@@ -1,0 +1,44 @@
+"""Every mutant is found by the sanitizer, by its kind; the kernels they were made from are clean in every order."""
+
+import pytest
+
+from llaisys_mini.cuda.sanitizer import ORDERS, SanitizerError
+from tests.cuda.mutants.catalogue import MUTANTS, WRONG
+from tests.cuda.mutants.running import NAMES, in_simulator, launch, sanitized, source_of
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("program", NAMES)
+def test_correct_kernels_are_clean(program, order):
+    outcome = sanitized(source_of(program), f"<{program}>", order)
+    assert not outcome.messages
+    assert outcome.is_right
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: f"{mutant.program}: {mutant.name}")
+def test_mutants_are_found(mutant, order):
+    outcome = sanitized(mutant.applied(source_of(mutant.program)), f"<{mutant.program}: {mutant.name}>", order)
+    if mutant.kind == WRONG:
+        assert not outcome.is_right
+    else:
+        assert mutant.kind in outcome.kinds, outcome.messages
+
+
+def test_launching_by_name():
+    assert launch("add")
+    assert not launch("add: last block missing")
+    with pytest.raises(SanitizerError, match="out of bounds"):
+        launch("add: guard dropped")
+
+
+def test_there_are_enough_of_them():
+    assert len(MUTANTS) >= 60
+    assert {mutant.program for mutant in MUTANTS} == set(NAMES)
+
+
+@pytest.mark.slow
+def test_races_that_numbas_simulator_does_not_see():
+    pytest.importorskip("numba.cuda")
+    chosen = [m for m in MUTANTS if (m.program, m.name) in {("softmax", "memory reused while others read it")}]
+    assert in_simulator(chosen) == ["silent"]

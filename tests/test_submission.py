@@ -1,0 +1,119 @@
+"""Handing in: the score is told, the file lies where the autograder collects, and what cannot work is refused."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from llaisys_mini import labs as labs_module
+from llaisys_mini.cli import main
+from llaisys_mini.labs import LabError, find_lab, find_labs, next_step
+from llaisys_mini.submission import submit
+
+
+def cell(kind, source, grade_id=None, points=None, task=None):
+    graded = {"grade_id": grade_id, "grade": points is not None, "points": points, "solution": False}
+    metadata = ({"nbgrader": graded} if grade_id else {}) | ({"llaisys_mini": {"task": task}} if task else {})
+    outputs = {} if kind == "markdown" else {"outputs": [], "execution_count": None}
+    return {
+        "cell_type": kind,
+        "id": grade_id or f"c{abs(hash(source))}",
+        "metadata": metadata,
+        "source": source,
+    } | outputs
+
+
+CELLS = [
+    cell("code", "def f():\n    return 2", "f", task="cpu/add"),
+    cell("code", "assert f() == 2", "right", 3),
+    cell("code", "assert f() == 3, 'f is wrong'", "wrong", 4),
+    cell("code", "# hidden", "hidden", 5),
+    cell("markdown", "*Your answer here.*", "written", 2),
+    cell("code", "from llaisys_mini import submit\nsubmit('01_small')\nprint('after')"),
+]
+
+
+@pytest.fixture
+def course(tmp_path, monkeypatch):
+    """A course folder with one lab; write(cells) changes it."""
+    monkeypatch.setattr(labs_module, "labs_folder", lambda: tmp_path / "labs")
+    monkeypatch.setenv("COLUMNS", "120")
+
+    def write(cells):
+        folder = tmp_path / "labs" / "01_small"
+        folder.mkdir(parents=True, exist_ok=True)
+        notebook = {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+        (folder / "01_small.ipynb").write_text(json.dumps(notebook))
+
+    write(CELLS)
+    write.folder = tmp_path
+    return write
+
+
+@pytest.mark.slow
+def test_submit_says_the_score_and_hands_in(course, capsys):
+    target = submit("01_small", name="ada")
+    assert target == course.folder / "submitted" / "ada" / "01_small" / "01_small.ipynb"
+    assert target.read_bytes() == (course.folder / "labs" / "01_small" / "01_small.ipynb").read_bytes()
+    assert (target.parent / "timestamp.txt").read_text().endswith("UTC")
+    out = capsys.readouterr().out
+    for line in (
+        r"right 3 passes",
+        r"wrong 4 f is wrong",
+        "hidden 5 hidden cases",
+        "written 2 no answer yet",
+        "sure 3 7",
+    ):
+        assert line in " ".join(out.split()), out
+
+
+@pytest.mark.slow
+def test_submit_in_a_terminal(course):
+    result = CliRunner().invoke(main, ["submit", "01", "--name", "bob"])
+    assert result.exit_code == 0, result.output
+    assert (course.folder / "submitted" / "bob" / "01_small" / "01_small.ipynb").is_file()
+
+
+@pytest.mark.slow
+def test_a_cell_that_kills_python_is_named_and_nothing_is_handed_in(course):
+    course([cell("code", "import os\nos._exit(3)")])
+    with pytest.raises(LabError, match="a cell ended the Python process; nothing was handed in"):
+        submit("01_small", name="ada")
+    assert not (course.folder / "submitted").exists()
+
+
+@pytest.mark.slow
+def test_an_endless_cell_is_ended(course, monkeypatch):
+    monkeypatch.setattr("llaisys_mini.submission.SECONDS_PER_CELL", 2)
+    course([cell("code", "while True:\n    pass")])
+    with pytest.raises(LabError, match="ran for more than 2 s; nothing was handed in"):
+        submit("01_small", name="ada")
+
+
+@pytest.mark.parametrize(
+    ("lab", "name", "sentence"),
+    [
+        ("99", "ada", "there is no lab '99'; the labs are: 01_small"),
+        ("01_small", "../ada", "must be letters, digits"),
+        ("01_small", "a b", "must be letters, digits"),
+    ],
+)
+def test_what_is_refused(course, lab, name, sentence):
+    with pytest.raises(LabError, match=sentence):
+        submit(lab, name=name)
+
+
+def test_within_the_clean_run_nothing_is_submitted(course, monkeypatch):
+    monkeypatch.setenv("LLAISYS_MINI_SUBMITTING", "1")
+    assert submit("01_small", name="ada") is None
+
+
+def test_labs_are_found_by_number_and_word(course):
+    assert find_lab("01") == find_lab("small") == find_lab("01_small")
+    assert find_lab("01").tasks == (("cpu", "add"),)
+    assert "next: add on cpu, in lab 01 small" in next_step()
+
+
+def test_a_broken_notebook_is_left_out_of_the_list(course):
+    (course.folder / "labs" / "01_small" / "01_small.ipynb").write_text("{")
+    assert find_labs() == []

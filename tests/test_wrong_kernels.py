@@ -1,0 +1,34 @@
+"""Every plausible wrong kernel is rejected by the cases of every seed. See wrong_kernels.py."""
+
+import numpy as np
+import pytest
+
+from llaisys_mini import operators
+from llaisys_mini.checks.compare import compare, mistaken_outputs
+from llaisys_mini.contract import Mistake
+from llaisys_mini.labs import find_labs
+from tests.wrong_kernels import WRONG
+
+SEEDS = (0, 1, 40417)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize(
+    ("name", "wrong"), [pytest.param(n, f, id=f.__name__) for n, functions in WRONG.items() for f in functions]
+)
+def test_rejected(name, wrong, seed):
+    operator = operators.get(name)
+    for case in operator.make_cases(seed, storages=("float32",)):
+        with np.errstate(all="ignore"):
+            try:
+                outputs = mistaken_outputs(operator, Mistake("", "", wrong), case.inputs)
+                if any(compare(operator, case.inputs, outputs)):
+                    return
+            except (IndexError, ValueError):  # this wrong kernel would read or write out of bounds here
+                continue
+    pytest.fail(f"no case of {name} notices {wrong.__name__}")
+
+
+def test_every_operator_of_the_labs_has_ten():
+    taught = {what for lab in find_labs() for device, what in lab.tasks if device != "python"}
+    assert {name: len(WRONG[name]) for name in taught if len(WRONG[name]) < 10} == {}
