@@ -56,9 +56,10 @@ class Attempt:
 
 
 def solution() -> dict:
-    """The solution lab as JSON, without the written answer: then no points are left to a person."""
+    """The solution lab as JSON, without the written answer and the CUDA kernel: then no points are left to a person."""
     notebook = json.loads((tasks.WITH_SOLUTIONS / LAB / f"{LAB}.ipynb").read_text())
-    cell(notebook, "softmax-mean")["source"] = tasks_stub("softmax-mean")
+    for left_to_a_person in ("softmax-mean", "softmax-cuda"):
+        cell(notebook, left_to_a_person)["source"] = tasks_stub(left_to_a_person)
     return notebook
 
 
