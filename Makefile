@@ -40,8 +40,8 @@ labs: .venv/.with-notebooks,grading ## make labs/ from solutions/labs (instructo
 notebooks: .venv/.with-notebooks ## execute the lectures that changed
 	@$(BIN)/python -m notebooks.build $(ARGS)
 
-grade: $(if $(wildcard autograder/__main__.py),.venv/.with-grading) ## grade a class (not there yet)
-	@$(call run-if-there,autograder,The autograder is not there yet.)
+grade: .venv/.with-grading ## grade the example class, or ARGS
+	@$(BIN)/python -m autograder grade $(or $(ARGS),data/class --build build/example_class)
 
 bench: .venv/.with-bench,parity ## measure all kernels against NumPy and torch, and whole models
 	@$(BIN)/python -m benchmarks $(ARGS)

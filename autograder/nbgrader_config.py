@@ -1,13 +1,14 @@
 """nbgrader's configuration: where the course keeps its notebooks.
 
-From the top folder, after `make labs`: nbgrader <command> --config=autograder/nbgrader_config.py
+After `make labs`, in this folder, where nbgrader looks for a file of this name: cd autograder && nbgrader <command>
 """
 
 from pathlib import Path
 
-from nbgrader.converters import GenerateAssignment
-from nbgrader.preprocessors import ClearSolutions
+from nbgrader.converters import Autograde, GenerateAssignment
+from nbgrader.preprocessors import ClearSolutions, Execute
 
+from autograder.gradebook import JudgedExecute
 from autograder.labs import ClearToStubs
 
 c = get_config()  # noqa: F821 - nbgrader defines it
@@ -20,6 +21,10 @@ c.CourseDirectory.submitted_directory = "submitted"
 c.CourseDirectory.autograded_directory = "build/autograded"
 c.CourseDirectory.feedback_directory = "build/feedback"
 c.CourseDirectory.db_url = "sqlite:///build/gradebook.db"
+# Student code never runs in a kernel of the grader: `nbgrader autograde` asks the judge too.
+c.Autograde.autograde_preprocessors = [
+    JudgedExecute if step is Execute else step for step in Autograde.class_traits()["autograde_preprocessors"].default()
+]
 c.GenerateAssignment.preprocessors = [
     ClearToStubs if step is ClearSolutions else step
     for step in GenerateAssignment.class_traits()["preprocessors"].default()

@@ -1,0 +1,184 @@
+"""`python -m autograder`: the instructor's commands."""
+
+import csv
+import io
+import os
+import sys
+import zipfile
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from autograder import tasks
+from autograder.tasks import GradingError
+from llaisys_mini.errors import UserError
+from llaisys_mini.files import write_atomically
+
+BUILD = tasks.ROOT / "build"
+SUBMITTED = tasks.ROOT / "submitted"
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def main():
+    """Release labs, grade a class safely, and report.
+
+    nbgrader's own commands work on the same folders and gradebook: cd autograder && nbgrader <command>
+
+    Judged: kernels for the CPU (float32) and exercises in Python. Kernels for CUDA are not judged yet: their points
+    are left to a person. PostgreSQL (--db) is passed on to nbgrader and was not tried.
+    """
+
+
+@main.command()
+@click.option("--to", "target", type=click.Path(path_type=Path), default=BUILD / "labs.zip", show_default=True)
+def release(target):
+    """Make the labs and pack them for students: no solutions, no hidden cases."""
+    from autograder import labs
+
+    names = labs.make_labs()
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in names:
+            # A fixed date: the same labs make the same file.
+            item = zipfile.ZipInfo(f"labs/{name}/{name}.ipynb", (2026, 1, 1, 0, 0, 0))
+            item.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(item, (labs.RELEASE / name / f"{name}.ipynb").read_bytes())
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.name}.part")
+    temporary.write_bytes(data.getvalue())
+    os.replace(temporary, target)
+    Console().print(f"{len(names)} labs in {target}", highlight=False)
+
+
+@main.command()
+@click.argument("submissions", type=click.Path(path_type=Path), default=SUBMITTED)
+@click.option("--lab", help="This lab only, such as 04_softmax.")
+@click.option("--student", help="This student only.")
+@click.option("--jobs", type=click.IntRange(1), default=None, help="Workers side by side; by default one per core.")
+@click.option("--scheduler", help="Address of a Dask scheduler (tcp://host:8786) whose workers grade instead.")
+@click.option("--db", "url", help="The gradebook: sqlite:///file.db or postgresql+psycopg://user@host/name.")
+@click.option("--timeout", type=click.FloatRange(1), default=30, show_default=True, help="Seconds for each task.")
+@click.option("--memory", type=click.IntRange(256), default=2048, show_default=True, help="MB for each task.")
+@click.option("--resume", is_flag=True, help="Go on after an interruption: what was graded stays graded.")
+@click.option("--allow-unsandboxed", is_flag=True, help="Grade with resource limits alone where nothing better works.")
+@click.option("--build", type=click.Path(path_type=Path), default=BUILD, help="Where gradebook and reports go.")
+def grade(submissions, lab, student, jobs, scheduler, url, timeout, memory, resume, allow_unsandboxed, build):
+    """Grade SUBMISSIONS, a folder of <student>/<lab>/<lab>.ipynb; by default submitted/."""
+    from autograder import probe, report, runner
+    from autograder.sandbox.limits import Limits
+
+    console = Console(stderr=True)
+    found = runner.find_submissions(submissions, lab, student)
+    tasks.make_if_stale()
+    limits = Limits(wall=timeout, cpu=timeout, memory=memory << 20)
+    worker, sandbox = probe.strongest_worker(limits)
+    with worker:
+        console.print(f"sandbox: {sandbox}", highlight=False)
+        if sandbox.reduced and len({s.student for s in found}) > 1 and not allow_unsandboxed:
+            raise GradingError(
+                "no sandbox works here, only resource limits: install bubblewrap, or use Linux 5.13 or newer. "
+                "To grade a class all the same: --allow-unsandboxed"
+            )
+
+        def judging(rest, secret):
+            if scheduler:
+                from autograder import cluster
+
+                return cluster.judge_many(rest, secret, limits, scheduler, allow_unsandboxed)
+            return runner.judge_many(rest, secret, worker, jobs or len(os.sched_getaffinity(0)))
+
+        verdicts = runner.grade_class(found, build, limits, resume, judging, console)
+    from autograder import gradebook
+
+    with console.status("writing the gradebook"):
+        gradebook.write(verdicts, url or gradebook.default_url(build), build, submissions)
+    page = report.write_all(verdicts, build, str(sandbox))
+    Console().print(report.terminal_table(verdicts))
+    Console().print(f"report: {page}", highlight=False, soft_wrap=True)
+
+
+@main.command()
+@click.option("--build", type=click.Path(path_type=Path), default=BUILD)
+def feedback(build):
+    """Write the students' feedback pages anew, manual grades included."""
+    from autograder import report
+
+    verdicts, sandbox = report.load(build)
+    report.add_manual_grades(verdicts, build)
+    places = [report.write_feedback(verdict, build) for verdict in verdicts]
+    Console().print(f"{len(places)} pages in {build / 'feedback'} (sandbox: {sandbox})", highlight=False)
+
+
+@main.command("report")
+@click.option("--build", type=click.Path(path_type=Path), default=BUILD)
+def report_command(build):
+    """The instructor's page and table for what was graded last, manual grades included."""
+    from autograder import report
+
+    verdicts, sandbox = report.load(build)
+    report.add_manual_grades(verdicts, build)
+    page = report.write_page(verdicts, build, sandbox)
+    Console().print(report.terminal_table(verdicts))
+    Console().print(f"report: {page}", highlight=False, soft_wrap=True)
+
+
+@main.command()
+@click.option("--to", "target", type=click.Path(path_type=Path), help="A file; by default standard output.")
+@click.option("--lms", type=click.Choice(["plain", "moodle", "canvas"]), default="plain", show_default=True)
+@click.option("--build", type=click.Path(path_type=Path), default=BUILD)
+def export(target, lms, build):
+    """Grades as CSV, with the state of every submission."""
+    from autograder import report
+
+    verdicts, _ = report.load(build)
+    report.add_manual_grades(verdicts, build)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
+    for row in report.rows(verdicts, lms):
+        writer.writerow(row)
+    if target:
+        write_atomically(target, text.getvalue())
+    else:
+        sys.stdout.write(text.getvalue())
+
+
+@main.command()
+def doctor():
+    """Which sandbox this machine gives, and what is missing for a stronger one."""
+    from autograder import probe, sandbox
+    from autograder.pool import Worker
+    from autograder.sandbox.limits import Limits
+
+    console = Console(highlight=False)
+    candidates = sandbox.candidates()
+    for level in sandbox.LEVELS:
+        if level not in candidates:
+            console.print(f"{level}: not here")
+            continue
+        with Worker(level, Limits()) as worker:
+            found = probe.holes(worker)
+        console.print(f"{level} ({sandbox.describe(level)}): " + ("holds" if not found else "; ".join(found)))
+    for lab in tasks.lab_names():
+        plan = tasks.plan_of(lab)
+        by_hand = [p.grade_id for p in plan.parts if any(c.kind == tasks.BY_HAND for c in p.checks)]
+        if by_hand:
+            console.print(f"{lab}: left to a person: {', '.join(by_hand)}")
+
+
+def run() -> None:
+    try:
+        main(standalone_mode=False)
+    except UserError as problem:
+        print(problem, file=sys.stderr)
+        sys.exit(2)
+    except click.ClickException as problem:
+        problem.show()
+        sys.exit(problem.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        print("stopped. Go on with --resume", file=sys.stderr)
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,84 @@
+"""`python -m data.example_class` writes data/class: eight submissions of lab 04, made from the course's own solution.
+
+What each one is stands in CLASS. `make grade` grades them. The same sources always give the same bytes.
+"""
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+from autograder import labs
+from llaisys_mini.files import write_atomically
+
+LAB = "04_softmax"
+FOLDER = Path(__file__).parent / "class"
+
+
+def _sources(solved=(), change=None) -> str:
+    """The released lab with the task cells `solved` filled in, and `change(cells by id)` applied."""
+    notebook = json.loads(labs.text_of(labs.release_notebook(LAB)))
+    right = {cell.id: cell.source for cell in labs.source_notebook(LAB).cells}
+    cells = {cell["id"]: cell for cell in notebook["cells"]}
+    for cell_id in solved:
+        cells[cell_id]["source"] = re.sub(r"\n? *### (BEGIN|END) SOLUTION", "", right[cell_id])
+    if change:
+        change(cells)
+    return json.dumps(notebook, indent=1) + "\n"
+
+
+KERNELS = ("softmax-cpu", "cross_entropy-cpu")
+ENDLESS = "    while True:\n        pass\n"
+ALL = (*KERNELS, "merge_softmax-python", "softmax-mean")
+
+
+def _edit(cell_id, before, after):
+    def change(cells):
+        assert before in cells[cell_id]["source"], (cell_id, before)
+        cells[cell_id]["source"] = cells[cell_id]["source"].replace(before, after)
+
+    return change
+
+
+def _no_metadata(cells):
+    for cell in cells.values():
+        cell["metadata"] = {}
+
+
+CLASS = {
+    "student-1": ("everything is right; a person reads the written answer", lambda: _sources(ALL)),
+    "student-2": ("nothing is written yet", lambda: _sources()),
+    "student-3": ("the kernels are right, the rest is missing", lambda: _sources(KERNELS)),
+    "student-4": (
+        "a well-known mistake: cross-entropy with the wrong sign",
+        lambda: _sources(ALL[:3], _edit("cross_entropy-cpu", "out[row] = ", "out[row] = -")),
+    ),
+    "student-5": (
+        "a loop without an end in merge_softmax",
+        lambda: _sources(ALL[:3], _edit("merge_softmax-python", "    top = max(", f"{ENDLESS}    top = max(")),
+    ),
+    "student-6": ("another editor removed the metadata; it costs nothing", lambda: _sources(ALL[:3], _no_metadata)),
+    "student-7": (
+        "NumPy in place of a kernel",
+        lambda: _sources(ALL[1:3], lambda cells: cells["softmax-cpu"].update(source=NUMPY)),
+    ),
+    "student-8": ("the file was cut off while it was uploaded", lambda: _sources(ALL)[:9000]),
+}
+"""Student -> (what is special, the text of the notebook)."""
+
+NUMPY = """import numpy as np
+
+from llaisys_mini import kernel
+
+
+@kernel("softmax", device="cpu")
+def softmax(x, out):
+    powers = np.exp(x - x.max(axis=1, keepdims=True))
+    out[:] = powers / powers.sum(axis=1, keepdims=True)"""
+
+
+if __name__ == "__main__":
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    for student, (_, text) in CLASS.items():
+        write_atomically(FOLDER / student / LAB / f"{LAB}.ipynb", text())
+    print(f"{len(CLASS)} submissions in {FOLDER}")

@@ -1,0 +1,114 @@
+"""The whole adversarial class in one run: every verdict is right, nothing stays running, nothing leaks."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from autograder import gradebook, probe, report, runner, sandbox, tasks
+from autograder.sandbox.limits import Limits
+
+from .adversarial import the_class, write_class
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="the sandbox is Linux's"),
+]
+
+LIMITS = Limits(wall=12, cpu=6, memory=1 << 30)
+
+
+@pytest.fixture(scope="module")
+def graded(tmp_path_factory):
+    tasks.make_if_stale()
+    folder, build = tmp_path_factory.mktemp("submitted"), tmp_path_factory.mktemp("build")
+    attempts = the_class()
+    (build / "gradebook.db").write_bytes(b"")
+    write_class(folder, build, attempts)
+    (build / "gradebook.db").unlink()
+    os.environ["SECRET_OF_GRADER"] = "1"
+    try:
+        worker, found = probe.strongest_worker(LIMITS)
+        if found.level == sandbox.LIMITS:
+            worker.close()
+            pytest.skip("no sandbox works here")
+        submissions = runner.find_submissions(folder)
+        with worker:
+            verdicts = runner.grade_class(
+                submissions,
+                build,
+                LIMITS,
+                False,
+                lambda rest, secret: runner.judge_many(rest, secret, worker, 1),
+                Console(quiet=True),
+            )
+    finally:
+        del os.environ["SECRET_OF_GRADER"]
+    gradebook.write(verdicts, gradebook.default_url(build), build, folder)
+    page = report.write_all(verdicts, build, str(found))
+    return {
+        "attempts": attempts,
+        "verdicts": {v.student: v for v in verdicts},
+        "build": build,
+        "page": page,
+        "list": verdicts,
+    }
+
+
+def test_every_verdict(graded):
+    wrong = {}
+    for attempt in graded["attempts"]:
+        verdict = graded["verdicts"][attempt.student]
+        if (verdict.points, verdict.state) != (attempt.points, attempt.state):
+            parts = {name: (p.points, p.state, p.message) for name, p in verdict.parts.items() if p.state != "passed"}
+            found = (verdict.points, verdict.state, parts, verdict.notes, verdict.tampering, verdict.reason)
+            wrong[attempt.student] = ("expected", attempt.points, attempt.state, "found", *found)
+    assert not wrong, "\n".join(f"{student}: {what}" for student, what in wrong.items())
+    assert len(graded["attempts"]) >= 40
+
+
+def test_nothing_is_left_running(graded):
+    me = os.getpid()
+    children = Path(f"/proc/self/task/{me}/children").read_text().split()
+    names = [Path(f"/proc/{child}/cmdline").read_bytes() for child in children]
+    assert not [name for name in names if b"autograder.worker" in name or b"bwrap" in name]
+    assert not [p for p in Path("/proc").glob("[0-9]*/cmdline") if _is(p, b"sleep\x001000\x00")]
+
+
+def _is(path, text):
+    try:
+        return path.read_bytes() == text
+    except OSError:
+        return False
+
+
+def test_the_gradebook_agrees(graded):
+    from nbgrader.api import Gradebook
+
+    with Gradebook(gradebook.default_url(graded["build"]), gradebook.COURSE) as book:
+        for student, verdict in graded["verdicts"].items():
+            submission = book.find_submission(verdict.lab, student)
+            assert submission.score == verdict.points, student
+            assert submission.max_score == verdict.maximum
+
+
+def test_feedback_shows_no_solution_and_no_hidden_input(graded):
+    from autograder.judge import seed_of
+    from llaisys_mini import exercises
+
+    secret = runner.course_secret(graded["build"])
+    hidden = exercises.get("merge_softmax").make_cases(seed_of(secret, "04_softmax", "merge_softmax-python"))
+    numbers = [repr(case.inputs["sum_a"]) for case in hidden if case.inputs["sum_a"] not in (0.0, 1.0)]
+    for student in graded["verdicts"]:
+        page = (graded["build"] / "feedback" / student / "04_softmax" / "04_softmax.html").read_text()
+        assert "BEGIN HIDDEN" not in page and "BEGIN SOLUTION" not in page
+        assert not [number for number in numbers if number in page]
+        assert "<b>'" not in page
+
+
+def test_a_second_run_of_the_export_is_the_same(graded):
+    first, second = (list(report.rows(graded["list"])) for _ in range(2))
+    assert first == second
+    assert len(first) == len(graded["list"]) + 1
