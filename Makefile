@@ -67,8 +67,6 @@ clean: ## remove .venv and everything else that can be made again; your kernels 
 	rm -rf .venv build dist .pytest_cache .hypothesis .ruff_cache
 	find . -name .git -prune -o -name __pycache__ -prune -exec rm -rf {} +
 
-run-if-there = if [ -f $1/__main__.py ]; then $(BIN)/python -m $1 $(ARGS); else echo '$2' >&2; exit 2; fi
-
 # ---- set-up ----------------------------------------------------------------------------------------------------------
 
 takes-run := about a minute

@@ -175,16 +175,6 @@ def test_make_alone_lists_every_target_on_one_screen():
     assert max(map(len, lines)) <= 100
 
 
-@pytest.mark.parametrize(("target", "package"), [("grade", "autograder"), ("bench", "benchmarks")])
-def test_what_is_not_there_yet_says_so(target, package):
-    if (ROOT / package / "__main__.py").exists():
-        assert f"-m {package}" in make("-n", target).stdout
-    else:
-        answer = make(target)
-        assert answer.returncode == 2
-        assert "not there yet" in answer.stderr
-
-
 # ---- the safety of this test run -----------------------------------------------------------------------------------
 
 
