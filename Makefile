@@ -31,8 +31,8 @@ generate: .venv/.with-run ## the shipped model writes
 chat: .venv/.with-run ## talk with a model
 	@$(BIN)/llaisys-mini chat $(if $(MODEL),--model "$(MODEL)") $(ARGS)
 
-lab: .venv/.with-notebooks ## open JupyterLab in this folder
-	@PATH="$$PWD/$(BIN):$$PATH" $(BIN)/python -m jupyterlab $(ARGS)
+lab: .venv/.with-notebooks ## open JupyterLab, at the first lecture
+	@PATH="$$PWD/$(BIN):$$PATH" $(BIN)/python -m jupyterlab $(or $(ARGS),notebooks/00_start_here.ipynb)
 
 labs: .venv/.with-notebooks,grading ## make labs/ from solutions/labs (instructors)
 	@$(BIN)/python -m autograder.labs
