@@ -3,6 +3,10 @@
 Numba compiles a kernel again when the kernel's own file has changed, but not when a file that it takes helpers from
 has: after a `git pull` it would go on running the old helper, silently. So a fingerprint of all files that the kernels
 of a folder may use lies beside their compiled forms, and when it no longer fits, those are dropped.
+
+And Numba (0.68) crashes in the third process when a cached kernel was compiled around a parallel function that itself
+came from the cache: first `linear` without a bias, then, in another process, with one, then again. So a parallel helper
+of a compiled kernel is not cached on its own; it lies within the kernel's compiled form.
 """
 
 import hashlib
@@ -30,6 +34,18 @@ def drop_if_stale(folder: Path, sources: Iterable[Path]) -> bool:
     except OSError:
         return False
     return bool(compiled)
+
+
+def keep_parallel_helpers_within(kernel, module) -> None:
+    """No cache of their own for the parallel functions in `module` that the compiled `kernel` may call."""
+    from numba.core.caching import NullCache
+    from numba.core.dispatcher import Dispatcher
+
+    if not isinstance(kernel, Dispatcher):
+        return  # a launcher in plain Python calls compiled functions one by one: each is cached
+    for value in vars(module).values():
+        if isinstance(value, Dispatcher) and value is not kernel and value.targetoptions.get("parallel"):
+            value._cache = NullCache()
 
 
 def _fingerprint(sources: Iterable[Path]) -> str:

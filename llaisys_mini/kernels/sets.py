@@ -21,7 +21,7 @@ from pathlib import Path
 from llaisys_mini import operators, paths
 from llaisys_mini.dtypes import stored_view
 from llaisys_mini.errors import KernelError
-from llaisys_mini.kernels.compiled import drop_if_stale
+from llaisys_mini.kernels.compiled import drop_if_stale, keep_parallel_helpers_within
 from llaisys_mini.kernels.registry import DEVICES, Kernel
 from llaisys_mini.kernels.threads import choose_thread_pool
 
@@ -102,6 +102,7 @@ class KernelSet:
         made = getattr(module, "__kernels__", {}).get((operator, device))
         if made is None:
             raise KernelError(f"{operator}: {path} holds no function under @kernel({operator!r}, device={device!r})")
+        keep_parallel_helpers_within(made.function, module)
         return dataclasses.replace(made, kernel_set=self.name, path=path)
 
 

@@ -4,6 +4,9 @@ import os
 import subprocess
 import sys
 
+import pytest
+
+from llaisys_mini import paths
 from llaisys_mini.kernels.compiled import drop_if_stale
 
 
@@ -44,3 +47,23 @@ print(out[0])
         (folder / "helper.py").write_text(helper.format(factor=factor))
         result = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
         assert result.stdout.strip() == f"{factor}.0", result.stderr
+
+
+@pytest.mark.slow
+def test_a_kernel_compiled_around_a_cached_parallel_function_runs_again(tmp_path):
+    """Without `keep_parallel_helpers_within` the third process dies of a segmentation fault."""
+    program = (
+        "import sys, numpy as np; from llaisys_mini import operators\n"
+        "x, weight, bias = (np.ones(shape, np.float32) for shape in ((4, 8), (3, 8), 3))\n"
+        "print(operators.linear(x, weight, bias if sys.argv[1] == 'bias' else None)[0, 0])"
+    )
+    for bias, expected in (("none", "8.0"), ("bias", "9.0"), ("bias", "9.0"), ("none", "8.0")):
+        answer = subprocess.run(
+            [sys.executable, "-c", program, bias],
+            env={**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)},
+            cwd=paths.course_root(),
+            capture_output=True,
+            text=True,
+        )
+        assert answer.returncode == 0, answer.stderr[-2000:]
+        assert answer.stdout.strip() == expected

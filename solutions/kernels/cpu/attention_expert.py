@@ -33,7 +33,8 @@ from llaisys_mini.simd import (
 )
 from llaisys_mini.widen import widen
 
-from .attention import PARALLEL_FROM, attend_all
+from .attention import PARALLEL_FROM
+from .attention import attention as plain_attention
 from .rows import LOWEST, exponentiate, largest
 
 # ---- decoding: one query per head ----------------------------------------------------------------------------------
@@ -273,7 +274,7 @@ def attention(q, k, v, scale, out):
     length, heads, width = q.shape
     keys, key_heads, _ = k.shape
     if width % (VALUE_COLUMNS * WIDTH):
-        attend_all(q, k, v, np.float32(scale), keys, out)
+        plain_attention(q, k, v, scale, out)
     elif length == 1:
         flat = q.reshape(-1), k.reshape(-1), v.reshape(-1)
         decode(*flat, np.float32(scale), keys, heads, key_heads, width, out.reshape(-1))

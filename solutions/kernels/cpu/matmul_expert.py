@@ -30,6 +30,5 @@ def pack_columns(b):
 
 
 @kernel("matmul", device="cpu")
-@njit(cache=True)
 def matmul(a, b, out):
     multiply(a, pack_columns(b), out)
