@@ -37,7 +37,7 @@ STATES = (UNREADABLE, TAMPERING, TIMED_OUT, CRASHED, MANUAL, GRADED)
 PASSED, WRONG, REFUSED, NOT_WRITTEN = "passed", "wrong", "refused", "not written"
 """Further states of a part; it may also be timed out, crashed, tampering tried or need manual grading."""
 
-_SIGXCPU = 24
+_SIGKILL, _SIGXCPU = 9, 24
 
 
 @dataclass
@@ -238,7 +238,8 @@ def _how_it_ended(ended: Ended, limits) -> tuple[str, str]:
     """The state and message of what was not reached."""
     if ended.malformed:
         return TAMPERING, f"something wrote to the channel between worker and judge ({ended.malformed})"
-    if ended.timed_out or ended.signal == _SIGXCPU:
+    used_up = ended.signal == _SIGKILL and ended.cpu >= limits.cpu  # the system kills at the limit of computing time
+    if ended.timed_out or ended.signal == _SIGXCPU or used_up:
         return TIMED_OUT, f"it did not end within {limits.wall:g} s (or {limits.cpu:g} s of computing)"
     if ended.error and ended.error[0] == "MemoryError":
         return CRASHED, f"it asked for more memory than allowed ({limits.memory >> 20} MB)"
