@@ -58,7 +58,7 @@ gpu: ## check and time the CUDA kernels on a GPU; without one, what needs none
 test: .venv/.with-test,parity,cuda ## style and all tests, as CI runs them (installs torch and transformers)
 	@$(BIN)/python -m ruff check .
 	@$(BIN)/python -m ruff format --check .
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n auto --dist loadfile --durations 20 $(ARGS)
 
 test-quick: .venv/.with-test ## the tests that need neither patience nor torch
 	@$(BIN)/python -m pytest -m 'not slow and not parity' --ignore-glob='*_parity.py' $(ARGS)

@@ -16,6 +16,12 @@ from hypothesis import settings
 _student_folder = tempfile.mkdtemp(prefix="llaisys_mini-tests-student-")
 os.environ["LLAISYS_MINI_STUDENT_DIR"] = _student_folder
 
+# Side by side (`make test`: one process per core), each process compiles into a cache of its own, since Numba's has no
+# lock; and a thread that waits must not keep a core from the other processes.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ["NUMBA_CACHE_DIR"] = os.path.join(_student_folder, "compiled")
+    os.environ["OMP_WAIT_POLICY"] = "passive"
+
 # A kernel's first call compiles it, which no deadline per example survives. The same examples every time: a failure
 # seen in CI is seen by whoever runs that test again.
 settings.register_profile("llaisys_mini", deadline=None, derandomize=True)
