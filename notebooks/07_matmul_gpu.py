@@ -62,22 +62,28 @@ def show_picture(fig, alt, width, height):
     fig.set_facecolor(plots.CARD)
     fig.patch.set_alpha(1)
     for axis in fig.axes:
-        axis.title.set_fontsize(9)
-        for number in axis.texts:
-            number.set_fontsize(5)
+        for text in (axis.title, axis.xaxis.label, axis.yaxis.label):
+            text.set_color(plots.BLACK)
+        if len(axis.texts) >= 32:  # the numbers of lanes
+            for number in axis.texts:
+                number.set_fontsize(5)
     plots.show(fig, alt=alt)
 
 
+fig = pictures.touched(naive, "out", "store", warp=None)
+for edge in (7.5, 15.5, 23.5):
+    fig.axes[0].axhline(edge, color="white", linewidth=3)
+fig.axes[0].axvline(15.5, color="white", linewidth=3)
 show_picture(
-    pictures.touched(naive, "out", "store", warp=None),
-    "A matrix of 32 by 32 numbers, coloured by the number of the thread in its block. The colours repeat in 2 by 4 "
-    "rectangles of 16 columns and 8 rows: the blocks.",
+    fig,
+    "A matrix of 32 by 32 numbers, coloured by the number of the thread in its block. White lines part it into 2 by 4 "
+    "rectangles of 16 columns and 8 rows, the blocks; the colours are the same in each.",
     4.6,
     3.7,
 )
 
 # %% [markdown]
-# Each rectangle is a block, and each colour in it a thread of 128. A warp is two of its rows here: 32 threads.
+# Each rectangle between white lines is a block, and each colour in it one of its 128 threads. A warp is two of its rows here: 32 threads.
 #
 # A GPU has many *multiprocessors*; each takes some blocks and switches between their warps. When one warp waits for memory, another
 # computes. This is what one multiprocessor of an H100 has (CUDA C++ Programming Guide):
@@ -93,11 +99,9 @@ print(f"registers for each thread if all are there: {h100.registers // h100.thre
 # And the whole H100 (SXM version, NVIDIA data sheet): 80 GB of global memory that deliver 3.35 TB/s, and 67 TFLOP/s in float32.
 
 # %%
-BANDWIDTH, FLOAT32, BFLOAT16 = (
-    3.35e12,
-    67e12,
-    1979e12 / 2,
-)  # bytes/s, FLOP/s; the data sheet's 1979 is for sparse matrices
+BANDWIDTH = 3.35e12  # bytes/s
+FLOAT32 = 67e12  # FLOP/s
+BFLOAT16 = 1979e12 / 2  # the data sheet's 1979 is for matrices half of zeros
 print(f"corner of its roofline: {FLOAT32 / BANDWIDTH:.0f} FLOP per byte")
 
 # %% [markdown]
@@ -332,7 +336,8 @@ for tile in (1, 16, 32, 64, 128):
 for r in (1, 2, 4, 8):
     cycles_of_arithmetic, cycles_of_loads = r * r / 4, 2 * r
     share = min(1, cycles_of_arithmetic / cycles_of_loads)
-    print(f"{r} x {r} results: {2 * r:2d} loads for {r * r:2d} multiply-adds, at most {share:4.0%} of the peak")
+    loads = f"{2 * r:2d} loads for {r * r:2d} multiply-adds"
+    print(f"{r} x {r} results: {loads}, at most {share:6.1%} of the peak")
 
 # %% [markdown]
 # So $8 \times 8$ is what it takes, and with $16 \times 16$ threads that makes tiles of side 128. The course's fast kernel has these sizes
@@ -346,11 +351,13 @@ count("register-tiled, T = 128", choice.from_set("expert", "matmul", "cuda").fun
 # %%
 multiply_adds = SIDE**3 // 32  # of a whole warp each
 for name in ("tiled, T = 16", "register-tiled, T = 128"):
-    loads = sum(t.requests for t in reports[name].traffic if t.space == "shared" and t.operation == "load")
-    print(f"{name}: {loads:,d} shared loads of a warp, {loads / multiply_adds:.4f} for each of its multiply-adds")
+    lines = [line for line in reports[name].traffic if line.space == "shared"]
+    loads = sum(line.requests for line in lines if line.operation == "load")
+    print(f"{name}: {loads:,d} shared loads, {loads / multiply_adds} for a multiply-add")
 
 # %% [markdown]
-# Two for each multiply-add, as we counted. The register-tiled kernel needs $16/64$, and fetches four numbers with each load: a sixteenth.
+# The inputs come $n/T = 8$ times and once, as the formula says. The first kernel has two shared loads for each multiply-add, as we counted. The
+# other needs $16/64$ numbers, and fetches four with each load: a sixteenth.
 
 # %% jupyter={"source_hidden": true}
 show_picture(
@@ -362,26 +369,23 @@ show_picture(
 )
 
 # %% [markdown]
-# This product fits into one block of the last kernel, so each input comes once. In a product of side $n$ it comes $n/128$ times.
+# Each bar is the same product.
 #
 # The roofline once more, with tiles in place of kernels:
 
 
 # %% jupyter={"source_hidden": true}
-def draw_roof(axis, marked):
-    sides = np.logspace(0, 8, 200, base=2)
-    axis.loglog(sides, [speed_limit(s) / 1e12 for s in sides], color=plots.BLACK)
-    for tile, marker, colour in zip(marked, plots.MARKERS, plots.COLOURS, strict=False):
-        axis.plot(tile, speed_limit(tile) / 1e12, marker, color=colour, markersize=9, label=f"T = {tile}")
-    axis.set(xlabel="side T of a tile", ylabel="limit [TFLOP/s]", xticks=[1, 4, 16, 64, 256])
-    axis.set_xticklabels([1, 4, 16, 64, 256])
-    axis.minorticks_off()
-    axis.legend()
-    axis.grid()
-
-
+sides = np.logspace(0, 8, 200, base=2)
 fig, axis = plots.figure(width=6.4)
-draw_roof(axis, (1, 16, 32, 128))
+axis.loglog(sides, [speed_limit(side) / 1e12 for side in sides], color=plots.BLACK)
+for tile, marker, colour in zip((1, 16, 32, 128), plots.MARKERS, plots.COLOURS, strict=False):
+    axis.plot(tile, speed_limit(tile) / 1e12, marker, color=colour, markersize=9, label=f"T = {tile}")
+axis.set(xlabel="side T of a tile", ylabel="limit [TFLOP/s]", xticks=[1, 4, 16, 64, 256], yticks=[1, 10, 67])
+axis.set_xticklabels([1, 4, 16, 64, 256])
+axis.set_yticklabels([1, 10, 67])
+axis.minorticks_off()
+axis.legend()
+axis.grid()
 plots.show(
     fig,
     alt="The limit of an H100 against the side of a tile: it rises with the side up to 80 and is level at 67 TFLOP/s beyond. "
@@ -409,7 +413,8 @@ for name, threads, registers, shared in [
 # register-tiled (`multiply`), can be found without a GPU, where the package numba-cuda is installed. Elsewhere the cell says "not run".
 
 # %%
-_, shown = compile_check.explain_cuda(choice.from_set("expert", "matmul", "cuda"), ("sm_90",))
+register_tiled = choice.from_set("expert", "matmul", "cuda")
+_, shown = compile_check.explain_cuda(register_tiled, ("sm_90",))
 console().print(shown)
 
 # %% jupyter={"source_hidden": true}
@@ -461,10 +466,10 @@ def to_bfloat16(x):
 
 
 pi = np.array([np.pi], np.float32)
-print(f"pi: {pi[0]:.7f}, as bfloat16 {to_bfloat16(pi)[0]:.7f}, relative error {1 - to_bfloat16(pi)[0] / pi[0]:.1e}")
+print("pi:", pi[0], "as bfloat16:", to_bfloat16(pi)[0])
 many = rng.uniform(1, 2, size=1_000_000).astype(np.float32)
 largest = np.max(np.abs(to_bfloat16(many) / many - 1))
-print(f"largest relative error of a million numbers: {largest:.1e}; 2^-8 is {2**-8:.1e}")
+print(f"largest relative error of a million numbers: {largest:.2e}; 2^-8 is {2**-8:.2e}")
 
 # %% [markdown]
 # The weights of a Qwen checkpoint are bfloat16 from the start: nothing is lost there. The activations are float32. But a float32 has 24 bits
@@ -506,7 +511,7 @@ for name, error in errors.items():
 
 # %%
 print(f"tensor cores in bfloat16: {BFLOAT16 / 1e12:.0f} TFLOP/s, {BFLOAT16 / FLOAT32:.1f} times float32")
-print(f"with three products for each: {BFLOAT16 / 3 / 1e12:.0f} TFLOP/s, {BFLOAT16 / 3 / FLOAT32:.1f} times float32")
+print(f"with three products: {BFLOAT16 / 3 / 1e12:.0f} TFLOP/s, {BFLOAT16 / 3 / FLOAT32:.1f} times float32")
 print(f"the corner of the roofline moves to {BFLOAT16 / BANDWIDTH:.0f} FLOP per byte")
 
 # %% jupyter={"source_hidden": true}
