@@ -88,7 +88,7 @@ MISTAKES = {
     "long prompt": (["generate", "story " * 3000], "the model's context holds"),
     "temperature": (["generate", "--temperature", "-1"], "temperature"),
     "dtype": (["generate", "--dtype", "int3"], "dtype 'int3' is not one of"),
-    "device": (["generate", "--device", "cuda"], "'cuda' is not available"),
+    "device": (["generate", "--device", "cuda"], "there is no CUDA device here"),
     "check": (["check", "softmax"], "no cpu kernel for softmax"),
     "check nothing": (["check", "sotfmax"], "did you mean softmax"),
 }
