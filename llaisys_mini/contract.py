@@ -30,7 +30,8 @@ UNIT_ROUNDOFF = 2.0**-24
 
 LARGE = 1 << 18
 """Numbers in the array arguments of a call, all together, from which on the call is large: then an expert kernel
-answers where there is one. Below, the plain kernel is done before the expert's compilation would ever pay."""
+answers where there is one. Below, the plain kernel is done before the expert's compilation would ever pay. An operator
+may set its own, `operator.large_from`."""
 
 SMALLEST_NORMAL = 2.0**-126
 """Below this float32 loses digits, and fast kernels may flush to zero."""
@@ -149,6 +150,7 @@ class Operator:
         self._rounding: Callable | None = None
         self._shape_rule: Callable[[dict[str, int]], str | None] | None = None
         self._value_rule: Callable[..., str | None] | None = None
+        self.large_from = LARGE
         self._plans: dict[tuple, _Plan] = {}
         # (device, variant, large or not) -> the function of the kernel that answers, and what it wants prepared
         self._chosen: dict[tuple[str, str, bool], tuple[Callable, list]] = {}
@@ -418,7 +420,7 @@ class Operator:
                 seen_as = dtypes.kernel_view(value).dtype
                 if seen_as != value.dtype:
                     plan.views.append((position, seen_as))
-        plan.is_large = sum(value.size for value in values if isinstance(value, np.ndarray)) >= LARGE
+        plan.is_large = sum(value.size for value in values if isinstance(value, np.ndarray)) >= self.large_from
         dims = {dim: length for dim, (length, _) in lengths.items()}
         problem = self._shape_rule(dims) if self._shape_rule else None
         if problem:

@@ -113,6 +113,13 @@ def _sum(builder, vector):
     return builder.call(function, [ir.Constant(_FLOAT, -0.0), vector], fastmath=("reassoc",))
 
 
+def _prefetch(builder, pointer):
+    kind = ir.FunctionType(ir.VoidType(), [pointer.type, _INT, _INT, _INT])
+    function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+    read, keep_in_all_levels, data = ir.Constant(_INT, 0), ir.Constant(_INT, 3), ir.Constant(_INT, 1)
+    builder.call(function, [pointer, read, keep_in_all_levels, data])
+
+
 def _store_unaligned(builder, value, pointer):
     builder.store(value, pointer).align = 4
 
@@ -270,10 +277,7 @@ def prefetch(typing_context, array, offset):
 
     def generate(context, builder, signature, arguments):
         pointer = _pointer(context, builder, signature.args[0], arguments[0], arguments[1], ir.IntType(8))
-        kind = ir.FunctionType(ir.VoidType(), [pointer.type, _INT, _INT, _INT])
-        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-        read, keep_in_all_levels, data = ir.Constant(_INT, 0), ir.Constant(_INT, 3), ir.Constant(_INT, 1)
-        builder.call(function, [pointer, read, keep_in_all_levels, data])
+        _prefetch(builder, pointer)
         return context.get_dummy_value()
 
     return types.void(array, types.intp), generate
@@ -412,6 +416,22 @@ def load_rows(typing_context, tile, array, start, stride, rows):
         return value
 
     return tile(tile, array, *[types.intp] * 3), generate
+
+
+@intrinsic
+def prefetch_rows(typing_context, tile, array, start, stride, rows):
+    """Ask for the cache lines that `load_rows` and `store_rows` will want."""
+
+    def generate(context, builder, signature, arguments):
+        _, array, start, stride, rows = arguments
+        for r in range(tile.rows):
+            row = builder.add(start, builder.mul(_clamped(builder, r, rows), stride))
+            for c in range(tile.columns):
+                offset = builder.add(row, ir.Constant(row.type, c * WIDTH))
+                _prefetch(builder, _pointer(context, builder, signature.args[1], array, offset, ir.IntType(8)))
+        return context.get_dummy_value()
+
+    return types.void(tile, array, *[types.intp] * 3), generate
 
 
 def _clamped(builder, index, count):

@@ -1,5 +1,7 @@
 """linear on the CPU, expert version: the weight is packed once, then gemm does the work for one row or for many."""
 
+from numba import get_num_threads
+
 from llaisys_mini import kernel
 
 from .gemm import multiply, multiply_row, pack_weight
@@ -11,6 +13,6 @@ def linear(x, weight, bias, out):
     if x.shape[0] == 1:
         multiply_row(x, weight, out)
     else:
-        multiply(x, weight, out)
+        multiply(x, weight, out, get_num_threads())
     if bias is not None:
         add_bias(out, bias)

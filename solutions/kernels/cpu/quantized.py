@@ -32,7 +32,16 @@ from llaisys_mini.simd import (
     zeros,
 )
 
-from .gemm import COLUMNS, PANEL, PARALLEL_FROM, ROWS, copy_front, pack_rows, rows_times_panels
+from .gemm import (
+    COLUMNS,
+    PANEL,
+    PARALLEL_FROM,
+    copy_front,
+    pack_row,
+    room_for_rows,
+    rows_times_panels,
+    rows_with_padding,
+)
 
 HALF = 16  # bytes of a group of int4
 STRETCH = 32  # lines of one panel before the other of a pair gets its turn
@@ -154,29 +163,26 @@ def real_weights(packed, scales, panel, real):
 
 
 @njit(cache=True)
-def rows_times_panel(packed_x, packed, scales, out, panel):
-    """All rows of x, packed as gemm.pack_rows does, times one panel, into the panel's columns of out."""
-    length = packed_x.shape[1]
+def rows_times_panel(packed_x, length, packed, scales, out, panel):
+    """All rows of x, packed as gemm.pack_row does, times one panel, into the panel's columns of out."""
     rows, outputs = out.shape
     real = np.empty((length, PANEL), np.float32)
     real_weights(packed, scales, panel, real)
-    rows_times_panels(
-        packed_x.reshape(-1), rows, real.reshape(-1), 0, 1, length, out.reshape(-1), outputs, panel * PANEL
-    )
+    rows_times_panels(packed_x, rows, real.reshape(-1), 0, 1, length, out.reshape(-1), outputs, panel * PANEL)
 
 
 @njit(parallel=True, cache=True)
 def multiply_rows(x, packed, scales, out):
     """out [N, M] for x [N, K]; packed and scales are panels, see the head of this file."""
     rows, length = x.shape
-    packed_x = np.empty(((rows + ROWS - 1) // ROWS, length, ROWS), np.float32)
+    packed_x = room_for_rows(rows, length)
     if x.size * out.shape[1] < PARALLEL_FROM:
-        for tile in range(packed_x.shape[0]):
-            pack_rows(x, packed_x, tile)
+        for row in range(rows_with_padding(rows)):
+            pack_row(x, packed_x, row)
         for panel in range(packed.shape[0]):
-            rows_times_panel(packed_x, packed, scales, out, panel)
+            rows_times_panel(packed_x, length, packed, scales, out, panel)
     else:
-        for tile in prange(packed_x.shape[0]):
-            pack_rows(x, packed_x, tile)
+        for row in prange(rows_with_padding(rows)):
+            pack_row(x, packed_x, row)
         for panel in prange(packed.shape[0]):
-            rows_times_panel(packed_x, packed, scales, out, panel)
+            rows_times_panel(packed_x, length, packed, scales, out, panel)
