@@ -12,7 +12,7 @@ from benchmarks.work import Plan, Result, Settings
 
 RESULTS = Path(__file__).parent / "results"
 
-_FULL_PATIENCE = 180.0  # seconds of repeating disturbed samples, in the whole run
+_FULL_PATIENCE = 90.0  # seconds of repeating disturbed samples, in the whole run
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -24,7 +24,7 @@ _FULL_PATIENCE = 180.0  # seconds of repeating disturbed samples, in the whole r
 @click.option("--out", type=click.Path(path_type=Path), default=RESULTS, help="Folder for JSON, Markdown and pictures.")
 @click.option("--list", "only_list", is_flag=True, help="List the work and stop.")
 def main(threads: str | None, only: tuple[str, ...], quick: bool, out: Path, only_list: bool):
-    """Measure every operator and whole models against NumPy, torch, transformers and llama.cpp (about 20 minutes)."""
+    """Measure every operator and whole models against NumPy, torch, transformers and llama.cpp (about a quarter of an hour)."""
     plans = chosen(only, quick)
     if only_list:
         click.echo("\n".join(plan.title for plan in plans))
@@ -66,7 +66,7 @@ def settings_of(quick: bool) -> Settings:
         return Settings(tiny, tiny, rotate=2**22, small=True)
     # Half as much again as the cache holds: when a copy's turn comes, the others have pushed it out.
     rotate = min(int(1.5 * machine.last_level_cache()), machine.available_memory() // 12)
-    return Settings(Effort(seconds=1.5), Effort(sample=0.0, rounds=5, seconds=10.0, tries=2), rotate)
+    return Settings(Effort(seconds=1.0), Effort(sample=0.0, rounds=3, seconds=8.0, tries=2), rotate)
 
 
 def run(plans: list[Plan], threads: list[int], quick: bool, out: Path, console: Console) -> report.Report:
