@@ -10,6 +10,9 @@
 # %%
 from collections import Counter
 
+import numpy as np
+from ipywidgets import interact
+
 from llaisys_mini import check, load_model, operators, plots, use_kernels
 from llaisys_mini.contract import observe_calls
 from llaisys_mini.errors import CheckFailed
@@ -24,22 +27,71 @@ from llaisys_mini.kernels.choice import answering_kernel
 model = load_model("mini")
 
 
-def speak(beginning="Once upon a time", tokens=60):
+def tell(beginning="Once upon a time", tokens=60):
+    """The tokens of the beginning and those that the model appends, as numbers."""
     ids = model.tokenizer.encode(beginning)
-    new = model.generate(ids, max_new_tokens=tokens, temperature=0.0)  # each time the likeliest next token
-    print(model.tokenizer.decode([*ids, *new]))
+    # temperature 0: each time the token with the largest score
+    return [*ids, *model.generate(ids, max_new_tokens=tokens, temperature=0.0)]
+
+
+def speak(tokens=60):
+    print(model.tokenizer.decode(tell(tokens=tokens)))
 
 
 speak()
 
 # %% [markdown]
-# A *token* is a piece of a word. The model reads the tokens so far and gives a score to each token it knows for being the
-# next one. The one with the largest score is appended, and the model reads again.
+# A *token* is a word or a piece of one. The model reads the tokens so far and gives a *score* to every token it knows, for
+# being the next one. The token with the largest score is appended, and the model reads again.
+#
+# Here are the best scores at three places of this story:
+
+# %%
+ids = tell()  # L tokens
+scores = np.asarray(model.logits(ids))  # [L, V]: after each of the L tokens, a score for each of V
+print(f"{scores.shape[0]} tokens in the story, {scores.shape[1]} tokens that the model knows")
+
+
+# %% jupyter={"source_hidden": true}
+def draw_scores(axis, place, count=6):
+    """The best scores for the token that follows the first `place` tokens of the story."""
+    best = np.argsort(-scores[place - 1])[:count]
+    bars = axis.barh(range(count), scores[place - 1, best], color=plots.SKY)
+    bars[0].set(color=plots.BLUE, hatch="//", edgecolor="white")
+    words = [model.tokenizer.decode([int(token)]).replace("\n", "↵").strip(" ") for token in best]
+    axis.set(xlim=(0, 24), xlabel="score", yticks=range(count), yticklabels=words)
+    axis.invert_yaxis()
+    last_words = model.tokenizer.decode(ids[:place]).replace("\n", "↵")[-24:]
+    axis.set_title(f"…{last_words} ?", fontsize=10)
+
+
+fig, axes = plots.figure(1, 3, width=9, height=2.5)
+for axis, place in zip(axes, (3, 9, 12), strict=True):
+    draw_scores(axis, place)
+plots.show(
+    fig,
+    alt="The six best scores for the next token at three places of the story. At some places one token is far ahead, at "
+    "others several are close. The one with the largest score, hatched, is appended.",
+)
+
+
+# %%
+@interact(place=(1, len(ids) - 1))
+def draw_scores_at(place=20):
+    fig, axis = plots.figure(width=5, height=2.6)
+    draw_scores(axis, place)
+    plots.show(fig, alt=f"The best scores for the token after the first {place} of the story.")
+
+
+# %% [markdown]
+# Sometimes one token is far ahead, sometimes several are close.
 #
 # The model is small and knows children's stories. But it has the form of a real one: the same program runs Qwen3 (Qwen team, 2025)
 # from its published files.
-#
-# That program is a sequence of *operators*, functions on arrays with a fixed contract. Which ones, and how often, for one token?
+
+# %% [markdown]
+# That program is a sequence of *operators*: functions on arrays, for which it is agreed what goes in and what comes out.
+# We listen while the model makes one token. Which operators are called, and how often?
 
 # %%
 calls = Counter()
@@ -51,7 +103,7 @@ print(f"{calls.total():4d} calls of {len(calls)} operators for one token")
 
 # %% [markdown]
 # This list is the course. You will write each of these operators, for the CPU and for a GPU, and at the end your own ones
-# make the model speak.
+# make the model speak. The way of a token, and the lecture of each part (the names will be explained there):
 
 # %% jupyter={"source_hidden": true}
 from matplotlib.patches import FancyBboxPatch, Rectangle
@@ -65,39 +117,41 @@ def box(x, y, text, lecture, colour, width=2.7):
     style = dict(boxstyle="round,pad=0.1", facecolor=colour + "30", edgecolor=colour, linewidth=1.3)
     axis.add_patch(FancyBboxPatch((x - width / 2, y - 0.55), width, 1.1, **style))
     axis.text(x, y + 0.14, text, ha="center", va="center", fontsize=9.5)
-    axis.text(x, y - 0.34, f"lecture {lecture}", ha="center", va="center", fontsize=8, color="#555555")
+    axis.text(x, y - 0.34, lecture, ha="center", va="center", fontsize=8, color="#555555")
 
 
 def arrow(start, end):
     axis.annotate("", end, start, arrowprops=dict(arrowstyle="-|>", color="#555555", linewidth=1.2))
 
 
-axis.add_patch(Rectangle((3.2, 1.2), 10.1, 5.2, facecolor="#00000008", edgecolor="#999999", linestyle="--"))
-axis.text(3.4, 1.4, "a block, repeated\nin every layer", fontsize=9, color="#555555")
-box(1.4, 7.2, "text to tokens", "08", plots.GREEN)
-box(1.4, 3.8, "embedding", "08", plots.GREEN)
-box(4.9, 3.8, "RMSNorm", "05", plots.BLUE, width=2.4)
-box(8.2, 3.8, "attention", "09", plots.VERMILION, width=2.4)
-box(11.5, 3.8, "RMSNorm", "05", plots.BLUE, width=2.4)
-box(8.2, 5.3, "RoPE: places", "08", plots.GREEN, width=2.4)
-box(8.2, 2.1, "softmax", "04", plots.ORANGE, width=2.4)
-box(11.5, 2.1, "SwiGLU", "10", plots.PURPLE, width=2.4)
-box(16.5, 3.8, "scores", "06, 07", plots.BLACK, width=2.4)
-box(16.5, 7.2, "choose a token", "04, 11", plots.ORANGE)
+frame = dict(facecolor="#00000008", edgecolor="#999999", linestyle="--")
+axis.add_patch(Rectangle((3.2, 1.0), 10.1, 5.6, **frame))
+axis.text(3.4, 1.2, "a block,\nrepeated in every layer", fontsize=9, color="#555555")
+axis.text(3.4, 5.4, "after attention and SwiGLU:\nadd what came in (10)", fontsize=9, color="#555555")
+box(1.4, 7.2, "text to tokens", "lecture 08", plots.GREEN)
+box(1.4, 3.8, "embedding", "lecture 08", plots.GREEN)
+box(4.9, 3.8, "RMSNorm", "lecture 05", plots.BLUE, width=2.4)
+box(8.2, 3.8, "attention", "lecture 09", plots.VERMILION, width=2.4)
+box(11.5, 3.8, "RMSNorm", "lecture 05", plots.BLUE, width=2.4)
+box(9.4, 5.7, "RoPE: places", "lecture 08", plots.GREEN, width=2.4)
+box(8.2, 1.9, "softmax", "lecture 04", plots.ORANGE, width=2.4)
+box(11.5, 1.9, "SwiGLU", "lecture 10", plots.PURPLE, width=2.4)
+box(16.5, 3.8, "scores", "lectures 06, 07", plots.BLACK, width=2.4)
+box(16.5, 7.2, "choose a token", "lectures 04, 11", plots.ORANGE)
 for start, end in [
-    ((1.4, 6.5), (1.4, 4.5)), ((2.9, 3.8), (3.6, 3.8)), ((6.2, 3.8), (6.9, 3.8)), ((9.5, 3.8), (10.2, 3.8)),
-    ((8.2, 4.65), (8.2, 4.45)), ((8.2, 2.75), (8.2, 3.15)), ((11.5, 3.15), (11.5, 2.75)), ((12.8, 2.1), (15.4, 3.2)),
-    ((16.5, 4.45), (16.5, 6.5)), ((15.0, 7.2), (2.9, 7.2)),
+    ((1.4, 6.5), (1.4, 4.5)), ((2.9, 3.8), (3.6, 3.8)), ((6.2, 3.8), (6.9, 3.8)),
+    ((9.5, 3.8), (10.2, 3.8)), ((8.7, 5.0), (8.7, 4.5)), ((8.2, 2.6), (8.2, 3.1)),
+    ((11.5, 3.1), (11.5, 2.6)), ((12.85, 1.9), (15.1, 3.5)), ((16.5, 4.5), (16.5, 6.5)),
+    ((15.0, 7.2), (2.9, 7.2)),
 ]:  # fmt: skip
     arrow(start, end)
 axis.text(9, 7.45, "append it, and go round again", ha="center", fontsize=9, color="#555555")
-axis.text(
-    9, 0.2, "Below all of it: neurons (01), layers (02), tensors (03), products of matrices (06, 07)", ha="center"
-)
+below = "Below all of it: neurons (01), layers (02), tensors (03), products of matrices (06, 07)"
+axis.text(9, 0.1, below, ha="center")
 plots.show(
     fig,
     alt="The way of a token: text to tokens, embedding, then in every layer RMSNorm, attention with RoPE and softmax, RMSNorm, "
-    "SwiGLU; then scores and the choice of a token, which is appended. Each part names its lecture.",
+    "SwiGLU, with additions in between; then scores and the choice of a token, which is appended. Each part names its lecture.",
 )
 
 # %% [markdown]
@@ -105,9 +159,12 @@ plots.show(
 #
 # | you are | your way |
 # |---|---|
-# | a student in a class | read a lecture, do its lab, hand it in, read the feedback |
+# | a student in a class | read a lecture, do its lab, hand it in with `submit`, read the feedback |
 # | learning by yourself | the same without handing in: each lab checks your work at once. `make generate` lets the model speak, `make chat MODEL=Qwen/Qwen3-0.6B` a real one |
-# | teaching | `make grade` releases the labs, grades a class and writes a report |
+# | teaching | `make grade` grades an example class and writes the report; the [README](../README.md#you-are-an-instructor) says how to release labs and grade your class |
+
+# %% [markdown]
+# The lectures and their labs:
 #
 # | lecture | question | lab |
 # |---|---|---|
@@ -123,10 +180,14 @@ plots.show(
 # | [09 Attention](09_attention.ipynb) | how do words look at each other? | [09 attention](../labs/09_attention/09_attention.ipynb) |
 # | [10 The Qwen block](10_qwen_block.ipynb) | how do the parts fit together? | [10 Qwen block](../labs/10_qwen_block/10_qwen_block.ipynb) |
 # | [11 The decoder speaks](11_decoder.ipynb) | does it speak with your kernels? | [11 the decoder speaks](../labs/11_the_decoder_speaks/11_the_decoder_speaks.ipynb) |
+
+# %% [markdown]
+# A lecture is a notebook like this one. Run a cell with Shift+Enter, change it, run it again. Cells that only draw are folded;
+# a click unfolds them. Sliders appear once their cell has run.
 #
-# A lecture is a notebook like this one. Run a cell with Shift+Enter, change it, run it again. Before a cell that says
-# **Predict, then run**, say aloud what you expect: what surprises you is what you learn from.
-#
+# Before a cell that says **Predict, then run**, say aloud what you expect: what surprises you is what you learn from.
+
+# %% [markdown]
 # ## 3. The machine you are on
 #
 # No GPU is needed. `doctor` says what is there, what is missing and what to do about it:
@@ -139,7 +200,7 @@ _ = examine()
 # %% [markdown]
 # ## 4. Your first kernel
 #
-# An operator says *what* is computed. A *kernel* is one way *how*. We take the operator that chooses the next token:
+# An operator says *what* is computed. A *kernel* is one way *how*. We take the operator that chooses the next token, `argmax`:
 
 # %%
 print(operators.argmax.__doc__)
@@ -148,8 +209,8 @@ print("arguments of a kernel:", operators.argmax.kernel_arguments)
 # %% [markdown]
 # `x` comes as [N, V]: N rows of V scores. The kernel returns nothing; it writes into `index` [N] and `value` [N].
 #
-# `@njit` from Numba turns the function into machine code. `@kernel` gives it to the course. Running the cell also saves it as a file, so
-# the cell must be complete, with its imports.
+# `@njit` from Numba (Lam et al., 2015) turns the function into machine code. `@kernel` gives it to the course. Running the cell
+# also saves it as a file, so the cell must be complete, with its imports.
 
 # %%
 from numba import njit
@@ -170,7 +231,8 @@ def argmax(x, index, value):
 
 
 # %% [markdown]
-# Is it right? `check` runs it on cases that were chosen to hurt, and compares with the reference:
+# Is it right? `check` runs it on cases that were chosen to hurt, and compares with the *reference*, the plain NumPy version
+# that belongs to the operator:
 
 # %%
 check("argmax")
@@ -219,8 +281,10 @@ def diagnose(name):
 diagnose("argmax")
 
 # %% [markdown]
-# The check names the case, the first wrong element, what came out and what should have. A kernel that failed is not used. We can
-# insist, to see what it would do:
+# The check names the case, the first wrong element, what came out and what should have. (`argmax` only copies, so its
+# tolerance is zero, and any error is a huge multiple of it.)
+#
+# A kernel that failed is not used. We can insist, to see what it would do:
 
 # %%
 print("argmax is now answered by:", answering_kernel("argmax").kernel_set)
@@ -260,7 +324,8 @@ diagnose("argmax")
 # %% [markdown]
 # The story is perfect, because the best score happens to be positive every time. The check has rows in which all scores are negative, and
 # recognises the mistake by name. A program that seems to work is not yet a program that works.
-#
+
+# %% [markdown]
 # ## The answer
 #
 # - A language model gives a score to each possible next token, chooses, appends, and starts again. What happens in between is a

@@ -58,7 +58,8 @@ plots.show(fig, alt="Twelve measured heights of a thrown ball, and a parabola th
 
 # %% [markdown]
 # Three numbers came out, and each of them means something. That worked because somebody knew the formula.
-#
+
+# %% [markdown]
 # ## 2. The formula is not known
 #
 # Now 16 points of which we know nothing: no physics, only pairs $(x, y)$.
@@ -175,7 +176,8 @@ for inputs in (1, 2, 10, 784):
 # For pictures that is hopeless, and nothing says that products of pixels are what matters.
 #
 # We need a building block that stays small when there are many inputs, and that answers with a choice.
-#
+
+# %% [markdown]
 # ## 4. A neuron: a linear step, then a non-linear step
 #
 # 1. **Linear step.** Multiply each input by a *weight*, add everything up, add a *bias*:
@@ -194,28 +196,30 @@ arrow = dict(arrowstyle="->", color="#555555", linewidth=1.4)
 for row, (name, weight) in enumerate([("$b$", None), ("$x_2$", "$w_2$"), ("$x_1$", "$w_1$")]):
     height = 0.5 + 1.5 * row
     axis.text(0, height, name, ha="center", va="center", fontsize=14)
-    axis.annotate("", (3.25, 2 + 0.25 * (row - 1)), (0.4, height), arrowprops=arrow)
+    axis.annotate("", (3.42, 2 + 0.25 * (row - 1)), (0.4, height), arrowprops=arrow)
     if weight:
-        axis.text(1.6, 2 + 0.9 * (row - 1) + 0.32, f"× {weight}", ha="center", fontsize=12, color=plots.BLUE)
+        axis.text(1.6, 2.25 + 1.05 * (row - 1), f"× {weight}", ha="center", fontsize=12, color=plots.BLUE)
 box = dict(boxstyle="round,pad=0.6", facecolor="white", linewidth=1.6)
 axis.text(4, 2, "add up", ha="center", va="center", bbox={**box, "edgecolor": plots.BLUE})
-axis.annotate("", (6.35, 2), (4.8, 2), arrowprops=arrow)
+axis.annotate("", (6.62, 2), (4.57, 2), arrowprops=arrow)
 axis.text(5.55, 2.2, "$z$", ha="center", fontsize=14)
 axis.text(7, 2, "sgn", ha="center", va="center", bbox={**box, "edgecolor": plots.VERMILION})
-axis.annotate("", (9, 2), (7.6, 2), arrowprops=arrow)
+axis.annotate("", (9.1, 2), (7.4, 2), arrowprops=arrow)
 axis.text(9.4, 2, "$y$", ha="center", va="center", fontsize=14)
 axis.text(4, 0.5, "linear step", ha="center", color=plots.BLUE)
 axis.text(7, 0.5, "non-linear step", ha="center", color=plots.VERMILION)
 plots.show(fig, alt="A neuron: two weighted inputs and a bias are added up to z; the sign of z is the answer y.")
 
 # %% [markdown]
-# The linear step of a whole set of points is one operator of this course, `linear`. Its shapes:
+# The linear step of many points at once is one operator of this course, `linear`:
+#
+# $$\underbrace{z}_{N\times M} = \underbrace{x}_{N\times K}\;\underbrace{W^{\mathsf T}}_{K\times M} + \underbrace{b}_{M}$$
 #
 # | argument | shape | meaning |
 # |---|---|---|
 # | `x` | [N, K] | N points with K inputs each |
-# | `weight` | [M, K] | M neurons with K weights each; here M = 1 |
-# | `bias` | [M] | one per neuron |
+# | `weight` | [M, K] | W: M neurons with K weights each; here M = 1 |
+# | `bias` | [M] | b: one per neuron |
 # | result | [N, M] | z of every point for every neuron |
 #
 # All numbers are 32-bit floats (`float32`), as in the models that this course ends with.
@@ -286,10 +290,35 @@ plots.show(
 
 # %% [markdown]
 # Circles are labelled $+1$, squares $-1$. Blue ground: the neuron answers $+1$. A ring marks a wrong answer.
-# The arrow has the direction of the weight vector $w = (w_1, w_2)$. What the three numbers do:
+# The arrow has the direction of the weight vector $w = (w_1, w_2)$.
 #
-# - **$w$ turns the boundary.** It always stands at a right angle to the boundary and points to the $+1$ side. Why: if $p$ and $q$
-#   both lie on the boundary, then $w\cdot p + b = 0$ and $w\cdot q + b = 0$. Subtract: $w\cdot(p - q) = 0$.
+# What does each of the three numbers do? We start from $w = (1, 1)$, $b = -1$ and change one at a time:
+
+# %% jupyter={"source_hidden": true}
+fig, axes = plots.figure(1, 3, width=9, height=3.2, sharey=True)
+start, line = {"$w_1$": 1, "$w_2$": 1, "$b$": -1}, np.array([-3, 3])
+changes = {"$w_1$": (0.3, 1, 3), "$w_2$": (0.3, 1, 3), "$b$": (-2, -1, 1)}
+for axis, (name, values) in zip(axes, changes.items(), strict=True):
+    for value, dashes in zip(values, ("--", "-", "-."), strict=True):
+        w1, w2, b = {**start, name: value}.values()
+        axis.plot(line, -(w1 * line + b) / w2, dashes, label=f"{name} = {value}")
+    axis.set(xlim=(-3, 3), ylim=(-3, 3), aspect="equal", xlabel="$x_1$", title=f"only {name} changes")
+    axis.grid()
+    axis.legend(loc="upper right" if name == "$b$" else "lower left", fontsize=8.5)
+for axis, point in zip(axes[:2], [(0, 1), (1, 0)], strict=True):
+    axis.plot(*point, "o", color=plots.BLACK, markersize=6)
+axes[0].set_ylabel("$x_2$")
+plots.show(
+    fig,
+    alt="Boundaries when one number changes. With the first weight they turn about a point on the second axis, with the "
+    "second weight about a point on the first axis; with the bias they move without turning.",
+)
+
+# %% [markdown]
+# - **One weight turns the boundary** about a point of the other input's axis. With $x_1 = 0$ the equation of the boundary does not
+#   contain $w_1$, so the point $(0, -b/w_2)$ stays where it is. The larger $w_1$, the steeper the boundary.
+# - **$w$ stands at a right angle to the boundary** and points to the $+1$ side. Why: if $p$ and $q$ both lie on the boundary, then
+#   $w\cdot p + b = 0$ and $w\cdot q + b = 0$. Subtract: $w\cdot(p - q) = 0$.
 # - **$b$ moves the boundary** without turning it. Its distance from the origin is $|b| / \lVert w\rVert$.
 #
 # > **Predict, then run.** We double $w_1$, $w_2$ and $b$, all three. What happens to the boundary?
@@ -457,5 +486,5 @@ print("at least one:", at_least_one, "  not both:", not_both, "  both of these:"
 #
 # ## Go on
 #
-# In [lab 01 neuron](../labs/01_neuron/01_neuron.ipynb) you write `linear` as your first kernel, and the perceptron rule.
+# In [lab 01 neuron](../labs/01_neuron/01_neuron.ipynb) you write `linear` and `sign` as kernels, and the perceptron rule.
 # Then: [02 Layers](02_layers.ipynb).

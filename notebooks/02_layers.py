@@ -26,10 +26,10 @@ from llaisys_mini.timing import seconds
 #
 # for $N$ points at once. Row $m$ of $W$ holds the weights of neuron $m$. This is the operator `linear` again.
 #
-# In this section the non-linear step is 1 where $z \ge 0$ and 0 elsewhere: "yes" is easier to count than a sign.
+# The non-linear step is now 1 ("yes") where $z \ge 0$ and 0 elsewhere: a yes is easier to count than a sign.
 #
 # A regular polygon is the overlap of half-planes, one for each side. So the first layer has a neuron for each side, and a
-# second layer has one neuron that asks: do *all* of them say yes?
+# second layer has one neuron that asks: do *all* of them say yes? Where they do is blue below.
 
 
 # %%
@@ -68,8 +68,7 @@ plots.show(
 # %% [markdown]
 # ## 2. Two regions, several colours
 #
-# A third layer can ask whether *any* of several polygons contains the point: *or* instead of *and*. So two layers make
-# one convex polygon, and three make any union of polygons.
+# A third layer can ask whether *any* of several polygons contains the point: *or* instead of *and*.
 #
 # For more than two answers the last layer gets one neuron for each class. Their $z$ are called *scores*, and the answer is
 # the class with the largest score. The output has become a vector.
@@ -78,16 +77,19 @@ plots.show(
 both_shapes = ((3, (-0.9, 0.3), 0.5), (4, (0.9, -0.3), 0.7))  # sides, centre, radius
 
 
+def insides(x):
+    return np.concatenate([inside(x, *shape) for shape in both_shapes], axis=1)  # [N, 2]
+
+
 def any_shape(x):
-    yes = np.concatenate([inside(x, *shape) for shape in both_shapes], axis=1)  # [N, 2]
-    return step(operators.linear(yes, np.ones((1, 2), np.float32), np.array([-0.5], np.float32)))[:, 0]
+    weight, bias = np.ones((1, 2), np.float32), np.array([-0.5], np.float32)
+    return step(operators.linear(insides(x), weight, bias))[:, 0]
 
 
 def colour(x):
-    yes = np.concatenate([inside(x, *shape) for shape in both_shapes], axis=1)
     weight = np.array([[0, 0], [1, 0], [0, 1]], dtype=np.float32)  # one row for each class
     bias = np.array([0.5, 0, 0], dtype=np.float32)  # the background wins unless a shape says yes
-    scores = operators.linear(yes, weight, bias)  # [N, 3]
+    scores = operators.linear(insides(x), weight, bias)  # [N, 3]
     return scores.argmax(axis=1)
 
 
@@ -109,9 +111,8 @@ plots.show(
 # The layers between input and output are called *hidden*. Two steps, one up and one down, make a bar. Many bars side by side
 # follow any continuous curve:
 
+
 # %%
-
-
 def curve(x):
     return np.sin(3 * x) + 0.5 * x
 
@@ -144,11 +145,12 @@ plots.show(fig, alt="A smooth curve and its staircase approximation with 6, 21 a
 # we like to any continuous function on a bounded region. This is *universal approximation*.
 #
 # It says nothing about how many neurons are needed, or about who finds their weights. Here we placed them by hand.
-#
+
+# %% [markdown]
 # ## 4. Slopes instead of steps
 #
-# To learn, a network needs to know in which direction each weight should move. That is the sign of a derivative.
-# The derivative of a step is zero everywhere except at the jump. It gives no direction. So we use functions with slopes:
+# To learn, a network must know in which direction to move each weight so that its error falls. The derivative of the error
+# tells. But the derivative of a step is zero everywhere except at the jump, and tells nothing. So we use functions with slopes:
 #
 # | function | formula | slope |
 # |---|---|---|
@@ -159,8 +161,8 @@ plots.show(fig, alt="A smooth curve and its staircase approximation with 6, 21 a
 #
 # $\varphi$ is the density of the standard normal distribution and $\Phi$ its distribution function.
 #
-# > **Predict, then run.** How steep is the sigmoid where it is steepest? What is left of a gradient that passes through
-# > ten sigmoids?
+# > **Predict, then run.** How steep is the sigmoid where it is steepest? By the chain rule, the slope of ten sigmoids one
+# > after another is the product of their slopes. How large can it be?
 
 # %%
 z = np.linspace(-5, 5, 400, dtype=np.float32)  # zero, where ReLU has a kink, is not among them
@@ -177,8 +179,8 @@ for name, slope in slopes.items():
     measured = np.gradient(values.astype(np.float64), z)  # differences of neighbours
     smooth = np.abs(z) > 0.05  # not at the kink of ReLU
     difference = np.abs(measured - slope)[smooth].max()
-    print(f"{name:8s} largest slope {slope.max():.3f}; formula and measured slope differ by at most {difference:.4f}")
-print(f"after ten sigmoids at most {slopes['sigmoid'].max() ** 10:.1e} of a gradient is left")
+    print(f"{name:8s} largest slope {slope.max():.3f}; formula - measured at most {difference:.4f}")
+print(f"ten sigmoids one after another: slope at most {slopes['sigmoid'].max() ** 10:.1e}")
 
 # %% jupyter={"source_hidden": true}
 fig, axes = plots.figure(1, 2, width=8.6, height=2.9)
@@ -197,15 +199,19 @@ plots.show(
 )
 
 # %% [markdown]
-# A gradient that shrinks with every layer is called *vanishing*. It is why deep networks left the sigmoid for ReLU
-# (Glorot, Bordes and Bengio, 2011). GELU (Hendrycks and Gimpel, 2016) and SiLU (Elfwing et al., 2017) are smooth relatives;
-# Qwen uses SiLU.
-#
+# All derivatives together are called the *gradient*. One that shrinks with every layer is called *vanishing*. It is why deep
+# networks left the sigmoid for ReLU (Glorot, Bordes and Bengio, 2011). GELU (Hendrycks and Gimpel, 2016) and SiLU
+# (Elfwing et al., 2017) are smooth relatives; Qwen uses SiLU.
+
+# %% [markdown]
 # ## 5. Forward and backward, by hand
 #
 # A network with two inputs, two hidden neurons with ReLU, one output. One point $x = (1, 2)$ whose output should be 3.
 #
-# $$z_1 = x W_1^{\mathsf T} + b_1,\qquad h = \max(z_1, 0),\qquad z_2 = h W_2^{\mathsf T} + b_2,\qquad L = \tfrac12 (z_2 - 3)^2$$
+# $$\underbrace{z_1}_{1\times2} = \underbrace{x}_{1\times2}\,\underbrace{W_1^{\mathsf T}}_{2\times2} + b_1,\qquad
+# \underbrace{h}_{1\times2} = \max(z_1, 0),\qquad
+# \underbrace{z_2}_{1\times1} = h\,\underbrace{W_2^{\mathsf T}}_{2\times1} + b_2,\qquad
+# L = \tfrac12 (z_2 - 3)^2$$
 #
 # The *loss* $L$ says how wrong the answer is. **Forward** computes it, from left to right:
 
@@ -238,7 +244,9 @@ print(f"z1 = {z1[0]}   h = {h[0]}   z2 = {z2[0]}   L = {loss}")
 # | ReLU | $g_{z_1} = g_h$ where $z_1 > 0$, else 0 | $(0, -1)$ |
 # | weights of layer 1 | $g_{W_1} = g_{z_1}^{\mathsf T}\, x,\quad g_{b_1} = g_{z_1}$ | second row: $-1 \cdot (1, 2)$ |
 #
-# The first hidden neuron was silent, so it gets no blame and no gradient. These two rules are operators of the course:
+# The first hidden neuron was silent, so it gets no blame and no gradient.
+#
+# The rules of a layer and of ReLU are operators of the course:
 
 # %%
 g_z2 = z2 - 3
@@ -254,20 +262,19 @@ print("g_W1 =", g_W1.tolist(), " g_b1 =", g_b1.tolist())
 # %%
 nudge = 1e-3
 measured = np.zeros_like(W1)
-for m in range(2):
-    for k in range(2):
-        more, less = W1.copy(), W1.copy()
-        more[m, k] += nudge
-        less[m, k] -= nudge
-        measured[m, k] = (loss_of(more, b1, W2, b2)[-1] - loss_of(less, b1, W2, b2)[-1]) / (2 * nudge)
-print("g_W1 measured:", np.round(measured, 3).tolist())
+for m, k in np.ndindex(W1.shape):
+    more, less = W1.copy(), W1.copy()
+    more[m, k] += nudge
+    less[m, k] -= nudge
+    change = loss_of(more, b1, W2, b2)[-1] - loss_of(less, b1, W2, b2)[-1]
+    measured[m, k] = change / (2 * nudge)
+print("g_W1 measured:", measured.round(3).tolist())
 
 # %% [markdown]
 # This way of computing all derivatives in one sweep is *backpropagation* (Rumelhart, Hinton and Williams, 1986).
 #
-# For any number of layers, forward must remember what backward needs: each layer's input, and the slope of its
-# non-linear step. With ReLU, $h = z \cdot \text{slope}$ with a slope of 0 or 1.
-# `parameters` is the list $W_1, b_1, W_2, b_2, \dots$
+# Now for any number of layers. Forward must keep what backward needs: each layer's input, and the slope of its non-linear
+# step. With ReLU, $h = z \cdot \text{slope}$ with a slope of 0 or 1. `parameters` is the list $W_1, b_1, W_2, b_2, \dots$
 
 
 # %%
@@ -300,11 +307,9 @@ def backward(parameters, kept, grad):
 
 kept = []
 scores = forward([W1, b1, W2, b2], x, kept)
-print([grad.tolist() for grad in backward([W1, b1, W2, b2], kept, scores - 3)])
+print("the same numbers:", [g.tolist() for g in backward([W1, b1, W2, b2], kept, scores - 3)])
 
 # %% [markdown]
-# The same numbers as by hand.
-#
 # **Training** runs forward, keeps everything, runs backward and changes the weights. **Inference** uses a finished network:
 # forward only, and each layer's values can be forgotten once the next layer has them. What that means for a network
 # with 8 layers of 256 neurons and 64 points at once:
@@ -327,9 +332,8 @@ deep, batch = random_parameters([256] * 9, rng), rng.normal(size=(64, 256)).asty
 kept = []
 forward(deep, batch, kept)
 kept_bytes = sum(x.nbytes + slope.nbytes for x, slope in kept)
-print(
-    f"values kept: training {kept_bytes / 1e6:.2f} MB, inference {2 * batch.nbytes / 1e6:.2f} MB (input and output of a layer)"
-)
+print(f"training keeps  {kept_bytes / 1e6:.2f} MB")
+print(f"inference keeps {2 * batch.nbytes / 1e6:.2f} MB: input and output of one layer")
 
 
 # %%
@@ -344,16 +348,20 @@ print(f"training:  {1000 * seconds(forward_and_backward, clock=wall):.1f} ms for
 print(f"inference: {1000 * seconds(forward, deep, batch, clock=wall):.1f} ms")
 
 # %% [markdown]
-# Backward takes two products of matrices where forward takes one: the gradient of the input and that of the weights. So training costs
-# at least three times as much as inference. Here it is more, because the course's `linear_backward` is a plain loop.
-#
+# Backward takes two products of matrices where forward takes one: for the gradient of the input and for that of the weights.
+# So training costs at least three times as much as inference. Here it is more, because the course's `linear_backward` is a
+# plain loop.
+
+# %% [markdown]
 # ## 6. Downhill: SGD, Adam, AdamW
 #
 # The gradient $g$ points uphill, so we step against it. Let $w$ be all weights and $\eta$ the *learning rate*:
 #
-# - **SGD** (stochastic gradient descent): $\;w \leftarrow w - \eta\, g$.
-# - **Adam** (Kingma and Ba, 2014) keeps running means of $g$ and of $g^2$ for each weight and divides one by the root of
-#   the other: $\;w \leftarrow w - \eta\, m / (\sqrt v + \epsilon)$. Steep and flat directions then move equally fast.
+# - **SGD**, stochastic gradient descent: $\;w \leftarrow w - \eta\, g$. It is stochastic where $g$ comes from a few points drawn
+#   at random, a *batch*. Here we use all points in every step.
+# - **Adam** (Kingma and Ba, 2014) keeps running means for each weight, $m \leftarrow \beta_1 m + (1 - \beta_1)\, g$ and
+#   $v \leftarrow \beta_2 v + (1 - \beta_2)\, g^2$, and divides: $\;w \leftarrow w - \eta\, m / (\sqrt v + \epsilon)$. Steep and flat
+#   directions then move equally fast. The tiny $\epsilon$ only prevents a division by zero.
 # - **AdamW** (Loshchilov and Hutter, 2017) also shrinks the weights in each step:
 #   $\;w \leftarrow w - \eta\,(m / (\sqrt v + \epsilon) + \lambda w)$. This is *weight decay*; section 8 says what for.
 
@@ -419,12 +427,13 @@ print(f"Adam, rate 0.3: ends at {np.round(path(Adam(0.3))[-1], 2)}, loss {loss_a
 # %% jupyter={"source_hidden": true}
 def draw_paths(axis, paths):
     w1, w2 = np.meshgrid(np.linspace(-2, 8, 120), np.linspace(-3, 4.5, 120))
-    axis.contour(w1, w2, loss_at(np.stack([w1, w2], axis=-1)), levels=[0.1, 1, 3, 10, 30, 100, 200], colors="#BBBBBB")
+    losses = loss_at(np.stack([w1, w2], axis=-1))
+    axis.contour(w1, w2, losses, levels=[0.1, 1, 3, 10, 30, 100, 200], colors="#BBBBBB", linewidths=1)
     for (name, places), marker, colour in zip(paths.items(), plots.MARKERS, plots.COLOURS, strict=False):
         axis.plot(*places.T, marker + "-", color=colour, markersize=3, linewidth=1, label=name)
     axis.plot(*lowest, "*", color=plots.BLACK, markersize=13)
     axis.set(xlabel="$w_1$", ylabel="$w_2$", xlim=(-2, 8), ylim=(-3, 4.5))
-    axis.legend(loc="lower right", fontsize=8.5, frameon=True)
+    axis.legend(loc="upper left", fontsize=8.5, frameon=True)
 
 
 fig, axes = plots.figure(1, 2, width=9, height=3.4)
@@ -439,9 +448,9 @@ plots.show(
 )
 
 # %% [markdown]
-# With $\eta$ = 0.101 SGD explodes. Across the valley each step multiplies the distance by $1 - 20\eta$, and beyond
-# $\eta = 2/20 = 0.1$ that factor is below $-1$. So the steepest direction limits $\eta$, and the flattest then takes for ever.
-# Adam has no such trouble. AdamW ends a little nearer to the origin, where its decay pulls. Large models are trained with it.
+# Grey lines join places of equal loss. With $\eta$ = 0.101 SGD explodes. Across the valley each step multiplies the distance by
+# $1 - 20\eta$, and beyond $\eta = 2/20 = 0.1$ that factor is below $-1$. So the steepest direction limits $\eta$, and the flattest
+# then takes for ever. Adam has no such trouble. AdamW ends nearer to the origin, where its decay pulls.
 
 
 # %%
@@ -459,7 +468,7 @@ def draw_chosen_paths(rate=0.05, adam_rate=0.3):
 # distance between scores and target, averaged over the points. Its gradient for the scores is $(\text{scores} - \text{target}) / N$.
 
 
-# %%
+# %% jupyter={"source_hidden": true}
 def spirals(count, rng, turns=2.5):
     """Points [count, 2] and their classes [count], 0 or 1."""
     classes = rng.integers(0, 2, count)
@@ -469,19 +478,21 @@ def spirals(count, rng, turns=2.5):
     return (points + rng.normal(scale=0.05, size=points.shape)).astype(np.float32), classes
 
 
+# %%
 rng = np.random.default_rng(0)
-points, classes = spirals(600, rng)
+points, classes = spirals(600, rng)  # [600, 2], [600]
 new_points, new_classes = spirals(1000, rng)
 
 
-def train(parameters, optimiser, x, classes, steps, slope_of=relu_slope, watch=lambda step, parameters: None):
+def train(parameters, optimiser, x, classes, steps, slope_of=relu_slope, watch=None):
     targets = np.eye(2, dtype=np.float32)[classes]  # [N, 2]
     for step_number in range(steps):
         kept = []
         scores = forward(parameters, x, kept, slope_of)
         grads = backward(parameters, kept, (scores - targets) / np.float32(len(x)))
         parameters = optimiser(parameters, grads)
-        watch(step_number, parameters)
+        if watch:
+            watch(step_number, parameters)
     return parameters
 
 
@@ -535,16 +546,17 @@ plots.show(
 
 # %% [markdown]
 # A layer of ReLUs folds the plane. A second layer folds what is already folded, so the number of pieces can grow with every
-# layer as a product (Montúfar et al., 2014). That is how the deep network does with raw inputs what the wide one cannot.
-# Hand-made features do it too, if somebody guesses the right ones. For pictures and language nobody could.
-#
+# layer as a product (Montúfar et al., 2014). So the deep network does with raw inputs what the wide one cannot.
+# Hand-made features do it too, if somebody guesses the right ones.
+
+# %% [markdown]
 # ## 8. Learning the points, or learning the rule
 #
 # Lecture 01 showed overfitting with polynomials. Networks do it too. Here are 60 points in two half-moons; eight labels are wrong
 # on purpose. A network with two hidden layers of 64 has numbers enough to learn even those by heart.
 
 
-# %%
+# %% jupyter={"source_hidden": true}
 def moons(count, rng, wrong_labels=0):
     classes = rng.integers(0, 2, count)
     angle = np.pi * rng.uniform(size=count)
@@ -554,6 +566,7 @@ def moons(count, rng, wrong_labels=0):
     return points.astype(np.float32), classes
 
 
+# %%
 rng = np.random.default_rng(5)
 seen, seen_classes = moons(60, rng, wrong_labels=8)
 held_out, held_out_classes = moons(300, rng)
@@ -607,9 +620,9 @@ axes[0, 0].plot(steps, on_held_out, "--", label="held out")
 axes[0, 0].axvline(best[0], color=plots.GREY, linewidth=1)
 axes[0, 0].set(xlabel="training step", ylabel="share right", title="training without remedy")
 axes[0, 0].legend()
-axes[0, 1].axis("off")
 plots.draw_points(axes[0, 1], held_out, held_out_classes, size=8)
-axes[0, 1].set(title="the rule, and 300 points held out", aspect="equal")
+axes[0, 1].set(xlabel="$x_1$", ylabel="$x_2$", xlim=(-2, 2), ylim=(-2, 2), aspect="equal")
+axes[0, 1].set_title("300 points held out")
 for axis, (name, parameters) in zip([axes[0, 2], *axes[1]], candidates.items(), strict=True):
     plots.draw_regions(axis, lambda x, parameters=parameters: forward(parameters, x).argmax(axis=1), -2, 2)
     plots.draw_points(axis, seen, seen_classes, size=14)
@@ -621,9 +634,10 @@ plots.show(
 )
 
 # %% [markdown]
-# Early stopping looked at the held-out points, so their score no longer counts as unseen. In earnest there are three sets: one to
+# Early stopping looked at the held-out points, so they no longer count as unseen. In earnest there are three sets: one to
 # train, one to choose (*validation*), one to judge (*test*).
-#
+
+# %% [markdown]
 # ## The answer
 #
 # - A layer is many neurons over the same inputs. Layers of half-planes make polygons, unions and colours; one wide hidden
@@ -640,11 +654,11 @@ plots.show(
 # - X. Glorot, A. Bordes, Y. Bengio (2011), [Deep sparse rectifier neural networks](https://proceedings.mlr.press/v15/glorot11a.html).
 # - K. He et al. (2015), [Delving deep into rectifiers](https://arxiv.org/abs/1502.01852).
 # - D. Hendrycks, K. Gimpel (2016), [Gaussian error linear units](https://arxiv.org/abs/1606.08415);
-#   S. Elfwing et al. (2017), [Sigmoid-weighted linear units](https://arxiv.org/abs/1702.03118).
-# - D. Kingma, J. Ba (2014), [Adam](https://arxiv.org/abs/1412.6980);
+#   S. Elfwing et al. (2017), [Sigmoid-weighted linear units for neural network function approximation](https://arxiv.org/abs/1702.03118).
+# - D. Kingma, J. Ba (2014), [Adam: a method for stochastic optimization](https://arxiv.org/abs/1412.6980);
 #   I. Loshchilov, F. Hutter (2017), [Decoupled weight decay regularization](https://arxiv.org/abs/1711.05101).
 # - G. Montúfar et al. (2014), [On the number of linear regions of deep neural networks](https://arxiv.org/abs/1402.1869).
-# - N. Srivastava et al. (2014), [Dropout](https://jmlr.org/papers/v15/srivastava14a.html).
+# - N. Srivastava et al. (2014), [Dropout: a simple way to prevent neural networks from overfitting](https://jmlr.org/papers/v15/srivastava14a.html).
 #
 # ## Go on
 #

@@ -44,9 +44,8 @@ print("storage:", t.storage.data.nbytes, "bytes")
 i, j = 2, 1
 address = t.offset + t.dtype.itemsize * (i * t.strides[0] + j * t.strides[1])
 four_bytes = t.storage.data[address : address + 4]
-print(
-    f"element ({i}, {j}) is at byte {address}: bytes {four_bytes.tolist()} as float32 are {four_bytes.view(np.float32)[0]}"
-)
+print(f"element ({i}, {j}) is at byte {address}: {four_bytes.tolist()}")
+print("the same four bytes read as a float32:", four_bytes.view(np.float32)[0])
 
 # %% [markdown]
 # ## 2. Views: another description of the same bytes
@@ -71,7 +70,8 @@ views = {
 }
 for name, view in views.items():
     same = view.storage is t.storage
-    print(f"{name:31s} shape {view.shape}  strides {view.strides}  offset {view.offset} B  same storage: {same}")
+    description = f"shape {view.shape}  strides {view.strides}  offset {view.offset} B"
+    print(f"{name:31s} {description}  same storage: {same}")
 
 
 # %% jupyter={"source_hidden": true}
@@ -115,7 +115,8 @@ print(t.numpy())
 # %% [markdown]
 # Lecture 09 uses this for the KV cache, a store that hands out its filled part; lecture 11 for the weights of a model, which
 # are used straight from their file. Nothing is copied.
-#
+
+# %% [markdown]
 # ## 3. When a copy is needed
 #
 # A tensor is *contiguous* when its elements lie side by side in the order of their indices. For shape $(3, 4)$ that means strides
@@ -181,12 +182,12 @@ for left, right in [((3, 4), (4,)), ((3, 4), (3,)), ((3, 1), (1, 4)), ((8, 1, 5)
 
 # %% [markdown]
 # `(3, 4)` with `(3,)` fails although a human would guess what is meant: 4 meets 3. Make it `(3, 1)` and it works.
-#
+
+# %% [markdown]
 # ## 5. Layout and speed
 #
-# All orders of walking give the same sum. Do they take the same time? We write two *kernels*, as functions that compute on raw memory
-# are called. `@njit` from Numba turns a Python function into machine code at its first call; `fastmath` lets it add in any order.
-# One kernel walks along the rows, the other down the columns.
+# All orders of walking give the same sum. Do they take the same time? We write two kernels: one walks along the rows, the other
+# down the columns. `@njit` from Numba turns them into machine code at the first call; `fastmath` lets it add in any order.
 
 
 # %%
@@ -225,8 +226,9 @@ print(f"the transpose down its columns: {1000 * seconds(sum_down_columns, matrix
 # The last line shows that neither the loops nor the numbers are to blame: down the columns of the transpose means along the
 # rows of the memory. What counts is the stride of the inner loop.
 #
-# Memory delivers *cache lines*, never single numbers. On most CPUs a line is 64 bytes, 16 float32 numbers. With stride 1 all 16
-# are used. With stride 16 or more each line is fetched for one number. We read 500 000 numbers with every stride from 1 to 64:
+# Between memory and CPU stands the *cache*, small and fast, which keeps what was used last. Memory delivers whole *cache lines*
+# to it, never single numbers. On most CPUs a line is 64 bytes, 16 float32 numbers. With stride 1 all 16 are used. With stride 16
+# or more each line is fetched for one number. We read 500 000 numbers with strides from 1 to 64:
 
 
 # %%
@@ -257,11 +259,15 @@ plots.show(
     alt="Time to read one number against the stride, measured here. It grows several times between a stride of 1 and "
     "one of 16 numbers, which is one cache line.",
 )
-print("ns for one number:", {stride: round(value, 2) for stride, value in zip(strides, times, strict=True)})
+print("stride:ns  ", "  ".join(f"{n}:{t:.2f}" for n, t in zip(strides, times, strict=True)))
 
 # %% [markdown]
-# So the innermost loop should walk with stride 1. Lecture 06 builds on this; lecture 07 finds the same rule on a GPU.
+# Up to 16 each doubling of the stride doubles the lines. Beyond, the number of lines stays, but they lie in ever more places:
+# the CPU is worse at fetching them ahead of time and at finding their addresses (Drepper, 2007).
 #
+# So the innermost loop should walk with stride 1. Lecture 06 builds on this; lecture 07 finds the same rule on a GPU.
+
+# %% [markdown]
 # ## 6. Numbers in bits
 #
 # A float has a sign $s$, an exponent $e$ and a fraction $f$. With a fraction of $F$ bits and a *bias* that centres the exponent, a
@@ -361,19 +367,57 @@ for name, (dtype, _) in FORMATS.items():
 # %% [markdown]
 # In bfloat16 the sum sticks at 256. There the step from one number to the next is 2, so 256 + 1 lies halfway and is rounded back
 # to 256. That is why the kernels of this course *store* weights in 16 bits but *add up* in float32.
-#
+
+# %% [markdown]
 # ## 7. int8: whole numbers and a scale
 #
-# One byte holds a whole number from −128 to 127, without exponent or fraction. To store real numbers $w$ in it, choose a scale
-# $s = \max|w| / 127$ and keep $q = \operatorname{round}(w / s)$. Then $w \approx s\,q$, and no error exceeds $s/2$. This is *quantisation*.
+# One byte holds a whole number from −128 to 127, without exponent or fraction. The last seven bits count 64, 32, ..., 1, and
+# the first counts −128 (*two's complement*):
+
+# %%
+PLACES = [-128, 64, 32, 16, 8, 4, 2, 1]
+
+
+def int8_bits(whole):
+    return [int(bit) for bit in bits_of(whole, np.int8)]
+
+
+for whole in (17, -4, 127, -128):
+    bits = int8_bits(whole)
+    total = sum(place * bit for place, bit in zip(PLACES, bits, strict=True))
+    print(f"{whole:4d} is {bits}, which counts {total}")
+
+# %% jupyter={"source_hidden": true}
+fig, axis = plots.figure(width=6.4, height=1.5)
+for row, whole in enumerate((17, -4)):
+    for place, bit in enumerate(int8_bits(whole)):
+        face = (plots.VERMILION if place == 0 else plots.SKY) + ("66" if bit else "1A")
+        axis.barh(-row, 0.94, left=place, height=0.8, color=face, edgecolor="#777777", linewidth=0.6)
+        axis.text(place + 0.47, -row, bit, ha="center", va="center", fontsize=9)
+        axis.text(place + 0.47, 0.65, PLACES[place], ha="center", fontsize=8.5, color="#555555")
+    counted = [str(n) for n, bit in zip(PLACES, int8_bits(whole), strict=True) if bit]
+    axis.text(-0.2, -row, whole, ha="right", va="center")
+    axis.text(8.2, -row, "= " + " + ".join(counted), va="center")
+axis.set(xlim=(-1, 14), ylim=(-1.5, 1.1))
+axis.axis("off")
+plots.show(
+    fig,
+    alt="The eight bits of 17 and of -4 with the worth of each place: 17 is 16 + 1, -4 is -128 + 64 + 32 + 16 + 8 + 4.",
+)
+
+# %% [markdown]
+# To store real numbers $w$ in int8, choose a scale $s = \max|w| / 127$ and keep $q = \operatorname{round}(w / s)$. Then
+# $w \approx s\,q$, and no error exceeds $s/2$. This is *quantisation*.
 
 # %%
 w = np.random.default_rng(0).normal(scale=0.02, size=(256, 256)).astype(np.float32)
 scale = np.abs(w).max() / 127
 q = np.round(w / scale).astype(np.int8)
 error = np.abs(scale * q - w)
+print("first weights:", np.round(w[0, :4], 4))
+print("as int8:      ", q[0, :4])
+print("times scale:  ", np.round(scale * q[0, :4], 4))
 print(f"scale {scale:.5f}, largest error {error.max():.5f}, half the scale {scale / 2:.5f}")
-print("first weights:", np.round(w[0, :4], 4), "-> int8", q[0, :4], "->", np.round(scale * q[0, :4], 4))
 
 # %% [markdown]
 # How large are the errors, and what does one outlier do, a single large weight among 65 536?
@@ -405,10 +449,11 @@ for name, values in rounded.items():
     print(f"{name:30s} relative error {root_mean_square(error) / root_mean_square(w):.2e}")
 
 # %% [markdown]
-# A single large weight stretches the scale and spoils all others. With a scale for every 32 neighbours it spoils 31. So real
-# formats have scales for small groups, as do the operators `linear_int8` and `linear_int4` of this course.
+# A single large weight stretches the scale and spoils all others. Models do have such outliers (Dettmers et al., 2022). With a
+# scale for every 32 neighbours it spoils 31. So real formats have scales for small groups, as do the operators `linear_int8` and
+# `linear_int4` of this course.
 #
-# What it buys, for the 0.6 billion weights of Qwen3-0.6B (Qwen team, 2025):
+# What fewer bits buy, for the 0.6 billion weights of Qwen3-0.6B (Qwen team, 2025), scales not counted:
 
 # %%
 for name, bytes_each in [("float32", 4), ("bfloat16, float16", 2), ("int8", 1), ("int4", 0.5)]:
@@ -420,15 +465,16 @@ for name, bytes_each in [("float32", 4), ("bfloat16, float16", 2), ("int8", 1), 
 # - A tensor is a row of bytes and a description: shape, strides, offset, dtype. `view`, `permute`, `slice` and broadcasting change the
 #   description only; a copy is needed when no strides can describe the walk.
 # - Walk memory with stride 1 inside: memory comes in lines of 64 bytes.
-# - 16 bits halve the memory. bfloat16 keeps the range of float32 and 2 to 3 digits; float16 keeps 3 to 4 digits and little range.
-#   int8 needs a scale, best one for every small group. Sums stay in float32.
+# - 16 bits halve the memory of 32. bfloat16 keeps the range of float32 and 2 to 3 digits; float16 keeps 3 to 4 digits and little
+#   range. int8 needs a scale, best one for every small group. Sums stay in float32.
 #
 # ## Sources
 #
 # - IEEE 754-2019, [Standard for floating-point arithmetic](https://doi.org/10.1109/IEEESTD.2019.8766229).
 # - S. Wang, P. Kanwar (2019), [BFloat16: the secret to high performance on Cloud TPUs](https://cloud.google.com/blog/products/ai-machine-learning/bfloat16-the-secret-to-high-performance-on-cloud-tpus).
 # - C. Harris et al. (2020), [Array programming with NumPy](https://doi.org/10.1038/s41586-020-2649-2): strides and broadcasting.
-# - T. Dettmers et al. (2022), [LLM.int8()](https://arxiv.org/abs/2208.07339): outliers and scales.
+# - U. Drepper (2007), [What every programmer should know about memory](https://people.freebsd.org/~lstewart/articles/cpumemory.pdf).
+# - T. Dettmers et al. (2022), [LLM.int8(): 8-bit matrix multiplication for transformers at scale](https://arxiv.org/abs/2208.07339).
 # - Qwen team (2025), [Qwen3 technical report](https://arxiv.org/abs/2505.09388).
 #
 # ## Go on

@@ -58,7 +58,8 @@ with np.errstate(all="ignore"):
 # Adding a constant $k$ multiplies numerator and denominator by $e^k$. It cancels, so 5 changes nothing. Doubling squares the ratios.
 #
 # But 100 gave `nan`, "not a number". The mathematics says the result is the same; the computer disagrees.
-#
+
+# %% [markdown]
 # ## 2. Overflow, and the safe softmax
 #
 # The largest float32 is about $3.4\cdot10^{38}$. A power beyond it becomes `inf`, and `inf / inf` is `nan`.
@@ -100,9 +101,10 @@ print("operator:   ", np.round(operators.softmax(x + 100), 3))
 # 2. read it again, add up $s = \sum_j e^{x_j - m}$;
 # 3. read it once more, write $e^{x_c - m} / s$.
 #
-# Rows can be long: Qwen3 has a score for each of some 150 000 tokens (Qwen team, 2025). When a row does not fit into the cache, each pass fetches it
-# from memory again. Can pass 1 and pass 2 become one? The problem: pass 2 needs $m$, which is known only at the end of pass 1.
-#
+# Rows can be long: Qwen3 has a score for each of some 150 000 tokens (Qwen team, 2025). When a row does not fit into the cache,
+# each pass fetches it from memory again. Can passes 1 and 2 become one? Pass 2 needs $m$, known only at the end of pass 1.
+
+# %% [markdown]
 # ### Online softmax
 #
 # Idea (Milakov and Gimelshein, 2018): keep the maximum *so far*, $m_j$, and the sum *so far* relative to it, $s_j$:
@@ -157,6 +159,9 @@ print("four pieces merged: m = {:.6f}, s = {:.6f}".format(*together))
 #
 # Now as loops, compiled by Numba. `in_blocks` takes a stretch of 2048 numbers, which the cache keeps, finds the maximum and the
 # sum of it, and merges. So memory is read once for both, and the maximum changes only from stretch to stretch.
+#
+# `reassoc` lets the compiler add in any order, `contract` lets it join a product and a sum. The rest of `fastmath` stays off: it
+# would let the compiler assume that there is no `inf` and no `nan`.
 
 
 # %%
@@ -248,10 +253,9 @@ plots.show(
     alt="Left: time for one number against the length of the row; the three kernels are close to each other. Right: the "
     "relative error; it grows with the length for three passes and most for online, and stays small in blocks.",
 )
+print("a row of 5 million numbers:")
 for name in KERNELS:
-    print(
-        f"{name:13s} 5 million numbers: {times[name][-1]:5.2f} ns for one, largest relative error {errors[name][-1]:.1e}"
-    )
+    print(f"{name:13s} {times[name][-1]:5.2f} ns for one, relative error {errors[name][-1]:.1e}")
 
 # %% [markdown]
 # The times are close. To see why, count what each does for one number, and measure what a read and a power cost:
@@ -264,21 +268,25 @@ for name in KERNELS:
 
 # %%
 x = np.random.default_rng(0).normal(size=5_000_000).astype(np.float32)
-print(f"a pass that only reads:             {nanoseconds(x.size, largest, x, 0, x.size):.2f} ns for one number")
-print(f"a pass with one power for a number: {nanoseconds(x.size, sum_of_powers, x, 0, x.size, x[0]):.2f} ns")
+reading = nanoseconds(x.size, largest, x, 0, x.size)
+with_power = nanoseconds(x.size, sum_of_powers, x, 0, x.size, x[0])
+print(f"a pass that only reads:             {reading:.2f} ns for one number")
+print(f"a pass with one power for a number: {with_power:.2f} ns")
 
 # %% [markdown]
-# On one CPU core powers take the time, so a saved read hardly shows. On a GPU arithmetic is plenty and memory is the bottleneck,
-# and the saved read decides. Count first, then measure on the machine at hand.
+# On one CPU core powers take the time, so a saved read hardly shows. On a GPU arithmetic is plenty and memory is the bottleneck:
+# there the saved read makes softmax up to 1.3 times as fast (Milakov and Gimelshein, 2018).
 #
 # The errors differ far more. Adding millions of small numbers to one float32 sum loses digits: the larger the sum, the coarser its
-# steps (lecture 03). In blocks, each short sum stays exact to a few steps, and only some thousands of them are added up.
-#
+# steps (lecture 03). In `online` each number waits for the one before, so there is one sum. In `three_passes` the compiler keeps
+# several (lecture 05 looks at that). In blocks, each sum is short, and only some thousands of them are added up.
+
+# %% [markdown]
 # ### One pass
 #
 # Softmax itself needs two passes: the first probability depends on the last score. But often we do not want the probabilities.
-# We want a mean of vectors $v_j$ weighted with them, $o = \sum_j p_j v_j$. Then one pass is enough: keep the weighted sum so far, and
-# rescale it together with $s$ whenever the maximum grows.
+# We want the mean of vectors $v_j$ [D] weighted with them, $o = \sum_j p_j v_j$ [D]. Then one pass is enough: keep the weighted
+# sum so far, and rescale it together with $s$ whenever the maximum grows.
 
 
 # %%
@@ -301,13 +309,15 @@ print("softmax first:", safe_softmax(x) @ v)
 
 # %% [markdown]
 # This is the heart of FlashAttention (Dao et al., 2022): attention is such a weighted mean, and lecture 09 computes it this way.
-#
+
+# %% [markdown]
 # ## 4. Temperature
 #
-# Divide all scores by a *temperature* $T$ before the softmax: $\;p = \operatorname{softmax}(x / T)$. That is the doubling of section 1, with a knob.
+# Divide all scores by a *temperature* $T$ before the softmax: $\;p = \operatorname{softmax}(x / T)$. That is the doubling of
+# section 1, with a knob.
 #
-# We take real scores. The small language model of this course gives a score to each of its 1536 tokens (pieces of words) for
-# being the next one. How it does that is what lectures 08 to 11 are about.
+# We take real scores: those which the small language model of this course gives to all tokens, words or pieces of words, for
+# being the next one.
 
 # %%
 model = load_model("mini")
@@ -321,15 +331,10 @@ for token, word in zip(top, words, strict=True):
 
 
 # %% jupyter={"source_hidden": true}
-def entropy(p):
-    """In nats; p [V]."""
-    return float(-(p[p > 0] * np.log(p[p > 0])).sum())
-
-
 def draw_temperature(axis, temperature):
     p = operators.softmax((scores / temperature).astype(np.float32))
     axis.barh(range(len(top)), p[top], color=plots.BLUE)
-    axis.set(xlim=(0, 0.7), xlabel="probability", yticks=range(len(top)))
+    axis.set(xlim=(0, max(0.5, 1.05 * p.max())), xlabel="probability", yticks=range(len(top)))
     axis.set_yticklabels([word.strip() or repr(word) for word in words])
     axis.set_title(f"T = {temperature:g}: top 8 hold {p[top].sum():.0%}", fontsize=10)
     axis.invert_yaxis()
@@ -340,19 +345,30 @@ for axis, temperature in zip(axes, (0.2, 1, 2), strict=True):
     draw_temperature(axis, temperature)
 plots.show(
     fig,
-    alt="Probabilities of the eight likeliest next tokens at three temperatures. At 0.2 the first two or three have "
-    "nearly all; at 1 they fall off slowly; at 2 they are nearly even and together hold only a part.",
+    alt="Probabilities of the eight likeliest next tokens at three temperatures. At 0.2 they fall off fast and have nearly "
+    "all; at 1 they fall off slowly; at 2 they are nearly even and together hold only a part.",
 )
 
+# %% [markdown]
+# How undecided is such a distribution? Its *entropy* $-\sum_c p_c \log p_c$ (Shannon, 1948) says it in one number. With the natural
+# logarithm its unit is the *nat*, as the bit is that of $\log_2$.
+
+
 # %%
+def entropy(p):
+    """In nats; p [V]."""
+    p = p[p > 0]
+    return -np.sum(p * np.log(p))
+
+
 for temperature in (0.01, 0.2, 1, 2, 1000):
     p = operators.softmax((scores / temperature).astype(np.float32))
     print(f"T = {temperature:7}: largest probability {p.max():.4f}, entropy {entropy(p):.3f} nats")
 print(f"all {len(scores)} equally likely: entropy {math.log(len(scores)):.3f} nats")
 
 # %% [markdown]
-# A low temperature makes the model bold: towards $T = 0$ all the probability goes to the largest score. A high one makes it even: towards
-# $T = \infty$ all tokens are equally likely. *Entropy*, $-\sum_c p_c \log p_c$, measures how undecided a distribution is.
+# A low temperature makes the model bold: towards $T = 0$ all the probability goes to the largest score. A high one makes it even:
+# towards $T = \infty$ all tokens are equally likely.
 
 
 # %%
@@ -370,8 +386,8 @@ def draw_chosen_temperature(temperature=0.7):
 #
 # $$L = -\log p_t.$$
 #
-# It is 0 if the model was certain and right, and grows without bound as $p_t$ goes to 0. Why the logarithm: the probability of a whole text
-# is the product of its tokens' probabilities, and the logarithm turns this product into a sum.
+# It is 0 if the model was certain and right, and grows without bound as $p_t$ goes to 0. Why the logarithm: the probability of a
+# whole text is the product of its tokens' probabilities, and the logarithm turns this product into a sum.
 #
 # > **Predict, then run.** What is the loss of a model that knows nothing and gives all 1536 tokens the same probability?
 
@@ -379,15 +395,15 @@ def draw_chosen_temperature(temperature=0.7):
 ids = np.array(model.tokenizer.encode(paths.held_out_text().read_text()[:1500]))
 logits = np.asarray(model.logits(ids[:-1]))  # [L, V]: the scores after each token
 losses = operators.cross_entropy(logits, ids[1:])  # [L]: for the token that really came next
-print(f"knows nothing:            {math.log(1536):.2f} nats")
-print(f"the model, {len(losses)} tokens:    {losses.mean():.2f} nats on average")
-print(
-    f"like a choice among e^{losses.mean():.2f} = {math.exp(losses.mean()):.1f} equally likely tokens (its perplexity)"
-)
+loss = losses.mean()
+print(f"knows nothing:         {math.log(logits.shape[1]):.2f} nats")
+print(f"the model, {len(losses)} tokens: {loss:.2f} nats on average")
+print(f"like a choice among e^{loss:.2f} = {math.exp(loss):.1f} equally likely tokens")
 
 # %% [markdown]
-# The text is one that the model was not trained on. A *nat* is the unit of the natural logarithm, as the bit is that of $\log_2$.
-#
+# The text is one that the model was not trained on. The last number, $e^{L}$ with the mean of $L$, is the model's *perplexity*.
+
+# %% [markdown]
 # There is a trap. Computing the probability first and taking its logarithm fails where the probability rounds to zero:
 
 # %%
@@ -401,15 +417,16 @@ print("cross_entropy: ", operators.cross_entropy(x, target)[0])
 # The operator never forms the probability. It uses the logarithm of the formula, again with the maximum taken out:
 #
 # $$L = -\log\frac{e^{x_t - m}}{\sum_j e^{x_j - m}} = m + \log \sum_j e^{x_j - m} - x_t$$
-#
+
+# %% [markdown]
 # ## 6. Its gradient
 #
 # What should each score do to lower the loss? Differentiate $L = \log \sum_j e^{x_j} - x_t$:
 #
 # $$\frac{\partial L}{\partial x_c} = \frac{e^{x_c}}{\sum_j e^{x_j}} - [c = t] = p_c - [c = t]$$
 #
-# Here $[c = t]$ is 1 for the right class and 0 for all others. So the gradient is the probability, minus one for the right class. Check it
-# with finite differences:
+# Here $[c = t]$ is 1 for the right class and 0 for all others. So the gradient is the probability, minus one for the right
+# class. Check it with finite differences (lecture 02):
 
 # %%
 x = np.array([[2.0, 1.0, 0.0, -1.0]])
@@ -421,10 +438,12 @@ def loss_of(x):
 
 
 nudge = 1e-6
-measured = [(loss_of(x + nudge * unit) - loss_of(x - nudge * unit)) / (2 * nudge) for unit in np.eye(4)]
+measured = [
+    (loss_of(x + nudge * unit) - loss_of(x - nudge * unit)) / (2 * nudge) for unit in np.eye(4)
+]
 formula = operators.softmax_cross_entropy_backward(x.astype(np.float32), target)[0]
 print("measured:", np.round(measured, 4))
-print("formula: ", np.round(formula, 4), f" sum: {abs(formula.sum()):.4f}")
+print("formula: ", np.round(formula, 4), f" sum: {abs(formula.sum()):.6f}")
 
 # %% jupyter={"source_hidden": true}
 fig, axes = plots.figure(1, 3, width=9, height=2.7)
@@ -445,7 +464,8 @@ plots.show(
 # %% [markdown]
 # A step downhill raises the right score and lowers each other score in proportion to its probability. The parts add up to zero: what
 # one class gains the others lose. If the model is certain and right, the gradient is zero.
-#
+
+# %% [markdown]
 # ## The answer
 #
 # - Softmax: powers, divided by their sum. Subtract the maximum first, and nothing can overflow.

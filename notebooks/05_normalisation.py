@@ -9,7 +9,9 @@
 
 # %%
 import math
+import re
 import time
+from collections import Counter
 
 import numba
 import numpy as np
@@ -23,8 +25,8 @@ from llaisys_mini.timing import seconds  # shortest of several runs
 # %% [markdown]
 # ## 1. Drift
 #
-# We send 64 random rows through 50 layers of 256 neurons with ReLU. Each weight is drawn with variance $c / K$, where $K = 256$ is the
-# number of inputs. The size of a row $x$ with $E$ elements is its *root mean square*:
+# We send 64 random rows through 50 layers of 256 neurons with ReLU. Each weight is drawn with variance $c / K$, where $K = 256$
+# is the number of inputs. The size of a row $x$ [E] is its *root mean square*:
 #
 # $$\operatorname{rms}(x) = \sqrt{\frac1E \sum_{e=1}^{E} x_e^2}$$
 #
@@ -54,10 +56,12 @@ for c, sizes in drift.items():
     print(f"c = {c}: size after 50 layers {sizes[-1]:.2g}")
 
 # %% [markdown]
-# Each layer multiplies the size by about $\sqrt{c/2}$, and fifty times a factor is a power of 50. With $c = 2$ the factor is 1: that is
-# where the 2 of lecture 02 comes from (He et al., 2015). But training moves the weights, and $c$ does not stay 2.
+# Why: the linear step adds up $K$ products, each with mean square $\frac cK \operatorname{rms}(x)^2$, so $z$ has the mean square
+# $c\,\operatorname{rms}(x)^2$. ReLU removes the negative half and leaves half of that. So each layer multiplies the size by about
+# $\sqrt{c/2}$, and fifty layers by its 50th power.
 #
-# Now we divide each row by its size before every layer:
+# With $c = 2$ the factor is 1: that is where the 2 of lecture 02 comes from (He et al., 2015). But training moves the weights, and
+# $c$ does not stay 2. Now we divide each row by its size before every layer:
 
 
 # %%
@@ -141,14 +145,15 @@ after_rms = operators.rms_norm(cloud, two, 1e-6)
 after_layer = operators.layer_norm(cloud, two, np.zeros(2, np.float32), 1e-6)
 
 # %% jupyter={"source_hidden": true}
-fig, axes = plots.figure(1, 3, width=9, height=3.2, sharex=True, sharey=True)
+fig, axes = plots.figure(1, 3, width=9, height=2.7, sharex=True, sharey=True)
 side = (cloud[:, 0] < cloud[:, 1]).astype(int)
-for axis, points, title in zip(axes, (cloud, after_rms, after_layer), ("rows", "RMSNorm", "LayerNorm"), strict=True):
+clouds = {"rows": cloud, "after RMSNorm": after_rms, "after LayerNorm": after_layer}
+for axis, (title, points) in zip(axes, clouds.items(), strict=True):
     plots.draw_points(axis, points, side, size=20, names=("$x_1 > x_2$", "$x_1 < x_2$"))
     axis.set(title=title, xlabel="$x_1$", xlim=(-4.5, 6), ylim=(-3, 3.5), aspect="equal")
     axis.grid()
 axes[0].set_ylabel("$x_2$")
-axes[0].legend(loc="lower left", fontsize=8.5)
+axes[2].legend(loc="upper right", fontsize=8.5)
 plots.show(
     fig,
     alt="A cloud of points; after RMSNorm they lie on a circle of radius square root of two; after LayerNorm all of them lie "
@@ -156,14 +161,16 @@ plots.show(
 )
 
 # %% [markdown]
-# RMSNorm keeps the direction of a row and puts it on a sphere of radius $\sqrt E$. LayerNorm first removes the part along
-# $(1, 1, \dots)$ and so loses one dimension. With two columns little is left: only which of the two is larger. In the hundreds or
-# thousands of columns of a model, one dimension more or less hardly counts. RMSNorm needs one sum less.
-#
+# RMSNorm keeps the direction of a row and puts it on a sphere of radius $\sqrt E$, here $\sqrt 2$. LayerNorm first removes the part
+# along $(1, 1, \dots)$ and so loses one dimension. With two columns little is left: only which of the two is larger. In a model,
+# with hundreds or thousands of columns, one dimension more or less hardly counts. RMSNorm needs one sum less.
+
+# %% [markdown]
 # ## 3. Epsilon
 #
-# What if a row is all zeros? Then its size is 0, and 0/0 is `nan`. One such row is enough: every later layer that mixes rows would be `nan`.
-# $\epsilon$ inside the root prevents it. Rows much larger than $\sqrt\epsilon$ do not notice; smaller ones are not blown up to full size:
+# What if a row is all zeros? Then its size is 0, and 0/0 is `nan`. One such row is enough: every later layer that mixes rows would
+# be `nan`. $\epsilon$ inside the root prevents it. Rows much larger than $\sqrt\epsilon$ do not notice; smaller ones are not blown up
+# to full size:
 
 # %%
 scale_of_rows = np.logspace(-7, 1, 200)
@@ -194,8 +201,8 @@ plots.show(
 )
 
 # %% [markdown]
-# A second trap of rounding. The variance is also the mean of the squares minus the square of the mean, which needs only one walk through the
-# row. In float32 that fails when the mean is large against the spread:
+# A trap of rounding. The variance is also the mean of the squares minus the square of the mean, which needs only one walk
+# through the row. In float32 that fails when the mean is large against the spread:
 
 # %%
 row = (10_000 + np.random.default_rng(0).normal(size=(1, 4096))).astype(np.float32)
@@ -209,11 +216,12 @@ print(f"step between float32 numbers at 10^8:  {np.spacing(np.float32(1e8)):.0f}
 # %% [markdown]
 # Both terms are near $10^8$, where float32 goes in steps of 8. Their difference should be about 1, and is all
 # rounding. A negative variance has no root: the norm would be `nan`.
-#
+
+# %% [markdown]
 # ## 4. Adding up a row on a CPU core
 #
-# A norm, like the softmax before it, turns a row into one number: a *reduction*. Here is a plain one, and the same with
-# `fastmath=True`, which allows the compiler to add in another order.
+# A norm, like the softmax before it, must turn a row into one number: a *reduction*. Here is a plain one, the same with
+# `fastmath=True`, which allows the compiler to add in another order, and one with four sums side by side.
 
 
 # %%
@@ -245,23 +253,44 @@ def four_sums(x):
 
 # %%
 x = np.random.default_rng(0).normal(size=16_384).astype(np.float32)  # 64 kB: it stays in the cache
+exact = (x.astype(np.float64) ** 2).sum()
 per_number = {}
-as_fours = x.reshape(-1, 4)
 for name, kernel, numbers in [
     ("in order", in_order, x),
-    ("four sums", four_sums, as_fours),
+    ("four sums", four_sums, x.reshape(-1, 4)),
     ("in any order", in_any_order, x),
 ]:
     per_number[name] = 1e9 * seconds(kernel, numbers, repeats=20) / x.size
-    error = abs(kernel(numbers) / (x.astype(np.float64) ** 2).sum() - 1)
+    error = abs(kernel(numbers) / exact - 1)
     print(f"{name:13s} {per_number[name]:.3f} ns for one number, relative error {error:.0e}")
-print(f"the fastest is {per_number['in order'] / per_number['in any order']:.0f} times as fast as the slowest")
+ratio = per_number["in order"] / per_number["in any order"]
+print(f"the fastest is {ratio:.0f} times as fast as the slowest")
 
 # %% [markdown]
-# Each addition of the plain loop needs the result of the one before. An addition takes several clock cycles, and the CPU waits. Four sums
-# that do not depend on each other keep it busy meanwhile. In any order, the compiler goes further. It uses *SIMD* (single instruction,
-# multiple data): one instruction adds 8 or 16 numbers side by side, in several independent registers.
+# Each addition of the plain loop needs the result of the one before. An addition takes several clock cycles, and the CPU waits.
+# Four sums that do not depend on each other keep it busy meanwhile.
 #
+# In any order, the compiler goes further: it keeps many sums in wide registers, and one instruction adds to all sums of a
+# register. This is *SIMD*, single instruction, multiple data. The machine code shows it:
+
+
+# %%
+def additions(kernel):
+    """Instructions that add float32 numbers, each with the kind of its registers, and how many there are."""
+    (code,) = kernel.inspect_asm().values()
+    intel_and_amd = re.findall(r"\s(\w*add\w*[ps]s)\s.*%([xyz]mm)", code)
+    arm = re.findall(r"\s(fadd|fmadd|fmla)\s+([sv])\d", code)
+    return Counter(" ".join(found) for found in intel_and_amd + arm)
+
+
+for name, kernel in [("in order", in_order), ("in any order", in_any_order)]:
+    print(f"{name:13s} {dict(additions(kernel))}")
+
+# %% [markdown]
+# On Intel and AMD a name in `ss` adds one number, one in `ps` adds a register full: 4 numbers in `xmm`, 8 in `ymm`, 16 in `zmm`. On
+# ARM registers `s` hold one, `v` four.
+
+# %% [markdown]
 # The chain, drawn for 8 numbers: in order there are 8 steps after each other, in a tree 3.
 
 # %% jupyter={"source_hidden": true}
@@ -271,7 +300,7 @@ dot = dict(s=70, zorder=3, edgecolor="white")
 for place in range(8):
     for axis in axes:
         axis.scatter(place, 0, color=plots.BLUE, **dot)
-    axes[0].plot([place, place + 0.0], [0, place + 1], **line)
+    axes[0].plot([place, place], [0, place + 1], **line)
     axes[0].scatter(place, place + 1, color=plots.VERMILION, marker="s", **dot)
     if place:
         axes[0].plot([place - 1, place], [place, place + 1], **line)
@@ -294,7 +323,8 @@ plots.show(
 # %% [markdown]
 # ### Several cores
 #
-# Rows are independent of each other, so the cores can share them: `prange` in place of `range`. Starting the threads has a price, though:
+# Rows are independent of each other, so the cores can share them: `prange` in place of `range`. Starting the threads has a
+# price, though:
 
 
 # %%
@@ -316,18 +346,19 @@ def square_sums_on_all_cores(x, out):
         out[n] = total
 
 
+wall = time.perf_counter  # the work of all threads counts
 print("threads:", numba.get_num_threads())
 for rows in (1, 16, 256, 4096):
     x, out = np.ones((rows, 1024), np.float32), np.empty(rows, np.float32)
-    alone, together = (
-        seconds(kernel, x, out, clock=time.perf_counter) for kernel in (square_sums, square_sums_on_all_cores)
-    )
+    alone = seconds(square_sums, x, out, clock=wall)
+    together = seconds(square_sums_on_all_cores, x, out, clock=wall)
     print(f"{rows:5d} rows: {1e6 * alone:8.1f} µs on one core, {1e6 * together:8.1f} µs on all")
 
 # %% [markdown]
 # For one row the threads only cost. The course's kernels therefore use them from a certain size on (`PARALLEL_FROM` in
 # `solutions/kernels/cpu/rms_norm.py`).
-#
+
+# %% [markdown]
 # ## 5. Adding up a row on a GPU
 #
 # A GPU runs thousands of threads. Three words are needed; lecture 07 has the rest:
@@ -336,8 +367,11 @@ for rows in (1, 16, 256, 4096):
 # - A **warp** is 32 threads that go through the program together. They can read each other's registers: a *shuffle*.
 # - A **block** is several warps. They have a small *shared memory*, and a *barrier* (`syncthreads`) at which all wait for all.
 #
-# So a row is added up in three stages: each thread adds up its part; each warp adds its 32 numbers as a tree of shuffles, 5 steps; one
-# number of each warp goes through shared memory.
+# So a row is added up in three stages:
+#
+# 1. each thread adds up its part;
+# 2. each warp adds its 32 numbers as a tree of shuffles, in 5 steps, since $2^5 = 32$;
+# 3. one number of each warp goes through shared memory.
 #
 # The course runs such kernels without a GPU too, in its *sanitizer*: it executes all threads on the CPU, and watches every access.
 
@@ -369,7 +403,7 @@ with cuda.sanitized(outputs=[out]) as report:
 print("kernel:", out)
 print("NumPy: ", (x * x).sum(axis=1))
 print("findings:", len(report.findings))
-print(f"steps for 1000 numbers: 1000 in order; here {math.ceil(1000 / THREADS)} + 5 + {THREADS // 32}")
+print(f"additions one after another: 1000 in order, here {math.ceil(1000 / THREADS)} + 5 + {THREADS // 32}")
 
 # %% [markdown]
 # The threads of a warp go together, but the four warps do not. Thread 0 must not read the numbers of the other warps before
@@ -401,8 +435,11 @@ except SanitizerError as error:
     print(error)
 
 # %% [markdown]
-# On a real GPU the result would be right most of the time, and wrong when a warp is late. Such *data races* are hard to find by testing.
-# The sanitizer does not wait for bad luck: it sees that nothing orders the write before the read.
+# On a real GPU the result may be right a thousand times, and wrong when a warp is late. Such *data races* are hard to find by
+# testing. The sanitizer does not wait for bad luck: it sees that nothing orders the write before the read.
+#
+# How many threads should a block have? We count the additions that must wait for each other, in the thread, in its warp and
+# over the warps:
 
 
 # %% jupyter={"source_hidden": true}
@@ -427,7 +464,8 @@ plots.show(
 
 # %% [markdown]
 # With too few threads the first stage is long; with too many the last is. Lecture 07 weighs what else counts.
-#
+
+# %% [markdown]
 # ## The answer
 #
 # - A factor per layer is a power over many layers. Norms set every row back to a common size: LayerNorm to mean 0 and variance 1,
