@@ -4,14 +4,16 @@ So formgrader, manual grading, `nbgrader export` and the exchange work on the sa
 holds the gradebook is written in one place, which gradebook_url.py reads, for every command and for nbgrader.
 """
 
-import json
+import copy
 import warnings
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import nbformat
 from nbgrader.api import Gradebook
 from nbgrader.preprocessors import NbGraderPreprocessor, SaveAutoGrades, SaveCells
+from nbgrader.utils import compute_checksum
 from sqlalchemy.exc import SQLAlchemyError
 from traitlets import Unicode
 
@@ -52,14 +54,16 @@ def write(verdicts: list[Verdict], url: str, build: Path, submitted: Path) -> No
                 verdict.lab, verdict.student, timestamp=_timestamp(submitted / verdict.student / verdict.lab)
             )
             place = build / "autograded" / verdict.student / verdict.lab / f"{verdict.lab}.ipynb"
-            text = nbformat.writes(graded_notebook(verdict)) + "\n"
-            _write_grades(gradebook, verdict, place.is_file() and place.read_text(encoding="utf-8") == text)
+            notebook = graded_notebook(verdict)
+            text = nbformat.writes(notebook) + "\n"
+            unchanged = place.is_file() and place.read_text(encoding="utf-8") == text
+            _write_grades(gradebook, verdict, notebook, unchanged)
             write_atomically(place, text)
 
 
 def _register_lab(lab: str, url: str) -> None:
     """What `nbgrader generate_assignment` records: the lab's cells and their points."""
-    notebook = nbformat.read(tasks.RELEASED / lab / f"{lab}.ipynb", as_version=4)
+    notebook = copy.deepcopy(_released(lab))
     with opened(url) as gradebook:
         gradebook.update_or_create_assignment(lab)
     SaveCells().preprocess(notebook, {"nbgrader": {"notebook": lab, "assignment": lab, "db_url": url}})
@@ -75,7 +79,7 @@ def _timestamp(folder: Path):
         return None
 
 
-def _write_grades(gradebook, verdict: Verdict, unchanged: bool) -> None:
+def _write_grades(gradebook, verdict: Verdict, notebook, unchanged: bool) -> None:
     """unchanged: the person who graded the rest by hand saw exactly this code and these verdicts."""
     submission = gradebook.find_submission_notebook(verdict.lab, verdict.lab, verdict.student)
     for grade in submission.grades:
@@ -87,17 +91,23 @@ def _write_grades(gradebook, verdict: Verdict, unchanged: bool) -> None:
             grade.needs_manual_grade = part.points is None
         elif not unchanged:
             grade.needs_manual_grade = True
+    # As nbgrader's SaveAutoGrades: a cell that is as it was released holds no answer.
+    cells = {grade_id: cell for cell in notebook.cells if (grade_id := cell.metadata.get("nbgrader", {}).get("grade_id"))}
     for comment in submission.comments:
-        part = verdict.parts.get(comment.name)
-        if part is not None:
-            comment.auto_comment = "No response." if part.points == 0 else None
+        cell = cells[comment.name]
+        untouched = cell.metadata.nbgrader.get("checksum") == compute_checksum(cell)
+        comment.auto_comment = "No response." if untouched else None
     gradebook.db.commit()
+
+
+@cache
+def _released(lab: str):
+    return nbformat.read(tasks.RELEASED / lab / f"{lab}.ipynb", as_version=4)
 
 
 def graded_notebook(verdict: Verdict):
     """The released lab with the student's code and answers in it, and the verdicts as outputs of the test cells."""
-    path = tasks.RELEASED / verdict.lab / f"{verdict.lab}.ipynb"
-    notebook = nbformat.from_dict(json.loads(path.read_text(encoding="utf-8")))
+    notebook = copy.deepcopy(_released(verdict.lab))
     for cell in notebook.cells:
         grade_id = cell.metadata.get("nbgrader", {}).get("grade_id")
         if grade_id in verdict.sources:
