@@ -19,7 +19,10 @@ BUILD = tasks.ROOT / "build"
 SUBMITTED = tasks.ROOT / "submitted"
 
 in_build = click.option(
-    "--build", type=click.Path(path_type=Path), default=BUILD, help="Where gradebook and reports are; by default build/."
+    "--build",
+    type=click.Path(path_type=Path),
+    default=BUILD,
+    help="Where gradebook and reports are; by default build/.",
 )
 with_gradebook = click.option(
     "--db",

@@ -92,7 +92,9 @@ def _write_grades(gradebook, verdict: Verdict, notebook, unchanged: bool) -> Non
         elif not unchanged:
             grade.needs_manual_grade = True
     # As nbgrader's SaveAutoGrades: a cell that is as it was released holds no answer.
-    cells = {grade_id: cell for cell in notebook.cells if (grade_id := cell.metadata.get("nbgrader", {}).get("grade_id"))}
+    cells = {
+        grade_id: cell for cell in notebook.cells if (grade_id := cell.metadata.get("nbgrader", {}).get("grade_id"))
+    }
     for comment in submission.comments:
         cell = cells[comment.name]
         untouched = cell.metadata.nbgrader.get("checksum") == compute_checksum(cell)
@@ -134,7 +136,9 @@ def fill(notebook, verdict: Verdict):
 class JudgedExecute(NbGraderPreprocessor):
     """In place of nbgrader's Execute: `nbgrader autograde` asks the judge, and no student code runs in a kernel."""
 
-    build = Unicode(str(tasks.ROOT / "build"), help="Where `autograder grade` keeps the course's secret.").tag(config=True)
+    build = Unicode(str(tasks.ROOT / "build"), help="Where `autograder grade` keeps the course's secret.").tag(
+        config=True
+    )
 
     def preprocess(self, nb, resources):
         from autograder import judge, probe

@@ -26,8 +26,8 @@ STARTS = 5  # how often the time until the first submission is taken
 _OF_INTEREST = ("processor", "cores", "caches", "system")
 
 CPU_OF_CLEAN, SHARE_OF_PLAIN, FIRST, TWO_WORKERS = 1.0, 1 / 3, 2.0, 1.8
-"""The aims: CPU s of a clean submission, its ratio to plain nbgrader's, seconds until the first submission, and how much
-faster two workers are than one."""
+"""The aims: CPU s of a clean submission, its ratio to plain nbgrader's, seconds until the first submission starts, and
+how much faster two workers are than one."""
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -158,15 +158,15 @@ def in_turn(found: Found, ours: Ours, plain: Plain, members: list[Student], plac
         found.rows.append(_compared(part, kind, taken))
     clean = next(row for row in found.rows if row.part == part and row.name == "clean")
     in_sandbox = statistics.median(sample[3] for sample in samples["clean"])
-    reason = f"{in_sandbox:.2f} s of it compile and run the student's code; the rest reads, compares, starts and reports"
+    reason = f"{in_sandbox:.2f} s of it compile and run the student's code; the rest starts, compares and reports"
     reached = clean.figures
     found.aims.append(Aim("CPU seconds of a clean submission", CPU_OF_CLEAN, True, reached["ours, CPU"], reason))
     found.aims.append(
         Aim("the same, over plain nbgrader's", SHARE_OF_PLAIN, True, 1 / reached["CPU, theirs over ours"], reason)
     )
     found.remarks.append(
-        f"Of {len(members)} submissions plain nbgrader gave {same} the points of ours, {other} other points, and {none} "
-        "no grade at all."
+        f"Of {len(members)} submissions plain nbgrader gave {same} the points that ours gave, {other} other points, "
+        f"and {none} no grade at all."
     )
 
 
@@ -234,7 +234,9 @@ def workers(
         if way != ONE:
             pairs = zip(taken[ONE], taken[way], strict=True)
             figures["times one worker"] = statistics.median(one.wall / many.wall for (one, _), (many, _) in pairs)
-        found.rows.append(Row(part, way, figures, _state([spent.trouble(cpu - spent.cpu) for spent, cpu in taken[way]])))
+        found.rows.append(
+            Row(part, way, figures, _state([spent.trouble(cpu - spent.cpu) for spent, cpu in taken[way]]))
+        )
     for way, points in grades.items():
         if points != grades[ONE]:
             found.remarks.append(f"{way}: other grades than with {ONE}. This is a defect.")

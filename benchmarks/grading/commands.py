@@ -227,8 +227,17 @@ def cluster(workers: int, work: Path) -> Iterator[tuple[str, "_Cluster"]]:
     try:
         processes.append(
             subprocess.Popen(
-                [*dask, "worker", "--nworkers", str(workers), "--nthreads", "1", "--local-directory", str(work)]
-                + common,
+                [
+                    *dask,
+                    "worker",
+                    "--nworkers",
+                    str(workers),
+                    "--nthreads",
+                    "1",
+                    "--local-directory",
+                    str(work),
+                    *common,
+                ],
                 **words,
             )
         )

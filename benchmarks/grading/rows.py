@@ -72,7 +72,7 @@ class Found:
         for part in dict.fromkeys(row.part for row in self.rows):
             rows = [row for row in self.rows if row.part == part]
             names = list(dict.fromkeys(name for row in rows for name in row.figures))
-            cells = [[row.name, *(_shown(name, row.figures.get(name)) for name in names), row.state] for row in rows]
+            cells = [[row.name, *(_shown(row.figures.get(name)) for name in names), row.state] for row in rows]
             made.append((part, ["", *names, "state"], cells))
         rows = [
             [
@@ -116,10 +116,10 @@ class Found:
             console.print(remark, style="bold")
 
 
-def _shown(name: str, value: float | None) -> str:
+def _shown(value: float | None) -> str:
     if value is None:
         return ""
-    return f"{value:.0f}" if value == int(value) and abs(value) < 1e6 else f"{value:.3g}" if value < 100 else f"{value:.0f}"
+    return f"{value:.0f}" if value >= 100 or value == int(value) else f"{value:.3g}"
 
 
 def _flat(value) -> str:

@@ -1,7 +1,7 @@
 """A class for the benchmark: half of it hands in clean solutions, the other half what else comes in.
 
-Every student's kernels have names and comments of their own, as in a real class: no grader can reuse what it compiled for
-another. Student n is the same in every run.
+Every student's kernels have names and comments of their own, as in a real class: no grader can reuse what it compiled
+for another. Student n is the same in every run.
 """
 
 import json
@@ -52,9 +52,7 @@ class Student:
 def a_class(size: int) -> list[Student]:
     """Clean ones and others in turn."""
     kinds = list(OTHERS)
-    return [
-        Student(f"student-{n:03}", CLEAN if n % 2 == 0 else kinds[n // 2 % len(kinds)]) for n in range(size)
-    ]
+    return [Student(f"student-{n:03}", CLEAN if n % 2 == 0 else kinds[n // 2 % len(kinds)]) for n in range(size)]
 
 
 def write(students: list[Student], folder: Path) -> Path:

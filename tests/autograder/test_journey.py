@@ -1,4 +1,4 @@
-"""An instructor's way: hand out the labs, grade what comes back, and go on with nbgrader's own tools on the same folder."""
+"""An instructor's way: hand out the labs, grade what comes back, go on with nbgrader's own tools on the same folder."""
 
 import csv
 import getpass
