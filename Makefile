@@ -13,7 +13,7 @@ VERSION_FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help generate chat lab labs notebooks grade bench gpu test test-quick clean
+.PHONY: help generate chat lab labs notebooks grade bench bench-grade gpu test test-quick clean
 
 help:
 	@echo 'llaisys_mini: from one neuron to a Qwen decoder that speaks, one operator at a time'
@@ -45,6 +45,9 @@ grade: .venv/.with-grading ## grade the example class, or ARGS
 
 bench: .venv/.with-bench,parity ## measure all kernels against NumPy and torch, and whole models
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+bench-grade: .venv/.with-bench,grading,cluster ## measure grading a class of 120 against plain nbgrader (25 minutes)
+	@$(BIN)/python -m benchmarks.grading $(ARGS)
 
 # A CUDA image brings its own Python with the packages: that one is used as it is where it has them.
 GPU_NEEDS := import ml_dtypes, numba, numba_cuda, numpy, rich

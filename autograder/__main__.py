@@ -10,13 +10,25 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from autograder import tasks
+from autograder import gradebook_url, tasks
 from autograder.tasks import GradingError
 from llaisys_mini.errors import UserError
 from llaisys_mini.files import write_atomically
 
 BUILD = tasks.ROOT / "build"
 SUBMITTED = tasks.ROOT / "submitted"
+
+in_build = click.option(
+    "--build",
+    type=click.Path(path_type=Path),
+    default=BUILD,
+    help="Where gradebook and reports are; by default build/.",
+)
+with_gradebook = click.option(
+    "--db",
+    "url",
+    help="The gradebook, such as postgresql://user@host/name. What `grade` was given is remembered for the others.",
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -26,7 +38,7 @@ def main():
     nbgrader's own commands work on the same folders and gradebook: cd autograder && nbgrader <command>
 
     Judged: kernels for the CPU (float32) and exercises in Python. Kernels for CUDA are not judged yet: their points
-    are left to a person. PostgreSQL (--db) is passed on to nbgrader and was not tried.
+    are left to a person.
     """
 
 
@@ -57,12 +69,12 @@ def release(target):
 @click.option("--student", help="This student only.")
 @click.option("--jobs", type=click.IntRange(1), default=None, help="Workers side by side; by default one per core.")
 @click.option("--scheduler", help="Address of a Dask scheduler (tcp://host:8786) whose workers grade instead.")
-@click.option("--db", "url", help="The gradebook: sqlite:///file.db or postgresql+psycopg://user@host/name.")
+@with_gradebook
 @click.option("--timeout", type=click.FloatRange(1), default=30, show_default=True, help="Seconds for each task.")
 @click.option("--memory", type=click.IntRange(256), default=2048, show_default=True, help="MB for each task.")
 @click.option("--resume", is_flag=True, help="Go on after an interruption: what was graded stays graded.")
 @click.option("--allow-unsandboxed", is_flag=True, help="Grade with resource limits alone where nothing better works.")
-@click.option("--build", type=click.Path(path_type=Path), default=BUILD, help="Where gradebook and reports go.")
+@in_build
 def grade(submissions, lab, student, jobs, scheduler, url, timeout, memory, resume, allow_unsandboxed, build):
     """Grade SUBMISSIONS, a folder of <student>/<lab>/<lab>.ipynb; by default submitted/."""
     from autograder import probe, report, runner
@@ -71,6 +83,7 @@ def grade(submissions, lab, student, jobs, scheduler, url, timeout, memory, resu
     console = Console(stderr=True)
     found = runner.find_submissions(submissions, lab, student)
     tasks.make_if_stale()
+    url = gradebook_url.of(build, url)
     limits = Limits(wall=timeout, cpu=timeout, memory=memory << 20)
     worker, sandbox = probe.strongest_worker(limits)
     with worker:
@@ -92,32 +105,35 @@ def grade(submissions, lab, student, jobs, scheduler, url, timeout, memory, resu
     from autograder import gradebook
 
     with console.status("writing the gradebook"):
-        gradebook.write(verdicts, url or gradebook.default_url(build), build, submissions)
-    page = report.write_all(verdicts, build, str(sandbox))
+        gradebook.write(verdicts, url, build, submissions)
+    gradebook_url.remember(build, url)
+    page = report.write_all(verdicts, build, str(sandbox), url)
     Console().print(report.terminal_table(verdicts))
     Console().print(f"report: {page}", highlight=False, soft_wrap=True)
 
 
 @main.command()
-@click.option("--build", type=click.Path(path_type=Path), default=BUILD)
-def feedback(build):
+@with_gradebook
+@in_build
+def feedback(url, build):
     """Write the students' feedback pages anew, manual grades included."""
     from autograder import report
 
     verdicts, sandbox = report.load(build)
-    report.add_manual_grades(verdicts, build)
+    report.add_manual_grades(verdicts, gradebook_url.of(build, url))
     places = [report.write_feedback(verdict, build) for verdict in verdicts]
     Console().print(f"{len(places)} pages in {build / 'feedback'} (sandbox: {sandbox})", highlight=False)
 
 
 @main.command("report")
-@click.option("--build", type=click.Path(path_type=Path), default=BUILD)
-def report_command(build):
-    """The instructor's page and table for what was graded last, manual grades included."""
+@with_gradebook
+@in_build
+def report_command(url, build):
+    """The instructor's page and table for what was graded, manual grades included."""
     from autograder import report
 
     verdicts, sandbox = report.load(build)
-    report.add_manual_grades(verdicts, build)
+    report.add_manual_grades(verdicts, gradebook_url.of(build, url))
     page = report.write_page(verdicts, build, sandbox)
     Console().print(report.terminal_table(verdicts))
     Console().print(f"report: {page}", highlight=False, soft_wrap=True)
@@ -126,13 +142,14 @@ def report_command(build):
 @main.command()
 @click.option("--to", "target", type=click.Path(path_type=Path), help="A file; by default standard output.")
 @click.option("--lms", type=click.Choice(["plain", "moodle", "canvas"]), default="plain", show_default=True)
-@click.option("--build", type=click.Path(path_type=Path), default=BUILD)
-def export(target, lms, build):
+@with_gradebook
+@in_build
+def export(target, lms, url, build):
     """Grades as CSV, with the state of every submission."""
     from autograder import report
 
     verdicts, _ = report.load(build)
-    report.add_manual_grades(verdicts, build)
+    report.add_manual_grades(verdicts, gradebook_url.of(build, url))
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
     for row in report.rows(verdicts, lms):
@@ -141,6 +158,17 @@ def export(target, lms, build):
         write_atomically(target, text.getvalue())
     else:
         sys.stdout.write(text.getvalue())
+
+
+@main.command(context_settings={"ignore_unknown_options": True})
+@click.argument("options", nargs=-1, type=click.UNPROCESSED)
+def formgrader(options):
+    """Grade by hand: JupyterLab with nbgrader's formgrader, in its menu Nbgrader. OPTIONS are JupyterLab's."""
+    # nbgrader looks for nbgrader_config.py there; the course folder must not lie above the folder that Jupyter shows.
+    places = os.environ.get("JUPYTER_CONFIG_PATH"), str(tasks.ROOT / "autograder")
+    os.environ["JUPYTER_CONFIG_PATH"] = os.pathsep.join(filter(None, places))
+    os.chdir(tasks.ROOT)
+    os.execv(sys.executable, [sys.executable, "-m", "jupyterlab", *options])
 
 
 @main.command()

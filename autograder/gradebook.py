@@ -1,18 +1,26 @@
 """Verdicts go into nbgrader's own gradebook, through its own API, and notebooks into its autograded folder.
 
-So formgrader, manual grading, `nbgrader export` and the exchange work on the same course folder as ever.
+So formgrader, manual grading, `nbgrader export` and the exchange work on the same course folder as ever. Which database
+holds the gradebook is written in one place, which gradebook_url.py reads, for every command and for nbgrader.
 """
 
-import json
+import copy
 import warnings
+from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import nbformat
 from nbgrader.api import Gradebook
-from nbgrader.preprocessors import NbGraderPreprocessor, SaveCells
+from nbgrader.preprocessors import NbGraderPreprocessor, SaveAutoGrades, SaveCells
+from nbgrader.utils import compute_checksum
+from sqlalchemy.exc import SQLAlchemyError
+from traitlets import Unicode
 
 from autograder import tasks
+from autograder.gradebook_url import shown
 from autograder.judge import MANUAL, PASSED, Verdict
+from autograder.tasks import GradingError
 from llaisys_mini.files import write_atomically
 
 COURSE = "llaisys_mini"
@@ -21,30 +29,42 @@ COURSE = "llaisys_mini"
 warnings.filterwarnings("ignore", message=".*not in session, add operation.*")
 
 
-def default_url(build: Path) -> str:
-    return f"sqlite:///{(build / 'gradebook.db').resolve()}"
+@contextmanager
+def opened(url: str):
+    """nbgrader's gradebook at `url`. Raises GradingError, in words, for whatever goes wrong with the database."""
+    try:
+        with Gradebook(url, COURSE) as gradebook:
+            yield gradebook
+    except SQLAlchemyError as problem:
+        raise GradingError(f"the gradebook {shown(url)} does not answer: {str(problem).splitlines()[0]}") from None
 
 
 def write(verdicts: list[Verdict], url: str, build: Path, submitted: Path) -> None:
-    """Record the verdicts and write the autograded notebooks. Scores that a person gave are kept."""
+    """Record the verdicts and write the autograded notebooks. Scores that a person gave are kept.
+
+    Raises GradingError if the database fails.
+    """
     (build / "grading").mkdir(parents=True, exist_ok=True)
     for lab in sorted({verdict.lab for verdict in verdicts}):
         _register_lab(lab, url)
-    with Gradebook(url, COURSE) as gradebook:
+    with opened(url) as gradebook:
         for verdict in verdicts:
             gradebook.update_or_create_student(verdict.student)
             gradebook.update_or_create_submission(
                 verdict.lab, verdict.student, timestamp=_timestamp(submitted / verdict.student / verdict.lab)
             )
-            _write_grades(gradebook, verdict)
             place = build / "autograded" / verdict.student / verdict.lab / f"{verdict.lab}.ipynb"
-            write_atomically(place, nbformat.writes(graded_notebook(verdict)) + "\n")
+            notebook = graded_notebook(verdict)
+            text = nbformat.writes(notebook) + "\n"
+            unchanged = place.is_file() and place.read_text(encoding="utf-8") == text
+            _write_grades(gradebook, verdict, notebook, unchanged)
+            write_atomically(place, text)
 
 
 def _register_lab(lab: str, url: str) -> None:
     """What `nbgrader generate_assignment` records: the lab's cells and their points."""
-    notebook = nbformat.read(tasks.RELEASED / lab / f"{lab}.ipynb", as_version=4)
-    with Gradebook(url, COURSE) as gradebook:
+    notebook = copy.deepcopy(_released(lab))
+    with opened(url) as gradebook:
         gradebook.update_or_create_assignment(lab)
     SaveCells().preprocess(notebook, {"nbgrader": {"notebook": lab, "assignment": lab, "db_url": url}})
 
@@ -59,25 +79,37 @@ def _timestamp(folder: Path):
         return None
 
 
-def _write_grades(gradebook, verdict: Verdict) -> None:
+def _write_grades(gradebook, verdict: Verdict, notebook, unchanged: bool) -> None:
+    """unchanged: the person who graded the rest by hand saw exactly this code and these verdicts."""
     submission = gradebook.find_submission_notebook(verdict.lab, verdict.lab, verdict.student)
     for grade in submission.grades:
         part = verdict.parts.get(grade.name)
         if part is None:
             continue
         grade.auto_score = part.points
-        grade.needs_manual_grade = part.points is None or grade.manual_score is not None
+        if grade.manual_score is None:
+            grade.needs_manual_grade = part.points is None
+        elif not unchanged:
+            grade.needs_manual_grade = True
+    # As nbgrader's SaveAutoGrades: a cell that is as it was released holds no answer.
+    cells = {
+        grade_id: cell for cell in notebook.cells if (grade_id := cell.metadata.get("nbgrader", {}).get("grade_id"))
+    }
     for comment in submission.comments:
-        part = verdict.parts.get(comment.name)
-        if part is not None:
-            comment.auto_comment = "No response." if part.points == 0 else None
+        cell = cells[comment.name]
+        untouched = cell.metadata.nbgrader.get("checksum") == compute_checksum(cell)
+        comment.auto_comment = "No response." if untouched else None
     gradebook.db.commit()
+
+
+@cache
+def _released(lab: str):
+    return nbformat.read(tasks.RELEASED / lab / f"{lab}.ipynb", as_version=4)
 
 
 def graded_notebook(verdict: Verdict):
     """The released lab with the student's code and answers in it, and the verdicts as outputs of the test cells."""
-    path = tasks.RELEASED / verdict.lab / f"{verdict.lab}.ipynb"
-    notebook = nbformat.from_dict(json.loads(path.read_text(encoding="utf-8")))
+    notebook = copy.deepcopy(_released(verdict.lab))
     for cell in notebook.cells:
         grade_id = cell.metadata.get("nbgrader", {}).get("grade_id")
         if grade_id in verdict.sources:
@@ -104,6 +136,10 @@ def fill(notebook, verdict: Verdict):
 class JudgedExecute(NbGraderPreprocessor):
     """In place of nbgrader's Execute: `nbgrader autograde` asks the judge, and no student code runs in a kernel."""
 
+    build = Unicode(str(tasks.ROOT / "build"), help="Where `autograder grade` keeps the course's secret.").tag(
+        config=True
+    )
+
     def preprocess(self, nb, resources):
         from autograder import judge, probe
         from autograder.reading import Reading, cells_of
@@ -115,6 +151,19 @@ class JudgedExecute(NbGraderPreprocessor):
         worker, _ = probe.strongest_worker(Limits())
         with worker:
             plan = tasks.plan_of(names["notebook"])
-            secret = course_secret(tasks.ROOT / "build")
+            secret = course_secret(Path(self.build))
             verdict = judge.judge(plan, names["student"], reading, worker, secret)
+        names["left_to_a_person"] = {name for name, part in verdict.parts.items() if part.points is None}
         return fill(nb, verdict), resources
+
+
+class SaveJudgedGrades(SaveAutoGrades):
+    """nbgrader's SaveAutoGrades reads points off outputs, where "a person decides" has no form of its own."""
+
+    def _add_score(self, cell, resources):
+        super()._add_score(cell, resources)
+        grade_id = cell.metadata["nbgrader"]["grade_id"]
+        if grade_id in resources["nbgrader"]["left_to_a_person"]:
+            grade = self.gradebook.find_grade(grade_id, self.notebook_id, self.assignment_id, self.student_id)
+            grade.auto_score, grade.needs_manual_grade = None, True
+            self.gradebook.db.commit()

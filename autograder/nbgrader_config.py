@@ -6,9 +6,10 @@ After `make labs`, in this folder, where nbgrader looks for a file of this name:
 from pathlib import Path
 
 from nbgrader.converters import Autograde, GenerateAssignment
-from nbgrader.preprocessors import ClearSolutions, Execute
+from nbgrader.preprocessors import ClearSolutions, Execute, SaveAutoGrades
 
-from autograder.gradebook import JudgedExecute
+from autograder import gradebook_url
+from autograder.gradebook import JudgedExecute, SaveJudgedGrades
 from autograder.labs import ClearToStubs
 
 c = get_config()  # noqa: F821 - nbgrader defines it
@@ -20,10 +21,11 @@ c.CourseDirectory.release_directory = "labs"
 c.CourseDirectory.submitted_directory = "submitted"
 c.CourseDirectory.autograded_directory = "build/autograded"
 c.CourseDirectory.feedback_directory = "build/feedback"
-c.CourseDirectory.db_url = "sqlite:///build/gradebook.db"
+c.CourseDirectory.db_url = gradebook_url.remembered(Path(__file__).resolve().parents[1] / "build")
 # Student code never runs in a kernel of the grader: `nbgrader autograde` asks the judge too.
+_ours = {Execute: JudgedExecute, SaveAutoGrades: SaveJudgedGrades}
 c.Autograde.autograde_preprocessors = [
-    JudgedExecute if step is Execute else step for step in Autograde.class_traits()["autograde_preprocessors"].default()
+    _ours.get(step, step) for step in Autograde.class_traits()["autograde_preprocessors"].default()
 ]
 c.GenerateAssignment.preprocessors = [
     ClearToStubs if step is ClearSolutions else step

@@ -12,7 +12,7 @@ import jinja2
 from rich.table import Table
 
 from autograder.judge import GRADED, MANUAL, NOT_WRITTEN, PASSED, STATES, Verdict
-from autograder.tasks import GradingError, make_if_stale, plan_of
+from autograder.tasks import GradingError, lab_names, make_if_stale, plan_of
 from llaisys_mini.files import write_atomically
 
 NOT_HANDED_IN = "not handed in"
@@ -28,32 +28,40 @@ MEANING = {
 }
 
 
-def write_all(verdicts: list[Verdict], build: Path, sandbox: str) -> Path:
-    """Keep the verdicts, write every page; returns the instructor's."""
-    data = {"sandbox": sandbox, "verdicts": [verdict.as_data() for verdict in verdicts]}
-    write_atomically(build / "grading" / "verdicts.json", json.dumps(data, indent=1) + "\n")
+def write_all(verdicts: list[Verdict], build: Path, sandbox: str, url: str) -> Path:
+    """Keep the verdicts beside those of earlier runs, write every page; returns the instructor's."""
+    earlier = load(build)[0] if _kept(build).is_file() else []
+    everything = {(v.student, v.lab): v for v in [*earlier, *verdicts]}
+    ordered = [everything[name] for name in sorted(everything)]
+    data = {"sandbox": sandbox, "verdicts": [verdict.as_data() for verdict in ordered]}
+    write_atomically(_kept(build), json.dumps(data, indent=1) + "\n")
+    add_manual_grades(ordered, url)
     for verdict in verdicts:
         write_feedback(verdict, build)
-    return write_page(verdicts, build, sandbox)
+    return write_page(ordered, build, sandbox)
 
 
 def load(build: Path) -> tuple[list[Verdict], str]:
-    """The verdicts graded last, and their sandbox. Raises GradingError if there are none."""
-    path = build / "grading" / "verdicts.json"
-    if not path.is_file():
-        raise GradingError(f"nothing is graded yet: {path} is missing. Run: python -m autograder grade")
+    """The last verdict on each submission, and the sandbox of the last run. Raises GradingError if there are none."""
+    if not _kept(build).is_file():
+        raise GradingError(f"nothing is graded yet: {_kept(build)} is missing. Run: python -m autograder grade")
     make_if_stale()
-    data = json.loads(path.read_text(encoding="utf-8"))
-    return [Verdict.from_data(verdict) for verdict in data["verdicts"]], data["sandbox"]
+    data = json.loads(_kept(build).read_text(encoding="utf-8"))
+    known = lab_names()
+    return [Verdict.from_data(verdict) for verdict in data["verdicts"] if verdict["lab"] in known], data["sandbox"]
 
 
-def add_manual_grades(verdicts: list[Verdict], build: Path, url: str | None = None) -> None:
-    """Put what a person graded in formgrader into the verdicts."""
-    from nbgrader.api import Gradebook, MissingEntry
+def _kept(build: Path) -> Path:
+    return build / "grading" / "verdicts.json"
 
-    from autograder.gradebook import COURSE, default_url
 
-    with Gradebook(url or default_url(build), COURSE) as gradebook:
+def add_manual_grades(verdicts: list[Verdict], url: str) -> None:
+    """Put what a person graded in formgrader into the verdicts. url: of the gradebook."""
+    from nbgrader.api import MissingEntry
+
+    from autograder.gradebook import opened
+
+    with opened(url) as gradebook:
         for verdict in verdicts:
             try:
                 submission = gradebook.find_submission_notebook(verdict.lab, verdict.lab, verdict.student)

@@ -56,8 +56,7 @@ def course_secret(build: Path) -> bytes:
     """The secret from which the seeds of hidden cases are made; written once, readable by the instructor only."""
     path = build / "grading" / "secret"
     if not path.is_file():
-        write_atomically(path, secrets.token_hex(32) + "\n")
-        path.chmod(0o600)
+        write_atomically(path, secrets.token_hex(32) + "\n", mode=0o600)
     return bytes.fromhex(path.read_text().strip())
 
 

@@ -6,6 +6,7 @@ The child holds no expected outputs. Nothing that one child does reaches another
 before is shared.
 """
 
+import atexit
 import dataclasses
 import json
 import os
@@ -37,6 +38,7 @@ def main() -> None:
     """argv: descriptor of the control socket, scratch folder, sandbox level, limits as JSON."""
     control = socket.socket(fileno=int(sys.argv[1]))
     scratch, level, limits = Path(sys.argv[2]), sys.argv[3], Limits(**json.loads(sys.argv[4]))
+    atexit.register(shutil.rmtree, scratch, ignore_errors=True)  # a grader that was killed cannot
     _warm_up(scratch)
     sandbox.adopt_orphans()
     sandbox.system_paths()

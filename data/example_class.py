@@ -6,6 +6,7 @@ What each one is stands in CLASS. `make grade` grades them. The same sources alw
 import json
 import re
 import shutil
+from functools import cache
 from pathlib import Path
 
 from autograder import labs
@@ -15,10 +16,17 @@ LAB = "04_softmax"
 FOLDER = Path(__file__).parent / "class"
 
 
-def _sources(solved=(), change=None) -> str:
+@cache
+def _lab() -> tuple[str, dict[str, str]]:
+    """The released lab as text, and the sources of the solution by cell id."""
+    released = labs.text_of(labs.release_notebook(LAB))
+    return released, {cell.id: cell.source for cell in labs.source_notebook(LAB).cells}
+
+
+def submission(solved=(), change=None) -> str:
     """The released lab with the task cells `solved` filled in, and `change(cells by id)` applied."""
-    notebook = json.loads(labs.text_of(labs.release_notebook(LAB)))
-    right = {cell.id: cell.source for cell in labs.source_notebook(LAB).cells}
+    released, right = _lab()
+    notebook = json.loads(released)
     cells = {cell["id"]: cell for cell in notebook["cells"]}
     for cell_id in solved:
         cells[cell_id]["source"] = re.sub(r"\n? *### (BEGIN|END) SOLUTION", "", right[cell_id])
@@ -32,7 +40,9 @@ ENDLESS = "    while True:\n        pass\n"
 ALL = (*KERNELS, "merge_softmax-python", "softmax-mean")
 
 
-def _edit(cell_id, before, after):
+def edit(cell_id, before, after):
+    """A change: `before` becomes `after` in one cell."""
+
     def change(cells):
         assert before in cells[cell_id]["source"], (cell_id, before)
         cells[cell_id]["source"] = cells[cell_id]["source"].replace(before, after)
@@ -40,29 +50,30 @@ def _edit(cell_id, before, after):
     return change
 
 
-def _no_metadata(cells):
+def no_metadata(cells):
+    """A change: what some editors do when they save."""
     for cell in cells.values():
         cell["metadata"] = {}
 
 
 CLASS = {
-    "student-1": ("everything is right; a person reads the written answer", lambda: _sources(ALL)),
-    "student-2": ("nothing is written yet", lambda: _sources()),
-    "student-3": ("the kernels are right, the rest is missing", lambda: _sources(KERNELS)),
+    "student-1": ("everything is right; a person reads the written answer", lambda: submission(ALL)),
+    "student-2": ("nothing is written yet", lambda: submission()),
+    "student-3": ("the kernels are right, the rest is missing", lambda: submission(KERNELS)),
     "student-4": (
         "a well-known mistake: cross-entropy with the wrong sign",
-        lambda: _sources(ALL[:3], _edit("cross_entropy-cpu", "out[row] = ", "out[row] = -")),
+        lambda: submission(ALL[:3], edit("cross_entropy-cpu", "out[row] = ", "out[row] = -")),
     ),
     "student-5": (
         "a loop without an end in merge_softmax",
-        lambda: _sources(ALL[:3], _edit("merge_softmax-python", "    top = max(", f"{ENDLESS}    top = max(")),
+        lambda: submission(ALL[:3], edit("merge_softmax-python", "    top = max(", f"{ENDLESS}    top = max(")),
     ),
-    "student-6": ("another editor removed the metadata; it costs nothing", lambda: _sources(ALL[:3], _no_metadata)),
+    "student-6": ("another editor removed the metadata; it costs nothing", lambda: submission(ALL[:3], no_metadata)),
     "student-7": (
         "NumPy in place of a kernel",
-        lambda: _sources(ALL[1:3], lambda cells: cells["softmax-cpu"].update(source=NUMPY)),
+        lambda: submission(ALL[1:3], lambda cells: cells["softmax-cpu"].update(source=NUMPY)),
     ),
-    "student-8": ("the file was cut off while it was uploaded", lambda: _sources(ALL)[:9000]),
+    "student-8": ("the file was cut off while it was uploaded", lambda: submission(ALL)[:9000]),
 }
 """Student -> (what is special, the text of the notebook)."""
 

@@ -5,14 +5,18 @@ import tempfile
 from pathlib import Path
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Write `text` beside `path` and rename it into place; the folder is made if it is missing."""
+def write_atomically(path: Path, text: str, mode: int | None = None) -> None:
+    """Write `text` beside `path` and rename it into place; the folder is made if it is missing.
+
+    mode: permissions of the file, such as 0o600 for a secret; by default those of any new file.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(text)
-        os.chmod(temporary, 0o666 & ~_umask())  # mkstemp lets nobody else read
+        # mkstemp lets nobody else read
+        os.chmod(temporary, 0o666 & ~_umask() if mode is None else mode)
         os.replace(temporary, path)
     except BaseException:
         os.unlink(temporary)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from autograder import gradebook, probe, report, runner, sandbox, tasks
+from autograder import gradebook, gradebook_url, probe, report, runner, sandbox, tasks
 from autograder.sandbox.limits import Limits
 
 from .adversarial import the_class, write_class
@@ -46,8 +46,8 @@ def graded(tmp_path_factory):
             )
     finally:
         del os.environ["SECRET_OF_GRADER"]
-    gradebook.write(verdicts, gradebook.default_url(build), build, folder)
-    page = report.write_all(verdicts, build, str(found))
+    gradebook.write(verdicts, gradebook_url.default(build), build, folder)
+    page = report.write_all(verdicts, build, str(found), gradebook_url.default(build))
     return {
         "attempts": attempts,
         "verdicts": {v.student: v for v in verdicts},
@@ -87,7 +87,7 @@ def _is(path, text):
 def test_the_gradebook_agrees(graded):
     from nbgrader.api import Gradebook
 
-    with Gradebook(gradebook.default_url(graded["build"]), gradebook.COURSE) as book:
+    with Gradebook(gradebook_url.default(graded["build"]), gradebook.COURSE) as book:
         for student, verdict in graded["verdicts"].items():
             submission = book.find_submission(verdict.lab, student)
             assert submission.score == verdict.points, student

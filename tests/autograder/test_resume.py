@@ -1,5 +1,6 @@
-"""Killed in the middle and resumed, the grader gives the grades of an undisturbed run, byte for byte."""
+"""The same class gets the same grades: graded twice, and killed in the middle and resumed. Hand-given points stay."""
 
+import json
 import os
 import random
 import shutil
@@ -11,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from autograder import tasks
+from autograder import gradebook_url, runner, tasks
+
+from .course import LAB, content, export, grade, grade_by_hand, run, some_of_the_class
 
 pytestmark = [
     pytest.mark.slow,
@@ -22,45 +25,84 @@ KILLS = int(os.environ.get("KILLS", "3"))
 """Environment variable KILLS=20 for the long form."""
 
 
-def command(what, build, *arguments):
-    return [sys.executable, "-m", "autograder", what, *arguments, "--build", str(build)]
-
-
-def export(build) -> str:
-    return subprocess.run(command("export", build), check=True, capture_output=True, text=True).stdout
-
-
-def grade(submitted, build, *arguments):
-    return command("grade", build, str(submitted), "--jobs", "1", "--timeout", "20", *arguments)
-
-
-def test_resumed_after_kills(tmp_path):
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """(submissions, build folder) of a class graded without a disturbance."""
     tasks.make_if_stale()
-    submitted, build = tmp_path / "submitted", tmp_path / "build"
-    for student in ("student-1", "student-2", "student-4", "student-7", "student-8"):
-        shutil.copytree(tasks.ROOT / "data" / "class" / student, submitted / student)
-    subprocess.run(grade(submitted, build), check=True, capture_output=True)
-    undisturbed = export(build)
-    assert len(undisturbed.splitlines()) == 6
-    for name in ("gradebook.db", "report.html"):
-        (build / name).unlink()
-    (build / "grading" / "journal.jsonl").unlink()
-    (build / "grading" / "verdicts.json").unlink()
+    folder = tmp_path_factory.mktemp("undisturbed")
+    submitted = some_of_the_class(folder / "submitted", "12478")
+    run(grade(submitted, folder / "build"))
+    return submitted, folder / "build"
 
+
+@pytest.fixture
+def build(undisturbed, tmp_path):
+    """A fresh build folder of the same course: its secret, which the hidden cases come from, and nothing else."""
+    target = tmp_path / "build" / "grading"
+    target.mkdir(parents=True)
+    shutil.copy(undisturbed[1] / "grading" / "secret", target)
+    return target.parent
+
+
+def found(build: Path) -> tuple[str, str]:
+    """What must be the same: the export, and the gradebook's content."""
+    return export(build), content(gradebook_url.default(build))
+
+
+def test_graded_twice(undisturbed, build):
+    submitted, first = undisturbed
+    run(grade(submitted, build))
+    assert found(build) == found(first)
+    assert len(export(build).splitlines()) == 6
+    run(grade(submitted, build))  # into the same gradebook
+    assert found(build) == found(first)
+
+
+def test_resumed_after_kills(undisturbed, build, tmp_path):
+    submitted, first = undisturbed
     rng = random.Random(0)
-    start = time.monotonic()
-    for _ in range(KILLS):
+    journal, seen, kills = build / "grading" / "journal.jsonl", set(), 0
+    environment = os.environ | {"TMPDIR": str(tmp_path)}  # so that the workers can be told from those of other graders
+    while kills < KILLS:
         process = subprocess.Popen(
-            grade(submitted, build, "--resume"), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+            grade(submitted, build, "--jobs", "2", "--resume"),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd=tasks.ROOT,
+            env=environment,
         )
-        time.sleep(rng.uniform(0.5, 12))
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-    subprocess.run(grade(submitted, build, "--resume"), check=True, capture_output=True)
-    assert export(build) == undisturbed
-    assert time.monotonic() - start < 600
-    time.sleep(3)
-    assert not [path for path in Path("/proc").glob("[0-9]*/cmdline") if str(tmp_path).encode() in _read(path)]
+        try:
+            assert process.wait(rng.uniform(0.5, 14)) == 0
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            kills += 1
+            kept = {line for line in journal.read_text().splitlines() if _whole(line)} if journal.is_file() else set()
+            assert seen <= kept, "what was graded once stays graded"
+            seen = kept
+        else:  # it came to its end, so the next kill needs a new beginning
+            assert found(build) == found(first)
+            journal.unlink()
+            (build / "gradebook.db").unlink()
+            seen = set()
+    run(grade(submitted, build, "--resume"), env=environment)
+    assert found(build) == found(first)
+    _wait_until_gone(str(tmp_path))
+
+
+def _whole(line: str) -> bool:
+    try:
+        return bool(json.loads(line))
+    except ValueError:
+        return False
+
+
+def _wait_until_gone(word: str, seconds: float = 10.0) -> None:
+    """Nothing that was killed leaves a process behind."""
+    end = time.monotonic() + seconds
+    while left := [path for path in Path("/proc").glob("[0-9]*/cmdline") if word.encode() in _read(path)]:
+        assert time.monotonic() < end, [_read(path) for path in left]
+        time.sleep(0.1)
 
 
 def _read(path) -> bytes:
@@ -68,3 +110,31 @@ def _read(path) -> bytes:
         return path.read_bytes()
     except OSError:
         return b""
+
+
+def test_points_given_by_hand_stay_until_the_code_changes(tmp_path):
+    submitted, build = some_of_the_class(tmp_path / "submitted", "12"), tmp_path / "build"
+    url = gradebook_url.default(build)
+    run(grade(submitted, build))
+    grade_by_hand(url, "student-1", "softmax-mean", 1.5)
+    run(grade(submitted, build))
+    assert f"{LAB} student-1 softmax-mean (None, 1.5, None, False)" in content(url)
+    assert _row(export(build), "student-1")[2] == '"graded"'
+
+    notebook = submitted / "student-1" / LAB / f"{LAB}.ipynb"
+    notebook.write_text(notebook.read_text().replace("import math", "import math  # a later version", 1))
+    run(grade(submitted, build))
+    assert f"{LAB} student-1 softmax-mean (None, 1.5, None, True)" in content(url)
+    assert _row(export(build), "student-1")[2] == '"needs manual grading"'
+
+
+def _row(table: str, student: str) -> list[str]:
+    return next(line.split(",") for line in table.splitlines() if line.startswith(f'"{student}"'))
+
+
+def test_a_late_submission_joins_the_report(tmp_path):
+    submitted, build = some_of_the_class(tmp_path / "submitted", "28"), tmp_path / "build"
+    run(grade(submitted, build, "--student", "student-8"))
+    run(grade(submitted, build, "--student", "student-2"))
+    assert [line.split(",")[0] for line in export(build).splitlines()] == ['"student"', '"student-2"', '"student-8"']
+    assert len(runner.find_submissions(submitted)) == 2
