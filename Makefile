@@ -31,8 +31,11 @@ generate: .venv/.with-run ## the shipped model writes
 chat: .venv/.with-run ## talk with a model
 	@$(BIN)/llaisys-mini chat $(if $(MODEL),--model "$(MODEL)") $(ARGS)
 
+# .jupyter holds settings for the course: no question about Jupyter news. JupyterLab refuses root, as whom containers run.
 lab: .venv/.with-notebooks ## open JupyterLab, at the first lecture
-	@PATH="$$PWD/$(BIN):$$PATH" $(BIN)/python -m jupyterlab $(or $(ARGS),notebooks/00_start_here.ipynb)
+	@PATH="$$PWD/$(BIN):$$PATH" JUPYTER_CONFIG_PATH="$$PWD/.jupyter$${JUPYTER_CONFIG_PATH:+:$$JUPYTER_CONFIG_PATH}" \
+	    $(BIN)/python -m jupyterlab $$(test `id -u` != 0 || echo --allow-root) \
+	    $(or $(ARGS),notebooks/00_start_here.ipynb)
 
 labs: .venv/.with-notebooks,grading ## make labs/ from solutions/labs (instructors)
 	@$(BIN)/python -m autograder.labs

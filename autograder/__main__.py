@@ -33,17 +33,19 @@ def main():
 @main.command()
 @click.option("--to", "target", type=click.Path(path_type=Path), default=BUILD / "labs.zip", show_default=True)
 def release(target):
-    """Make the labs and pack them for students: no solutions, no hidden cases."""
+    """Make the labs and pack them for students, with the lectures they link to: no solutions, no hidden cases."""
     from autograder import labs
 
     names = labs.make_labs()
+    files = [labs.RELEASE / name / f"{name}.ipynb" for name in names]
+    files += sorted((tasks.ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
     data = io.BytesIO()
     with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name in names:
+        for file in files:
             # A fixed date: the same labs make the same file.
-            item = zipfile.ZipInfo(f"labs/{name}/{name}.ipynb", (2026, 1, 1, 0, 0, 0))
+            item = zipfile.ZipInfo(file.relative_to(tasks.ROOT).as_posix(), (2026, 1, 1, 0, 0, 0))
             item.compress_type = zipfile.ZIP_DEFLATED
-            archive.writestr(item, (labs.RELEASE / name / f"{name}.ipynb").read_bytes())
+            archive.writestr(item, file.read_bytes())
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}.part")
     temporary.write_bytes(data.getvalue())
@@ -141,6 +143,24 @@ def export(target, lms, build):
         write_atomically(target, text.getvalue())
     else:
         sys.stdout.write(text.getvalue())
+
+
+@main.command()
+@click.argument("submissions", type=click.Path(path_type=Path), default=SUBMITTED)
+@click.option("--build", type=click.Path(path_type=Path), default=BUILD, help="Where `grade` put the gradebook.")
+def formgrader(submissions, build):
+    """Open nbgrader's formgrader in the browser: read written answers, give their points."""
+    folder = tasks.ROOT / "autograder"  # nbgrader reads nbgrader_config.py of the working folder
+    places = {"SUBMITTED": submissions, "BUILD": build}
+    places = {name: os.path.relpath(place, tasks.ROOT) for name, place in places.items()}
+    if any(place.startswith("..") for place in places.values()):
+        raise GradingError(f"formgrader sees only what lies in {tasks.ROOT}: put submissions and --build there")
+    options = [f"--ServerApp.root_dir={tasks.ROOT}", "--LabApp.default_url=/formgrader"]
+    if os.geteuid() == 0:  # as in most containers
+        options.append("--allow-root")
+    environment = os.environ | {f"LLAISYS_MINI_{name}": place for name, place in places.items()}
+    os.chdir(folder)
+    os.execve(sys.executable, [sys.executable, "-m", "jupyterlab", *options], environment)
 
 
 @main.command()
