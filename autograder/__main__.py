@@ -171,6 +171,7 @@ def doctor():
     from autograder.sandbox.limits import Limits
 
     console = Console(highlight=False)
+    tasks.make_if_stale()
     candidates = sandbox.candidates()
     for level in sandbox.LEVELS:
         if level not in candidates:
