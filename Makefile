@@ -31,8 +31,12 @@ generate: .venv/.with-run ## the shipped model writes
 chat: .venv/.with-run ## talk with a model
 	@$(BIN)/llaisys-mini chat $(if $(MODEL),--model "$(MODEL)") $(ARGS)
 
+# .jupyter holds settings for the course: no question about Jupyter news. The address that JupyterLab prints leads to the
+# first lecture too, for those whose browser is on another machine. It refuses root, as whom containers run.
+FIRST := /lab/tree/notebooks/00_start_here.ipynb
 lab: .venv/.with-notebooks ## open JupyterLab, at the first lecture
-	@PATH="$$PWD/$(BIN):$$PATH" $(BIN)/python -m jupyterlab $(or $(ARGS),notebooks/00_start_here.ipynb)
+	@PATH="$$PWD/$(BIN):$$PATH" JUPYTER_CONFIG_PATH="$$PWD/.jupyter$${JUPYTER_CONFIG_PATH:+:$$JUPYTER_CONFIG_PATH}" \
+	    $(BIN)/python -m jupyterlab --LabApp.default_url=$(FIRST) $$(test `id -u` != 0 || echo --allow-root) $(ARGS)
 
 labs: .venv/.with-notebooks,grading ## make labs/ from solutions/labs (instructors)
 	@$(BIN)/python -m autograder.labs

@@ -45,17 +45,19 @@ def main():
 @main.command()
 @click.option("--to", "target", type=click.Path(path_type=Path), default=BUILD / "labs.zip", show_default=True)
 def release(target):
-    """Make the labs and pack them for students: no solutions, no hidden cases."""
+    """Make the labs and pack them for students, with the lectures they link to: no solutions, no hidden cases."""
     from autograder import labs
 
     names = labs.make_labs()
+    files = [labs.RELEASE / name / f"{name}.ipynb" for name in names]
+    files += sorted((tasks.ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
     data = io.BytesIO()
     with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name in names:
+        for file in files:
             # A fixed date: the same labs make the same file.
-            item = zipfile.ZipInfo(f"labs/{name}/{name}.ipynb", (2026, 1, 1, 0, 0, 0))
+            item = zipfile.ZipInfo(file.relative_to(tasks.ROOT).as_posix(), (2026, 1, 1, 0, 0, 0))
             item.compress_type = zipfile.ZIP_DEFLATED
-            archive.writestr(item, (labs.RELEASE / name / f"{name}.ipynb").read_bytes())
+            archive.writestr(item, file.read_bytes())
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}.part")
     temporary.write_bytes(data.getvalue())
@@ -160,15 +162,22 @@ def export(target, lms, url, build):
         sys.stdout.write(text.getvalue())
 
 
-@main.command(context_settings={"ignore_unknown_options": True})
-@click.argument("options", nargs=-1, type=click.UNPROCESSED)
-def formgrader(options):
-    """Grade by hand: JupyterLab with nbgrader's formgrader, in its menu Nbgrader. OPTIONS are JupyterLab's."""
-    # nbgrader looks for nbgrader_config.py there; the course folder must not lie above the folder that Jupyter shows.
-    places = os.environ.get("JUPYTER_CONFIG_PATH"), str(tasks.ROOT / "autograder")
-    os.environ["JUPYTER_CONFIG_PATH"] = os.pathsep.join(filter(None, places))
-    os.chdir(tasks.ROOT)
-    os.execv(sys.executable, [sys.executable, "-m", "jupyterlab", *options])
+@main.command()
+@click.argument("submissions", type=click.Path(path_type=Path), default=SUBMITTED)
+@in_build
+def formgrader(submissions, build):
+    """Open nbgrader's formgrader in the browser: read written answers, give their points."""
+    folder = tasks.ROOT / "autograder"  # nbgrader reads nbgrader_config.py of the working folder
+    places = {"SUBMITTED": submissions, "BUILD": build}
+    places = {name: os.path.relpath(place, tasks.ROOT) for name, place in places.items()}
+    if any(place.startswith("..") for place in places.values()):
+        raise GradingError(f"formgrader sees only what lies in {tasks.ROOT}: put submissions and --build there")
+    options = [f"--ServerApp.root_dir={tasks.ROOT}", "--LabApp.default_url=/formgrader"]
+    if os.geteuid() == 0:  # as in most containers
+        options.append("--allow-root")
+    environment = os.environ | {f"LLAISYS_MINI_{name}": place for name, place in places.items()}
+    os.chdir(folder)
+    os.execve(sys.executable, [sys.executable, "-m", "jupyterlab", *options], environment)
 
 
 @main.command()
@@ -179,6 +188,7 @@ def doctor():
     from autograder.sandbox.limits import Limits
 
     console = Console(highlight=False)
+    tasks.make_if_stale()
     candidates = sandbox.candidates()
     for level in sandbox.LEVELS:
         if level not in candidates:

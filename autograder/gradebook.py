@@ -147,6 +147,7 @@ class JudgedExecute(NbGraderPreprocessor):
         from autograder.sandbox.limits import Limits
 
         names = resources["nbgrader"]
+        tasks.make_if_stale()
         reading = Reading(cells_of(nbformat.writes(nb).encode()))
         worker, _ = probe.strongest_worker(Limits())
         with worker:

@@ -36,6 +36,7 @@ from nbgrader.preprocessors import (
 )
 from nbgrader.utils import is_grade
 
+from autograder.tasks import GradingError
 from llaisys_mini.files import write_atomically
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -232,8 +233,17 @@ def text_of(notebook: NotebookNode) -> str:
 
 
 def make_labs(release: Path = RELEASE, with_solutions: Path = WITH_SOLUTIONS) -> list[str]:
-    """Write all labs, and remove what no source makes any more. Returns the names."""
+    """Write all labs, and remove what no source makes any more. Returns the names.
+
+    Raises GradingError, and writes nothing, if somebody has run a lab in the folder `release`.
+    """
     names = lab_names()
+    run = [path for path in sorted(release.glob("[0-9][0-9]_*/*.ipynb")) if _was_run(path)]
+    if run:
+        raise GradingError(
+            f"{run[0]} was run, so it may hold somebody's work, which the new labs would overwrite. "
+            "Move it away, or drop what was done there: git checkout labs"
+        )
     made = {name: (text_of(source_notebook(name)), text_of(release_notebook(name))) for name in names}
     for folder in (release, with_solutions):
         for old in folder.glob("[0-9][0-9]_*"):
@@ -245,5 +255,15 @@ def make_labs(release: Path = RELEASE, with_solutions: Path = WITH_SOLUTIONS) ->
     return names
 
 
+def _was_run(path: Path) -> bool:
+    try:
+        return any(cell.get("execution_count") for cell in nbformat.read(path, as_version=4).cells)
+    except (OSError, ValueError):
+        return True
+
+
 if __name__ == "__main__":
-    print(f"labs/: {', '.join(make_labs())}", file=sys.stderr)
+    try:
+        print(f"labs/: {', '.join(make_labs())}", file=sys.stderr)
+    except GradingError as problem:
+        sys.exit(str(problem))

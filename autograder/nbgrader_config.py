@@ -3,6 +3,7 @@
 After `make labs`, in this folder, where nbgrader looks for a file of this name: cd autograder && nbgrader <command>
 """
 
+import os
 from pathlib import Path
 
 from nbgrader.converters import Autograde, GenerateAssignment
@@ -14,14 +15,18 @@ from autograder.labs import ClearToStubs
 
 c = get_config()  # noqa: F821 - nbgrader defines it
 
+# Below the course's folder; `python -m autograder formgrader` may name others.
+submitted = os.environ.get("LLAISYS_MINI_SUBMITTED", "submitted")
+build = os.environ.get("LLAISYS_MINI_BUILD", "build")
+
 c.CourseDirectory.root = str(Path(__file__).resolve().parents[1])
 c.CourseDirectory.course_id = "llaisys_mini"
 c.CourseDirectory.source_directory = "build/labs"
 c.CourseDirectory.release_directory = "labs"
-c.CourseDirectory.submitted_directory = "submitted"
-c.CourseDirectory.autograded_directory = "build/autograded"
-c.CourseDirectory.feedback_directory = "build/feedback"
-c.CourseDirectory.db_url = gradebook_url.remembered(Path(__file__).resolve().parents[1] / "build")
+c.CourseDirectory.submitted_directory = submitted
+c.CourseDirectory.autograded_directory = f"{build}/autograded"
+c.CourseDirectory.feedback_directory = f"{build}/feedback"
+c.CourseDirectory.db_url = gradebook_url.remembered(Path(c.CourseDirectory.root) / build)
 # Student code never runs in a kernel of the grader: `nbgrader autograde` asks the judge too.
 _ours = {Execute: JudgedExecute, SaveAutoGrades: SaveJudgedGrades}
 c.Autograde.autograde_preprocessors = [

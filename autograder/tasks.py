@@ -18,8 +18,10 @@ from llaisys_mini import exercises
 from llaisys_mini.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[1]
+SOURCES = ROOT / "solutions" / "labs"
 WITH_SOLUTIONS = ROOT / "build" / "labs"
-RELEASED = ROOT / "labs"
+RELEASED = ROOT / "build" / "released"
+"""As labs/, which is not read: somebody may be solving the labs there."""
 
 CASES, FACTS, TRAFFIC, SHIPPED_MODEL, BY_HAND = "cases", "facts", "traffic", "shipped model", "by hand"
 
@@ -85,18 +87,18 @@ class Plan:
 
 def lab_names() -> list[str]:
     """The labs of the course in order."""
-    return sorted(path.name for path in RELEASED.glob("[0-9][0-9]_*") if (path / f"{path.name}.ipynb").is_file())
+    return sorted(path.stem for path in SOURCES.glob("[0-9][0-9]_*.py"))
 
 
 def make_if_stale() -> None:
-    """Make the labs anew where a source is newer than what was made from it."""
-    sources = [*(ROOT / "solutions" / "labs").glob("*.py"), *(ROOT / "solutions" / "kernels").glob("*/*.py")]
-    made = [WITH_SOLUTIONS / path.stem / f"{path.stem}.ipynb" for path in (ROOT / "solutions" / "labs").glob("*.py")]
+    """Make the labs anew in build/, where a source is newer than what was made from it. labs/ stays as it is."""
+    sources = [*SOURCES.glob("*.py"), *(ROOT / "solutions" / "kernels").glob("*/*.py"), ROOT / "autograder" / "labs.py"]
+    made = [folder / lab / f"{lab}.ipynb" for folder in (RELEASED, WITH_SOLUTIONS) for lab in lab_names()]
     newest = max((path.stat().st_mtime for path in sources), default=0)
     if any(not path.is_file() or path.stat().st_mtime < newest for path in made):
-        from autograder import labs
+        from autograder.labs import make_labs
 
-        labs.make_labs()
+        make_labs(RELEASED, WITH_SOLUTIONS)
 
 
 def plan_of(lab: str) -> Plan:

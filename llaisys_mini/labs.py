@@ -4,9 +4,9 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from llaisys_mini import paths
 from llaisys_mini.errors import UserError
 from llaisys_mini.kernels import verdicts
+from llaisys_mini.paths import labs_folder
 
 
 class LabError(UserError):
@@ -29,12 +29,6 @@ class Lab:
     def done(self) -> int:
         """How many of its tasks the learner's present code has passed."""
         return sum(bool(verdicts.passed_storages(what, device)) for device, what in self.tasks)
-
-
-def labs_folder() -> Path:
-    """`labs` of the course; for labs that were handed out without it, the folder around the working folder."""
-    inside = paths.course_root() / "labs"
-    return inside if inside.is_dir() else Path.cwd().parent
 
 
 def find_labs() -> list[Lab]:

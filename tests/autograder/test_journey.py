@@ -121,7 +121,7 @@ def test_the_exchange_hands_out_and_collects(course, tmp_path):
 
 
 class Formgrader:
-    """`python -m autograder formgrader` on the course folder `root`, without a browser."""
+    """JupyterLab with formgrader on the course folder `root`, without a browser."""
 
     def __init__(self, root: Path):
         with socket.socket() as probe:
@@ -131,8 +131,8 @@ class Formgrader:
         options = ["--no-browser", "--allow-root", "--IdentityProvider.token=t", f"--port={port}"]
         options += ["--ServerApp.port_retries=0", f"--ServerApp.root_dir={root}"]
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "autograder", "formgrader", *options],
-            cwd=tasks.ROOT,
+            [sys.executable, "-m", "jupyterlab", *options],
+            cwd=root,
             env=os.environ | {"JUPYTER_CONFIG_PATH": str(root)},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -6,7 +6,8 @@ import re
 import pytest
 from nbgrader.utils import is_grade, is_solution
 
-from autograder import labs
+from autograder import labs, tasks
+from autograder.tasks import GradingError
 from llaisys_mini import exercises, operators
 
 NAMES = labs.lab_names()
@@ -41,6 +42,26 @@ def test_a_lab_without_a_source_is_removed(tmp_path):
     old.mkdir(parents=True)
     labs.make_labs(tmp_path / "labs", tmp_path / "source")
     assert not old.exists()
+
+
+def test_work_in_the_labs_is_not_overwritten(tmp_path):
+    labs.make_labs(tmp_path / "labs", tmp_path / "source")
+    mine = tmp_path / "labs" / "04_softmax" / "04_softmax.ipynb"
+    notebook = json.loads(mine.read_text())
+    next(cell for cell in notebook["cells"] if cell["cell_type"] == "code")["execution_count"] = 1
+    mine.write_text(json.dumps(notebook))
+    with pytest.raises(GradingError, match=r"04_softmax\.ipynb was run"):
+        labs.make_labs(tmp_path / "labs", tmp_path / "source")
+    assert json.loads(mine.read_text()) == notebook
+
+
+def test_grading_does_not_touch_the_labs(tmp_path, monkeypatch):
+    for name in ("RELEASED", "WITH_SOLUTIONS"):
+        monkeypatch.setattr(tasks, name, tmp_path / name)
+    before = {path: path.stat().st_mtime_ns for path in labs.RELEASE.rglob("*.ipynb")}
+    tasks.make_if_stale()
+    assert {path: path.stat().st_mtime_ns for path in labs.RELEASE.rglob("*.ipynb")} == before
+    assert tasks.lab_names() == NAMES
 
 
 def between(source, kind):
