@@ -14,10 +14,10 @@ from functools import cache
 import numpy as np
 
 from autograder import rules, slicing
-from autograder.channel import NotSendable, pack
+from autograder.findings import ELSEWHERE, REFUSED, UNUSUAL
 from autograder.pool import Ended, Worker
 from autograder.reading import Reading
-from autograder.tasks import CASES, FACTS, JUDGED_DEVICES, SHIPPED_MODEL, TRAFFIC, Check, Plan
+from autograder.tasks import CASES, FACTS, GPU_TRAFFIC, SHIPPED_MODEL, TRAFFIC, Check, Plan
 from llaisys_mini import exercises, operators, paths
 from llaisys_mini.checks.check import diagnosis
 from llaisys_mini.checks.compare import compare, recognise
@@ -25,8 +25,10 @@ from llaisys_mini.checks.exercises import first_difference
 from llaisys_mini.checks.exercises import recognise as recognise_answer
 from llaisys_mini.checks.run import Result
 from llaisys_mini.contract import Case
+from llaisys_mini.cuda.sanitizer.findings import KINDS, REMARKS
 from llaisys_mini.errors import CheckFailed
 from llaisys_mini.explanation import Facts
+from llaisys_mini.gpu_traffic import GpuTraffic, measured_inputs
 from llaisys_mini.traffic import Traffic
 
 GRADED, TIMED_OUT, CRASHED = "graded", "timed out", "crashed"
@@ -34,8 +36,8 @@ UNREADABLE, MANUAL, TAMPERING = "unreadable", "needs manual grading", "tampering
 STATES = (UNREADABLE, TAMPERING, TIMED_OUT, CRASHED, MANUAL, GRADED)
 """States of a submission. Of several that fit, the first is shown."""
 
-PASSED, WRONG, REFUSED, NOT_WRITTEN = "passed", "wrong", "refused", "not written"
-"""Further states of a part; it may also be timed out, crashed, tampering tried or need manual grading."""
+PASSED, WRONG, NOT_WRITTEN = "passed", "wrong", "not written"
+"""Further states of a part; it may be refused (findings.REFUSED), and it may also be timed out, crashed, tampering tried or need manual grading."""
 
 _SIGKILL, _SIGXCPU = 9, 24
 
@@ -99,6 +101,7 @@ class _Outcome:
     state: str | None = None
     message: str = ""
     mistake: str | None = None
+    remarks: dict[str, None] = field(default_factory=dict)
 
 
 def unreadable(plan: Plan, student: str, reason: str, tampering: list[str] | None = None) -> Verdict:
@@ -140,7 +143,8 @@ def _combine(part, found: list[_Outcome]) -> PartVerdict:
     if any(outcome.state != PASSED for outcome in found):
         message = next(o.message for o in found if o.state != PASSED)
         return PartVerdict(None, part.points, MANUAL, message or "a person decides on this one", None, task)
-    return PartVerdict(part.points, part.points, PASSED, "right", None, task)
+    remarks = list(dict.fromkeys(f"the sanitizer remarks: {remark}" for outcome in found for remark in outcome.remarks))
+    return PartVerdict(part.points, part.points, PASSED, "\n".join(["right", *remarks]), None, task)
 
 
 def _judge_written(plan, part, reading, verdict) -> None:
@@ -182,12 +186,6 @@ def _judge_task(plan, task, reading, worker, secret, verdict, outcomes) -> None:
     cuts, notes = slicing.candidates(plan, task, reading)
     verdict.notes += [f"{task.grade_id}: {note}" for note in notes]
     best: dict[Check, _Outcome] = {check: _Outcome(NOT_WRITTEN, "it is not written yet") for check in checks}
-    if task.device not in JUDGED_DEVICES:
-        if cuts and not cuts[0].blank:
-            verdict.sources[task.grade_id] = cuts[0].source
-            best = {check: _Outcome(MANUAL, f"kernels for {task.device} are not judged yet") for check in checks}
-        outcomes.update({(task.grade_id, check): outcome for check, outcome in best.items()})
-        return
     for number, cut in enumerate(cuts):
         found = _judge_cut(plan, task, checks, cut, worker, secret, verdict)
         if number == 0 or _passed(found) > _passed(best):
@@ -207,11 +205,14 @@ def _judge_cut(plan, task, checks, cut, worker, secret, verdict) -> dict[Check, 
         return {check: _Outcome(NOT_WRITTEN, "it is not written yet") for check in checks}
     if cut.problem:
         return {check: _Outcome(WRONG, cut.problem) for check in checks}
-    look = rules.exercise_findings if task.device == "python" else rules.kernel_findings
-    findings = look(cut.source, task.name)
-    refused = [str(f) for f in findings if f.kind == rules.REFUSED]
-    if refused:
-        return {check: _Outcome(REFUSED, "; ".join(refused)) for check in checks}
+    if task.device == "python":
+        findings = rules.exercise_findings(cut.source, task.name)
+    else:
+        findings = rules.kernel_findings(cut.source, task.name, task.device)
+    for kind, state in ((REFUSED, REFUSED), (ELSEWHERE, MANUAL)):
+        reasons = list(dict.fromkeys(str(f) for f in findings if f.kind == kind))
+        if reasons:
+            return {check: _Outcome(state, "; ".join(reasons)) for check in checks}
     run = _run_exercise if task.device == "python" else _run_kernel
     found = {check: _Outcome() for check in checks}
     ended = run(plan, task, checks, cut, worker, secret, found)
@@ -226,7 +227,7 @@ def _judge_cut(plan, task, checks, cut, worker, secret, verdict) -> dict[Check, 
     for outcome in found.values():
         if outcome.state is None:
             outcome.state, outcome.message = state, message
-    unusual = [str(f) for f in findings if f.kind == rules.UNUSUAL]
+    unusual = [str(f) for f in findings if f.kind == UNUSUAL]
     if unusual:
         for outcome in found.values():
             if outcome.state == PASSED:
@@ -274,6 +275,9 @@ class _JudgedCase:
     check: Check
     case: Case
 
+    def __str__(self) -> str:
+        return f"the {'hidden ' if self.check.hidden else ''}case '{self.case.name}'"
+
 
 def _cases(plan, task, checks, secret, make_cases) -> list[_JudgedCase]:
     judged = []
@@ -288,7 +292,7 @@ def _settle(found, judged, replied: set[int]) -> None:
     """A check of cases passes when every one of its cases came back right."""
     for check in dict.fromkeys(j.check for j in judged):
         numbers = {n for n, j in enumerate(judged) if j.check is check}
-        if found[check].state is None and numbers <= replied:
+        if check.kind == CASES and found[check].state is None and numbers <= replied:
             found[check].state, found[check].message = PASSED, "right"
 
 
@@ -300,7 +304,7 @@ def _fail(outcome: _Outcome, state: str, message: str, mistake: str | None = Non
 def _raised(name, judged: _JudgedCase, error, limits) -> tuple[str, str]:
     """State and message of an exception. On hidden cases its text is not shown: it could hold the inputs."""
     kind, text = (str(error[0]), str(error[1])) if isinstance(error, list) and len(error) == 2 else ("an error", "")
-    where = f"the {'hidden ' if judged.check.hidden else ''}case '{judged.case.name}'"
+    where = str(judged)
     if kind == "NotImplementedError":
         return NOT_WRITTEN, "it is not written yet"
     if kind == "MemoryError":
@@ -309,6 +313,10 @@ def _raised(name, judged: _JudgedCase, error, limits) -> tuple[str, str]:
         return CRASHED, f"on {where} it called exit"
     if kind == "NotSendable":
         return WRONG, f"on {where} the result is of a kind that cannot be compared: {text}"
+    if kind == "HostComputation":
+        return REFUSED, text
+    if kind == "UnsupportedInKernel":
+        return WRONG, f"the sanitizer cannot run it: {_first_line(text)}"
     if kind.endswith("TypingError") or kind in ("UnsupportedError", "LoweringError", "UnsupportedBytecodeError"):
         return WRONG, f"Numba cannot compile it: {_typing_problem(text)}"
     return WRONG, f"{name} raised {kind} on {where}" + ("" if judged.check.hidden else f": {_first_line(text)}")
@@ -327,6 +335,7 @@ def _typing_problem(text: str) -> str:
 def _run_kernel(plan, task, checks, cut, worker, secret, found) -> Ended:
     contract = operators.get(task.name)
     judged = _cases(plan, task, checks, secret, lambda seed: contract.make_cases(seed, ("float32",)))
+    judged += [_traffic_case(contract, check) for check in checks if check.kind == GPU_TRAFFIC]
     sent = []
     for j in judged:
         forms = [
@@ -335,7 +344,7 @@ def _run_kernel(plan, task, checks, cut, worker, secret, found) -> Ended:
             else ["float32", list(value.shape), float("nan")]
             for value, spec in zip(contract.expected(j.case.inputs), contract.outputs.values(), strict=True)
         ]
-        sent.append({"inputs": j.case.inputs, "outputs": forms})
+        sent.append({"inputs": j.case.inputs, "outputs": forms, "counts": j.check.kind == GPU_TRAFFIC})
     kinds = {check.kind for check in checks}
     request = dict(name=task.name, device=task.device, source=cut.source, cases=sent)
     request |= dict(explain=FACTS in kinds, traffic=TRAFFIC in kinds)
@@ -358,8 +367,10 @@ def _run_kernel(plan, task, checks, cut, worker, secret, found) -> Ended:
             replied.add(number)
             if "error" in message:
                 _fail(found[judged[number].check], *_raised(task.name, judged[number], message["error"], worker.limits))
-            else:
+            elif task.device != "cuda" or _sanitizer_is_content(contract, judged[number], message, found):
                 _compare(contract, judged[number], sent[number], message, found)
+                if "traffic" in message:
+                    _require(found, GPU_TRAFFIC, GpuTraffic, message["traffic"], judged[number].check)
     _settle(found, judged, replied)
     for outcome in found.values():  # a kernel that does not compile, or is not written, fails all of its checks alike
         if outcome.state is None and (first := _general_failure(found)):
@@ -369,7 +380,8 @@ def _run_kernel(plan, task, checks, cut, worker, secret, found) -> Ended:
 
 def _general_failure(found) -> _Outcome | None:
     return next(
-        (o for o in found.values() if o.state in (NOT_WRITTEN, CRASHED) or o.message.startswith("Numba cannot")), None
+        (o for o in found.values() if o.state in (NOT_WRITTEN, CRASHED, REFUSED) or o.message.startswith("Numba cannot")),
+        None,
     )
 
 
@@ -383,10 +395,17 @@ def _not_a_kernel(facts) -> str | None:
     return None
 
 
-def _require(found, kind, form, facts) -> None:
-    """Decide on facts that the worker measured."""
+def _traffic_case(contract, check: Check) -> _JudgedCase:
+    """The inputs that a lab's own test cell counts traffic on."""
+    made: dict[str, object] = {}
+    exec(check.inputs, made)  # the lab's text, not a student's
+    return _JudgedCase(check, Case("whose traffic is counted", measured_inputs(contract, made.get("inputs"))))
+
+
+def _require(found, kind, form, facts, only: Check | None = None) -> None:
+    """Decide on facts that the worker measured. only: the check that they are for; default: all of this kind."""
     for check, outcome in found.items():
-        if check.kind == kind and outcome.state is None:
+        if check.kind == kind and outcome.state is None and only in (None, check):
             try:
                 if "error" in facts:
                     _fail(outcome, WRONG, _first_line(str(facts["error"][1])))
@@ -395,8 +414,53 @@ def _require(found, kind, form, facts) -> None:
                     outcome.state, outcome.message = PASSED, "right"
             except CheckFailed as problem:
                 _fail(outcome, WRONG, str(problem))
-            except (TypeError, KeyError, IndexError):
+            except (TypeError, ValueError, KeyError, IndexError, ArithmeticError):
                 _fail(outcome, TAMPERING, "the worker sent facts of unknown form")
+
+
+def _sanitizer_is_content(contract, judged: _JudgedCase, message, found) -> bool:
+    """Tell what the sanitizer found, if anything; whether the outputs are still worth comparing. Each finding makes a
+    kernel wrong, as in the lab's own check; remarks cost nothing."""
+    outcome = found[judged.check]
+    try:
+        errors, remarks = ([_Finding(*entry) for entry in message[word]] for word in ("findings", "remarks"))
+    except (KeyError, TypeError, ValueError):
+        _fail(outcome, TAMPERING, "the worker sent findings of unknown form")
+        return False
+    outcome.remarks.update({remark.place: None for remark in remarks})
+    if not errors:
+        return True
+    lines = [f"{contract.name} on {judged}: the sanitizer finds"]
+    for error in errors[:_MOST_FINDINGS]:
+        # What a thread did to which element can tell hidden inputs, such as the ids of an embedding.
+        lines += [f"  {error.place}" if judged.check.hidden else f"  {error.place}: {error.message}"]
+        lines += [f"      {error.source}"] if error.source else []
+    _fail(outcome, WRONG, "\n".join(lines), f"the sanitizer finds: {errors[0].kind}")
+    return False
+
+
+_MOST_FINDINGS = 4
+
+
+@dataclass(frozen=True)
+class _Finding:
+    """A finding or remark of the sanitizer, as the worker sent it: checked, and shortened."""
+
+    kind: str
+    kernel: str
+    line: int
+    message: str
+    source: str
+
+    def __post_init__(self):
+        if self.kind not in KINDS + REMARKS or type(self.line) is not int:
+            raise ValueError("no finding of the sanitizer")
+        for name in ("kernel", "message", "source"):
+            object.__setattr__(self, name, _first_line(str(getattr(self, name))))
+
+    @property
+    def place(self) -> str:
+        return f"{self.kernel}, line {self.line}: {self.kind}"
 
 
 def _compare(contract, judged: _JudgedCase, sent, message, found) -> None:
@@ -423,7 +487,7 @@ def _compare(contract, judged: _JudgedCase, sent, message, found) -> None:
     mistake = recognise(contract, case.inputs, outputs) if differences else None
     if not judged.check.hidden:
         return _fail(outcome, WRONG, diagnosis(contract, Result(case, outputs, differences, changed)), mistake)
-    lines = [f"{contract.name} is wrong on the hidden case '{case.name}'"]
+    lines = [f"{contract.name} is wrong on {judged}"]
     lines += [f"  {d.output}: {int(d.wrong.sum())} of {d.wrong.size} elements wrong" for d in differences]
     lines += [f"  {d.unwritten} of them were never written" for d in differences if d.unwritten]
     lines += [f"  the kernel changed its input {', '.join(changed)}; inputs are read only"] if changed else []
@@ -449,15 +513,10 @@ def _run_exercise(plan, task, checks, cut, worker, secret, found) -> Ended:
     for check in checks:
         if check.kind == SHIPPED_MODEL:
             judged.append(_JudgedCase(check, _shipped_model_case()))
-    sent, seeds = [{"inputs": j.case.inputs} for j in judged], []
-    try:
-        pack(sent)
-    except NotSendable:  # inputs that hold functions are made in the worker, from a seed that tells nothing else
-        hidden = {check.hidden for check in checks if check.kind == CASES}
-        sent, seeds = [], [seed_of(secret, plan.lab, task.grade_id) if h else 0 for h in _in_order(hidden, checks)]
+    sent = [{"inputs": j.case.inputs} for j in judged]
     replied: set[int] = set()
     ended = Ended()
-    for message in worker.run(dict(name=task.name, device=task.device, source=cut.source, cases=sent, seeds=seeds)):
+    for message in worker.run(dict(name=task.name, device=task.device, source=cut.source, cases=sent)):
         if isinstance(message, Ended):
             ended = message
         elif type(message.get("case")) is int and 0 <= message["case"] < len(judged):
@@ -466,7 +525,7 @@ def _run_exercise(plan, task, checks, cut, worker, secret, found) -> Ended:
             if "error" in message:
                 _fail(found[judged[number].check], *_raised(task.name, judged[number], message["error"], worker.limits))
             else:
-                _compare_answer(asked, judged[number], message.get("result"), found)
+                _compare_answer(asked, judged[number], message, found)
     _settle(found, judged, replied)
     for check in checks:
         if check.kind == SHIPPED_MODEL and found[check].state is None and replied >= set(range(len(judged))):
@@ -476,12 +535,10 @@ def _run_exercise(plan, task, checks, cut, worker, secret, found) -> Ended:
     return ended
 
 
-def _in_order(hidden, checks):
-    return [h for h in dict.fromkeys(check.hidden for check in checks if check.kind == CASES) if h in hidden]
-
-
-def _compare_answer(asked, judged: _JudgedCase, got, found) -> None:
+def _compare_answer(asked, judged: _JudgedCase, message, found) -> None:
     case, outcome = judged.case, found[judged.check]
+    after = message.get("inputs")
+    got = asked.with_inputs_after(message.get("result"), case, after if isinstance(after, dict) else {})
     # A whole model in float32 is as exact as its lab asks for; the small cases are judged more strictly.
     accuracy = 1e-3 if judged.check.kind == SHIPPED_MODEL else asked.accuracy
     expected = asked.run(asked.reference, case)
@@ -495,8 +552,7 @@ def _compare_answer(asked, judged: _JudgedCase, got, found) -> None:
         mistake = recognise_answer(asked, case, got)
     except Exception:
         mistake = None
-    where = f"{asked.name} is wrong on the {'hidden ' if judged.check.hidden else ''}case '{case.name}'"
-    lines = [where] + ([] if judged.check.hidden else [f"  {place}"])
+    lines = [f"{asked.name} is wrong on {judged}"] + ([] if judged.check.hidden else [f"  {place}"])
     lines += [f"  this is what comes out when {mistake}"] if mistake else []
     _fail(outcome, WRONG, "\n".join(lines), mistake)
 
