@@ -36,7 +36,7 @@ class Names:
                 self.defined |= {statement.name} if is_block else bound_by(statement)
 
     def path(self, node) -> str | None:
-        """"numpy.arange" for `np.arange`, "float" for the builtin; None for what is neither imported nor builtin."""
+        """`np.arange` is "numpy.arange", the builtin `float` "float"; None for what is neither imported nor builtin."""
         if isinstance(node, ast.Attribute):
             owner = self.path(node.value)
             return f"{owner}.{node.attr}" if owner else None

@@ -1,7 +1,8 @@
-"""Running a learner's CUDA kernel in the worker: under the sanitizer, with arrays whose numbers its launcher cannot see.
+"""Running a learner's CUDA kernel in the worker: under the sanitizer, with arrays whose numbers its launcher never sees.
 
-On a GPU the arrays lie in the device's memory: a launcher may hand them on, whole or in part, and nothing else. Here they
-lie in ordinary memory, so `OnDevice` stands in for the distance. What a launcher may say at all stands in launchers.py.
+On a GPU the arrays lie in the device's memory: a launcher may hand them on, whole or in part, and nothing else. Here
+they lie in ordinary memory, so `OnDevice` stands in for the distance. What a launcher may say at all stands in
+launchers.py.
 """
 
 import dataclasses
@@ -17,9 +18,8 @@ from llaisys_mini.errors import KernelError
 from llaisys_mini.gpu_traffic import GpuTraffic
 from llaisys_mini.kernels.registry import Kernel
 
-
 LOOP_LIMIT = 20_000
-"""Rounds after which a `while` loop is taken to be endless: some seconds of computing, and far above what a case needs."""
+"""Rounds after which a `while` loop is taken to be endless: some seconds of computing, far above what a case needs."""
 
 
 class HostComputation(KernelError):

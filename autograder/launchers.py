@@ -1,8 +1,8 @@
 """What the launcher of a CUDA kernel may do: choose sizes, and launch kernels on the arrays it was given.
 
 A launcher is plain Python on the host. On a GPU its arrays lie out of the host's reach, so it cannot compute with
-them; under the sanitizer they are ordinary arrays, and it could answer with NumPy. And being Python it could tamper with
-the sanitizer. So its form is looked at here, before anything runs; gpu.py then keeps the arrays' numbers from it.
+them; under the sanitizer they are ordinary arrays, and it could answer with NumPy. And being Python it could tamper
+with the sanitizer. So its form is looked at here, before anything runs; gpu.py then keeps the arrays' numbers from it.
 """
 
 import ast
@@ -20,6 +20,10 @@ NUMBAS_OWN = (
 NUMPY = set(
     "float16 float32 float64 int8 int16 int32 int64 uint8 uint16 uint32 uint64 bool_ intp pi e inf nan newaxis"
     " ceil floor sqrt exp exp2 log log2 abs prod".split()
+)
+NUMBA_TYPES = set(
+    "float32 float64 int8 int16 int32 int64 uint8 uint16 uint32 uint64 boolean bool_ intp types void optional"
+    " none".split()
 )
 _NEW_ARRAYS = {"zeros", "ones"}
 ATTRIBUTES = set("shape size ndim dtype itemsize nbytes strides T transpose reshape ravel squeeze view".split())
@@ -51,7 +55,7 @@ def look(tree: ast.Module, operator: str, names, note) -> None:
         path = names.path(node) if isinstance(node, ast.Attribute) else None
         if path is not None and path.startswith("llaisys_mini.cuda."):
             _word(path.split(".")[2], node, note)
-    for name, path in names.imported.items():
+    for path in names.imported.values():
         if path.startswith("llaisys_mini.cuda.") and path.count(".") == 2:
             _word(path.split(".")[2], next(s for s in tree.body if isinstance(s, (ast.Import, ast.ImportFrom))), note)
     functions = [s for s in tree.body if isinstance(s, ast.FunctionDef)]
@@ -102,22 +106,27 @@ def _host(function, kernels, hosts, names, note):
     for taken in sorted(local & set(names.imported)):
         note(UNUSUAL, f"{taken} is defined anew", function)
     own = local | kernels | hosts | names.defined
+
+    def path_of(attribute):
+        root = attribute
+        while isinstance(root, ast.Attribute):
+            root = root.value
+        return None if isinstance(root, ast.Name) and root.id in own else names.path(attribute)
+
     body = [n for statement in function.body for n in ast.walk(statement)]
     owners = {id(n.value) for n in body if isinstance(n, ast.Attribute)}
     for node in body:
         if isinstance(node, (ast.Import, ast.ImportFrom)):
             note(REFUSED, "a launcher imports nothing: imports stand at the top of the cell", node)
-        elif isinstance(node, ast.stmt) and not isinstance(node, _STATEMENTS):
-            note(UNUSUAL, f"`{_first_words(node)}` has no place in a launcher", node)
-        elif isinstance(node, ast.expr) and not isinstance(node, _EXPRESSIONS):
+        elif not isinstance(node, _allowed_like(node)):
             note(UNUSUAL, f"`{_first_words(node)}` has no place in a launcher", node)
         elif isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load):
             note(REFUSED, "it replaces something in another object", node)
-        elif isinstance(node, ast.Attribute) and names.path(node) is None:
+        elif isinstance(node, ast.Attribute) and path_of(node) is None:
             if node.attr not in ATTRIBUTES:
                 note(UNUSUAL, f"`.{node.attr}` has no place in a launcher", node)
         elif isinstance(node, ast.Attribute):
-            _imported(names.path(node), node, note)
+            _imported(path_of(node), node, note)
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id not in own:
             if node.id in names.imported:
                 if id(node) not in owners:
@@ -126,12 +135,17 @@ def _host(function, kernels, hosts, names, note):
                 note(UNUSUAL, f"{node.id} has no place in a launcher", node)
 
 
+def _allowed_like(node):
+    return _STATEMENTS if isinstance(node, ast.stmt) else _EXPRESSIONS if isinstance(node, ast.expr) else ast.AST
+
+
 def _imported(path, node, note):
     """What a launcher may take from other modules: numbers, functions of numbers, and what handles arrays."""
     owner, _, name = path.rpartition(".")
     if owner == "numpy" and name not in NUMPY | _NEW_ARRAYS:
         note(REFUSED, f"{ast.unparse(node)} is NumPy on the host: the kernel has to compute", node)
-    is_number = (owner == "math" and not name.startswith("_")) or owner in ("numpy", "numba", "numba.types")
+    is_number = (owner == "math" and not name.startswith("_")) or owner in ("numpy", "numba.types")
+    is_number = is_number or (owner == "numba" and name in NUMBA_TYPES)
     handles_arrays = owner == "llaisys_mini.cuda" and name in _ON_HOST
     if not (is_number or handles_arrays or owner == "llaisys_mini.errors"):
         note(UNUSUAL, f"{ast.unparse(node)} has no place in a launcher", node)

@@ -13,11 +13,7 @@ from autograder import launchers
 from autograder.findings import ELSEWHERE, REFUSED, UNUSUAL, Finding, Names, imports_of
 
 _BLAS = {"dot", "vdot", "matmul", "tensordot", "einsum", "inner", "linalg", "kron"}
-_NUMBA_TYPES = set(
-    "float32 float64 int8 int16 int32 int64 uint8 uint16 uint32 uint64 boolean bool_ intp types void optional"
-    " none".split()
-)
-_NUMBA = _NUMBA_TYPES | set(
+_NUMBA = launchers.NUMBA_TYPES | set(
     "njit jit prange get_num_threads set_num_threads get_thread_id literal_unroll vectorize guvectorize stencil"
     " pndindex set_parallel_chunksize get_parallel_chunksize parallel_chunksize".split()
 )
@@ -129,7 +125,7 @@ def _import_of_numba(whole, taken, parts, statement, note, device):
         note(REFUSED, f"{part}: {_AROUND[part]}", statement)
     if "cuda" in parts[:3]:
         note(ELSEWHERE, launchers.NUMBAS_OWN, statement)
-    elif device == "cuda" and taken in _NUMBA - _NUMBA_TYPES:
+    elif device == "cuda" and taken in _NUMBA - launchers.NUMBA_TYPES:
         note(REFUSED, f"{taken} is for kernels of the CPU; here every number comes from a CUDA kernel", statement)
     elif whole != "numba" and not around:
         note(UNUSUAL, f"{whole} is not among what kernels of this course use", statement)
@@ -211,7 +207,7 @@ def _makes_numbers(path: str | None) -> bool:
     if path is None:
         return False
     owner, _, name = path.rpartition(".")
-    known = {"": _CONSTANT_CALLS, "numpy": _CONSTANT_NUMPY, "numba": _NUMBA_TYPES}.get(owner, ())
+    known = {"": _CONSTANT_CALLS, "numpy": _CONSTANT_NUMPY, "numba": launchers.NUMBA_TYPES}.get(owner, ())
     return name in known or (owner == "math" and not name.startswith("_"))
 
 

@@ -29,6 +29,7 @@ SHIPPED_MODEL, BY_HAND = "shipped model", "by hand"
 SPECIAL = {("11_the_decoder_speaks", "shipped-model"): (SHIPPED_MODEL, "decoder_forward")}
 """(lab, grade id) -> what is judged, of which exercise."""
 
+
 class GradingError(UserError):
     """The autograder cannot do what was asked; the message says what to do."""
 

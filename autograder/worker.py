@@ -27,9 +27,9 @@ from autograder import channel, gpu, sandbox
 from autograder.sandbox.limits import Limits
 from llaisys_mini import exercise as exercise_module
 from llaisys_mini import exercises, explanation, operators, paths, traffic
-from llaisys_mini.kernels import sets
 from llaisys_mini.cuda import reductions, tensor_cores, vectors  # noqa: F401 - imported once, for all kernels
 from llaisys_mini.cuda.sanitizer.findings import RUNAWAY
+from llaisys_mini.kernels import sets
 from llaisys_mini.kernels.sets import student_set
 
 PYTHON = exercise_module.PYTHON
