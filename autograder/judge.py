@@ -4,101 +4,34 @@
 
 Hidden cases come from seeds made of the course's secret, so the same class graded twice gets the same grades and nobody
 can know the cases. Expected outputs never leave this process.
+
+This file goes through a submission; judge_kernels.py and judge_exercises.py send one task and read the replies.
 """
 
-import hashlib
-import hmac
-from dataclasses import asdict, dataclass, field
-from functools import cache
-
-import numpy as np
-
 from autograder import rules, slicing
-from autograder.channel import NotSendable, pack
+from autograder.cases import Outcome, first_line
+from autograder.findings import ELSEWHERE, REFUSED, UNUSUAL
+from autograder.judge_exercises import run_exercise
+from autograder.judge_kernels import run_kernel
 from autograder.pool import Ended, Worker
 from autograder.reading import Reading
-from autograder.tasks import CASES, FACTS, JUDGED_DEVICES, SHIPPED_MODEL, TRAFFIC, Check, Plan
-from llaisys_mini import exercises, operators, paths
-from llaisys_mini.checks.check import diagnosis
-from llaisys_mini.checks.compare import compare, recognise
-from llaisys_mini.checks.exercises import first_difference
-from llaisys_mini.checks.exercises import recognise as recognise_answer
-from llaisys_mini.checks.run import Result
-from llaisys_mini.contract import Case
-from llaisys_mini.errors import CheckFailed
-from llaisys_mini.explanation import Facts
-from llaisys_mini.traffic import Traffic
-
-GRADED, TIMED_OUT, CRASHED = "graded", "timed out", "crashed"
-UNREADABLE, MANUAL, TAMPERING = "unreadable", "needs manual grading", "tampering tried"
-STATES = (UNREADABLE, TAMPERING, TIMED_OUT, CRASHED, MANUAL, GRADED)
-"""States of a submission. Of several that fit, the first is shown."""
-
-PASSED, WRONG, REFUSED, NOT_WRITTEN = "passed", "wrong", "refused", "not written"
-"""Further states of a part; it may also be timed out, crashed, tampering tried or need manual grading."""
+from autograder.tasks import Check, Plan
+from autograder.verdicts import (
+    CRASHED,
+    GRADED,
+    MANUAL,
+    NOT_WRITTEN,
+    PASSED,
+    STATES,
+    TAMPERING,
+    TIMED_OUT,
+    UNREADABLE,
+    WRONG,
+    PartVerdict,
+    Verdict,
+)
 
 _SIGKILL, _SIGXCPU = 9, 24
-
-
-@dataclass
-class PartVerdict:
-    """What one cell with points gets. points: None if a person decides. mistake: the sentence it matches, or None."""
-
-    points: float | None
-    maximum: float
-    state: str
-    message: str = ""
-    mistake: str | None = None
-    task: str | None = None
-
-
-@dataclass
-class Verdict:
-    """What one submission gets. cpu, wall: seconds of its workers; tasks: source of what was run, by task."""
-
-    student: str
-    lab: str
-    state: str = GRADED
-    reason: str = ""
-    parts: dict[str, PartVerdict] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
-    tampering: list[str] = field(default_factory=list)
-    written: dict[str, str] = field(default_factory=dict)
-    sources: dict[str, str] = field(default_factory=dict)
-    cpu: float = 0.0
-    wall: float = 0.0
-    peak: int = 0
-
-    @property
-    def points(self) -> float:
-        """Points decided so far."""
-        return sum((part.points or 0.0 for part in self.parts.values()), 0.0)
-
-    @property
-    def maximum(self) -> float:
-        return sum((part.maximum for part in self.parts.values()), 0.0)
-
-    @property
-    def open_points(self) -> float:
-        """Points that a person still decides on."""
-        return sum((part.maximum for part in self.parts.values() if part.points is None), 0.0)
-
-    def as_data(self) -> dict:
-        return asdict(self)
-
-    @classmethod
-    def from_data(cls, data: dict) -> "Verdict":
-        parts = {name: PartVerdict(**part) for name, part in data["parts"].items()}
-        return cls(**{**data, "parts": parts})
-
-
-@dataclass
-class _Outcome:
-    """How one check ended. A check that was not reached has state None."""
-
-    state: str | None = None
-    message: str = ""
-    mistake: str | None = None
 
 
 def unreadable(plan: Plan, student: str, reason: str, tampering: list[str] | None = None) -> Verdict:
@@ -112,14 +45,14 @@ def unreadable(plan: Plan, student: str, reason: str, tampering: list[str] | Non
 def judge(plan: Plan, student: str, reading: Reading, worker: Worker, secret: bytes) -> Verdict:
     """The verdict on one submission. Raises WorkerLost or SandboxFailed if the worker cannot go on."""
     verdict = Verdict(student, plan.lab, notes=list(reading.notes), tampering=list(reading.suspicious))
-    outcomes: dict[tuple[str | None, Check], _Outcome] = {}
+    outcomes: dict[tuple[str | None, Check], Outcome] = {}
     for task in plan.tasks:
         _judge_task(plan, task, reading, worker, secret, verdict, outcomes)
     for part in plan.parts:
         if part.written:
             _judge_written(plan, part, reading, verdict)
         else:
-            found = [outcomes.get((check.task, check), _Outcome(MANUAL)) for check in part.checks]
+            found = [outcomes.get((check.task, check), Outcome(MANUAL)) for check in part.checks]
             verdict.parts[part.grade_id] = _combine(part, found)
     _look_for_tampering(plan, reading, verdict)
     states = {part.state for part in verdict.parts.values()}
@@ -131,7 +64,7 @@ def judge(plan: Plan, student: str, reading: Reading, worker: Worker, secret: by
     return verdict
 
 
-def _combine(part, found: list[_Outcome]) -> PartVerdict:
+def _combine(part, found: list[Outcome]) -> PartVerdict:
     task = next((check.task for check in part.checks if check.task), None)
     for wanted in (TAMPERING, REFUSED, TIMED_OUT, CRASHED, NOT_WRITTEN, WRONG):
         for outcome in found:
@@ -140,7 +73,8 @@ def _combine(part, found: list[_Outcome]) -> PartVerdict:
     if any(outcome.state != PASSED for outcome in found):
         message = next(o.message for o in found if o.state != PASSED)
         return PartVerdict(None, part.points, MANUAL, message or "a person decides on this one", None, task)
-    return PartVerdict(part.points, part.points, PASSED, "right", None, task)
+    remarks = list(dict.fromkeys(f"the sanitizer remarks: {remark}" for outcome in found for remark in outcome.remarks))
+    return PartVerdict(part.points, part.points, PASSED, "\n".join(["right", *remarks]), None, task)
 
 
 def _judge_written(plan, part, reading, verdict) -> None:
@@ -181,13 +115,7 @@ def _judge_task(plan, task, reading, worker, secret, verdict, outcomes) -> None:
         return
     cuts, notes = slicing.candidates(plan, task, reading)
     verdict.notes += [f"{task.grade_id}: {note}" for note in notes]
-    best: dict[Check, _Outcome] = {check: _Outcome(NOT_WRITTEN, "it is not written yet") for check in checks}
-    if task.device not in JUDGED_DEVICES:
-        if cuts and not cuts[0].blank:
-            verdict.sources[task.grade_id] = cuts[0].source
-            best = {check: _Outcome(MANUAL, f"kernels for {task.device} are not judged yet") for check in checks}
-        outcomes.update({(task.grade_id, check): outcome for check, outcome in best.items()})
-        return
+    best: dict[Check, Outcome] = {check: Outcome(NOT_WRITTEN, "it is not written yet") for check in checks}
     for number, cut in enumerate(cuts):
         found = _judge_cut(plan, task, checks, cut, worker, secret, verdict)
         if number == 0 or _passed(found) > _passed(best):
@@ -202,18 +130,21 @@ def _passed(found) -> int:
     return sum(outcome.state == PASSED for outcome in found.values())
 
 
-def _judge_cut(plan, task, checks, cut, worker, secret, verdict) -> dict[Check, _Outcome]:
+def _judge_cut(plan, task, checks, cut, worker, secret, verdict) -> dict[Check, Outcome]:
     if cut.blank:
-        return {check: _Outcome(NOT_WRITTEN, "it is not written yet") for check in checks}
+        return {check: Outcome(NOT_WRITTEN, "it is not written yet") for check in checks}
     if cut.problem:
-        return {check: _Outcome(WRONG, cut.problem) for check in checks}
-    look = rules.exercise_findings if task.device == "python" else rules.kernel_findings
-    findings = look(cut.source, task.name)
-    refused = [str(f) for f in findings if f.kind == rules.REFUSED]
-    if refused:
-        return {check: _Outcome(REFUSED, "; ".join(refused)) for check in checks}
-    run = _run_exercise if task.device == "python" else _run_kernel
-    found = {check: _Outcome() for check in checks}
+        return {check: Outcome(WRONG, cut.problem) for check in checks}
+    if task.device == "python":
+        findings = rules.exercise_findings(cut.source, task.name)
+    else:
+        findings = rules.kernel_findings(cut.source, task.name, task.device)
+    for kind, state in ((REFUSED, REFUSED), (ELSEWHERE, MANUAL)):
+        reasons = list(dict.fromkeys(str(f) for f in findings if f.kind == kind))
+        if reasons:
+            return {check: Outcome(state, "; ".join(reasons)) for check in checks}
+    run = run_exercise if task.device == "python" else run_kernel
+    found = {check: Outcome() for check in checks}
     ended = run(plan, task, checks, cut, worker, secret, found)
     verdict.cpu += ended.cpu
     verdict.wall += ended.wall
@@ -226,7 +157,7 @@ def _judge_cut(plan, task, checks, cut, worker, secret, verdict) -> dict[Check, 
     for outcome in found.values():
         if outcome.state is None:
             outcome.state, outcome.message = state, message
-    unusual = [str(f) for f in findings if f.kind == rules.UNUSUAL]
+    unusual = [str(f) for f in findings if f.kind == UNUSUAL]
     if unusual:
         for outcome in found.values():
             if outcome.state == PASSED:
@@ -246,7 +177,7 @@ def _how_it_ended(ended: Ended, limits) -> tuple[str, str]:
     if ended.error and ended.error[0] == "SystemExit":
         return CRASHED, "it called exit"
     if ended.error:
-        return WRONG, f"loading it raised {ended.error[0]}: {_first_line(ended.error[1])}"
+        return WRONG, f"loading it raised {ended.error[0]}: {first_line(ended.error[1])}"
     if ended.signal:
         names = {
             11: "a bad memory access",
@@ -258,271 +189,3 @@ def _how_it_ended(ended: Ended, limits) -> tuple[str, str]:
     if not ended.finished:
         return CRASHED, "it ended the process in the middle"
     return WRONG, "an earlier case failed"
-
-
-def _first_line(text: str) -> str:
-    return (text.strip().splitlines() or [""])[0][:200]
-
-
-def seed_of(secret: bytes, lab: str, task: str) -> int:
-    """The private seed of a task's hidden cases."""
-    return int.from_bytes(hmac.new(secret, f"{lab}/{task}".encode(), hashlib.sha256).digest()[:4], "big") | 1
-
-
-@dataclass(frozen=True)
-class _JudgedCase:
-    check: Check
-    case: Case
-
-
-def _cases(plan, task, checks, secret, make_cases) -> list[_JudgedCase]:
-    judged = []
-    for check in checks:
-        if check.kind == CASES:
-            seed = seed_of(secret, plan.lab, task.grade_id) if check.hidden else 0
-            judged += [_JudgedCase(check, case) for case in make_cases(seed)]
-    return judged
-
-
-def _settle(found, judged, replied: set[int]) -> None:
-    """A check of cases passes when every one of its cases came back right."""
-    for check in dict.fromkeys(j.check for j in judged):
-        numbers = {n for n, j in enumerate(judged) if j.check is check}
-        if found[check].state is None and numbers <= replied:
-            found[check].state, found[check].message = PASSED, "right"
-
-
-def _fail(outcome: _Outcome, state: str, message: str, mistake: str | None = None) -> None:
-    if outcome.state in (None, PASSED):  # the first failure is the one that is told
-        outcome.state, outcome.message, outcome.mistake = state, message, mistake
-
-
-def _raised(name, judged: _JudgedCase, error, limits) -> tuple[str, str]:
-    """State and message of an exception. On hidden cases its text is not shown: it could hold the inputs."""
-    kind, text = (str(error[0]), str(error[1])) if isinstance(error, list) and len(error) == 2 else ("an error", "")
-    where = f"the {'hidden ' if judged.check.hidden else ''}case '{judged.case.name}'"
-    if kind == "NotImplementedError":
-        return NOT_WRITTEN, "it is not written yet"
-    if kind == "MemoryError":
-        return CRASHED, f"on {where} it asked for more memory than allowed ({limits.memory >> 20} MB)"
-    if kind == "SystemExit":
-        return CRASHED, f"on {where} it called exit"
-    if kind == "NotSendable":
-        return WRONG, f"on {where} the result is of a kind that cannot be compared: {text}"
-    if kind.endswith("TypingError") or kind in ("UnsupportedError", "LoweringError", "UnsupportedBytecodeError"):
-        return WRONG, f"Numba cannot compile it: {_typing_problem(text)}"
-    return WRONG, f"{name} raised {kind} on {where}" + ("" if judged.check.hidden else f": {_first_line(text)}")
-
-
-def _typing_problem(text: str) -> str:
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return next((line for line in lines if not line.startswith(("Failed", "-", "During"))), lines[0] if lines else "")[
-        :300
-    ]
-
-
-# ---- kernels -----------------------------------------------------------------------------------------------------
-
-
-def _run_kernel(plan, task, checks, cut, worker, secret, found) -> Ended:
-    contract = operators.get(task.name)
-    judged = _cases(plan, task, checks, secret, lambda seed: contract.make_cases(seed, ("float32",)))
-    sent = []
-    for j in judged:
-        forms = [
-            ["int64", list(value.shape), int(np.iinfo(np.int64).min)]
-            if spec.allowed == (np.dtype(np.int64),)
-            else ["float32", list(value.shape), float("nan")]
-            for value, spec in zip(contract.expected(j.case.inputs), contract.outputs.values(), strict=True)
-        ]
-        sent.append({"inputs": j.case.inputs, "outputs": forms})
-    kinds = {check.kind for check in checks}
-    request = dict(name=task.name, device=task.device, source=cut.source, cases=sent)
-    request |= dict(explain=FACTS in kinds, traffic=TRAFFIC in kinds)
-    replied: set[int] = set()
-    ended = Ended()
-    for message in worker.run(request):
-        if isinstance(message, Ended):
-            ended = message
-        elif "compiled" in message:
-            reason = _not_a_kernel(message["compiled"])
-            if reason:
-                for outcome in found.values():
-                    outcome.state, outcome.message = REFUSED, reason
-        elif "explained" in message:
-            _require(found, FACTS, Facts, message["explained"])
-        elif "traffic" in message:
-            _require(found, TRAFFIC, Traffic, message["traffic"])
-        elif type(message.get("case")) is int and 0 <= message["case"] < len(judged):
-            number = message["case"]
-            replied.add(number)
-            if "error" in message:
-                _fail(found[judged[number].check], *_raised(task.name, judged[number], message["error"], worker.limits))
-            else:
-                _compare(contract, judged[number], sent[number], message, found)
-    _settle(found, judged, replied)
-    for outcome in found.values():  # a kernel that does not compile, or is not written, fails all of its checks alike
-        if outcome.state is None and (first := _general_failure(found)):
-            outcome.state, outcome.message = first.state, first.message
-    return ended
-
-
-def _general_failure(found) -> _Outcome | None:
-    return next(
-        (o for o in found.values() if o.state in (NOT_WRITTEN, CRASHED) or o.message.startswith("Numba cannot")), None
-    )
-
-
-def _not_a_kernel(facts) -> str | None:
-    if not isinstance(facts, dict) or facts.get("dispatcher") is not True:
-        return "the kernel is not compiled by Numba. Put @njit below @kernel"
-    if facts.get("object_mode"):
-        return "object mode runs Python, not a kernel"
-    if facts.get("blas"):
-        return "it calls BLAS, a finished library: write the loops"
-    return None
-
-
-def _require(found, kind, form, facts) -> None:
-    """Decide on facts that the worker measured."""
-    for check, outcome in found.items():
-        if check.kind == kind and outcome.state is None:
-            try:
-                if "error" in facts:
-                    _fail(outcome, WRONG, _first_line(str(facts["error"][1])))
-                else:
-                    form(**facts).require(**dict(check.require))
-                    outcome.state, outcome.message = PASSED, "right"
-            except CheckFailed as problem:
-                _fail(outcome, WRONG, str(problem))
-            except (TypeError, KeyError, IndexError):
-                _fail(outcome, TAMPERING, "the worker sent facts of unknown form")
-
-
-def _compare(contract, judged: _JudgedCase, sent, message, found) -> None:
-    outcome = found[judged.check]
-    outputs, inputs = message.get("outputs"), message.get("inputs")
-    forms = sent["outputs"]
-    good = isinstance(outputs, list) and len(outputs) == len(forms) and isinstance(inputs, dict)
-    good = good and all(
-        isinstance(o, (np.ndarray, np.generic)) and o.dtype.name == dtype and list(o.shape) == shape
-        for o, (dtype, shape, _) in zip(outputs, forms, strict=True)
-    )
-    if not good:
-        return _fail(outcome, TAMPERING, "the worker sent outputs of another form than asked for")
-    outputs = [np.asarray(o) for o in outputs]
-    case = judged.case
-    changed = [
-        name
-        for name, value in case.inputs.items()
-        if isinstance(value, np.ndarray) and not _same_bytes(value, inputs.get(name))
-    ]
-    differences = compare(contract, case.inputs, outputs)
-    if not differences and not changed:
-        return None
-    mistake = recognise(contract, case.inputs, outputs) if differences else None
-    if not judged.check.hidden:
-        return _fail(outcome, WRONG, diagnosis(contract, Result(case, outputs, differences, changed)), mistake)
-    lines = [f"{contract.name} is wrong on the hidden case '{case.name}'"]
-    lines += [f"  {d.output}: {int(d.wrong.sum())} of {d.wrong.size} elements wrong" for d in differences]
-    lines += [f"  {d.unwritten} of them were never written" for d in differences if d.unwritten]
-    lines += [f"  the kernel changed its input {', '.join(changed)}; inputs are read only"] if changed else []
-    lines += [f"  this is what comes out when {mistake}"] if mistake else []
-    return _fail(outcome, WRONG, "\n".join(lines), mistake)
-
-
-def _same_bytes(value, back) -> bool:
-    return (
-        isinstance(back, (np.ndarray, np.generic))
-        and back.dtype == value.dtype
-        and back.shape == value.shape
-        and np.asarray(back).tobytes() == value.tobytes()
-    )
-
-
-# ---- exercises ---------------------------------------------------------------------------------------------------
-
-
-def _run_exercise(plan, task, checks, cut, worker, secret, found) -> Ended:
-    asked = exercises.get(task.name)
-    judged = _cases(plan, task, checks, secret, asked.make_cases)
-    for check in checks:
-        if check.kind == SHIPPED_MODEL:
-            judged.append(_JudgedCase(check, _shipped_model_case()))
-    sent, seeds = [{"inputs": j.case.inputs} for j in judged], []
-    try:
-        pack(sent)
-    except NotSendable:  # inputs that hold functions are made in the worker, from a seed that tells nothing else
-        hidden = {check.hidden for check in checks if check.kind == CASES}
-        sent, seeds = [], [seed_of(secret, plan.lab, task.grade_id) if h else 0 for h in _in_order(hidden, checks)]
-    replied: set[int] = set()
-    ended = Ended()
-    for message in worker.run(dict(name=task.name, device=task.device, source=cut.source, cases=sent, seeds=seeds)):
-        if isinstance(message, Ended):
-            ended = message
-        elif type(message.get("case")) is int and 0 <= message["case"] < len(judged):
-            number = message["case"]
-            replied.add(number)
-            if "error" in message:
-                _fail(found[judged[number].check], *_raised(task.name, judged[number], message["error"], worker.limits))
-            else:
-                _compare_answer(asked, judged[number], message.get("result"), found)
-    _settle(found, judged, replied)
-    for check in checks:
-        if check.kind == SHIPPED_MODEL and found[check].state is None and replied >= set(range(len(judged))):
-            found[check].state, found[check].message = PASSED, "right"
-        if found[check].state is None and (first := _general_failure(found)):
-            found[check].state, found[check].message = first.state, first.message
-    return ended
-
-
-def _in_order(hidden, checks):
-    return [h for h in dict.fromkeys(check.hidden for check in checks if check.kind == CASES) if h in hidden]
-
-
-def _compare_answer(asked, judged: _JudgedCase, got, found) -> None:
-    case, outcome = judged.case, found[judged.check]
-    # A whole model in float32 is as exact as its lab asks for; the small cases are judged more strictly.
-    accuracy = 1e-3 if judged.check.kind == SHIPPED_MODEL else asked.accuracy
-    expected = asked.run(asked.reference, case)
-    try:
-        place = first_difference(got, expected, accuracy)
-    except Exception:  # a result of unlike form, such as an array where a text was asked for
-        place = "the result is of another form than asked for"
-    if place is None:
-        return
-    try:
-        mistake = recognise_answer(asked, case, got)
-    except Exception:
-        mistake = None
-    where = f"{asked.name} is wrong on the {'hidden ' if judged.check.hidden else ''}case '{case.name}'"
-    lines = [where] + ([] if judged.check.hidden else [f"  {place}"])
-    lines += [f"  this is what comes out when {mistake}"] if mistake else []
-    _fail(outcome, WRONG, "\n".join(lines), mistake)
-
-
-@cache
-def _shipped_model_case() -> Case:
-    """The shipped model's own weights and a text, as decoder_forward takes them."""
-    from llaisys_mini.checkpoint import Checkpoint
-    from llaisys_mini.models.config import ModelConfig
-    from llaisys_mini.tokenizer import Tokenizer
-
-    folder = paths.shipped_model()
-    config, checkpoint = ModelConfig.from_folder(folder), Checkpoint.open(folder)
-
-    def take(name):
-        return checkpoint[name].astype("float32").numpy()
-
-    embeddings = take("model.embed_tokens.weight")
-    layer = exercises.get("layer_weights").reference
-    weights = dict(
-        embeddings=embeddings,
-        layers=[layer(take, index) for index in range(config.layers)],
-        final_norm=take("model.norm.weight"),
-        head=embeddings if config.tied_embeddings else take("lm_head.weight"),
-    )
-    theirs = dict(heads=config.heads, kv_heads=config.kv_heads, head_dim=config.head_dim)
-    theirs |= dict(eps=config.rms_norm_eps, theta=config.rope.theta)
-    ids = Tokenizer.open(folder).encode("Lily had a red ball. One day")
-    return Case("the shipped model", dict(pieces=[np.array(ids, np.int64)], weights=weights, config=theirs))

@@ -25,7 +25,7 @@ from autograder.sandbox.limits import Limits
 from autograder.tasks import GradingError, Plan
 from llaisys_mini.files import write_atomically
 
-_FORMAT = 1  # of the journal; another number makes old entries void
+_FORMAT = 2  # of the journal; another number makes old entries void
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@
     check("softmax", seed=40417)                  hidden cases; the judge draws its own, the number does not matter
     explain("softmax").require(vectorised=True)   facts about the compiled kernel
     count_traffic("matmul").require(misses=800)   counted memory traffic
+    count_gpu_traffic("matmul", square).require(loads_of_each_input=5)   the same of a CUDA kernel, on these inputs
 
 A test belongs to the last task cell before it that asks for the same operator or exercise. What is none of these stands
 in SPECIAL; a test that the judge does not know is left to a person.
@@ -14,6 +15,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from autograder.findings import bound_by, imports_of
 from llaisys_mini import exercises
 from llaisys_mini.errors import UserError
 
@@ -23,13 +25,11 @@ WITH_SOLUTIONS = ROOT / "build" / "labs"
 RELEASED = ROOT / "build" / "released"
 """As labs/, which is not read: somebody may be solving the labs there."""
 
-CASES, FACTS, TRAFFIC, SHIPPED_MODEL, BY_HAND = "cases", "facts", "traffic", "shipped model", "by hand"
+CASES, FACTS, TRAFFIC, GPU_TRAFFIC = "cases", "facts", "traffic", "GPU traffic"
+SHIPPED_MODEL, BY_HAND = "shipped model", "by hand"
 
 SPECIAL = {("11_the_decoder_speaks", "shipped-model"): (SHIPPED_MODEL, "decoder_forward")}
 """(lab, grade id) -> what is judged, of which exercise."""
-
-JUDGED_DEVICES = ("cpu", "python")
-"""Kernels for other devices are left to a person: the worker cannot run them."""
 
 
 class GradingError(UserError):
@@ -48,12 +48,15 @@ class Task:
 
 @dataclass(frozen=True)
 class Check:
-    """kind: CASES, FACTS, ...; task: grade id of the task cell; require: what FACTS and TRAFFIC must fulfil."""
+    """kind: CASES, FACTS, ...; task: grade id of the task cell; require: what FACTS and TRAFFIC must fulfil.
+
+    inputs: of GPU_TRAFFIC, statements of the lab's own that set `inputs`."""
 
     kind: str
     task: str | None
     hidden: bool = False
     require: tuple[tuple[str, object], ...] = ()
+    inputs: str = ""
 
 
 @dataclass(frozen=True)
@@ -107,7 +110,7 @@ def plan_of(lab: str) -> Plan:
     if not path.is_file() or not released.is_file():
         raise GradingError(f"there is no lab {lab!r}; there are {', '.join(lab_names())}")
     texts = {cell["id"]: _text(cell) for cell in json.loads(released.read_text(encoding="utf-8"))["cells"]}
-    tasks, parts = [], []
+    tasks, parts, before = [], [], []
     for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
         metadata = cell["metadata"].get("nbgrader", {})
         asked = cell["metadata"].get("llaisys_mini", {}).get("task")
@@ -119,7 +122,9 @@ def plan_of(lab: str) -> Plan:
             if cell["cell_type"] == "markdown":
                 parts.append(Part(grade_id, points, written=True, stub=texts[cell["id"]]))
             else:
-                parts.append(Part(grade_id, points, _checks(lab, grade_id, _text(cell), tasks)))
+                parts.append(Part(grade_id, points, _checks(lab, grade_id, _text(cell), tasks, before)))
+        elif cell["cell_type"] == "code":
+            before += _settings(_text(cell))
     return Plan(lab, tuple(tasks), tuple(parts), texts)
 
 
@@ -127,15 +132,24 @@ def _text(cell) -> str:
     return "".join(cell["source"])
 
 
-def _checks(lab, grade_id, source, tasks) -> tuple[Check, ...]:
+def _settings(source: str) -> list[ast.stmt]:
+    """The imports and assignments at the top of a cell: inputs of later test cells may be made of them."""
+    return [s for s in ast.parse(source).body if isinstance(s, _SETTINGS)]
+
+
+_SETTINGS = (ast.Import, ast.ImportFrom, ast.Assign)
+
+
+def _checks(lab, grade_id, source, tasks, before) -> tuple[Check, ...]:
     if (lab, grade_id) in SPECIAL:
         kind, name = SPECIAL[lab, grade_id]
         return (Check(kind, _task(tasks, name, "python"), hidden=True),)
-    checks = [_check(statement, tasks) for statement in ast.parse(source).body]
+    asking = [statement for statement in ast.parse(source).body if not isinstance(statement, _SETTINGS)]
+    checks = [_check(statement, tasks, before + _settings(source)) for statement in asking]
     return tuple(checks) or (Check(BY_HAND, None),)
 
 
-def _check(statement, tasks) -> Check:
+def _check(statement, tasks, before) -> Check:
     """What a statement of a test cell asks for."""
     call = statement.value if isinstance(statement, ast.Expr) else None
     require, kind = (), CASES
@@ -144,19 +158,35 @@ def _check(statement, tasks) -> Check:
         call = call.func.value
     if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name) or not call.args:
         return Check(BY_HAND, None)
-    kind = {"check": CASES, "explain": FACTS, "count_traffic": TRAFFIC}.get(call.func.id)
-    if not isinstance(call.args[0], ast.Constant):
+    kind = _KINDS.get(call.func.id)
+    if kind is None or not isinstance(call.args[0], ast.Constant):
         return Check(BY_HAND, None)
     name = call.args[0].value
-    if kind is None:  # not among what the judge knows; it may still tell which task it is about
-        return Check(BY_HAND, _task(tasks, name, "cuda") if "gpu" in call.func.id else None)
     keywords = {keyword.arg: ast.literal_eval(keyword.value) for keyword in call.keywords}
-    device = "python" if name in exercises.names else keywords.pop("device", "cpu")
+    usual = "python" if name in exercises.names else "cuda" if kind == GPU_TRAFFIC else "cpu"
+    task = _task(tasks, name, keywords.pop("device", usual))
     hidden = keywords.pop("seed", 0) != 0
-    task = _task(tasks, name, device)
-    if task is None or keywords or device not in JUDGED_DEVICES:
+    if task is None or keywords or len(call.args) > (2 if kind == GPU_TRAFFIC else 1):
         return Check(BY_HAND, task)
-    return Check(kind, task, hidden, require)
+    return Check(kind, task, hidden, require, _inputs(call.args[1], before) if len(call.args) > 1 else "")
+
+
+_KINDS = {"check": CASES, "explain": FACTS, "count_traffic": TRAFFIC, "count_gpu_traffic": GPU_TRAFFIC}
+
+
+def _inputs(expression, before) -> str:
+    """Statements that set `inputs` to this expression of a test cell: it, and what it needs of the lab's own cells."""
+    wanted, found = _names(expression), [f"inputs = {ast.unparse(expression)}"]
+    for statement in reversed(before):
+        is_import = isinstance(statement, (ast.Import, ast.ImportFrom))
+        if wanted & ({name for name, _ in imports_of(statement)} if is_import else bound_by(statement)):
+            found.insert(0, ast.unparse(statement))
+            wanted |= _names(statement)
+    return "\n".join(found) + "\n"
+
+
+def _names(node) -> set[str]:
+    return {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
 
 
 def _task(tasks, name, device) -> str | None:

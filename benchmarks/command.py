@@ -24,7 +24,10 @@ _FULL_PATIENCE = 90.0  # seconds of repeating disturbed samples, in the whole ru
 @click.option("--out", type=click.Path(path_type=Path), default=RESULTS, help="Folder for JSON, Markdown and pictures.")
 @click.option("--list", "only_list", is_flag=True, help="List the work and stop.")
 def main(threads: str | None, only: tuple[str, ...], quick: bool, out: Path, only_list: bool):
-    """Measure every operator and whole models against NumPy, torch, transformers and llama.cpp (about a quarter of an hour)."""
+    """Measure every operator and whole models against NumPy, torch, transformers and llama.cpp.
+
+    Takes about a quarter of an hour.
+    """
     plans = chosen(only, quick)
     if only_list:
         click.echo("\n".join(plan.title for plan in plans))

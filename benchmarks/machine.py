@@ -23,8 +23,8 @@ DISTORTING = (
     "NUMBA_OPT",
 )
 
-# OpenBLAS's threads wait in a loop for 2^26 cycles after each call and would take the cores from the contestant after it.
-# 2^20 cycles still bridge the calls of one sample.
+# OpenBLAS's threads wait in a loop for 2^26 cycles after each call and would take the cores from the contestant after
+# it. 2^20 cycles still bridge the calls of one sample.
 SETTINGS = {"OPENBLAS_THREAD_TIMEOUT": "20"}
 
 _PACKAGES = (

@@ -1,4 +1,4 @@
-"""`python -m data.example_class` writes data/class: eight submissions of lab 04, made from the course's own solution.
+"""`python -m data.example_class` writes data/class: nine submissions of lab 04, made from the course's own solution.
 
 What each one is stands in CLASS. `make grade` grades them. The same sources always give the same bytes.
 """
@@ -37,7 +37,7 @@ def submission(solved=(), change=None) -> str:
 
 KERNELS = ("softmax-cpu", "cross_entropy-cpu")
 ENDLESS = "    while True:\n        pass\n"
-ALL = (*KERNELS, "merge_softmax-python", "softmax-mean")
+ALL = (*KERNELS, "merge_softmax-python", "softmax-cuda", "softmax-mean")
 
 
 def edit(cell_id, before, after):
@@ -74,6 +74,10 @@ CLASS = {
         lambda: submission(ALL[1:3], lambda cells: cells["softmax-cpu"].update(source=NUMPY)),
     ),
     "student-8": ("the file was cut off while it was uploaded", lambda: submission(ALL)[:9000]),
+    "student-9": (
+        "a data race in the CUDA kernel: a barrier is missing, and on many GPUs the result is right",
+        lambda: submission(ALL, lambda cells: cells["softmax-cuda"].update(source=RACE)),
+    ),
 }
 """Student -> (what is special, the text of the notebook)."""
 
@@ -86,6 +90,60 @@ from llaisys_mini import kernel
 def softmax(x, out):
     powers = np.exp(x - x.max(axis=1, keepdims=True))
     out[:] = powers / powers.sum(axis=1, keepdims=True)"""
+
+
+RACE = """import math
+
+import numpy as np
+
+from llaisys_mini import cuda, kernel
+
+THREADS = 128
+
+
+@cuda.jit(device=True)
+def highest(values, t):
+    step = THREADS // 2
+    while step > 0:
+        if t < step:
+            values[t] = max(values[t], values[t + step])
+        cuda.syncthreads()
+        step //= 2
+    return values[0]
+
+
+@cuda.jit(device=True)
+def added(values, t):
+    step = THREADS // 2
+    while step > 0:
+        if t < step:
+            values[t] += values[t + step]
+        cuda.syncthreads()
+        step //= 2
+    return values[0]
+
+
+@cuda.jit
+def softmax_kernel(x, out):
+    values = cuda.shared.array(THREADS, np.float32)
+    row, t = cuda.blockIdx.x, cuda.threadIdx.x
+    values[t] = np.float32(-math.inf)
+    for c in range(t, x.shape[1], THREADS):
+        values[t] = max(values[t], x[row, c])
+    cuda.syncthreads()
+    top = highest(values, t)
+    values[t] = np.float32(0)
+    for c in range(t, x.shape[1], THREADS):
+        values[t] += math.exp(x[row, c] - top)
+    cuda.syncthreads()
+    total = added(values, t)
+    for c in range(t, x.shape[1], THREADS):
+        out[row, c] = math.exp(x[row, c] - top) / total
+
+
+@kernel("softmax", device="cuda")
+def softmax(x, out):
+    softmax_kernel[x.shape[0], THREADS](x, out)"""
 
 
 if __name__ == "__main__":

@@ -39,6 +39,7 @@ class Exercise:
         self.accuracy = 1e-4  # of floats, relative to the largest number of the expected array
         self._make_cases: Callable[[np.random.Generator], Iterator] | None = None
         self._use: Callable = lambda answer, **inputs: answer(**inputs)
+        self.left_alone: tuple[str, ...] = ()
 
     def cases(self, function):
         """`function(rng)` yields (name, {argument: value}) pairs."""
@@ -59,6 +60,10 @@ class Exercise:
         self._use = function
         return function
 
+    def leaves_alone(self, *names: str) -> None:
+        """An answer may not change the inputs of these names."""
+        self.left_alone = names
+
     @property
     def arguments(self) -> list[str]:
         return list(inspect.signature(self.reference).parameters)
@@ -68,12 +73,32 @@ class Exercise:
         return [Case(name, inputs) for name, inputs in self._make_cases(np.random.default_rng(seed))]
 
     def run(self, answer: Callable, case: Case):
-        """What `answer` gives on a copy of the case's inputs."""
-        return self._use(answer, **copy.deepcopy(case.inputs))
+        """What `answer` gives on a copy of the case's inputs, and which of them it left alone."""
+        inputs = copy.deepcopy(case.inputs)
+        return self.with_inputs_after(self.run_on(answer, inputs), case, inputs)
+
+    def run_on(self, answer: Callable, inputs: dict[str, object]):
+        """What `answer` gives on these very inputs."""
+        return self._use(answer, **inputs)
+
+    def with_inputs_after(self, result, case: Case, after: dict[str, object]):
+        """The result, and for each input that is to be left alone whether it was. after: the inputs after the call."""
+        if not self.left_alone:
+            return result
+        entries = result if isinstance(result, dict) else {"the result": result}
+        return entries | {f"{n} is left alone": _same(case.inputs[n], after.get(n)) for n in self.left_alone}
 
     def __call__(self, *arguments, **named):
         """The learner's answer if it passed its check, else the course's, else the reference."""
         return answering(self.name)(*arguments, **named)
+
+
+def _same(before, after) -> bool:
+    """Whether two inputs are equal to the last bit."""
+    if isinstance(before, np.ndarray):
+        alike = isinstance(after, np.ndarray) and (after.dtype, after.shape) == (before.dtype, before.shape)
+        return alike and after.tobytes() == before.tobytes()
+    return type(before) is type(after) and before == after
 
 
 def exercise(function: Callable) -> Exercise:

@@ -29,6 +29,21 @@ class GpuTraffic:
     shared_loads: int
     bank_conflicts: int
 
+    @classmethod
+    def of(cls, operator: str, inputs: dict, report) -> "GpuTraffic":
+        """What stands in the report of a run on `inputs` under `cuda.sanitized(counts=True)`."""
+        moved = report.global_bytes()
+        shared = [traffic for traffic in report.traffic if traffic.space == "shared"]
+        return cls(
+            operator,
+            loaded=int(moved.get("load", 0)),
+            stored=int(moved.get("store", 0)),
+            ideal=32 * sum(int(t.ideal_sectors) for t in report.traffic if t.space == "global"),
+            inputs=sum(value.nbytes for value in inputs.values() if isinstance(value, np.ndarray)),
+            shared_loads=sum(int(t.accesses) for t in shared if t.operation == "load"),
+            bank_conflicts=max((int(t.worst_degree) for t in shared), default=1),
+        )
+
     @property
     def loads_of_each_input(self) -> float:
         """How many times the inputs come from global memory, on average."""
@@ -75,6 +90,14 @@ class GpuTraffic:
         )
 
 
+def measured_inputs(contract, inputs: dict | None) -> dict[str, object]:
+    """The inputs that traffic is counted on, in the contract's dtypes: those given, or those of the largest case."""
+    if inputs is not None:
+        return contract._convert(inputs, np.dtype(np.float32))
+    cases = contract.make_cases(storages=("float32",))
+    return max((case.inputs for case in cases), key=lambda i: sum(np.size(v) for v in i.values()))
+
+
 def count_gpu_traffic(operator: str, inputs: dict | None = None, kernel_set: str = STUDENT) -> GpuTraffic:
     """Run the CUDA kernel under the sanitizer on `inputs` (default: the largest public case); print and return counts.
 
@@ -84,11 +107,7 @@ def count_gpu_traffic(operator: str, inputs: dict | None = None, kernel_set: str
 
     contract = operators.get(operator)
     kernel = choice.from_set(kernel_set, operator, "cuda")
-    if inputs is None:
-        cases = contract.make_cases(storages=("float32",))
-        inputs = max((case.inputs for case in cases), key=lambda i: sum(np.size(v) for v in i.values()))
-    else:
-        inputs = contract._convert(inputs, np.dtype(np.float32))
+    inputs = measured_inputs(contract, inputs)
     # Copies, since the sanitizer counts sectors from where the memory of an array begins, as a GPU would place it.
     inputs = {name: value.copy() if isinstance(value, np.ndarray) else value for name, value in inputs.items()}
     outputs = empty_outputs(contract, inputs)
@@ -103,16 +122,7 @@ def count_gpu_traffic(operator: str, inputs: dict | None = None, kernel_set: str
         raise
     except Exception as problem:
         raise KernelError(f"{operator}: the kernel raised {type(problem).__name__}: {problem}") from problem
-    moved = report.global_bytes()
-    counted = GpuTraffic(
-        operator,
-        loaded=moved.get("load", 0),
-        stored=moved.get("store", 0),
-        ideal=32 * sum(t.ideal_sectors for t in report.traffic if t.space == "global"),
-        inputs=sum(value.nbytes for value in inputs.values() if isinstance(value, np.ndarray)),
-        shared_loads=sum(t.accesses for t in report.traffic if t.space == "shared" and t.operation == "load"),
-        bank_conflicts=max((t.worst_degree for t in report.traffic if t.space == "shared"), default=1),
-    )
+    counted = GpuTraffic.of(operator, inputs, report)
     printer = console()
     printer.print(report.table())
     printer.print(str(counted), highlight=False)

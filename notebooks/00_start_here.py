@@ -127,7 +127,9 @@ def arrow(start, end):
 frame = dict(facecolor="#00000008", edgecolor="#999999", linestyle="--")
 axis.add_patch(Rectangle((3.2, 1.0), 10.1, 5.6, **frame))
 axis.text(3.4, 1.2, "a block,\nrepeated in every layer", fontsize=9, color="#555555")
-axis.text(3.4, 5.4, "after attention and SwiGLU:\nadd what came in (10)", fontsize=9, color="#555555")
+axis.text(
+    3.4, 5.4, "after attention and SwiGLU:\nadd what came in (10)", fontsize=9, color="#555555"
+)
 box(1.4, 7.2, "text to tokens", "lecture 08", plots.GREEN)
 box(1.4, 3.8, "embedding", "lecture 08", plots.GREEN)
 box(4.9, 3.8, "RMSNorm", "lecture 05", plots.BLUE, width=2.4)

@@ -102,7 +102,8 @@ axes[1].set(title="three outputs: three colours", ylabel="")
 for name, place in [("0", (-1.2, -1.6)), ("1", (-0.9, 0.3)), ("2", (0.9, -0.3))]:
     axes[1].text(*place, f"class {name}", ha="center")
 plots.show(
-    fig, alt="Left: a triangle and a square form one region. Right: triangle, square and background are three classes."
+    fig,
+    alt="Left: a triangle and a square form one region. Right: triangle, square and background are three classes.",
 )
 
 # %% [markdown]
@@ -128,7 +129,9 @@ def bars(x, count):
 
 x = np.linspace(-2, 1.999, 4000)
 for count in (10, 20, 40, 80, 160):
-    print(f"{count + 1:4d} hidden neurons: largest error {np.abs(bars(x, count) - curve(x)).max():.3f}")
+    print(
+        f"{count + 1:4d} hidden neurons: largest error {np.abs(bars(x, count) - curve(x)).max():.3f}"
+    )
 
 # %% jupyter={"source_hidden": true}
 fig, axes = plots.figure(1, 3, width=9, height=2.5, sharey=True)
@@ -138,7 +141,10 @@ for axis, count in zip(axes, (5, 20, 80), strict=True):
     axis.set(xlabel="x", title=f"{count + 1} hidden neurons")
 axes[0].set_ylabel("y")
 axes[0].legend(loc="upper left", fontsize=8.5)
-plots.show(fig, alt="A smooth curve and its staircase approximation with 6, 21 and 81 hidden neurons: ever closer.")
+plots.show(
+    fig,
+    alt="A smooth curve and its staircase approximation with 6, 21 and 81 hidden neurons: ever closer.",
+)
 
 # %% [markdown]
 # Twice the neurons, half the error. Cybenko (1989) and Hornik (1991) proved that one hidden layer can come as close as
@@ -344,7 +350,9 @@ def forward_and_backward():
 
 
 wall = time.perf_counter  # the kernels may use several threads
-print(f"training:  {1000 * seconds(forward_and_backward, clock=wall):.1f} ms for forward and backward")
+print(
+    f"training:  {1000 * seconds(forward_and_backward, clock=wall):.1f} ms for forward and backward"
+)
 print(f"inference: {1000 * seconds(forward, deep, batch, clock=wall):.1f} ms")
 
 # %% [markdown]
@@ -389,9 +397,13 @@ class Adam:
         # Running means start at zero, so the first ones are too small by these factors.
         correct_m, correct_v = 1 - self.beta1**self.steps, 1 - self.beta2**self.steps
         self.m = [self.beta1 * m + (1 - self.beta1) * g for m, g in zip(self.m, grads, strict=True)]
-        self.v = [self.beta2 * v + (1 - self.beta2) * g * g for v, g in zip(self.v, grads, strict=True)]
+        self.v = [
+            self.beta2 * v + (1 - self.beta2) * g * g for v, g in zip(self.v, grads, strict=True)
+        ]
         return [
-            w - np.float32(self.rate) * (m / correct_m / (np.sqrt(v / correct_v) + 1e-8) + self.decay * w)
+            w
+            - np.float32(self.rate)
+            * (m / correct_m / (np.sqrt(v / correct_v) + 1e-8) + self.decay * w)
             for w, m, v in zip(parameters, self.m, self.v, strict=True)
         ]
 
@@ -420,16 +432,24 @@ def path(optimiser, steps=60, start=(-1.0, -2.0)):
 
 
 for rate in (0.02, 0.09, 0.101):
-    print(f"SGD, rate {rate}: ends at {np.round(path(SGD(rate))[-1], 2)}, loss {loss_at(path(SGD(rate))[-1]):.3g}")
-print(f"Adam, rate 0.3: ends at {np.round(path(Adam(0.3))[-1], 2)}, loss {loss_at(path(Adam(0.3))[-1]):.3g}")
+    print(
+        f"SGD, rate {rate}: ends at {np.round(path(SGD(rate))[-1], 2)}, loss {loss_at(path(SGD(rate))[-1]):.3g}"
+    )
+print(
+    f"Adam, rate 0.3: ends at {np.round(path(Adam(0.3))[-1], 2)}, loss {loss_at(path(Adam(0.3))[-1]):.3g}"
+)
 
 
 # %% jupyter={"source_hidden": true}
 def draw_paths(axis, paths):
     w1, w2 = np.meshgrid(np.linspace(-2, 8, 120), np.linspace(-3, 4.5, 120))
     losses = loss_at(np.stack([w1, w2], axis=-1))
-    axis.contour(w1, w2, losses, levels=[0.1, 1, 3, 10, 30, 100, 200], colors="#BBBBBB", linewidths=1)
-    for (name, places), marker, colour in zip(paths.items(), plots.MARKERS, plots.COLOURS, strict=False):
+    axis.contour(
+        w1, w2, losses, levels=[0.1, 1, 3, 10, 30, 100, 200], colors="#BBBBBB", linewidths=1
+    )
+    for (name, places), marker, colour in zip(
+        paths.items(), plots.MARKERS, plots.COLOURS, strict=False
+    ):
         axis.plot(*places.T, marker + "-", color=colour, markersize=3, linewidth=1, label=name)
     axis.plot(*lowest, "*", color=plots.BLACK, markersize=13)
     axis.set(xlabel="$w_1$", ylabel="$w_2$", xlim=(-2, 8), ylim=(-3, 4.5))
@@ -439,7 +459,10 @@ def draw_paths(axis, paths):
 fig, axes = plots.figure(1, 2, width=9, height=3.4)
 draw_paths(axes[0], {"SGD, η = 0.09": path(SGD(0.09)), "SGD, η = 0.02": path(SGD(0.02))})
 axes[0].set_title("SGD: too slow along, or zigzag across")
-draw_paths(axes[1], {"Adam, η = 0.3": path(Adam(0.3)), "AdamW, η = 0.3, λ = 0.2": path(Adam(0.3, decay=0.2))})
+draw_paths(
+    axes[1],
+    {"Adam, η = 0.3": path(Adam(0.3)), "AdamW, η = 0.3, λ = 0.2": path(Adam(0.3, decay=0.2))},
+)
 axes[1].set_title("Adam and AdamW: the same pace in both directions")
 plots.show(
     fig,
@@ -520,7 +543,11 @@ def seven(x):
     return np.stack([x1, x2, x1**2, x2**2, x1 * x2, np.sin(x1), np.sin(x2)], axis=1)
 
 
-networks = {"wide": (raw, [2, 80, 2]), "many features": (seven, [7, 40, 2]), "deep": (raw, [2, 12, 12, 12, 2])}
+networks = {
+    "wide": (raw, [2, 80, 2]),
+    "many features": (seven, [7, 40, 2]),
+    "deep": (raw, [2, 12, 12, 12, 2]),
+}
 trained = {}
 for name, (features, sizes) in networks.items():
     parameters = random_parameters(sizes, np.random.default_rng(0))
@@ -534,7 +561,10 @@ for name, (features, sizes) in networks.items():
 fig, axes = plots.figure(1, 3, width=9, height=3.3, sharey=True)
 for axis, (name, (features, _)) in zip(axes, networks.items(), strict=True):
     plots.draw_regions(
-        axis, lambda x, name=name, features=features: forward(trained[name], features(x)).argmax(axis=1), -3.2, 3.2
+        axis,
+        lambda x, name=name, features=features: forward(trained[name], features(x)).argmax(axis=1),
+        -3.2,
+        3.2,
     )
     plots.draw_points(axis, points, classes, size=9)
     axis.set(title=name, ylabel="$x_2$" if name == "wide" else "")
@@ -561,7 +591,9 @@ def moons(count, rng, wrong_labels=0):
     classes = rng.integers(0, 2, count)
     angle = np.pi * rng.uniform(size=count)
     upper = np.stack([np.cos(angle) - 0.5, np.sin(angle) - 0.25], axis=1)
-    points = np.where(classes[:, None] == 0, upper, -upper) + rng.normal(scale=0.15, size=(count, 2))
+    points = np.where(classes[:, None] == 0, upper, -upper) + rng.normal(
+        scale=0.15, size=(count, 2)
+    )
     classes[:wrong_labels] = 1 - classes[:wrong_labels]
     return points.astype(np.float32), classes
 
@@ -583,7 +615,11 @@ held_out, held_out_classes = moons(300, rng)
 # %%
 def dropped(rate, rng):
     """The slopes of ReLU with dropout: a share `rate` of the hidden neurons is silent."""
-    return lambda z: relu_slope(z) * (rng.uniform(size=z.shape) >= rate).astype(np.float32) / np.float32(1 - rate)
+    return lambda z: (
+        relu_slope(z)
+        * (rng.uniform(size=z.shape) >= rate).astype(np.float32)
+        / np.float32(1 - rate)
+    )
 
 
 def run(decay=0.0, slope_of=relu_slope, steps=1000):
@@ -593,7 +629,9 @@ def run(decay=0.0, slope_of=relu_slope, steps=1000):
     def watch(step, parameters):
         if step % 20 == 19:
             on_seen = share_right(parameters, seen, seen_classes)
-            log.append((step + 1, parameters, on_seen, share_right(parameters, held_out, held_out_classes)))
+            log.append(
+                (step + 1, parameters, on_seen, share_right(parameters, held_out, held_out_classes))
+            )
 
     parameters = random_parameters([2, 64, 64, 2], np.random.default_rng(1))
     return train(parameters, Adam(0.01, decay), seen, seen_classes, steps, slope_of, watch), log
@@ -609,7 +647,10 @@ candidates = {
     f"stopped after {best[0]} steps": best[1],
 }
 for name, parameters in candidates.items():
-    right = share_right(parameters, seen, seen_classes), share_right(parameters, held_out, held_out_classes)
+    right = (
+        share_right(parameters, seen, seen_classes),
+        share_right(parameters, held_out, held_out_classes),
+    )
     print(f"{name:24s} {right[0]:.0%} of the points seen right, {right[1]:.1%} of those held out")
 
 # %% jupyter={"source_hidden": true}
@@ -624,7 +665,9 @@ plots.draw_points(axes[0, 1], held_out, held_out_classes, size=8)
 axes[0, 1].set(xlabel="$x_1$", ylabel="$x_2$", xlim=(-2, 2), ylim=(-2, 2), aspect="equal")
 axes[0, 1].set_title("300 points held out")
 for axis, (name, parameters) in zip([axes[0, 2], *axes[1]], candidates.items(), strict=True):
-    plots.draw_regions(axis, lambda x, parameters=parameters: forward(parameters, x).argmax(axis=1), -2, 2)
+    plots.draw_regions(
+        axis, lambda x, parameters=parameters: forward(parameters, x).argmax(axis=1), -2, 2
+    )
     plots.draw_points(axis, seen, seen_classes, size=14)
     axis.set_title(name)
 plots.show(

@@ -322,7 +322,9 @@ print("softmax first:", safe_softmax(x) @ v)
 # %%
 model = load_model("mini")
 beginning = "In the garden she found a"
-scores = np.asarray(model.logits(model.tokenizer.encode(beginning)))[-1]  # [V]: those after the last token
+scores = np.asarray(model.logits(model.tokenizer.encode(beginning)))[
+    -1
+]  # [V]: those after the last token
 top = np.argsort(-scores)[:8]
 words = [model.tokenizer.decode([int(token)]) for token in top]
 print(f"{len(scores)} scores, from {scores.min():.1f} to {scores.max():.1f}")

@@ -75,7 +75,10 @@ for c, sizes in held.items():
 
 # %% jupyter={"source_hidden": true}
 fig, axes = plots.figure(1, 2, width=9, sharey=True)
-for axis, runs, title in [(axes[0], drift, "as it is"), (axes[1], held, "each row divided by its size")]:
+for axis, runs, title in [
+    (axes[0], drift, "as it is"),
+    (axes[1], held, "each row divided by its size"),
+]:
     for (c, sizes), dashes in zip(runs.items(), ("-", "--", "-."), strict=True):
         axis.semilogy(sizes, dashes, label=f"variance {c}/K")
     axis.set(xlabel="layer", title=title)
@@ -179,13 +182,17 @@ ones64 = np.ones(64, dtype=np.float32)
 
 
 def size_after(eps):
-    return [rms(operators.rms_norm(np.float32(size) * unit, ones64, eps))[0] for size in scale_of_rows]
+    return [
+        rms(operators.rms_norm(np.float32(size) * unit, ones64, eps))[0] for size in scale_of_rows
+    ]
 
 
 print("a row of zeros:", operators.rms_norm(0 * unit, ones64, 1e-6)[0, :3])
 for size in (1, 1e-3, 1e-5):
     out = operators.rms_norm(np.float32(size) * unit, ones64, 1e-6)
-    print(f"size {size:6g} before, {rms(out)[0]:.4f} after (eps = 1e-6, root {math.sqrt(1e-6):.0e})")
+    print(
+        f"size {size:6g} before, {rms(out)[0]:.4f} after (eps = 1e-6, root {math.sqrt(1e-6):.0e})"
+    )
 
 # %% jupyter={"source_hidden": true}
 fig, axis = plots.figure(width=6.4)
@@ -313,7 +320,12 @@ for level in (1, 2, 3):
         axes[1].scatter(left, level, color=plots.VERMILION, marker="s", **dot)
     at = [left for left, _ in pairs]
 axes[0].set(title="in order", ylabel="step", xlabel="number", yticks=range(9))
-axes[1].set(title="as a tree: the upper half is added to the lower", ylabel="step", xlabel="number", yticks=range(4))
+axes[1].set(
+    title="as a tree: the upper half is added to the lower",
+    ylabel="step",
+    xlabel="number",
+    yticks=range(4),
+)
 plots.show(
     fig,
     alt="Left: eight numbers added one after the other in a chain of eight steps. Right: in a tree of three steps, in which the "
@@ -403,7 +415,9 @@ with cuda.sanitized(outputs=[out]) as report:
 print("kernel:", out)
 print("NumPy: ", (x * x).sum(axis=1))
 print("findings:", len(report.findings))
-print(f"additions one after another: 1000 in order, here {math.ceil(1000 / THREADS)} + 5 + {THREADS // 32}")
+print(
+    f"additions one after another: 1000 in order, here {math.ceil(1000 / THREADS)} + 5 + {THREADS // 32}"
+)
 
 # %% [markdown]
 # The threads of a warp go together, but the four warps do not. Thread 0 must not read the numbers of the other warps before
@@ -451,8 +465,18 @@ def steps(width, threads):
 fig, axis = plots.figure(width=6.4, height=2.9)
 choices = [32, 64, 128, 256, 512, 1024]
 for width, marker, dashes in zip((256, 1024, 4096), plots.MARKERS, ("-", "--", "-."), strict=False):
-    axis.plot(range(6), [steps(width, threads) for threads in choices], marker + dashes, label=f"row of {width}")
-axis.set(xlabel="threads in the block", ylabel="additions one after another", ylim=(0, None), xticks=range(6))
+    axis.plot(
+        range(6),
+        [steps(width, threads) for threads in choices],
+        marker + dashes,
+        label=f"row of {width}",
+    )
+axis.set(
+    xlabel="threads in the block",
+    ylabel="additions one after another",
+    ylim=(0, None),
+    xticks=range(6),
+)
 axis.set_xticklabels(choices)
 axis.grid()
 axis.legend()

@@ -74,7 +74,18 @@ def multiply_adds(steps):
             fma(f, factor, shift), fma(g, factor, shift), fma(h, factor, shift), fma(i, factor, shift),
             fma(j, factor, shift),
         )  # fmt: skip
-    return lanes(a) + lanes(b) + lanes(c) + lanes(d) + lanes(e) + lanes(f) + lanes(g) + lanes(h) + lanes(i) + lanes(j)
+    return (
+        lanes(a)
+        + lanes(b)
+        + lanes(c)
+        + lanes(d)
+        + lanes(e)
+        + lanes(f)
+        + lanes(g)
+        + lanes(h)
+        + lanes(i)
+        + lanes(j)
+    )
 
 
 @njit(fastmath=True)
@@ -111,7 +122,12 @@ draw_roof(axis)
 for n, marker, colour in zip((1, 8, 64, 512), plots.MARKERS, plots.COLOURS, strict=False):
     at = intensity(n, 1024, 1024)
     axis.plot(
-        at, min(peak, at * bandwidth) / 1e9, marker, color=colour, markersize=9, label=f"{n} rows times [1024, 1024]"
+        at,
+        min(peak, at * bandwidth) / 1e9,
+        marker,
+        color=colour,
+        markersize=9,
+        label=f"{n} rows times [1024, 1024]",
     )
 axis.legend()
 plots.show(
@@ -171,7 +187,9 @@ def measure(name, kernel, repeats=1, clock=time.thread_time):
     kernel(a, b, c)
     assert np.abs(c - exact).max() < 1e-3, name
     speed[name] = flops(n, n, n) / seconds(kernel, a, b, c, repeats=repeats, clock=clock) / 1e9
-    print(f"{name:24s} {speed[name]:7.2f} GFLOP/s, {100 * speed[name] * 1e9 / peak:5.1f} % of the peak")
+    print(
+        f"{name:24s} {speed[name]:7.2f} GFLOP/s, {100 * speed[name] * 1e9 / peak:5.1f} % of the peak"
+    )
 
 
 measure("jki", loops_jki)
@@ -262,7 +280,9 @@ def tiled_steps(tile):
 sides = [4, 8, 16, 24, 48]
 tiled = [misses(tiled_steps(tile)) for tile in sides]
 for tile, count in zip(sides, tiled, strict=True):
-    print(f"tile of side {tile:2d}: {count:6,d} misses; three tiles take {3 * 4 * tile * tile:6,d} of 2048 bytes")
+    print(
+        f"tile of side {tile:2d}: {count:6,d} misses; three tiles take {3 * 4 * tile * tile:6,d} of 2048 bytes"
+    )
 
 # %% jupyter={"source_hidden": true}
 fig, axis = plots.figure(width=6.6)
@@ -273,7 +293,11 @@ for (order, count), dashes in zip(counted.items(), (":", "-.", "--"), strict=Tru
 axis.hlines(least, 4, 48, color=plots.VERMILION, linewidth=1)
 axis.text(20, least * 1.1, "each line once", fontsize=9, color=plots.VERMILION)
 axis.set(
-    xlabel="side of a tile", ylabel="cache misses", xticks=sides, xlim=(2, 53), title="in tiles (dots), and without"
+    xlabel="side of a tile",
+    ylabel="cache misses",
+    xticks=sides,
+    xlim=(2, 53),
+    title="in tiles (dots), and without",
 )
 plots.show(
     fig,
@@ -327,7 +351,9 @@ measure("ikj in tiles", in_tiles, repeats=3)
 # %%
 for rows, columns in [(1, 1), (2, 2), (3, 4), (6, 8)]:
     loads = (rows + columns) / (rows * columns)
-    print(f"block of {rows} x {columns}: {loads:.2f} loads for a multiply-add, {rows * columns} sums in registers")
+    print(
+        f"block of {rows} x {columns}: {loads:.2f} loads for a multiply-add, {rows * columns} sums in registers"
+    )
 
 
 # %%
@@ -369,7 +395,18 @@ def block_3_by_4(x0, x1, x2, y0, y1, y2, y3, c, i, j):
 def four_columns(a, columns, c, j):
     """Columns j to j + 3 of c, from all rows of a."""
     for i in range(0, c.shape[0], 3):
-        block_3_by_4(a[i], a[i + 1], a[i + 2], columns[j], columns[j + 1], columns[j + 2], columns[j + 3], c, i, j)
+        block_3_by_4(
+            a[i],
+            a[i + 1],
+            a[i + 2],
+            columns[j],
+            columns[j + 1],
+            columns[j + 2],
+            columns[j + 3],
+            c,
+            i,
+            j,
+        )
 
 
 # %%

@@ -225,7 +225,9 @@ show_picture(
 # %%
 for step in (1, 2, 4, 8, 16, 32, 33):
     banks = len({step * lane % 32 for lane in range(32)})
-    print(f"neighbouring lanes {step:2d} words apart: banks in use {banks:2d}, {32 // banks:2d}-way")
+    print(
+        f"neighbouring lanes {step:2d} words apart: banks in use {banks:2d}, {32 // banks:2d}-way"
+    )
 
 # %% [markdown]
 # What the barrier is for shows when it is missing. Warps run in no fixed order: one may read the tile before another has written it.
@@ -318,7 +320,9 @@ def speed_limit(tile, peak=FLOAT32):
 
 
 for tile in (1, 16, 32, 64, 128):
-    print(f"T = {tile:3d}: {tile / 4:5.2f} FLOP per byte, at most {speed_limit(tile) / 1e12:4.1f} TFLOP/s")
+    print(
+        f"T = {tile:3d}: {tile / 4:5.2f} FLOP per byte, at most {speed_limit(tile) / 1e12:4.1f} TFLOP/s"
+    )
 
 # %% [markdown]
 # A block of $16 \times 16$ threads, one result each, gives $T = 16$. A block has at most 1024 threads, so with one result each
@@ -379,8 +383,15 @@ sides = np.logspace(0, 8, 200, base=2)
 fig, axis = plots.figure(width=6.4)
 axis.loglog(sides, [speed_limit(side) / 1e12 for side in sides], color=plots.BLACK)
 for tile, marker, colour in zip((1, 16, 32, 128), plots.MARKERS, plots.COLOURS, strict=False):
-    axis.plot(tile, speed_limit(tile) / 1e12, marker, color=colour, markersize=9, label=f"T = {tile}")
-axis.set(xlabel="side T of a tile", ylabel="limit [TFLOP/s]", xticks=[1, 4, 16, 64, 256], yticks=[1, 10, 67])
+    axis.plot(
+        tile, speed_limit(tile) / 1e12, marker, color=colour, markersize=9, label=f"T = {tile}"
+    )
+axis.set(
+    xlabel="side T of a tile",
+    ylabel="limit [TFLOP/s]",
+    xticks=[1, 4, 16, 64, 256],
+    yticks=[1, 10, 67],
+)
 axis.set_xticklabels([1, 4, 16, 64, 256])
 axis.set_yticklabels([1, 10, 67])
 axis.minorticks_off()
@@ -406,7 +417,9 @@ for name, threads, registers, shared in [
     ("much shared memory", 256, 32, 100_000),
 ]:
     fits = occupancy.occupancy("sm_90", threads, registers, shared)
-    print(f"{name:33s} blocks: {fits.blocks}, {fits.share:4.0%} of the warps, limited by {fits.limit}")
+    print(
+        f"{name:33s} blocks: {fits.blocks}, {fits.share:4.0%} of the warps, limited by {fits.limit}"
+    )
 
 # %% [markdown]
 # The registers above are given numbers. What the compiler really takes for the course's kernels, tiled (`matmul_kernel`) and
@@ -429,7 +442,9 @@ def draw_occupancy(axis, threads, shared, label, dashes="-"):
 
 
 fig, axis = plots.figure(width=6.6)
-for (threads, shared), dashes in zip([(256, 0), (1024, 0), (256, 60_000)], ("-", "--", ":"), strict=True):
+for (threads, shared), dashes in zip(
+    [(256, 0), (1024, 0), (256, 60_000)], ("-", "--", ":"), strict=True
+):
     draw_occupancy(axis, threads, shared, f"{threads} threads, {shared // 1000} kB shared", dashes)
 axis.legend()
 plots.show(
@@ -444,7 +459,9 @@ plots.show(
 def draw_chosen_occupancy(threads=256, shared_kB=20):
     fig, axis = plots.figure(width=6.6)
     draw_occupancy(axis, threads, 1000 * shared_kB, "")
-    plots.show(fig, alt=f"Occupancy for {threads} threads and {shared_kB} kB of shared memory in a block.")
+    plots.show(
+        fig, alt=f"Occupancy for {threads} threads and {shared_kB} kB of shared memory in a block."
+    )
 
 
 # %% [markdown]
@@ -488,7 +505,9 @@ x = rng.normal(size=(64, 512)).astype(np.float32)  # [N, K]
 weight = to_bfloat16(rng.normal(size=(512, 64)).astype(np.float32))  # [K, M]
 high, middle, low = split(x)
 print("parts of", x[0, 0], "are", high[0, 0], middle[0, 0], low[0, 0])
-print("all sums exact:", np.array_equal(high.astype(np.float64) + middle + low, x.astype(np.float64)))
+print(
+    "all sums exact:", np.array_equal(high.astype(np.float64) + middle + low, x.astype(np.float64))
+)
 
 # %% [markdown]
 # A product of two 8-bit numbers has 16 bits, so it is exact in float32. Only adding rounds. How wrong is a product of matrices with one, two
@@ -502,7 +521,9 @@ results = {
     "2 parts": middle @ weight + high @ weight,
     "3 parts": low @ weight + middle @ weight + high @ weight,
 }
-errors = {name: np.abs(result - exact).max() / np.abs(exact).max() for name, result in results.items()}
+errors = {
+    name: np.abs(result - exact).max() / np.abs(exact).max() for name, result in results.items()
+}
 for name, error in errors.items():
     print(f"{name:17s} largest error {error:.0e} of the largest result")
 
@@ -510,15 +531,24 @@ for name, error in errors.items():
 # Three parts are as good as float32; what differs is the order in which things are added. And what do they cost?
 
 # %%
-print(f"tensor cores in bfloat16: {BFLOAT16 / 1e12:.0f} TFLOP/s, {BFLOAT16 / FLOAT32:.1f} times float32")
-print(f"with three products: {BFLOAT16 / 3 / 1e12:.0f} TFLOP/s, {BFLOAT16 / 3 / FLOAT32:.1f} times float32")
+print(
+    f"tensor cores in bfloat16: {BFLOAT16 / 1e12:.0f} TFLOP/s, {BFLOAT16 / FLOAT32:.1f} times float32"
+)
+print(
+    f"with three products: {BFLOAT16 / 3 / 1e12:.0f} TFLOP/s, {BFLOAT16 / 3 / FLOAT32:.1f} times float32"
+)
 print(f"the corner of the roofline moves to {BFLOAT16 / BANDWIDTH:.0f} FLOP per byte")
 
 # %% jupyter={"source_hidden": true}
 fig, axes = plots.figure(1, 2, width=9, height=2.7)
 axes[0].barh(list(errors), list(errors.values()), color=plots.BLUE)
 axes[0].set(xscale="log", xlabel="largest relative error", xlim=(1e-8, 1e-1))
-rates = {"float32": FLOAT32, "bfloat16, 1 part": BFLOAT16, "2 parts": BFLOAT16 / 2, "3 parts": BFLOAT16 / 3}
+rates = {
+    "float32": FLOAT32,
+    "bfloat16, 1 part": BFLOAT16,
+    "2 parts": BFLOAT16 / 2,
+    "3 parts": BFLOAT16 / 3,
+}
 axes[1].barh(list(rates), [rate / 1e12 for rate in rates.values()], color=plots.ORANGE)
 axes[1].set(xlabel="peak of an H100 [TFLOP/s], data sheet")
 for axis in axes:

@@ -133,11 +133,29 @@ def draw_tokens(axis, count):
     start = 0
     for number, token in enumerate(tokens):
         colour = plots.COLOURS[number % 3 + 3] + "66"
-        axis.barh(0, len(token) - 0.12, left=start, height=0.8, color=colour, edgecolor="#999999", linewidth=0.4)
+        axis.barh(
+            0,
+            len(token) - 0.12,
+            left=start,
+            height=0.8,
+            color=colour,
+            edgecolor="#999999",
+            linewidth=0.4,
+        )
         for offset, letter in enumerate(token.decode()):
-            axis.text(start + offset + 0.44, 0, letter, ha="center", va="center", fontsize=8.5, family="monospace")
+            axis.text(
+                start + offset + 0.44,
+                0,
+                letter,
+                ha="center",
+                va="center",
+                fontsize=8.5,
+                family="monospace",
+            )
         start += len(token)
-    axis.set(xlim=(-0.3, start + 0.3), ylim=(-0.5, 0.5), title=f"{count} merges: {len(tokens)} tokens")
+    axis.set(
+        xlim=(-0.3, start + 0.3), ylim=(-0.5, 0.5), title=f"{count} merges: {len(tokens)} tokens"
+    )
     axis.axis("off")
 
 
@@ -187,8 +205,12 @@ for text in ("Once upon a time", " strawberry", "347", "狐"):
 held_out = "A hungry wolf met the crow by the river. The wolf had never heard such a song, and asked for more."
 counts = list(range(0, 101, 10))
 shorter = {
-    "the text it was trained on": [len(encode(TEXT, merges[:count])) / len(TEXT.encode()) for count in counts],
-    "a text with other words": [len(encode(held_out, merges[:count])) / len(held_out.encode()) for count in counts],
+    "the text it was trained on": [
+        len(encode(TEXT, merges[:count])) / len(TEXT.encode()) for count in counts
+    ],
+    "a text with other words": [
+        len(encode(held_out, merges[:count])) / len(held_out.encode()) for count in counts
+    ],
 }
 fig, axis = plots.figure(width=6.4, height=2.9)
 for (name, ratio), style in zip(shorter.items(), ("o-", "s--"), strict=True):
@@ -207,7 +229,9 @@ plots.show(
 
 # %%
 story = paths.held_out_text().read_text()
-print(f"small model: V = 1536, {len(story.encode()) / len(tokenizer.encode(story)):.2f} bytes in a token of a story")
+print(
+    f"small model: V = 1536, {len(story.encode()) / len(tokenizer.encode(story)):.2f} bytes in a token of a story"
+)
 print(f"its vectors: {1536 * 128:,d} numbers (E = 128)")
 print(f"Qwen3-0.6B:  {151_936 * 1024:,d} numbers for the vectors of its vocabulary")
 
@@ -248,7 +272,8 @@ def nearest(word, count=6):
     (token,) = tokenizer.encode(word)
     cosine = directions @ directions[token]
     return [
-        (tokenizer.decode([int(other)]), round(float(cosine[other]), 2)) for other in np.argsort(-cosine)[1 : count + 1]
+        (tokenizer.decode([int(other)]), round(float(cosine[other]), 2))
+        for other in np.argsort(-cosine)[1 : count + 1]
     ]
 
 
@@ -269,7 +294,10 @@ GROUPS = {
     "things": "kite ball flute blanket wagon cape basket balloon drum lamp hat".split(),
     "verbs": "looked asked stood held took pulled saw went ran said".split(),
 }
-groups = {name: [word for word in group if len(tokenizer.encode(" " + word)) == 1] for name, group in GROUPS.items()}
+groups = {
+    name: [word for word in group if len(tokenizer.encode(" " + word)) == 1]
+    for name, group in GROUPS.items()
+}
 chosen = [tokenizer.encode(" " + word)[0] for group in groups.values() for word in group]
 cloud = directions[chosen] - directions[chosen].mean(axis=0)  # [words, E]
 _, spread, axes_of_cloud = np.linalg.svd(cloud, full_matrices=False)
@@ -281,14 +309,18 @@ print(
 # %% jupyter={"source_hidden": true}
 fig, axis = plots.figure(width=8.6, height=5)
 start, labelled = 0, []
-for (name, group), colour, marker in zip(groups.items(), plots.COLOURS, plots.MARKERS, strict=False):
+for (name, group), colour, marker in zip(
+    groups.items(), plots.COLOURS, plots.MARKERS, strict=False
+):
     part = places[start : start + len(group)]
     axis.plot(*part.T, marker, color=colour, label=name, markersize=5)
     for word, place in zip(group, part, strict=True):
         if any(abs(place[0] - x) < 0.085 and abs(place[1] - y) < 0.034 for x, y in labelled):
             continue  # no room for this one
         labelled.append(place)
-        axis.annotate(word, place, xytext=(4, 2), textcoords="offset points", fontsize=8, color=colour)
+        axis.annotate(
+            word, place, xytext=(4, 2), textcoords="offset points", fontsize=8, color=colour
+        )
     start += len(group)
 axis.set(xlabel="first principal component", ylabel="second principal component")
 axis.legend(loc="best", fontsize=9)
@@ -345,7 +377,9 @@ print("largest difference:", np.abs(results[0] - results[1]).max())
 # %%
 def sinusoidal(positions, width):
     """positions [L] -> [L, width]."""
-    angle = np.asarray(positions)[:, None] * 10000.0 ** (-np.arange(0, width, 2) / width)  # [L, width / 2]
+    angle = np.asarray(positions)[:, None] * 10000.0 ** (
+        -np.arange(0, width, 2) / width
+    )  # [L, width / 2]
     return np.stack([np.sin(angle), np.cos(angle)], axis=2).reshape(len(angle), width)
 
 
@@ -411,14 +445,24 @@ def turned(vector, angle):
 
 def draw_rotation(axis, m, n):
     axis.add_patch(_circle())
-    for vector, position, colour, name in [(FLAT_Q, m, plots.BLUE, "q"), (FLAT_K, n, plots.VERMILION, "k")]:
+    for vector, position, colour, name in [
+        (FLAT_Q, m, plots.BLUE, "q"),
+        (FLAT_K, n, plots.VERMILION, "k"),
+    ]:
         arrow = dict(arrowstyle="-|>", color=colour, linewidth=1, linestyle=":", alpha=0.7)
         axis.annotate("", vector, (0, 0), arrowprops=arrow)
         tip = turned(vector, position * OMEGA)
-        axis.annotate("", tip, (0, 0), arrowprops=dict(arrowstyle="-|>", color=colour, linewidth=2.2))
+        axis.annotate(
+            "", tip, (0, 0), arrowprops=dict(arrowstyle="-|>", color=colour, linewidth=2.2)
+        )
         axis.text(*(1.2 * tip), f"${name}$", ha="center", va="center", color=colour)
     score = turned(FLAT_Q, m * OMEGA) @ turned(FLAT_K, n * OMEGA)
-    axis.set(xlim=(-1.35, 1.35), ylim=(-1.35, 1.35), aspect="equal", title=f"m = {m}, n = {n}: score {score:.3f}")
+    axis.set(
+        xlim=(-1.35, 1.35),
+        ylim=(-1.35, 1.35),
+        aspect="equal",
+        title=f"m = {m}, n = {n}: score {score:.3f}",
+    )
     axis.axis("off")
 
 
@@ -471,10 +515,15 @@ def rope(x, positions, theta):
 D, theta = 32, 10_000.0
 q, k = rng.normal(size=(2, 1, 1, D)).astype(np.float32)
 positions = np.array([7])
-print("equals the operator:", np.allclose(rope(q, positions, theta), operators.rope(q, positions, theta), atol=1e-6))
+print(
+    "equals the operator:",
+    np.allclose(rope(q, positions, theta), operators.rope(q, positions, theta), atol=1e-6),
+)
 for m, n in [(8, 3), (108, 103), (508, 503), (508, 400)]:
     at_m, at_n = operators.rope(q, np.array([m]), theta), operators.rope(k, np.array([n]), theta)
-    print(f"positions {m:3d} and {n:3d}, distance {m - n:3d}: score {float((at_m * at_n).sum()):.4f}")
+    print(
+        f"positions {m:3d} and {n:3d}, distance {m - n:3d}: score {float((at_m * at_n).sum()):.4f}"
+    )
 
 # %% [markdown]
 # Lengths do not change either, since a rotation keeps them. And RoPE costs no weights.
@@ -496,21 +545,33 @@ CLOCKS = {"small model": (32, 1e4, 512), "Qwen3-0.6B": (128, 1e6, 40_960)}
 for name, (width, base, context) in CLOCKS.items():
     lengths = wavelengths(width, base)
     slow = int((lengths > context).sum())
-    print(f"{name}: {lengths[0]:.1f} to {lengths[-1]:,.0f} positions; {slow} of {width // 2} pairs never come round")
+    print(
+        f"{name}: {lengths[0]:.1f} to {lengths[-1]:,.0f} positions; {slow} of {width // 2} pairs never come round"
+    )
 
 # %% jupyter={"source_hidden": true}
 fig, axes = plots.figure(1, 2, width=9, height=3.2)
-for (name, (width, base, context)), colour, marker in zip(CLOCKS.items(), plots.COLOURS, plots.MARKERS, strict=False):
+for (name, (width, base, context)), colour, marker in zip(
+    CLOCKS.items(), plots.COLOURS, plots.MARKERS, strict=False
+):
     share = np.arange(width // 2) / (width // 2)
-    axes[0].semilogy(share, wavelengths(width, base), marker, color=colour, markersize=3, label=name)
+    axes[0].semilogy(
+        share, wavelengths(width, base), marker, color=colour, markersize=3, label=name
+    )
     axes[0].axhline(context, color=colour, linestyle="--", linewidth=1)
     axes[0].text(0, context * 1.3, f"its context, {context}", color=colour, fontsize=8.5)
     distance = np.arange(0, 400)
     score = np.cos(distance[:, None] * 2 * np.pi / wavelengths(width, base)).mean(axis=1)
     axes[1].plot(distance, score, "-" if marker == "o" else "--", color=colour, label=name)
-axes[0].set(xlabel="pair i, as a share of D/2", ylabel="wavelength [positions]", title="from fast to slow")
+axes[0].set(
+    xlabel="pair i, as a share of D/2", ylabel="wavelength [positions]", title="from fast to slow"
+)
 axes[0].legend(loc="lower right")
-axes[1].set(xlabel="distance m − n [positions]", ylabel="score / score at distance 0", title="score of equal vectors")
+axes[1].set(
+    xlabel="distance m − n [positions]",
+    ylabel="score / score at distance 0",
+    title="score of equal vectors",
+)
 axes[1].legend()
 axes[1].grid()
 plots.show(
@@ -547,8 +608,12 @@ as_it_is, logits = loss_with(lambda positions: positions)
 moved, moved_logits = loss_with(lambda positions: positions + 1000)
 without, _ = loss_with(lambda positions: 0 * positions)
 print(f"as it is: {as_it_is:.3f} nats a token")
-print(f"moved by 1000: {moved:.3f}; largest change of a logit {np.abs(moved_logits - logits).max():.1e}")
-print(f"without positions: {without:.3f}; a guess among all {len(table)} tokens would be {np.log(len(table)):.3f}")
+print(
+    f"moved by 1000: {moved:.3f}; largest change of a logit {np.abs(moved_logits - logits).max():.1e}"
+)
+print(
+    f"without positions: {without:.3f}; a guess among all {len(table)} tokens would be {np.log(len(table)):.3f}"
+)
 
 # %% [markdown]
 # Moved by 1000, far beyond the 512 positions it was trained for, the model does not notice: only distances count. Without positions it is lost.

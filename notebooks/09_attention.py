@@ -64,14 +64,23 @@ for degrees in (140, 35, 300):
 
 # %% jupyter={"source_hidden": true}
 def draw_lookup(axes, degrees, length=1.0):
-    q = length * np.array([np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))], dtype=np.float32)
+    q = length * np.array(
+        [np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))], dtype=np.float32
+    )
     weights, answer = look_up(q)
     for s, (key, weight) in enumerate(zip(keys, weights, strict=True)):
-        axes[0].annotate("", key, (0, 0), arrowprops=dict(arrowstyle="-|>", color=plots.COLOURS[s], linewidth=2))
+        axes[0].annotate(
+            "", key, (0, 0), arrowprops=dict(arrowstyle="-|>", color=plots.COLOURS[s], linewidth=2)
+        )
         axes[0].text(*(1.22 * key), f"$k_{s + 1}$", ha="center", va="center")
         axes[1].bar(s, weight, color=plots.COLOURS[s])
         axes[1].text(s, weight + 0.03, f"{weight:.2f}", ha="center", fontsize=9)
-    axes[0].annotate("", 2.5 * q, (0, 0), arrowprops=dict(arrowstyle="-|>", color=plots.BLACK, linewidth=2, ls="--"))
+    axes[0].annotate(
+        "",
+        2.5 * q,
+        (0, 0),
+        arrowprops=dict(arrowstyle="-|>", color=plots.BLACK, linewidth=2, ls="--"),
+    )
     axes[0].text(*(3.4 * q), "$q$", ha="center", va="center")
     axes[0].set(xlim=(-6, 6), ylim=(-6, 6), aspect="equal", title=f"query at {degrees:g}°")
     axes[0].axis("off")
@@ -94,7 +103,9 @@ plots.show(
 def draw_chosen_lookup(degrees=100, length=1.0):
     fig, axes = plots.figure(1, 2, width=6.4, height=2.9)
     draw_lookup(axes, degrees, length)
-    plots.show(fig, alt=f"A query of length {length} at {degrees} degrees and the weights it gives.")
+    plots.show(
+        fig, alt=f"A query of length {length} at {degrees} degrees and the weights it gives."
+    )
 
 
 # %% [markdown]
@@ -116,7 +127,9 @@ for width in (4, 64, 1024):
     scores = (q @ k.T).astype(np.float32)  # [500, 100]: 500 queries
     raw = operators.softmax(scores).max(axis=1).mean()
     scaled = operators.softmax(scores / np.float32(np.sqrt(width))).max(axis=1).mean()
-    print(f"D = {width:4d}: scores spread by {scores.std():4.1f}; largest weight {raw:.2f}, divided {scaled:.2f}")
+    print(
+        f"D = {width:4d}: scores spread by {scores.std():4.1f}; largest weight {raw:.2f}, divided {scaled:.2f}"
+    )
 
 # %% [markdown]
 # So attention uses $q \cdot k_s / \sqrt D$ (Vaswani et al., 2017). The factor $1/\sqrt D$ is called `scale` in our operator.
@@ -250,17 +263,26 @@ for kv_heads in (4, 2, 1):
     grouped = operators.attention(q, fewer_k, fewer_v, D**-0.5)
     all_k, all_v = (np.repeat(a, H // kv_heads, axis=1) for a in (fewer_k, fewer_v))
     same = np.allclose(grouped, operators.attention(q, all_k, all_v, D**-0.5))
-    print(f"K = {kv_heads}: equal to repeated heads: {same}, numbers in the cache: {2 * fewer_k.size}")
+    print(
+        f"K = {kv_heads}: equal to repeated heads: {same}, numbers in the cache: {2 * fewer_k.size}"
+    )
 
 # %% jupyter={"source_hidden": true}
 fig, axes = plots.figure(1, 3, width=9, height=2.1)
-for axis, (name, kv_heads) in zip(axes, {"MHA, K = 4": 4, "GQA, K = 2": 2, "MQA, K = 1": 1}.items(), strict=True):
+for axis, (name, kv_heads) in zip(
+    axes, {"MHA, K = 4": 4, "GQA, K = 2": 2, "MQA, K = 1": 1}.items(), strict=True
+):
     places = (np.arange(kv_heads) + 0.5) * 4 / kv_heads - 0.5
     for h in range(4):
         colour = plots.COLOURS[h // (4 // kv_heads)]
         axis.plot([h, places[h // (4 // kv_heads)]], [0.86, 0.14], color=colour, linewidth=1.4)
         axis.text(
-            h, 1, f"q{h}", ha="center", va="center", bbox=dict(boxstyle="round", facecolor="white", edgecolor=colour)
+            h,
+            1,
+            f"q{h}",
+            ha="center",
+            va="center",
+            bbox=dict(boxstyle="round", facecolor="white", edgecolor=colour),
         )
     for j, place in enumerate(places):
         box = dict(boxstyle="round", facecolor=plots.COLOURS[j] + "30", edgecolor=plots.COLOURS[j])
@@ -286,7 +308,9 @@ def cache_bytes(positions, kv_heads):
 
 for name, kv_heads in [("MHA", 16), ("GQA, as it is", 8), ("MQA", 1)]:
     one, full = cache_bytes(1, kv_heads), cache_bytes(CONTEXT, kv_heads)
-    print(f"{name:14s} K = {kv_heads:2d}: {one / 1024:4.0f} KiB a position, {full / 1e9:5.2f} GB for {CONTEXT}")
+    print(
+        f"{name:14s} K = {kv_heads:2d}: {one / 1024:4.0f} KiB a position, {full / 1e9:5.2f} GB for {CONTEXT}"
+    )
 
 # %% jupyter={"source_hidden": true}
 positions = np.array([0, CONTEXT])
@@ -296,7 +320,9 @@ for (name, kv_heads), dashes in zip(
 ):
     axis.plot(positions, cache_bytes(positions, kv_heads) / 1e9, dashes, label=name)
 axis.axhline(1.2, color=plots.GREY, linewidth=1)
-axis.text(CONTEXT, 1.35, "the weights: 0.6 billion × 2 bytes", ha="right", color="#555555", fontsize=9)
+axis.text(
+    CONTEXT, 1.35, "the weights: 0.6 billion × 2 bytes", ha="right", color="#555555", fontsize=9
+)
 axis.set(xlabel="positions in the cache", ylabel="KV cache [GB]", xlim=(0, CONTEXT), ylim=(0, None))
 axis.legend(loc="upper left")
 axis.grid()
@@ -327,7 +353,9 @@ for n in lengths:
     measured["attention"].append(1000 * seconds(operators.attention, q, k, v, 32**-0.5, repeats=3))
     measured["linear"].append(1000 * seconds(operators.linear, hidden, weight, repeats=3))
 for name, times in measured.items():
-    print(f"{name:9s} from {lengths[-2]} to {lengths[-1]} tokens: {times[-1] / times[-2]:.1f} times the time")
+    print(
+        f"{name:9s} from {lengths[-2]} to {lengths[-1]} tokens: {times[-1] / times[-2]:.1f} times the time"
+    )
 
 # %% jupyter={"source_hidden": true}
 fig, axis = plots.figure(width=6.4)
@@ -341,7 +369,11 @@ axis.loglog(
     label="slope of n²",
 )
 axis.loglog(
-    lengths, measured["linear"][-1] * np.array(lengths) / lengths[-1], "--", color=plots.GREY, label="slope of n"
+    lengths,
+    measured["linear"][-1] * np.array(lengths) / lengths[-1],
+    "--",
+    color=plots.GREY,
+    label="slope of n",
 )
 axis.set(xlabel="tokens n", ylabel="time [ms]", xticks=lengths)
 axis.set_xticklabels(lengths)
@@ -362,7 +394,9 @@ plots.show(
 # %%
 for n in (1024, 8192, CONTEXT):
     scores, inputs = HEADS * n * n * 4, (16 + 2 * 8) * n * WIDTH * 4  # bytes
-    print(f"{n:6d} tokens: scores {scores / 1e9:6.2f} GB; queries, keys and values {inputs / 1e9:.2f} GB")
+    print(
+        f"{n:6d} tokens: scores {scores / 1e9:6.2f} GB; queries, keys and values {inputs / 1e9:.2f} GB"
+    )
 
 # %% [markdown]
 # ## 6. FlashAttention: the table is never stored
@@ -384,7 +418,9 @@ def flash_attend(q, k, v, block=64):
         rows = np.arange(first, first + len(queries))[:, None]
         m = np.full((len(queries), 1), -np.inf, np.float32)
         s, o = np.zeros_like(m), np.zeros_like(queries)
-        for start in range(0, first + block, block):  # later keys are hidden from all of these queries
+        for start in range(
+            0, first + block, block
+        ):  # later keys are hidden from all of these queries
             columns = np.arange(start, min(start + block, length))[None, :]
             scores = queries @ k[start : start + block].T  # [B, B]: one tile
             scores = np.where(columns <= rows, scores, np.float32(-np.inf))
@@ -398,7 +434,9 @@ def flash_attend(q, k, v, block=64):
 
 
 q, k, v = rng.normal(size=(3, 1000, 32)).astype(np.float32)
-print("largest difference from the table:", np.abs(flash_attend(q, k, v) - attend(q, k, v)[1]).max())
+print(
+    "largest difference from the table:", np.abs(flash_attend(q, k, v) - attend(q, k, v)[1]).max()
+)
 
 # %% [markdown]
 # The same numbers. Now the memory that each needs beyond its inputs, as Python's `tracemalloc` counts it.
@@ -421,21 +459,37 @@ for n in sizes:
     q, k, v = rng.normal(size=(3, n, 32)).astype(np.float32)
     peaks["table"].append(peak_bytes(attend, q, k, v))
     peaks["in blocks"].append(peak_bytes(flash_attend, q, k, v))
-print("4096 tokens, one head:", {name: f"{values[-1] / 1e6:.1f} MB" for name, values in peaks.items()})
+print(
+    "4096 tokens, one head:", {name: f"{values[-1] / 1e6:.1f} MB" for name, values in peaks.items()}
+)
 
 # %% jupyter={"source_hidden": true}
 fig, axes = plots.figure(1, 2, width=9, height=3.3, width_ratios=(1.4, 1))
 for (name, values_), marker in zip(peaks.items(), plots.MARKERS, strict=False):
     axes[0].loglog(sizes, np.array(values_) / 1e6, marker + "-", label=name)
-axes[0].set(xlabel="tokens n (one head)", ylabel="memory in use [MB]", xticks=sizes, title="peak beyond the inputs")
+axes[0].set(
+    xlabel="tokens n (one head)",
+    ylabel="memory in use [MB]",
+    xticks=sizes,
+    title="peak beyond the inputs",
+)
 axes[0].set_xticklabels(sizes)
 axes[0].minorticks_off()
 axes[0].legend()
 axes[0].grid()
 for i, j in np.ndindex(6, 6):
-    colour, hatch = (plots.SKY, "") if j < i else (plots.ORANGE, "///") if i == j else (plots.CARD, "")
+    colour, hatch = (
+        (plots.SKY, "") if j < i else (plots.ORANGE, "///") if i == j else (plots.CARD, "")
+    )
     axes[1].bar(j, 0.94, 0.94, bottom=i, color=colour, edgecolor="#777777", hatch=hatch)
-axes[1].set(xlabel="blocks of keys", ylabel="blocks of queries", xticks=[], yticks=[], aspect="equal", ylim=(6.1, -0.1))
+axes[1].set(
+    xlabel="blocks of keys",
+    ylabel="blocks of queries",
+    xticks=[],
+    yticks=[],
+    aspect="equal",
+    ylim=(6.1, -0.1),
+)
 axes[1].set_title("blue: whole, striped: masked,\nempty: never computed", fontsize=9.5)
 plots.show(
     fig,
@@ -483,9 +537,13 @@ maps = []
 
 def keep_weights(operator, arguments, results):
     if operator.name == "attention":
-        q, k, v, _ = (np.asarray(argument) for argument in arguments)  # [L, H, D], [S, K, D], [S, K, D]
+        q, k, v, _ = (
+            np.asarray(argument) for argument in arguments
+        )  # [L, H, D], [S, K, D], [S, K, D]
         group = q.shape[1] // k.shape[1]
-        maps.append([attend(q[:, h], k[:, h // group], v[:, h // group])[0] for h in range(q.shape[1])])
+        maps.append(
+            [attend(q[:, h], k[:, h // group], v[:, h // group])[0] for h in range(q.shape[1])]
+        )
 
 
 with observe_calls(keep_weights):
@@ -516,7 +574,9 @@ answers = {
 }
 for question, share in answers.items():
     layer, head = np.unravel_index(share.argmax(), share.shape)
-    print(f"weight {question:25s} layer {layer}, head {head}: {share.max():.0%}; mean of all {share.mean():.0%}")
+    print(
+        f"weight {question:25s} layer {layer}, head {head}: {share.max():.0%}; mean of all {share.mean():.0%}"
+    )
 print(f"share of names among the tokens: {is_name.mean():.0%}, of punctuation {is_mark.mean():.0%}")
 
 # %% jupyter={"source_hidden": true}
@@ -551,7 +611,9 @@ def draw_map(axis, layer, head, count=39):
 
 
 fig, axes = plots.figure(1, 2, width=9.4, height=5)
-for axis, question in zip(axes, ("to the last three tokens", "to names, before a name"), strict=True):
+for axis, question in zip(
+    axes, ("to the last three tokens", "to names, before a name"), strict=True
+):
     draw_map(axis, *np.unravel_index(answers[question].argmax(), answers[question].shape))
 plots.show(
     fig,

@@ -179,7 +179,9 @@ def root_mean_square(values):
 
 
 fig, axis = plots.figure(width=8.6, height=2.9)
-names = ["embedding"] + [f"{part} {layer}" for layer in range(6) for part in ("attention", "feed-forward")]
+names = ["embedding"] + [
+    f"{part} {layer}" for layer in range(6) for part in ("attention", "feed-forward")
+]
 colours = [plots.GREY] + [plots.BLUE, plots.ORANGE] * 6
 bars = axis.bar(range(13), [root_mean_square(part) for part in contributions], color=colours)
 for bar, hatch in zip(bars[1:], ["", "//"] * 6, strict=True):
@@ -224,7 +226,12 @@ line = np.linspace(-4, 4, 81, dtype=np.float32)
 gates, ups = np.meshgrid(line, line)
 fig, axes = plots.figure(1, 2, width=8.6, height=3.1, width_ratios=(1, 1.1))
 for value, style in [(-2, ":"), (0.5, "--"), (2, "-")]:
-    axes[0].plot(line, operators.swiglu(line[None], np.full_like(line[None], value))[0], style, label=f"up = {value}")
+    axes[0].plot(
+        line,
+        operators.swiglu(line[None], np.full_like(line[None], value))[0],
+        style,
+        label=f"up = {value}",
+    )
 axes[0].set(xlabel="gate", ylabel="swiglu(gate, up)")
 axes[0].legend()
 axes[0].grid()
@@ -255,11 +262,16 @@ x = rng.normal(size=(S, E)).astype(np.float32)
 W_q, W_k = rng.normal(scale=E**-0.5, size=(2, D, E)).astype(np.float32)
 ones = np.ones(D, dtype=np.float32)
 for factor in (1, 5, 25):
-    q, k = operators.linear(x, np.float32(factor) * W_q), operators.linear(x, np.float32(factor) * W_k)
+    q, k = (
+        operators.linear(x, np.float32(factor) * W_q),
+        operators.linear(x, np.float32(factor) * W_k),
+    )
     normed_q, normed_k = operators.rms_norm(q, ones, 1e-6), operators.rms_norm(k, ones, 1e-6)
     without = operators.softmax(q @ k.T / np.float32(D**0.5)).max(axis=1).mean()
     with_norm = operators.softmax(normed_q @ normed_k.T / np.float32(D**0.5)).max(axis=1).mean()
-    print(f"weights times {factor:2d}: largest share {without:.3f} without the norm, {with_norm:.3f} with it")
+    print(
+        f"weights times {factor:2d}: largest share {without:.3f} without the norm, {with_norm:.3f} with it"
+    )
 
 # %% [markdown]
 # The norm cancels any factor. A normalised vector has length $\sqrt D$, so without weights a score is at most $\sqrt D\sqrt D/\sqrt D = \sqrt D$.
@@ -306,11 +318,24 @@ fig, axis = plots.figure(width=8, height=5.2)
 stream = 0.6
 arrow = dict(arrowstyle="-|>", color="#555555", linewidth=1.4, shrinkA=0, shrinkB=0)
 axis.plot([stream, stream], [-0.9, 12.1], color=plots.BLACK, linewidth=3)
-axis.annotate("", (stream, 12.9), (stream, 12), arrowprops=dict(arrowstyle="-|>", color=plots.BLACK, linewidth=3))
+axis.annotate(
+    "",
+    (stream, 12.9),
+    (stream, 12),
+    arrowprops=dict(arrowstyle="-|>", color=plots.BLACK, linewidth=3),
+)
 axis.text(stream, -1.4, "stream [L, E]", ha="center", va="center")
 for height, entry in enumerate(STEPS):
     if entry is None:
-        axis.plot(stream, height, "o", color="white", markeredgecolor=plots.BLACK, markersize=15, markeredgewidth=1.6)
+        axis.plot(
+            stream,
+            height,
+            "o",
+            color="white",
+            markeredgecolor=plots.BLACK,
+            markersize=15,
+            markeredgewidth=1.6,
+        )
         axis.text(stream, height - 0.03, "+", ha="center", va="center", fontsize=13)
         axis.annotate("", (stream + 0.13, height), (3.2, height), arrowprops=arrow)
         axis.plot([3.2, 3.2], [height - 0.69, height], color="#555555", linewidth=1.4)
@@ -320,12 +345,21 @@ for height, entry in enumerate(STEPS):
     if height in (0, 7):
         axis.annotate("", (2.62, height), (stream, height), arrowprops=arrow)
     else:
-        axis.annotate("", (3.2, height - 0.31), (3.2, height - 0.69), arrowprops={**arrow, "mutation_scale": 8})
+        axis.annotate(
+            "",
+            (3.2, height - 0.31),
+            (3.2, height - 0.69),
+            arrowprops={**arrow, "mutation_scale": 8},
+        )
     box = dict(boxstyle="round,pad=0.28", facecolor=colour + "28", edgecolor=colour)
     axis.text(3.2, height, name, ha="center", va="center", bbox=box, fontsize=9.5)
     axis.text(4.9, height, shape, va="center", fontsize=9, color="#555555")
-axis.text(8.2, 2.5, "attention:\nbetween tokens", ha="center", va="center", rotation=90, color="#555555")
-axis.text(8.2, 8.5, "feed-forward:\neach alone", ha="center", va="center", rotation=90, color="#555555")
+axis.text(
+    8.2, 2.5, "attention:\nbetween tokens", ha="center", va="center", rotation=90, color="#555555"
+)
+axis.text(
+    8.2, 8.5, "feed-forward:\neach alone", ha="center", va="center", rotation=90, color="#555555"
+)
 axis.set(xlim=(-0.2, 8.6), ylim=(-1.7, 13))
 axis.axis("off")
 plots.show(
@@ -351,8 +385,13 @@ def block(x, layer, positions, eps=1e-6, theta=10_000.0, D=32):
     k = operators.rms_norm(k, layer.key_norm, eps)
     q, k = operators.rope(q, positions, theta), operators.rope(k, positions, theta)
     mixed = operators.attention(q, k, v, D**-0.5).reshape(L, -1)  # [L, H·D]
-    x, h = operators.add_rms_norm(x, operators.linear(mixed, layer.output.weight), layer.post_norm, eps)  # [L, E] each
-    gate, up = operators.linear(h, layer.gate.weight), operators.linear(h, layer.up.weight)  # [L, F] each
+    x, h = operators.add_rms_norm(
+        x, operators.linear(mixed, layer.output.weight), layer.post_norm, eps
+    )  # [L, E] each
+    gate, up = (
+        operators.linear(h, layer.gate.weight),
+        operators.linear(h, layer.up.weight),
+    )  # [L, F] each
     return x, operators.linear(operators.swiglu(gate, up), layer.down.weight)
 
 
@@ -433,7 +472,9 @@ print(f"Qwen3-0.6B:  formula {sum(count_weights(**QWEN).values()):,d}")
 def draw_weights(axis, sizes, name):
     left, parts = 0, count_weights(**sizes)
     total = sum(parts.values())
-    for (part, count), colour, hatch in zip(parts.items(), plots.COLOURS, ("", "//", "..", "\\\\", ""), strict=False):
+    for (part, count), colour, hatch in zip(
+        parts.items(), plots.COLOURS, ("", "//", "..", "\\\\", ""), strict=False
+    ):
         axis.barh(0, count / 1e6, left=left, color=colour + "77", edgecolor="white", hatch=hatch)
         if count / total > 0.05:
             text = f"{part.replace(', ', chr(10))}\n{count / total:.0%}"
@@ -458,7 +499,9 @@ plots.show(
 @interact(layers=(2, 64, 2), E=(256, 4096, 256), V=(1000, 200_000, 1000))
 def draw_chosen_weights(layers=28, E=1024, V=151_000):
     fig, axis = plots.figure(width=8.6, height=1.9)
-    draw_weights(axis, dict(V=V, E=E, F=3 * E, H=16, K=8, D=E // 8, layers=layers), "a model of this form")
+    draw_weights(
+        axis, dict(V=V, E=E, F=3 * E, H=16, K=8, D=E // 8, layers=layers), "a model of this form"
+    )
     plots.show(fig, alt=f"Weights by part for {layers} layers, E = {E}, V = {V}.")
 
 
@@ -482,7 +525,9 @@ def draw_chosen_weights(layers=28, E=1024, V=151_000):
 weights_of_qwen = sum(count_weights(**QWEN).values())
 per_position = 4 * QWEN["layers"] * QWEN["H"] * QWEN["D"]  # FLOPs
 cache_per_position = 2 * QWEN["layers"] * QWEN["K"] * QWEN["D"] * 2  # bytes
-print(f"attention costs as much as the weights after {2 * weights_of_qwen / per_position:,.0f} tokens")
+print(
+    f"attention costs as much as the weights after {2 * weights_of_qwen / per_position:,.0f} tokens"
+)
 for S in (100, 1000, 10_000, 40_000):
     flops = 2 * weights_of_qwen + per_position * S
     moved = 2 * weights_of_qwen + cache_per_position * S
@@ -517,7 +562,12 @@ axes[0].stackplot(
     context, np.full(100, 2 * weights_of_qwen / 1e9), per_position * context / 1e9,
     labels=["weights", "attention"], colors=[plots.BLUE + "AA", plots.ORANGE + "AA"],
 )  # fmt: skip
-axes[0].set(xlabel="tokens before, S", ylabel="GFLOP for one token", xlim=(0, 40_000), title="writing one token")
+axes[0].set(
+    xlabel="tokens before, S",
+    ylabel="GFLOP for one token",
+    xlim=(0, 40_000),
+    title="writing one token",
+)
 axes[0].set_xticks(range(0, 40_001, 10_000))
 axes[0].legend(loc="upper left")
 axes[1].loglog(lengths, prefill / moved, "o-", markersize=4)

@@ -76,10 +76,21 @@ PARTS = {"embed": plots.BLUE, "self_attn": plots.VERMILION, "mlp": plots.ORANGE,
 for name, entry in header.items():
     begin, end = (offset / 1e6 for offset in entry["data_offsets"])
     part = next(part for part in PARTS if part in name)
-    axis.barh(0, end - begin, left=begin, color=PARTS[part] + "88", edgecolor="white", linewidth=0.5)
-for part, label in [("embed", "embedding table"), ("self_attn", "attention"), ("mlp", "feed-forward")]:
+    axis.barh(
+        0, end - begin, left=begin, color=PARTS[part] + "88", edgecolor="white", linewidth=0.5
+    )
+for part, label in [
+    ("embed", "embedding table"),
+    ("self_attn", "attention"),
+    ("mlp", "feed-forward"),
+]:
     axis.barh(0, 0, color=PARTS[part] + "88", label=label)
-axis.set(xlim=(0, len(data) / 1e6), yticks=[], xlabel="place in the file, behind the header [MB]", ylim=(-0.5, 0.9))
+axis.set(
+    xlim=(0, len(data) / 1e6),
+    yticks=[],
+    xlabel="place in the file, behind the header [MB]",
+    ylim=(-0.5, 0.9),
+)
 axis.legend(ncol=3, loc="upper left", fontsize=9)
 plots.show(
     fig,
@@ -114,13 +125,18 @@ def forward(ids, D=32, theta=10_000.0, layers=6):
     for layer in range(layers):
         here = f"model.layers.{layer}"
         h = normed(x, f"{here}.input_layernorm")
-        q, k, v = (projection(h, f"{here}.self_attn.{name}_proj").reshape(L, -1, D) for name in "qkv")
+        q, k, v = (
+            projection(h, f"{here}.self_attn.{name}_proj").reshape(L, -1, D) for name in "qkv"
+        )
         q = operators.rope(normed(q, f"{here}.self_attn.q_norm"), positions, theta)  # [L, H, D]
         k = operators.rope(normed(k, f"{here}.self_attn.k_norm"), positions, theta)  # [L, K, D]
         mixed = operators.attention(q, k, v, D**-0.5).reshape(L, -1)
         x = operators.add(x, projection(mixed, f"{here}.self_attn.o_proj"))
         h = normed(x, f"{here}.post_attention_layernorm")
-        gate, up = projection(h, f"{here}.mlp.gate_proj"), projection(h, f"{here}.mlp.up_proj")  # [L, F]
+        gate, up = (
+            projection(h, f"{here}.mlp.gate_proj"),
+            projection(h, f"{here}.mlp.up_proj"),
+        )  # [L, F]
         x = operators.add(x, projection(operators.swiglu(gate, up), f"{here}.mlp.down_proj"))
     return operators.linear(normed(x, "model.norm"), weights["model.embed_tokens.weight"])  # [L, V]
 
@@ -179,7 +195,12 @@ for row, p in enumerate(lens):
         word = tokenizer.decode([int(p[place].argmax())]).strip() or "¶"
         colour = "black" if certainty[row, column] > 0.5 else "white"
         axis.text(column, row, word, ha="center", va="center", fontsize=8, color=colour)
-axis.set(xticks=range(len(shown)), yticks=range(7), xlabel="read so far, up to this token", ylabel="guess behind")
+axis.set(
+    xticks=range(len(shown)),
+    yticks=range(7),
+    xlabel="read so far, up to this token",
+    ylabel="guess behind",
+)
 axis.set_xticklabels([tokenizer.decode([int(ids[place])]).strip() for place in shown], fontsize=8.5)
 axis.set_yticklabels(["embedding", *(f"block {block}" for block in range(6))], fontsize=8.5)
 fig.colorbar(image, ax=axis, label="probability of the guess", pad=0.01)
@@ -201,7 +222,9 @@ plots.show(
 # %%
 cache = model.cache()
 prefilled = model.logits(ids[:10], cache)  # [10, V]
-continued = [model.logits(ids[place : place + 1], cache) for place in range(10, len(ids))]  # [1, V] each
+continued = [
+    model.logits(ids[place : place + 1], cache) for place in range(10, len(ids))
+]  # [1, V] each
 together = np.concatenate([prefilled, *continued])
 print("largest difference from the pass without cache:", np.abs(together - its).max())
 
@@ -223,7 +246,9 @@ def one_more(length, cache):
 filled = model.cache()
 model.logits(story[:500], filled)
 without_cache = [1000 * seconds(model.logits, story[: length + 1], repeats=3) for length in lengths]
-with_cache = [1000 * seconds(one_more, length, filled, repeats=3) for length in reversed(lengths)][::-1]
+with_cache = [1000 * seconds(one_more, length, filled, repeats=3) for length in reversed(lengths)][
+    ::-1
+]
 print(f"token 500: {without_cache[-1]:.1f} ms without the cache, {with_cache[-1]:.2f} ms with it")
 
 # %% jupyter={"source_hidden": true}
@@ -262,7 +287,9 @@ plots.show(
 # %%
 config, room = model.config, 512
 formula = 2 * config.layers * room * config.kv_heads * config.head_dim * 4
-print(f"formula for {room} positions in float32: {formula:,d} bytes; the filled cache: {filled.nbytes:,d} bytes")
+print(
+    f"formula for {room} positions in float32: {formula:,d} bytes; the filled cache: {filled.nbytes:,d} bytes"
+)
 
 # %% [markdown]
 # ## 5. Sampling: the same model, other voices
@@ -300,13 +327,17 @@ words = [tokenizer.decode([int(token)]).strip() or "¶" for token in order]
 def draw_choice(axis, name, rule):
     p = Sampler(**rule).probabilities(last)[order]
     axis.bar(range(16), p, color=[plots.BLUE if value > 0 else plots.GREY for value in p])
-    axis.plot(np.flatnonzero(p == 0), np.zeros(np.sum(p == 0)), "x", color=plots.VERMILION, markersize=4)
+    axis.plot(
+        np.flatnonzero(p == 0), np.zeros(np.sum(p == 0)), "x", color=plots.VERMILION, markersize=4
+    )
     axis.set(xticks=range(16), ylabel="probability", title=name, ylim=(0, 0.5))
     axis.set_xticklabels(words, rotation=90, fontsize=8)
 
 
 fig, axes = plots.figure(2, 2, width=9.4, height=4.6)
-for axis, name in zip(axes.ravel(), ("T = 1", "T = 2, top-k 3", "T = 1, top-p 0.9", "T = 1, min-p 0.1"), strict=True):
+for axis, name in zip(
+    axes.ravel(), ("T = 1", "T = 2, top-k 3", "T = 1, top-p 0.9", "T = 1, min-p 0.1"), strict=True
+):
     draw_choice(axis, name, RULES[name])
 plots.show(
     fig,
@@ -316,7 +347,9 @@ plots.show(
 
 
 # %%
-@interact(temperature=(0.1, 3.0, 0.1), top_k=(0, 16), top_p=(0.1, 1.0, 0.05), min_p=(0.0, 1.0, 0.05))
+@interact(
+    temperature=(0.1, 3.0, 0.1), top_k=(0, 16), top_p=(0.1, 1.0, 0.05), min_p=(0.0, 1.0, 0.05)
+)
 def draw_chosen_rule(temperature=1.0, top_k=0, top_p=1.0, min_p=0.0):
     fig, axis = plots.figure(width=8, height=2.8)
     rule = dict(temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p)
@@ -348,7 +381,9 @@ for name, rule in {
 # %%
 def surprise(texts):
     """Mean cross-entropy of the tokens after the beginning, in nats."""
-    losses = [operators.cross_entropy(model.logits(text[:-1]), np.array(text[1:]))[3:] for text in texts]
+    losses = [
+        operators.cross_entropy(model.logits(text[:-1]), np.array(text[1:]))[3:] for text in texts
+    ]
     return float(np.concatenate(losses).mean())
 
 

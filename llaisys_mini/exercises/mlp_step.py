@@ -43,11 +43,11 @@ def cases(rng):
 
 @mlp_step.use
 def use(answer, **inputs):
-    before = {name: value.copy() for name, value in inputs.items() if isinstance(value, np.ndarray)}
     loss, *parameters = answer(**inputs)
-    untouched = all(np.array_equal(inputs[name], value) for name, value in before.items())
-    names = ("w1", "b1", "w2", "b2")
-    return {"loss": loss, **dict(zip(names, parameters, strict=True)), "the given arrays are left alone": untouched}
+    return {"loss": loss, **dict(zip(("w1", "b1", "w2", "b2"), parameters, strict=True))}
+
+
+mlp_step.leaves_alone("x", "labels", "w1", "b1", "w2", "b2")
 
 
 def _with(change):

@@ -21,7 +21,7 @@ def cases(rng):
 
 @neuron_by_hand.use
 def use(answer, name, points):
-    w0, w1, b = answer()[name]
+    w0, w1, b = map(float, answer()[name])
     return {f"answer for {x0}, {x1}": "yes" if w0 * x0 + w1 * x1 + b >= 0 else "no" for x0, x1 in points}
 
 

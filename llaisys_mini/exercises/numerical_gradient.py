@@ -22,23 +22,34 @@ def numerical_gradient(function, x, step):
     return gradient
 
 
+FUNCTIONS = {
+    "sum of x squared": lambda x: float((x**2).sum()),
+    "sum of x cubed": lambda x: float((x**3).sum()),
+    "sum of sines": lambda x: float(np.sin(x).sum()),
+    "product, and the first squared": lambda x: float(x.prod() + x[0] ** 2),
+    "sum of exponentials": lambda x: float(np.exp(x).sum()),
+}
+"""A case names its function, since inputs are plain data: the autograder sends them from one process to another."""
+
+
 @numerical_gradient.cases
 def cases(rng):
-    yield "x squared", dict(function=lambda x: float((x**2).sum()), x=np.array([3.0]), step=1e-3)
-    yield "x cubed", dict(function=lambda x: float((x**3).sum()), x=np.array([1.0, -2.0, 0.5]), step=0.1)
-    yield "a matrix", dict(function=lambda x: float(np.sin(x).sum()), x=rng.normal(size=(3, 4)), step=1e-3)
+    yield "x squared", dict(function="sum of x squared", x=np.array([3.0]), step=1e-3)
+    yield "x cubed", dict(function="sum of x cubed", x=np.array([1.0, -2.0, 0.5]), step=0.1)
+    yield "a matrix", dict(function="sum of sines", x=rng.normal(size=(3, 4)), step=1e-3)
     yield (
         "elements that act together",
-        dict(function=lambda x: float(x.prod() + x[0] ** 2), x=rng.normal(size=4), step=1e-3),
+        dict(function="product, and the first squared", x=rng.normal(size=4), step=1e-3),
     )
-    yield "a larger step", dict(function=lambda x: float(np.exp(x).sum()), x=rng.normal(size=5), step=0.5)
+    yield "a larger step", dict(function="sum of exponentials", x=rng.normal(size=5), step=0.5)
 
 
 @numerical_gradient.use
 def use(answer, function, x, step):
-    before = x.copy()
-    gradient = answer(function, x, step)
-    return {"the gradient": gradient, "x is the same afterwards": bool(np.array_equal(x, before))}
+    return {"the gradient": answer(FUNCTIONS[function], x, step)}
+
+
+numerical_gradient.leaves_alone("x")
 
 
 @numerical_gradient.mistake("the difference is taken to one side only: (f(x + step) - f(x)) / step")

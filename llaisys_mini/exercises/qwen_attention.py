@@ -82,10 +82,11 @@ def cases(rng):
 
 @qwen_attention.use
 def use(answer, **inputs):
-    before = inputs["x"].copy()
     x, (keys, values) = answer(**inputs)
-    untouched = bool(np.array_equal(before, inputs["x"]))
-    return {"x": x, "keys": keys, "values": values, "the given x is left alone": untouched}
+    return {"the result": x, "keys": keys, "values": values}
+
+
+qwen_attention.leaves_alone("x")
 
 
 def _changed(**replace):

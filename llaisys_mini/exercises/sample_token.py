@@ -44,9 +44,10 @@ def cases(rng):
 
 @sample_token.use
 def use(answer, scores, temperature, top_k, chances):
-    before = scores.copy()
-    chosen = {f"chance {chance:.4g}": int(answer(scores, temperature, top_k, chance)) for chance in chances}
-    return chosen | {"scores are left alone": bool(np.array_equal(scores, before))}
+    return {f"chance {chance:.4g}": int(answer(scores, temperature, top_k, chance)) for chance in chances}
+
+
+sample_token.leaves_alone("scores")
 
 
 @sample_token.mistake("the scores are multiplied by the temperature instead of divided")

@@ -1,6 +1,7 @@
 """A class of honest, unlucky and hostile submissions of lab 04, made from the solution lab, each with its verdict.
 
-Most of them use a serial softmax, which compiles fast and scores all but the two points for a vectorised, parallel one.
+Most of them use a serial softmax, which compiles fast and scores all but the two points for a vectorised, parallel one,
+and leave the CUDA kernel out.
 """
 
 import copy
@@ -16,8 +17,10 @@ from autograder import tasks
 from autograder.judge import CRASHED, GRADED, MANUAL, TAMPERING, TIMED_OUT, UNREADABLE
 
 LAB = "04_softmax"
-FULL, SOFTMAX, MERGE, ENTROPY = 14, 6, 2, 4  # FULL counts the two points for the compiler's facts
+SOFTMAX, MERGE, ENTROPY, GPU = 6, 2, 4, 5
+COMPILED, COUNTED = 2, 1  # of softmax: for the compiler's facts; and for the traffic of the CUDA kernel, within GPU
 BASE = SOFTMAX + MERGE + ENTROPY
+FULL = BASE + COMPILED + GPU
 NO_SOFTMAX, NO_MERGE, NO_ENTROPY = BASE - SOFTMAX, BASE - MERGE, BASE - ENTROPY
 
 IMPORTS = "import math\n\nimport numpy as np\nfrom numba import njit\n\nfrom llaisys_mini import kernel\n\n\n"
@@ -36,6 +39,52 @@ BODY = """def softmax(x, out):
 """
 SERIAL = IMPORTS + HEAD + BODY
 WRONG = SERIAL.replace("out[n, c] /= total", "out[n, c] /= top")
+GPU_IMPORTS = "import math\n\nimport numpy as np\n\nfrom llaisys_mini import cuda, kernel\n\nTHREADS = 64\n\n\n"
+GPU_KERNEL = """@cuda.jit
+def softmax_kernel(x, out):
+    values = cuda.shared.array(THREADS, np.float32)
+    row, t = cuda.blockIdx.x, cuda.threadIdx.x
+    top = np.float32(-math.inf)
+    for c in range(t, x.shape[1], THREADS):
+        top = max(top, x[row, c])
+    values[t] = top
+    cuda.syncthreads()
+    step = THREADS // 2
+    while step > 0:
+        if t < step:
+            values[t] = max(values[t], values[t + step])
+        cuda.syncthreads()
+        step //= 2
+    top = values[0]
+    cuda.syncthreads()  # everyone has read it
+    total = np.float32(0)
+    for c in range(t, x.shape[1], THREADS):
+        total += math.exp(x[row, c] - top)
+    values[t] = total
+    cuda.syncthreads()
+    step = THREADS // 2
+    while step > 0:
+        if t < step:
+            values[t] += values[t + step]
+        cuda.syncthreads()
+        step //= 2
+    share = np.float32(1) / values[0]
+    for c in range(t, x.shape[1], THREADS):
+        out[row, c] = math.exp(x[row, c] - top) * share
+
+
+"""
+GPU_LAUNCH = "    softmax_kernel[x.shape[0], THREADS](x, out)\n"
+GPU_HEAD = '@kernel("softmax", device="cuda")\ndef softmax(x, out):\n'
+GPU_RIGHT = GPU_IMPORTS + GPU_KERNEL + GPU_HEAD + GPU_LAUNCH
+GPU_COPY = """@cuda.jit
+def copy_kernel(x, out):
+    i = cuda.grid(1)
+    if i < out.size:
+        out[i] = x[i]
+
+
+"""
 MERGE_HEAD = 'import math\n\nfrom llaisys_mini import answer\n\n\n@answer("merge_softmax")\n'
 MERGE_RIGHT = """
     top = max(top_a, top_b)
@@ -110,6 +159,23 @@ def softmax(source: str) -> Callable:
     notebook = base()
     cell(notebook, "softmax-cpu")["source"] = source
     return save(notebook)
+
+
+def gpu(source: str) -> Callable:
+    notebook = base()
+    cell(notebook, "softmax-cuda")["source"] = source
+    return save(notebook)
+
+
+def gpu_changed(before: str, after: str) -> Callable:
+    assert before in GPU_RIGHT, before
+    return gpu(GPU_RIGHT.replace(before, after))
+
+
+def gpu_host(host: str, above: str = "") -> Callable:
+    """A right CUDA kernel that is launched from these lines."""
+    lines = "".join(f"    {line}\n" for line in host.split("\n"))
+    return gpu(GPU_IMPORTS + above + GPU_KERNEL + GPU_COPY + GPU_HEAD + lines)
 
 
 def entropy(before: str, after: str) -> Callable:
@@ -336,6 +402,41 @@ def the_class() -> list[Attempt]:
         Attempt("lazy", merge("class Lazy:\n    def __array__(self, *_, **__):\n        return 1.0\nreturn Lazy()"), NO_MERGE),
         Attempt("huge-reply", merge("import numpy as np\nreturn np.zeros(50_000_000)"), NO_MERGE, CRASHED),
         Attempt("deep-reply", merge("deep = []\nfor _ in range(5000):\n    deep = [deep]\nreturn deep"), NO_MERGE),
+        # CUDA kernels
+        Attempt("gpu-right", gpu(GPU_RIGHT), BASE + GPU),
+        Attempt("gpu-float64", gpu_changed("total = np.float32(0)", "total = 0.0"), BASE + GPU),
+        Attempt("gpu-wrong", gpu_changed("math.exp(x[row, c] - top)", "math.exp(x[row, c])"), BASE + COUNTED),
+        Attempt("gpu-uncoalesced", gpu_changed(GPU_KERNEL, _strided()), BASE + GPU - COUNTED),
+        Attempt("gpu-race", gpu_changed("    cuda.syncthreads()  # everyone has read it\n", ""), BASE),
+        Attempt("gpu-race-in-loop", gpu_changed("values[t + step])\n        cuda.syncthreads()", "values[t + step])"), BASE),
+        Attempt("gpu-out-of-bounds", gpu_changed("for c in range(t, x.shape[1], THREADS):\n        top", "for c in range(t, x.shape[1] + 1, THREADS):\n        top"), BASE),
+        Attempt("gpu-negative-index", gpu_changed("values[t + step])", "values[t - step])"), BASE),
+        Attempt("gpu-divergent-barrier", gpu_changed("values[t + step])\n        cuda", "values[t + step])\n            cuda"), BASE),
+        Attempt("gpu-unwritten-shared", gpu_changed("    values[t] = top\n", "    if t < x.shape[1]:\n        values[t] = top\n"), BASE),
+        Attempt("gpu-unwritten-output", gpu_changed("for c in range(t, x.shape[1], THREADS):\n        out", "for c in range(t, x.shape[1] - 1, THREADS):\n        out"), BASE),
+        Attempt("gpu-writes-input", gpu_changed("total += math.exp(x[row, c] - top)", "x[row, c] -= top\n        total += math.exp(x[row, c])\n    top = np.float32(0)"), BASE),
+        Attempt("gpu-loop", gpu_changed("    share =", "    while top == top:\n        total += np.float32(1)\n    share ="), BASE),
+        Attempt("gpu-loop-on-host", gpu_host("while True:\n    softmax_kernel[x.shape[0], THREADS](x, out)"), BASE, TIMED_OUT),
+        Attempt("gpu-too-many-threads", gpu_changed("THREADS = 64", "THREADS = 2048"), BASE),
+        Attempt("gpu-not-python", gpu_changed("def softmax_kernel(x, out):", "def softmax_kernel(x, out)"), BASE),
+        Attempt("gpu-not-known", gpu_changed("    share =", "    values.sort()\n    share ="), BASE),
+        Attempt("gpu-raises", gpu_host("raise ValueError('too wide')"), BASE),
+        Attempt("gpu-memory", gpu_host("cuda.device_array(10**12)\nsoftmax_kernel[x.shape[0], THREADS](x, out)"), BASE, CRASHED),
+        Attempt("gpu-numbas-own", gpu_changed("from llaisys_mini import cuda, kernel", "from numba import cuda\nfrom llaisys_mini import kernel"), BASE, MANUAL),
+        Attempt("gpu-numpy", gpu(GPU_IMPORTS + GPU_HEAD + "    e = np.exp(x - x.max(axis=1, keepdims=True))\n    out[:] = e / e.sum(axis=1, keepdims=True)\n"), BASE),
+        Attempt("gpu-numpy-too", gpu_host("softmax_kernel[1, THREADS](x, out)\ne = np.exp(x - np.max(x, axis=1, keepdims=True))\nout[:] = e / np.sum(e, axis=1, keepdims=True)"), BASE),
+        Attempt("gpu-host-arithmetic", gpu_host("y = cuda.device_array(x.shape, np.float32)\ncopy_kernel[x.size, 64](x.reshape(x.size), y.reshape(x.size))\ny = math.e ** y\ncopy_kernel[x.size, 64](y.reshape(x.size), out.reshape(x.size))"), BASE),
+        Attempt("gpu-host-reads", gpu_host("top = max(x[0, c] for c in range(x.shape[1]))\nsoftmax_kernel[x.shape[0], THREADS](x, out)"), BASE),
+        Attempt("gpu-host-writes", gpu_host("softmax_kernel[x.shape[0], THREADS](x, out)\nfor row in range(x.shape[0]):\n    out[row] = out[row] * 1"), BASE),
+        Attempt("gpu-on-the-cpu", gpu(GPU_IMPORTS + "from numba import njit\n\n\n" + GPU_HEAD + "    njit(lambda a, b: None)(x, out)\n"), BASE),
+        Attempt("gpu-calls-reference", gpu_host("out[:] = theirs.reference(x)", "from llaisys_mini.operators.softmax import softmax as theirs\n\n\n"), BASE),
+        Attempt("gpu-calls-solution", gpu_host("theirs(x, out)", "from solutions.kernels.cuda.softmax import softmax as theirs\n\n\n"), BASE),
+        Attempt("gpu-blinds-sanitizer", gpu_host("softmax_kernel[x.shape[0], THREADS](x, out)", "from llaisys_mini.cuda.sanitizer import machine\n\nmachine.Machine.report = lambda *_: None\n\n\n"), BASE, TAMPERING),
+        Attempt("gpu-own-sanitizer", gpu_host("with cuda.sanitized(raises=False):\n    softmax_kernel[x.shape[0], THREADS](x, out)"), BASE),
+        Attempt("gpu-imports-inside", gpu_host("import sys\nsys.modules['autograder.channel'].send = print\nsoftmax_kernel[x.shape[0], THREADS](x, out)"), BASE, TAMPERING),
+        Attempt("gpu-annotation", gpu_changed("def softmax(x, out):", "def softmax(x: exec('import os'), out):"), BASE, MANUAL),
+        Attempt("gpu-peeks", gpu_host("open('/etc/hostname').read()\nsoftmax_kernel[x.shape[0], THREADS](x, out)"), BASE, TAMPERING),
+        Attempt("gpu-blank-copy", gpu(tasks_stub("softmax-cuda") + "\n# to do\n"), BASE),
         # reaching out
         Attempt("reads-solutions", merge(f"exec(open({solutions!r}).read())"), NO_MERGE, TAMPERING),
         Attempt("reads-hidden", merge(f"open({hidden!r}).read()"), NO_MERGE, TAMPERING),
@@ -362,6 +463,13 @@ def the_class() -> list[Attempt]:
         Attempt("forged-credit", with_cell("3", WRONG, at_end=True), NO_SOFTMAX),
     ]  # fmt: skip
     return attempts
+
+
+def _strided() -> str:
+    """The right kernel with neighbouring columns in one thread: 32 sectors where 4 would do."""
+    width = "(x.shape[1] + THREADS - 1) // THREADS"
+    loop = f"for c in range({width} * t, min({width} * (t + 1), x.shape[1])):"
+    return GPU_KERNEL.replace("for c in range(t, x.shape[1], THREADS):", loop)
 
 
 def _known() -> str:

@@ -95,7 +95,7 @@ def test_the_gradebook_agrees(graded):
 
 
 def test_feedback_shows_no_solution_and_no_hidden_input(graded):
-    from autograder.judge import seed_of
+    from autograder.cases import seed_of
     from llaisys_mini import exercises
 
     secret = runner.course_secret(graded["build"])

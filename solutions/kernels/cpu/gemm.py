@@ -229,7 +229,8 @@ def stretch_times_panels(packed_x, x_start, rows, packed, start, panel_step, pan
         for row in range(0, rows, SHORT):
             count = min(SHORT, rows - row)
             tile_product(
-                zeros(SHORT, COLUMNS), packed_x, x_start + row * LINE, packed, weights, steps, False, edge, 0, PANEL, count
+                zeros(SHORT, COLUMNS), packed_x, x_start + row * LINE, packed, weights, steps, False,
+                edge, 0, PANEL, count,
             )  # fmt: skip
             move_edge(edge, out, row, count, column, outputs, begun)
 

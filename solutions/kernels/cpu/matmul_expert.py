@@ -1,7 +1,7 @@
 """matmul on the CPU, expert version: b is packed into panels on the way, and gemm multiplies them.
 
-Each thread packs a stretch of some panels of b just before it needs them, so that they are still in a cache then. Packing
-all of b first would write it to memory and read it back.
+Each thread packs a stretch of some panels of b just before it needs them, so that they are still in a cache then.
+Packing all of b first would write it to memory and read it back.
 """
 
 import numpy as np
