@@ -107,7 +107,10 @@ def generate(prompt, verify, sanitize, **options):
 @_model_options
 @click.option("--think/--no-think", default=None, help="Let the model think before it answers, if it can.")
 def chat(think, **options):
-    """Talk with the model. An empty line is ignored; /new starts over, /exit or Ctrl-D ends."""
+    """Talk with the model. An empty line is ignored; /new starts over, /exit or Ctrl-D ends.
+
+    To look for a wrong kernel: generate --verify, or generate --device cuda --sanitize.
+    """
     from llaisys_mini.thinking import ThinkingView
     from llaisys_mini.tokenizer import TextStream
 

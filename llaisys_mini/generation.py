@@ -156,4 +156,7 @@ def _require_device(device: str) -> None:
 
     reason = None if runtime.is_sanitizing() else availability.why_no_device()
     if reason:
-        raise DeviceError(f"{reason}. Choose the device 'cpu', or run a few tokens under the sanitizer: --sanitize")
+        raise DeviceError(
+            f"{reason}. Choose the device 'cpu'; `llaisys-mini generate --device cuda --sanitize` writes a few tokens "
+            "without a GPU"
+        )

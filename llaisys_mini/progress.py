@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 
 import numpy as np
+from rich.progress import track
 from rich.table import Table
 
 from llaisys_mini import operators
@@ -24,14 +25,14 @@ def print_progress(speed: bool = True) -> None:
     table = Table(title="your kernels", title_justify="left", box=None, pad_edge=False)
     for column in ("operator", "cpu", "cuda", "answers now"):
         table.add_column(column)
-    calls = _calls_of_shipped_model() if speed and _any_correct() else {}
+    printer = console()
+    correct = [name for name in operators.names if verdicts.passed_storages(name, "cpu")]
+    paces = _paces(correct, printer) if speed else {}
     for name in operators.names:
         answer = choice.answering_kernel(name).kernel_set
-        table.add_row(name, _state(name, "cpu", calls), _state(name, "cuda", {}), answer)
-    printer = console()
+        table.add_row(name, _state(name, "cpu", paces.get(name)), _state(name, "cuda"), answer)
     printer.print(table)
-    correct = sum(bool(verdicts.passed_storages(name, "cpu")) for name in operators.names)
-    printer.print(f"{correct} of {len(operators.names)} operators are yours on the cpu", highlight=False)
+    printer.print(f"{len(correct)} of {len(operators.names)} operators are yours on the cpu", highlight=False)
     _print_next_step(printer)
 
 
@@ -62,19 +63,25 @@ def _print_next_step(printer) -> None:
         printer.print(step, highlight=False, soft_wrap=True)
 
 
-def _any_correct() -> bool:
-    return any(verdicts.passed_storages(name, "cpu") for name in operators.names)
-
-
-def _state(name: str, device: str, calls: dict) -> str:
+def _state(name: str, device: str, pace: float | None = None) -> str:
     if not student_set().has(name, device):
         return "[dim]-[/dim]"
     storages = verdicts.passed_storages(name, device)
     if not storages:
         return "[red]wrong[/red]" if verdicts.was_checked(name, device) else "written, not checked"
     partly = "" if set(storages) == set(operators.get(name).storages) else f" ({', '.join(storages)})"
-    pace = _pace(name, calls) if calls and solutions_set().has(name, device) else None
     return f"[green]correct[/green]{partly}" + (f", {pace:.2f} x the course's speed" if pace else "")
+
+
+def _paces(names: list[str], printer) -> dict[str, float]:
+    """The speed of the learner's kernel for each of these operators that the course has a kernel for, see _pace."""
+    names = [name for name in names if solutions_set().has(name, "cpu")]
+    if not names:
+        return {}
+    calls = _calls_of_shipped_model()
+    # Both kernels of an operator may have to be compiled first.
+    timed = track(names, "timing your kernels", console=printer, transient=True)
+    return {name: _pace(name, calls) for name in timed}
 
 
 def _calls_of_shipped_model() -> dict[str, list[tuple]]:

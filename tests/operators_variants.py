@@ -1,5 +1,9 @@
 """Correct kernels that compute in another way than the reference: other summation orders, float32 throughout,
-online softmax, fused forms. The cases must accept every one of them. A function is named `<operator>_<how>`."""
+online softmax, fused forms. The cases must accept every one of them. A function is named `<operator>_<how>`.
+
+An operator that sums, or that has a well-known second form, gets one here. The first variant of each operator makes
+itself: the reference on float32 numbers.
+"""
 
 import math
 
@@ -257,8 +261,18 @@ def _operator_of(function_name: str) -> str | None:
     return max(fitting, key=len, default=None)
 
 
-VARIANTS: dict[str, list] = {name: [] for name in operators.names}
-"""Operator -> its correct variants: the functions above that are named after it."""
+def _in_float32(name: str):
+    """The reference as it computes on float32 arrays."""
+
+    def variant(*arguments):
+        return operators.get(name).reference(*arguments)
+
+    variant.__name__ = f"{name}_reference_in_float32"
+    return variant
+
+
+VARIANTS: dict[str, list] = {name: [_in_float32(name)] for name in operators.names}
+"""Operator -> its correct variants: the reference in float32, and the functions above that are named after it."""
 
 for _name, _function in list(globals().items()):
     if callable(_function) and _operator_of(_name):

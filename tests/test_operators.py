@@ -37,7 +37,8 @@ def test_has_mistakes_cases_and_docs(operator):
     assert len({mistake.sentence for mistake in operator.mistakes}) == len(operator.mistakes)
     assert len(operator.make_cases(storages=("float32",))) >= 6
     assert "out" in operator.__doc__ or "=" in operator.__doc__
-    assert VARIANTS[operator.name], "write a correct variant for tests/operators_variants.py"
+    # check says: this is what comes out when ...
+    assert not [m.sentence for m in operator.mistakes if m.sentence.startswith("this is") or m.sentence.endswith(".")]
 
 
 @all_operators

@@ -4,6 +4,7 @@ Prints a table of cases. On the first failure it says where the output is wrong 
 of the wrong places, names what was never written, and recognises well-known mistakes. Then it raises.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -70,7 +71,7 @@ def check(
             earlier.keep(operator, device)
         choice.kernels_changed()
     if failure is not None:
-        text = diagnosis(contract, failure, kernel.path)
+        text = diagnosis(contract, failure, kernel.path, results)
         if isinstance(failure.exception, compile_errors.COMPILE_ERRORS):
             text += "\n" + compile_errors.keep_full_text(failure.exception)
         raise CheckFailed(text)
@@ -94,8 +95,11 @@ def _where(device) -> str:
     return f"\nsanitizer: no findings; on a device: {f'not run ({reason})' if reason else 'right'}"
 
 
-def diagnosis(operator: Operator, result: Result, path: Path | None = None) -> str:
-    """What is wrong with a failed result, in a few lines. path: the kernel's file, where a compile error points to."""
+def diagnosis(operator: Operator, result: Result, path: Path | None = None, others: Iterable[Result] = ()) -> str:
+    """What is wrong with a failed result, in a few lines.
+
+    path: the kernel's file, where a compile error points to. others: results on further cases, see compare.recognise.
+    """
     if isinstance(result.exception, compile_errors.COMPILE_ERRORS):
         return "\n".join(
             [f"{operator.name}: the kernel does not compile", *compile_errors.describe(result.exception, path)]
@@ -110,7 +114,11 @@ def diagnosis(operator: Operator, result: Result, path: Path | None = None) -> s
         lines += _describe(difference)
     if result.changed_inputs:
         lines.append(f"  the kernel changed its input {', '.join(result.changed_inputs)}; inputs are read only")
-    sentence = recognise(operator, result.case.inputs, result.outputs) if result.differences else None
+    if result.differences:
+        runs = [(other.case.inputs, other.outputs) for other in others if other.exception is None]
+        sentence = recognise(operator, result.case.inputs, result.outputs, runs)
+    else:
+        sentence = None
     if sentence:
         lines.append(f"  this is what comes out when {_as_clause(sentence)}")
     return "\n".join(lines)

@@ -1,5 +1,6 @@
 """Compare a kernel's outputs with the reference, and recognise well-known mistakes."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,17 +63,33 @@ def compare(operator: Operator, inputs: dict[str, object], outputs: list[np.ndar
     return found
 
 
-def recognise(operator: Operator, inputs: dict[str, object], outputs: list[np.ndarray]) -> str | None:
-    """The sentence of the known mistake that gives exactly these wrong outputs, or None."""
-    tolerance = operator.tolerance(inputs)
-    for mistake in operator.mistakes:
-        same = True
-        for got, want, allowed in zip(outputs, mistaken_outputs(operator, mistake, inputs), tolerance, strict=True):
-            scale = UNCERTAINTY_OF_MISTAKE * UNIT * np.abs(np.nan_to_num(want, posinf=0, neginf=0))
-            same = same and bool((_in_tolerances(got, want, 4 * allowed + scale) <= 1).all())
-        if same:
-            return mistake.sentence
-    return None
+def recognise(
+    operator: Operator,
+    inputs: dict[str, object],
+    outputs: list[np.ndarray],
+    others: Iterable[tuple[dict[str, object], list[np.ndarray]]] = (),
+) -> str | None:
+    """The sentence of the known mistake that gives exactly these wrong outputs, or None.
+
+    others: (inputs, outputs) of the kernel on further cases, right or wrong. On one case several mistakes may give the
+    same numbers; of those the one is named that fits most of the other cases too.
+    """
+    fitting = [mistake for mistake in operator.mistakes if _gives(operator, mistake, inputs, outputs)]
+    if len(fitting) > 1:
+        others = list(others)
+        counts = [sum(_gives(operator, mistake, *other) for other in others) for mistake in fitting]
+        return fitting[int(np.argmax(counts))].sentence  # the first of the largest
+    return fitting[0].sentence if fitting else None
+
+
+def _gives(operator, mistake, inputs, outputs) -> bool:
+    """Whether these are the outputs of a kernel with this mistake."""
+    wants, tolerance = mistaken_outputs(operator, mistake, inputs), operator.tolerance(inputs)
+    for got, want, allowed in zip(outputs, wants, tolerance, strict=True):
+        scale = UNCERTAINTY_OF_MISTAKE * UNIT * np.abs(np.nan_to_num(want, posinf=0, neginf=0))
+        if not (_in_tolerances(got, want, 4 * allowed + scale) <= 1).all():
+            return False
+    return True
 
 
 UNIT = 2.0**-24

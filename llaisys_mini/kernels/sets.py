@@ -62,6 +62,9 @@ class KernelSet:
         """
         path = self.path(operator, device, large)
         if not path.is_file():
+            if self.name == STUDENT:
+                wanted = f"{device} kernel" if device in DEVICES else "answer"
+                raise KernelError(f"you have no {wanted} for {operator} yet: run its cell or write the file {path}")
             raise KernelError(f"the kernel set {self.name!r} has no {device} kernel for {operator}: {path} is missing")
         if device not in self._fresh:
             choose_thread_pool()

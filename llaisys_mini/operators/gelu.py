@@ -34,7 +34,7 @@ def cases(rng):
     yield "some length", dict(x=3 * rng.normal(size=int(rng.integers(2, 3000))))
 
 
-@gelu.mistake("this is the tanh approximation; it is off by up to 0.0005")
+@gelu.mistake("erf is approximated by tanh, which is off by up to 0.0005")
 def tanh_form(x):
     return x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))) / 2
 
@@ -54,6 +54,6 @@ def only_distribution(x):
     return (1 + _erf(x / math.sqrt(2))) / 2
 
 
-@gelu.mistake("this is the sigmoid approximation x * sigmoid(1.702 x)")
+@gelu.mistake("erf is approximated by a sigmoid: x * sigmoid(1.702 x)")
 def sigmoid_form(x):
     return x / (1 + np.exp(-1.702 * x))

@@ -39,12 +39,12 @@ def overflows(x):
     return np.exp(x) / (1 + np.exp(x))
 
 
-@sigmoid.mistake("this is tanh, which runs from -1 to 1")
+@sigmoid.mistake("tanh is taken, which runs from -1 to 1")
 def is_tanh(x):
     return np.tanh(x)
 
 
-@sigmoid.mistake("this is the 'hard' sigmoid, a straight line cut off at 0 and 1")
+@sigmoid.mistake("the curve is a straight line cut off at 0 and 1: this is the 'hard' sigmoid")
 def hard(x):
     return np.clip(x / 6 + 0.5, 0, 1)
 

@@ -42,7 +42,7 @@ def wrong_sign(x):
     return x / (1 + np.exp(x))
 
 
-@silu.mistake("this is ReLU: the smooth part around zero is missing")
+@silu.mistake("the smooth part around zero is missing: this is ReLU")
 def is_relu(x):
     return np.maximum(x, 0)
 

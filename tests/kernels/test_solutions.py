@@ -37,43 +37,54 @@ def test_is_a_numba_kernel_with_solution_markers(name):
     assert "### BEGIN SOLUTION" in body, "the body of the kernel itself is part of the solution"
 
 
-@pytest.mark.parametrize("kernel_set", ["solutions", EXPERT])
-def test_large_inputs_take_the_parallel_path_and_stay_right(kernel_set):
-    """The cases are small; these sizes lie above every kernel's threshold for starting threads."""
+# The public cases are small. The sizes below lie above every kernel's threshold for starting threads.
+MANY = 150_001  # numbers
+
+
+def with_many_rows(operator) -> Case:
+    """A public case with rows drawn from it again and again. Rows: the first dimension of the output, and of the inputs
+    that share it."""
+    case = max(operator.make_cases(storages=("float32",)), key=lambda c: max(map(np.size, c.inputs.values())))
+    row = next(iter(operator.outputs.values())).dims[0]
+    specs = {name: spec for name, spec in operator.arrays.items() if spec.dims[0] == row}
+    given = {name: case.inputs[name] for name in specs}
+    # "..." may be several dimensions; a kernel sees them as one.
+    given = {name: v.reshape(-1, *v.shape[v.ndim + 1 - len(specs[name].dims) :]) for name, v in given.items()}
+    rows = len(next(iter(given.values())))
+    longest = max(np.size(v) for v in [*given.values(), *operator.expected(case.inputs)]) // rows
+    chosen = np.random.default_rng(5).integers(0, rows, size=MANY // longest + 1)
+    return Case("many rows", case.inputs | {name: value[chosen] for name, value in given.items()})
+
+
+def large_cases(name) -> list[Case]:
+    """Many rows, unless it takes other sizes to reach all of a kernel's paths."""
     rng = np.random.default_rng(5)
 
     def f32(*shape):
         return rng.normal(size=shape).astype(np.float32)
 
-    large = {
-        "add": dict(x=f32(70001), y=f32(70001)),
-        "relu": dict(x=f32(70001)),
-        "relu_backward": dict(grad_out=f32(70001), x=f32(70001)),
-        "sigmoid": dict(x=f32(9001)),
-        "silu": dict(x=f32(9001)),
-        "gelu": dict(x=f32(9001)),
-        "swiglu": dict(gate=f32(40001), up=f32(40001)),
-        "softmax": dict(x=f32(70, 131)),
-        "layer_norm": dict(x=f32(301, 131), weight=f32(131), bias=f32(131), eps=1e-5),
-        "rms_norm": dict(x=f32(301, 131), weight=f32(131), eps=1e-5),
-        "add_rms_norm": dict(x=f32(301, 131), residual=f32(301, 131), weight=f32(131), eps=1e-5),
-        "embedding": dict(ids=rng.integers(0, 50, size=700), weight=f32(50, 131)),
-        "argmax": dict(x=f32(5, 40001)),
-        "linear": dict(x=f32(67, 131), weight=f32(73, 131), bias=f32(73)),
-        "matmul": dict(a=f32(67, 700), b=f32(700, 803)),
-        "rope": dict(x=f32(131, 6, 64), positions=np.arange(131), theta=1e4),
-        "attention": dict(q=f32(67, 4, 32), k=f32(131, 2, 32), v=f32(131, 2, 32), scale=0.2),
-        "sliding_attention": dict(q=f32(67, 4, 32), k=f32(131, 2, 32), v=f32(131, 2, 32), scale=0.2, window=90),
+    def attention(length, keys, heads, kv_heads, width):
+        heads = dict(q=f32(length, heads, width), k=f32(keys, kv_heads, width), v=f32(keys, kv_heads, width))
+        return heads | dict(scale=width**-0.5)
+
+    made = {
+        "argmax": [dict(x=f32(5, 40001))],
+        "linear": [
+            dict(x=f32(67, 131), weight=f32(73, 131), bias=f32(73)),
+            dict(x=f32(1, 1100), weight=f32(1000, 1100), bias=None),
+        ],
+        "matmul": [dict(a=f32(67, 700), b=f32(700, 803))],
+        # Heads as wide as real models have them, in groups of 7 (Qwen2.5-0.5B), and keys that fill no block.
+        "attention": [attention(67, 131, 4, 2, 32), attention(1, 391, 14, 2, 64), attention(67, 391, 14, 2, 64)],
+        "sliding_attention": [attention(67, 131, 4, 2, 32) | dict(window=90)],
     }
-    for name, inputs in large.items():
-        operator = operators.get(name)
-        for result in run_cases(from_set(kernel_set, name, "cpu"), [Case("large", inputs)]):
-            assert result.passed, diagnosis(operator, result)
-    one_row = dict(x=f32(1, 1100), weight=f32(1000, 1100), bias=None)
-    for result in run_cases(from_set(kernel_set, "linear", "cpu"), [Case("one large row", one_row)]):
-        assert result.passed, diagnosis(operators.get("linear"), result)
-    # Heads as wide as real models have them, in groups of 7 (Qwen2.5-0.5B), and keys that fill no block.
-    for length in (1, 67):
-        wide = dict(q=f32(length, 14, 64), k=f32(391, 2, 64), v=f32(391, 2, 64), scale=0.125)
-        for result in run_cases(from_set(kernel_set, "attention", "cpu"), [Case(f"{length} queries", wide)]):
-            assert result.passed, diagnosis(operators.get("attention"), result)
+    if name not in made:
+        return [with_many_rows(operators.get(name))]
+    return [Case(f"large {number}", inputs) for number, inputs in enumerate(made[name], 1)]
+
+
+@all_operators
+@pytest.mark.parametrize("kernel_set", ["solutions", EXPERT])
+def test_large_inputs_take_the_parallel_path_and_stay_right(name, kernel_set):
+    for result in run_cases(from_set(kernel_set, name, "cpu"), large_cases(name)):
+        assert result.passed, diagnosis(operators.get(name), result)
