@@ -88,7 +88,7 @@ def count_gpu_traffic(operator: str, inputs: dict | None = None, kernel_set: str
         cases = contract.make_cases(storages=("float32",))
         inputs = max((case.inputs for case in cases), key=lambda i: sum(np.size(v) for v in i.values()))
     else:
-        inputs = contract._convert(inputs, np.dtype(np.float32))
+        inputs = contract.convert(inputs)
     # Copies, since the sanitizer counts sectors from where the memory of an array begins, as a GPU would place it.
     inputs = {name: value.copy() if isinstance(value, np.ndarray) else value for name, value in inputs.items()}
     outputs = empty_outputs(contract, inputs)
