@@ -13,7 +13,7 @@ VERSION_FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help generate chat lab labs notebooks grade bench bench-grade gpu test test-quick clean
+.PHONY: help generate chat lab labs notebooks grade bench bench-grade gpu lint test test-quick clean
 
 help:
 	@echo 'llaisys_mini: from one neuron to a Qwen decoder that speaks, one operator at a time'
@@ -62,16 +62,25 @@ gpu: ## check and time the CUDA kernels on a GPU; without one, what needs none
 	if [ -z "$$chosen" ]; then $(MAKE) .venv/.with-cuda && chosen=$(BIN)/python || exit 1; fi; \
 	PYTHONPATH="$$PWD" "$$chosen" -m benchmarks.gpu $(ARGS)
 
-test: .venv/.with-test,parity,cuda ## style and all tests, as CI runs them (installs torch and transformers)
-	@$(BIN)/python -m ruff check .
-	@$(BIN)/python -m ruff format --check .
+define LINT
+@$(BIN)/python -m ruff check .
+@$(BIN)/python -m ruff format --check .
+@$(BIN)/python -m mypy
+endef
+
+lint: .venv/.with-test ## style and types, without the tests
+	$(LINT)
+
+test: .venv/.with-test,parity,cuda ## style, types and all tests, as CI runs them (installs torch and transformers)
+	$(LINT)
 	@$(BIN)/python -m pytest -n auto --dist loadfile --durations 20 $(ARGS)
 
 test-quick: .venv/.with-test ## the tests that need neither patience nor torch
+	$(LINT)
 	@$(BIN)/python -m pytest -m 'not slow and not parity' --ignore-glob='*_parity.py' $(ARGS)
 
 clean: ## remove .venv and everything else that can be made again; your kernels stay
-	rm -rf .venv build dist .pytest_cache .hypothesis .ruff_cache
+	rm -rf .venv build dist .pytest_cache .hypothesis .mypy_cache .ruff_cache
 	find . -name .git -prune -o -name __pycache__ -prune -exec rm -rf {} +
 
 # ---- set-up ----------------------------------------------------------------------------------------------------------

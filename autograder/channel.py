@@ -97,7 +97,8 @@ def _unpack(node, data, at, depth):
     if kind == "float" and len(content) == 1 and isinstance(content[0], str) and len(content[0]) < 64:
         return float.fromhex(content[0]), at
     if kind == "array" and len(content) == 2:
-        return _unpack_array(*content, data, at)
+        name, shape = content
+        return _unpack_array(name, shape, data, at)
     if kind in ("tuple", "list"):
         values = []
         for child in content:

@@ -149,7 +149,7 @@ def _ending(name: str) -> list[NotebookNode]:
 
 def _give_ids(cells: list[NotebookNode]) -> None:
     """Ids that stay the same when other cells come and go: the grade id, else a digest of the text."""
-    taken = set()
+    taken: set[str] = set()
     for cell in cells:
         graded = cell.metadata.get("nbgrader", {}).get("grade_id")
         wanted = graded or f"{cell.cell_type}-{hashlib.sha256(cell.source.encode()).hexdigest()[:8]}"

@@ -49,7 +49,8 @@ class Reading:
 
 def read_submission(folder: Path, lab: str) -> Reading:
     """Read the notebook of `lab` in `folder`. Raises Unreadable."""
-    notes, suspicious = [], []
+    notes: list[str] = []
+    suspicious: list[str] = []
     best, problem = None, "no notebook was handed in"
     for path in _files(folder, lab, suspicious):
         try:

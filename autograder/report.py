@@ -87,8 +87,10 @@ def number(value: float) -> str:
 def terminal_table(verdicts: list[Verdict]) -> Table:
     """A row for each submission."""
     table = Table(box=None, pad_edge=False)
-    for column, justify in (("student", "left"), ("lab", "left"), ("points", "right"), ("to read", "right")):
-        table.add_column(column, justify=justify)
+    table.add_column("student")
+    table.add_column("lab")
+    table.add_column("points", justify="right")
+    table.add_column("to read", justify="right")
     table.add_column("state")
     colours = {GRADED: "green", MANUAL: "yellow"}
     for v in verdicts:

@@ -87,7 +87,8 @@ def cut(code: list[Cell], place: int, task: Task) -> Cut:
     if function is None:
         return Cut(text, f"the cell defines no function under @kernel or @answer for {task.name}")
     kept, missing = _needed(tree.body, {function}, _names(function))
-    outside, order = [], [*range(place - 1, -1, -1), *range(place + 1, len(code))]
+    outside: list[str] = []
+    order = [*range(place - 1, -1, -1), *range(place + 1, len(code))]
     for other in order:
         if not missing:
             break
@@ -154,8 +155,8 @@ def _headings(statement):
             kind = (
                 decorator.func.attr if isinstance(decorator.func, ast.Attribute) else getattr(decorator.func, "id", "")
             )
-            words = [*decorator.args, *(k.value for k in decorator.keywords if k.arg in ("operator", "name", "device"))]
-            words = [w.value for w in words if isinstance(w, ast.Constant) and isinstance(w.value, str)]
+            given = [*decorator.args, *(k.value for k in decorator.keywords if k.arg in ("operator", "name", "device"))]
+            words = [w.value for w in given if isinstance(w, ast.Constant) and isinstance(w.value, str)]
             if kind in ("kernel", "answer") and words:
                 default = "python" if kind == "answer" else "cpu"
                 yield words[0], (words[1] if len(words) > 1 else default)
@@ -188,7 +189,8 @@ def _bound(statement) -> set[str]:
 
 def _needed(body, kept, wanted):
     """The statements that bind what is wanted, and what those want in turn; and the names that nothing binds."""
-    kept, wanted, done = set(kept), set(wanted), set()
+    kept, wanted = set(kept), set(wanted)
+    done: set[str] = set()
     while wanted - done:
         name = (wanted - done).pop()
         done.add(name)

@@ -55,7 +55,7 @@ class Check:
     kind: str
     task: str | None
     hidden: bool = False
-    require: tuple[tuple[str, object], ...] = ()
+    require: tuple[tuple[str | None, object], ...] = ()
     inputs: str = ""
 
 
@@ -152,7 +152,7 @@ def _checks(lab, grade_id, source, tasks, before) -> tuple[Check, ...]:
 def _check(statement, tasks, before) -> Check:
     """What a statement of a test cell asks for."""
     call = statement.value if isinstance(statement, ast.Expr) else None
-    require, kind = (), CASES
+    require: tuple[tuple[str | None, object], ...] = ()
     if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr == "require":
         require = tuple((keyword.arg, ast.literal_eval(keyword.value)) for keyword in call.keywords)
         call = call.func.value

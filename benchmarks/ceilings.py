@@ -34,7 +34,7 @@ class Ceilings:
     def least_seconds(self, operations: float, data: float, place: str) -> tuple[float, str]:
         """Shortest possible time for `operations` on `data` bytes that lie in `place`, and what bounds it."""
         bounds = {"arithmetic": operations / self.arithmetic, f"reading from {place}": data / self.reading[place]}
-        bound = max(bounds, key=bounds.get)
+        bound = max(bounds, key=bounds.__getitem__)
         return bounds[bound], bound
 
     def as_dict(self) -> dict:
@@ -77,7 +77,8 @@ def measure(threads: int, seconds: float = 0.5, largest: int | None = None) -> C
 def _best(call, seconds: float) -> float:
     """Seconds of a call at the machine's best: whatever disturbs makes it slower, so the shortest time counts."""
     call()
-    times, end = [], time.perf_counter() + seconds
+    times: list[float] = []
+    end = time.perf_counter() + seconds
     while time.perf_counter() < end or len(times) < 5:
         start = time.perf_counter()
         call()

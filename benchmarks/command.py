@@ -64,6 +64,7 @@ def thread_counts(text: str | None) -> list[int]:
 
 
 def settings_of(quick: bool) -> Settings:
+    """How thoroughly to measure: a quick run only shows that everything runs."""
     if quick:
         tiny = Effort(sample=0.004, rounds=3, seconds=1.0, tries=1)
         return Settings(tiny, tiny, rotate=2**22, small=True)

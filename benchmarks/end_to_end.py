@@ -53,7 +53,7 @@ class Field:
         self.key = kind, small
         self.config = random_model.SMALL if small else random_model.QWEN3_06B
         self.folder = random_model.checkpoint(MODELS / ("small" if small else "qwen3-0.6b"), self.config)
-        self.models: dict[str, object] = {}
+        self.models: dict[str, rivals.Model] = {}
         self.absent: dict[str, str] = {}
         self._add_ours(kind)
         if kind == "bf16":
@@ -76,7 +76,8 @@ class Field:
         cls.current = None
 
     def _add_ours(self, kind):
-        self.models[OURS] = rivals.Ours(self.folder if kind == "bf16" else quantised_folder(self.folder, kind))
+        self.ours = self.folder if kind == "bf16" else quantised_folder(self.folder, kind)
+        self.models[OURS] = rivals.Ours(self.ours)
 
     def _add_transformers(self):
         if machine.imported_if_installed("transformers") is None or machine.imported_if_installed("torch") is None:
@@ -99,7 +100,7 @@ class Field:
         except RuntimeError as problem:  # the others are to be measured all the same
             self.absent[LLAMA] = str(problem)
 
-    def contestants(self, call: Callable[[object], object]) -> list[Contestant]:
+    def contestants(self, call: Callable[[rivals.Model], object]) -> list[Contestant]:
         return [
             Contestant(name, functools.partial(call, model), (lambda: use_kernels(SOLUTIONS)) if name == OURS else None)
             for name, model in self.models.items()
@@ -107,7 +108,7 @@ class Field:
 
     def stored_bytes(self) -> float:
         """Bytes of our weights: what a token must read, since the embeddings are also the head."""
-        return float(sum(path.stat().st_size for path in self.models[OURS].folder.glob("*.safetensors")))
+        return float(sum(path.stat().st_size for path in self.ours.glob("*.safetensors")))
 
     def use_threads(self, count: int) -> None:
         for model in self.models.values():

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING
 
 from benchmarks.surroundings import DISTURBED
 from benchmarks.work import ALONE, OURS, PLAIN, Result
+from llaisys_mini.plots import COLOURS, MARKERS
 
 if TYPE_CHECKING:
     from benchmarks.report import Report
 
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # Okabe and Ito
-_MARKERS = ("o", "s", "D", "^", "v", "P", "X")
 _STYLE = {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "figure.facecolor": "white"}
 
 
@@ -47,7 +46,7 @@ def ratios(report: "Report"):
         return None
     threads = sorted({one.threads for one in report.results})
     opponents = _opponents(report.results)
-    looks = {name: (_COLOURS[i % 7], _MARKERS[i % 7]) for i, name in enumerate(opponents)}
+    looks = {name: (COLOURS[i % len(COLOURS)], MARKERS[i % len(COLOURS)]) for i, name in enumerate(opponents)}
     titles = list(dict.fromkeys(f"{one.group}: {one.name}" for one in report.results))
     figure, panels = plt.subplots(
         1,
@@ -116,8 +115,8 @@ def roofline(report: "Report"):
             panel.plot(
                 [one.intensity for one in rows],
                 [one.operations_per_second / 1e9 for one in rows],
-                _MARKERS[position % 7],
-                color=_COLOURS[position % 7],
+                MARKERS[position % len(COLOURS)],
+                color=COLOURS[position % len(COLOURS)],
                 label=group,
                 markersize=5,
             )
@@ -148,7 +147,7 @@ def tokens(report: "Report"):
         ours = one.comparison[OURS].seconds
         names = [timing.name for timing in one.comparison.timings]
         speeds = [one.rate * ours / timing.seconds for timing in one.comparison.timings]
-        colours = [_COLOURS[0] if name == OURS else "#999999" for name in names]
+        colours = [COLOURS[0] if name == OURS else "#999999" for name in names]
         bars = panel.barh(names, speeds, color=colours, height=0.7)
         panel.bar_label(bars, [f"{speed:.3g}" for speed in speeds], padding=3)
         panel.invert_yaxis()

@@ -159,14 +159,13 @@ class _Round:
 def _judge(rounds: list[_Round], effort: Effort, around: Surroundings) -> tuple[list[_Round], str, str | None]:
     """The rounds that count, their state, and what disturbed them. Undisturbed rounds are enough where there are a few;
     else all count, and are called what they are."""
-    samples = [sample for one in rounds for sample in one.samples.values()]
-    if any(sample.used is None for sample in samples):
+    if any(sample.used is None for one in rounds for sample in one.samples.values()):
         return rounds, NOT_DETECTED, None
     quiet = [one for one in rounds if one.trouble is None]
     if len(quiet) < min(effort.least_rounds, len(rounds)):
         return rounds, DISTURBED, next(one.trouble for one in rounds if one.trouble)
     # Ticks are too coarse to show a small neighbour in one sample, but not in all samples together.
-    used = [sample.used for one in quiet for sample in one.samples.values()]
+    used = [sample.used for one in quiet for sample in one.samples.values() if sample.used is not None]
     reason = surroundings.disturbance(sum(used, NO_USAGE), around.threads, around.cores, len(used))
     return quiet, QUIET if reason is None else DISTURBED, reason
 

@@ -346,6 +346,7 @@ _TORCH_LAYOUTS = dict.fromkeys((TORCH, TORCH_BF16, TORCH_REPEATED), _positions_f
 
 
 def rms_norm(shape: tuple[int, ...], settings: Settings) -> Work:
+    """RMSNorm of every row; torch has it as one call."""
     x, weight, eps = _random(*shape), 1 + _random(shape[-1], scale=0.1), 1e-6
     inputs = dict(x=x, weight=weight, eps=eps)
     x_tensor, weight_tensor = Tensor.from_numpy(x), Tensor.from_numpy(weight).freeze()
@@ -393,6 +394,7 @@ def rope(rows: int, settings: Settings) -> Work:
 
 
 def swiglu(rows: int, settings: Settings) -> Work:
+    """SwiGLU of `rows` rows as wide as Qwen3-0.6B's feed-forward block."""
     gate, up = _random(rows, 3072), _random(rows, 3072)[:, ::-1].copy()
     inputs = dict(gate=gate, up=up)
     gate_tensor, up_tensor = Tensor.from_numpy(gate), Tensor.from_numpy(up)
@@ -407,6 +409,7 @@ def swiglu(rows: int, settings: Settings) -> Work:
 
 
 def softmax(shape: tuple[int, int], settings: Settings) -> Work:
+    """Softmax of every row: attention's scores, or the logits of a whole vocabulary."""
     x = _random(*shape, scale=3.0)
     x_tensor = Tensor.from_numpy(x)
     work = _elementwise(ops.softmax, lambda: ops.softmax(x_tensor), dict(x=x), wanted=1.0)
@@ -420,6 +423,7 @@ def softmax(shape: tuple[int, int], settings: Settings) -> Work:
 
 
 def layer_norm(rows: int, settings: Settings) -> Work:
+    """LayerNorm of `rows` rows of 1024."""
     x, weight, bias, eps = _random(rows, 1024), 1 + _random(1024, scale=0.1), _random(1024), 1e-5
     inputs = dict(x=x, weight=weight, bias=bias, eps=eps)
     tensors = [Tensor.from_numpy(one) for one in (x, weight, bias)]
@@ -428,7 +432,7 @@ def layer_norm(rows: int, settings: Settings) -> Work:
     torch = torch_or_absent(work.absent, TORCH)
     if torch:
         rivals = [torch.from_numpy(one) for one in (x, weight, bias)]
-        call = lambda: torch.nn.functional.layer_norm(rivals[0], (1024,), rivals[1], rivals[2], eps)  # noqa: E731
+        call = lambda: torch.nn.functional.layer_norm(rivals[0], (1024,), rivals[1], rivals[2], eps)
         work.contestants.append(Contestant(TORCH, call))
     check_answers(work, ops.layer_norm, inputs)
     return work

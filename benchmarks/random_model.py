@@ -7,13 +7,14 @@ are kept between runs: writing them takes longer than measuring.
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from llaisys_mini import dtypes
 from llaisys_mini.checkpoint import Checkpoint, save_safetensors
 
-QWEN3_06B = {
+QWEN3_06B: dict[str, Any] = {
     "architectures": ["Qwen3ForCausalLM"],
     "model_type": "qwen3",
     "vocab_size": 151936,

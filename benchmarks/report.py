@@ -142,6 +142,7 @@ def tally(report: Report) -> str:
 
 
 def ceiling_lines(report: Report) -> list[str]:
+    """A line for each number of threads: what the machine can do at most."""
     return [
         f"{one.threads} thread{'s' * (one.threads > 1)}: {one.arithmetic / 1e9:.0f} GFLOP/s; reading "
         + ", ".join(f"{speed / 1e9:.1f} GB/s from {place}" for place, speed in one.reading.items())
@@ -227,6 +228,7 @@ def show_group(console, title: str, results: Sequence[Result]) -> None:
 
 
 def show_errors(console, report: Report) -> None:
+    """Print the accuracy table with rich."""
     from rich.table import Table
 
     titles, rows = error_rows(report)

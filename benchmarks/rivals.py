@@ -9,6 +9,7 @@ Sampling is greedy everywhere, and everybody computes the logits of the last pos
 import ctypes
 import dataclasses
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -17,7 +18,18 @@ PROMPT = 128
 
 
 def prompt_ids(length: int, vocab_size: int) -> np.ndarray:
+    """The same random ids for everybody: int64 [length]."""
     return np.random.default_rng(length).integers(0, vocab_size, length)
+
+
+class Model(Protocol):
+    """What all of them can do, see above."""
+
+    def use_threads(self, count: int) -> None: ...
+
+    def prefill(self, ids: np.ndarray) -> np.ndarray: ...
+
+    def decode(self, count: int) -> list[int]: ...
 
 
 class Ours:
@@ -57,7 +69,7 @@ class Transformers:
         self.model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, dtype)).eval()
         self.new_cache = lambda: transformers.DynamicCache(config=self.model.config)
         self.prompt = prompt_ids(prompt, self.model.config.vocab_size)
-        self.cache = None
+        self.cache: Any = None
 
     def use_threads(self, count: int) -> None:
         """machine.use_threads has set them."""
@@ -146,7 +158,7 @@ def llama_quantised(file: Path, kind: str) -> Path:
     return path
 
 
-_kept = []
+_kept: list[Any] = []
 
 
 def _silence(llama_cpp) -> None:

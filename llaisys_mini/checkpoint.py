@@ -20,7 +20,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 from safetensors.numpy import save_file
@@ -241,7 +241,7 @@ def _stored_tensor(path: Path, name: str, entry: Any, data_start: int) -> Stored
     return StoredTensor(path, dtype, tuple(shape), data_start + begin, data_start + end)
 
 
-def _are_counts(values: Any) -> bool:
+def _are_counts(values: Any) -> TypeGuard[list[int]]:
     return isinstance(values, list) and all(type(value) is int and value >= 0 for value in values)
 
 

@@ -87,19 +87,20 @@ def generate(prompt, verify, sanitize, **options):
     _say_which_kernels(options["device"])
     stream = TextStream(tokenizer)
     watch = _Stopwatch(start)
-    with _verification(model) if verify else nullcontext() as report:
+    report = _verification(model) if verify else None
+    with report or nullcontext():
         click.echo(prompt, nl=False)
         for token in _with_first_token_status(tokens):
             watch.tick()
             click.echo(stream.feed(token), nl=False)
-            if verify and report.first is not None:
+            if report is not None and report.first is not None:
                 break
         click.echo(stream.finish())
-    if verify:
+    if report is not None:
         click.echo(str(report), err=True)
     if options["stats"]:
         watch.report(len(ids), cache)
-    if verify and report.first is not None:
+    if report is not None and report.first is not None:
         raise click.exceptions.Exit(1)
 
 
@@ -117,7 +118,8 @@ def chat(think, **options):
     model = _load(options)
     tokenizer = _tokenizer(model, options["model"])
     sampling = _sampling(model, options)
-    messages, cache = [], model.cache()
+    messages: list[dict] = []
+    cache = model.cache()
     _say_which_kernels(options["device"])
     interactive = sys.stdin.isatty()
     if interactive:

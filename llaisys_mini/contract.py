@@ -15,23 +15,21 @@ gets two dimensions, and for "..." it gets one.
 """
 
 import inspect
-import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from llaisys_mini import dtypes
 from llaisys_mini.errors import ContractError
-from llaisys_mini.tensor import Tensor, contiguous_strides
+from llaisys_mini.plans import LARGE, Plan, accepted_outputs, as_kernels_see, make_plan
+from llaisys_mini.tensor import Tensor
 
 UNIT_ROUNDOFF = 2.0**-24
 """Largest relative error of rounding one number to float32."""
 
-LARGE = 1 << 18
-"""Numbers in the array arguments of a call, all together, from which on the call is large: then an expert kernel
-answers where there is one. Below, the plain kernel is done before the expert's compilation would ever pay. An operator
-may set its own, `operator.large_from`."""
+_FLOAT64 = np.dtype(np.float64)
 
 SMALLEST_NORMAL = 2.0**-126
 """Below this float32 loses digits, and fast kernels may flush to zero."""
@@ -53,11 +51,18 @@ class ArraySpec:
 
     @property
     def any_leading(self) -> bool:
+        """Whether any number of dimensions may stand in front of the named ones."""
         return self.dims[0] == "..."
 
     @property
     def is_stored(self) -> bool:
+        """Whether it may be stored in any of the storage dtypes."""
         return self.allowed == dtypes.STORAGE
+
+    @property
+    def is_int64(self) -> bool:
+        """Whether it holds ids or indices, which are right or wrong: no tolerance, and no NaN to fill them with."""
+        return self.allowed == (dtypes.int64,)
 
     def __str__(self) -> str:
         names = " or ".join(dtype.name for dtype in self.allowed)
@@ -91,7 +96,7 @@ class Case:
     """One set of inputs. `inputs` maps argument names to arrays of the contract's dtypes, floats, or None."""
 
     name: str
-    inputs: dict[str, object]
+    inputs: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -101,29 +106,6 @@ class Mistake:
     name: str
     sentence: str
     function: Callable
-
-
-@dataclass(frozen=True, slots=True)
-class _Output:
-    """One output of a call: what the caller gets, and the shape its kernel sees."""
-
-    shape: tuple[int, ...]
-    dtype: np.dtype
-    strides: tuple[int, ...]  # in elements
-    seen_shape: tuple[int, ...]
-
-
-@dataclass(slots=True)
-class _Plan:
-    """What a call with arguments of certain shapes and dtypes needs: worked out once, then looked up."""
-
-    variant: str  # name of the storage dtype, which may decide which kernel answers
-    reshapes: list[tuple[int, tuple[int, ...]]]  # (argument, the shape its kernel sees)
-    views: list[tuple[int, np.dtype]]  # (argument, the integer dtype its kernel sees)
-    scalars: list[int]
-    outputs: list[_Output]
-    is_large: bool = False  # which too may decide it
-    merges_outputs: bool = False  # whether a kernel sees any output in another shape than the caller
 
 
 class Operator:
@@ -141,7 +123,7 @@ class Operator:
         self.__module__ = function.__module__
         self.reference = function
         signature = inspect.signature(function)
-        self.inputs: dict[str, object] = {name: p.annotation for name, p in signature.parameters.items()}
+        self.inputs: dict[str, Any] = {name: p.annotation for name, p in signature.parameters.items()}
         self._defaults = {n: p.default for n, p in signature.parameters.items() if p.default is not p.empty}
         returned = signature.return_annotation
         self.outputs: dict[str, ArraySpec] = dict(returned) if isinstance(returned, Outputs) else {"out": returned}
@@ -151,7 +133,7 @@ class Operator:
         self._shape_rule: Callable[[dict[str, int]], str | None] | None = None
         self._value_rule: Callable[..., str | None] | None = None
         self.large_from = LARGE
-        self._plans: dict[tuple, _Plan] = {}
+        self._plans: dict[tuple, Plan] = {}
         # (device, variant, large or not) -> the function of the kernel that answers, and what it wants prepared
         self._chosen: dict[tuple[str, str, bool], tuple[Callable, list]] = {}
 
@@ -211,34 +193,41 @@ class Operator:
         return tuple(dtype.name for dtype in dtypes.STORAGE) if stored else ("float32",)
 
     def make_cases(self, seed: int = 0, storages: tuple[str, ...] | None = None) -> list[Case]:
-        """The cases drawn with `seed`, once per storage dtype. Seed 0 is public; the autograder keeps its own."""
+        """The cases drawn with `seed`, once per storage dtype. Seed 0 is public; the autograder keeps its own.
+
+        Raises ContractError for an operator whose file gives none: no kernel may pass for want of cases.
+        """
+        if self._make_cases is None:
+            raise ContractError(f"{self.name} has no cases yet: add a function under @{self.name}.cases to its file")
         cases = []
         for storage in storages or self.storages:
             rng = np.random.default_rng(seed)
             for name, inputs in self._make_cases(rng):
                 title = name if storage == "float32" else f"{name}, {storage} storage"
-                cases.append(Case(title, self._convert(inputs, dtypes.BY_NAME[storage])))
+                cases.append(Case(title, self.convert(inputs, dtypes.BY_NAME[storage])))
         return cases
 
-    def expected(self, inputs: dict[str, object]) -> list[np.ndarray]:
+    def expected(self, inputs: Mapping[str, Any]) -> list[np.ndarray]:
         """The outputs of the reference for `inputs`, computed in float64."""
-        return _as_list(self.reference(*self._in_float64(inputs)))
+        return _as_list(self.reference(*self.computed_in(_FLOAT64, inputs)))
 
-    def tolerance(self, inputs: dict[str, object]) -> list[np.ndarray]:
+    def tolerance(self, inputs: Mapping[str, Any]) -> list[np.ndarray]:
         """Allowed absolute error of every output element; zero for integer outputs."""
         expected = self.expected(inputs)
         if self._rounding is None:
             roundoffs = [8 * np.abs(value) for value in expected]
         else:
-            roundoffs = _as_list(self._rounding(*self._in_float64(inputs)))
+            roundoffs = _as_list(self._rounding(*self.computed_in(_FLOAT64, inputs)))
         return [
             np.zeros(value.shape)
-            if spec.allowed == (dtypes.int64,)
+            if spec.is_int64
             else np.broadcast_to(UNIT_ROUNDOFF * np.asarray(units) + SMALLEST_NORMAL, value.shape)
             for value, units, spec in zip(expected, roundoffs, self.outputs.values(), strict=True)
         ]
 
-    def _convert(self, inputs, storage):
+    def convert(self, inputs: Mapping[str, Any], storage: np.dtype = dtypes.float32) -> dict[str, Any]:
+        """`inputs` by name as a kernel is given them: C-contiguous arrays of the contract's dtypes, `storage` where it
+        leaves a choice; numbers and None as they are."""
         converted = {}
         for name, spec in self.inputs.items():
             value = inputs[name]
@@ -248,13 +237,15 @@ class Operator:
             converted[name] = value
         return converted
 
-    def _in_float64(self, inputs):
-        values = []
-        for name, spec in self.inputs.items():
-            value = inputs[name]
-            is_real = isinstance(spec, ArraySpec) and value is not None and spec.allowed != (dtypes.int64,)
-            values.append(np.asarray(value).astype(np.float64) if is_real else value)
-        return values
+    def computed_in(self, dtype: np.dtype, inputs: Mapping[str, Any]) -> list[Any]:
+        """The inputs in the contract's order, arrays of numbers as `dtype`: what a reference or a mistake is given.
+        Ids and indices stay int64."""
+        return [
+            np.asarray(inputs[name]).astype(dtype)
+            if isinstance(spec, ArraySpec) and inputs[name] is not None and not spec.is_int64
+            else inputs[name]
+            for name, spec in self.inputs.items()
+        ]
 
     # ---- calling ---------------------------------------------------------------------------------------------
 
@@ -264,15 +255,16 @@ class Operator:
         if type(arguments[0]) is Tensor and arguments[0].storage.device != "cpu":
             return self._call_on_device(arguments, out)
         values, plan = self._prepare(arguments)
+        results: list[Any]
         if out is None:
             results = [np.empty(output.shape, output.dtype) for output in plan.outputs]
         else:
-            results = self._accept(out, plan, arguments)
+            results = accepted_outputs(self, out, plan, arguments)
         key = "cpu", plan.variant, plan.is_large
         function, prepares = self._chosen.get(key) or self._choose(*key)
         for position, prepare in prepares:
             values[position] = prepared(arguments[position], values[position], prepare)
-        function(*values, *(_as_kernels_see(results, plan) if plan.merges_outputs else results))
+        function(*values, *(as_kernels_see(results, plan) if plan.merges_outputs else results))
         if _observer is not None:
             _observer(self, arguments, results)
         if out is not None:
@@ -292,7 +284,7 @@ class Operator:
             return out
         return results[0] if len(results) == 1 else tuple(results)
 
-    def run_with(self, kernel, inputs: dict[str, object], outputs: list[np.ndarray]) -> None:
+    def run_with(self, kernel, inputs: Mapping[str, Any], outputs: list[np.ndarray]) -> None:
         """Check `inputs` as a call would, then have `kernel` (see kernels.registry) write into `outputs`.
 
         A kernel for "cuda" runs on the device if there is one and `cuda.sanitized()` is not open, else under the
@@ -303,15 +295,15 @@ class Operator:
         for position, prepare in self._prepares(kernel):
             values[position] = prepared(arguments[position], values[position], prepare)
         if kernel.device == "cpu":
-            kernel.function(*values, *_as_kernels_see(outputs, plan))
+            kernel.function(*values, *as_kernels_see(outputs, plan))
         else:
             from llaisys_mini.cuda.dispatch import run
 
-            run(kernel.function, values, _as_kernels_see(outputs, plan))
+            run(kernel.function, values, as_kernels_see(outputs, plan))
 
-    def _prepare(self, arguments) -> tuple[list, _Plan]:
+    def _prepare(self, arguments) -> tuple[list, Plan]:
         """The arguments as a kernel sees them, and the plan of this call. Raises ContractError."""
-        values, key = [], []
+        values, kinds = [], []
         for value in arguments:
             if type(value) is Tensor:
                 if value.storage.device != "cpu":
@@ -324,8 +316,8 @@ class Operator:
                 value = value.view(np.ndarray)  # np.memmap and its like
             values.append(value)
             is_array = type(value) is np.ndarray
-            key.append((value.shape, value.dtype, value.flags.c_contiguous) if is_array else type(value))
-        key = tuple(key)
+            kinds.append((value.shape, value.dtype, value.flags.c_contiguous) if is_array else type(value))
+        key = tuple(kinds)
         plan = self._plans.get(key)
         if plan is None:
             plan = self._make_plan(values, key)
@@ -363,96 +355,17 @@ class Operator:
             raise ContractError(f"{self.name} takes ({', '.join(self.inputs)}), each once")
         return [named[n] if n in named else values.get(n, self._defaults.get(n)) for n in self.inputs]
 
-    def _accept(self, out, plan, arguments):
-        """The arrays of `out`, each checked against the shape and dtype that this call produces."""
-        given = list(out) if isinstance(out, (tuple, list)) else [out]
-        if len(given) != len(plan.outputs):
-            raise ContractError(f"{self.name}: out needs {len(plan.outputs)} arrays ({', '.join(self.outputs)})")
-        results = []
-        for name, target, output in zip(self.outputs, given, plan.outputs, strict=True):
-            if not self.is_elementwise and any(target is value for value in arguments):
-                raise ContractError(f"{self.name}: {name} is also an input; pass an array of its own")
-            array = target.numpy() if type(target) is Tensor else target
-            if not isinstance(array, np.ndarray) or (array.shape, array.dtype) != (output.shape, output.dtype):
-                raise ContractError(
-                    f"{self.name}: {name} must be {output.dtype.name} {output.shape}, not {_describe(target)}"
-                )
-            if not array.flags.c_contiguous or not array.flags.writeable:
-                raise ContractError(f"{self.name}: {name} must be C-contiguous and writable")
-            results.append(array)
-        return results
+        self.large_from = LARGE
 
-    def _make_plan(self, values, key) -> _Plan:
-        """Check the arguments against the contract and work out what the call needs. Raises ContractError."""
-        lengths: dict[str, tuple[int, str]] = {}  # dimension -> (length, where it was seen first)
-        leading: tuple[tuple[int, ...], str] | None = None
-        plan = _Plan("float32", [], [], [], [])
-        for position, (name, spec) in enumerate(self.inputs.items()):
-            value = values[position]
-            if not isinstance(spec, ArraySpec):
-                if isinstance(value, bool) or not isinstance(value, (int, float, np.floating, np.integer)):
-                    raise ContractError(f"{self.name}: {name} must be a number, not {_describe(value)}")
-                plan.scalars.append(position)
-                continue
-            if value is None and spec.optional:
-                continue
-            self._check_array(name, spec, value)
-            named_shape = value.shape[len(value.shape) - len(spec.dims) + 1 :] if spec.any_leading else value.shape
-            named_dims = spec.dims[1:] if spec.any_leading else spec.dims
-            where = f"{name} {value.shape}"
-            for dim, length in zip(named_dims, named_shape, strict=True):
-                seen, first = lengths.setdefault(dim, (length, where))
-                if seen != length:
-                    raise ContractError(f"{self.name}: {dim} is {seen} in {first} but {length} in {where}")
-            if spec.any_leading:
-                front = value.shape[: len(value.shape) - len(named_dims)]
-                leading = leading or (front, where)
-                if leading[0] != front:
-                    raise ContractError(f"{self.name}: the leading dimensions of {where} differ from {leading[1]}")
-                seen_shape = (math.prod(front), *named_shape)
-                if seen_shape != value.shape:
-                    plan.reshapes.append((position, seen_shape))
-            if spec.is_stored:
-                if plan.variant != "float32" and value.dtype.name not in (plan.variant, "float32"):
-                    raise ContractError(f"{self.name}: {name} is {value.dtype.name} but another is {plan.variant}")
-                if value.dtype != dtypes.float32:
-                    plan.variant = value.dtype.name
-                seen_as = dtypes.kernel_view(value).dtype
-                if seen_as != value.dtype:
-                    plan.views.append((position, seen_as))
-        plan.is_large = sum(value.size for value in values if isinstance(value, np.ndarray)) >= self.large_from
-        dims = {dim: length for dim, (length, _) in lengths.items()}
-        problem = self._shape_rule(dims) if self._shape_rule else None
-        if problem:
-            raise ContractError(f"{self.name}: {problem}")
-        front = leading[0] if leading else ()
-        for spec in self.outputs.values():
-            named = tuple(dims[dim] for dim in spec.dims if dim != "...")
-            shape, seen_shape = ((*front, *named), (math.prod(front), *named)) if spec.any_leading else (named, named)
-            plan.outputs.append(_Output(shape, spec.allowed[0], contiguous_strides(shape), seen_shape))
-            plan.merges_outputs = plan.merges_outputs or shape != seen_shape
+    def _make_plan(self, values, key) -> Plan:
         if len(self._plans) >= 8192:  # decoding makes one per cache length; a long run must not grow without end
             self._plans.clear()
-        self._plans[key] = plan
+        plan = self._plans[key] = make_plan(self, values)
         return plan
 
-    def _check_array(self, name, spec, value):
-        if not isinstance(value, np.ndarray):
-            raise ContractError(f"{self.name}: {name} must be an array or Tensor of {spec}, not {_describe(value)}")
-        if value.dtype not in spec.allowed:
-            raise ContractError(f"{self.name}: {name} must be {spec}, not {value.dtype.name} {value.shape}")
-        least = len(spec.dims) - 1 if spec.any_leading else len(spec.dims)
-        if len(value.shape) < least or (not spec.any_leading and len(value.shape) != least):
-            raise ContractError(
-                f"{self.name}: {name} must have the dimensions [{', '.join(spec.dims)}], not {value.shape}"
-            )
-        if value.size == 0:
-            raise ContractError(f"{self.name}: {name} {value.shape} is empty")
-        if not value.flags.c_contiguous:
-            raise ContractError(
-                f"{self.name}: {name} {value.shape} is not C-contiguous; "
-                "pass Tensor.contiguous() or np.ascontiguousarray"
-            )
+    def problem_of_shapes(self, dims: dict[str, int]) -> str | None:
+        """What keeps lengths of these dimensions from going together, by the shape rule; None if nothing does."""
+        return self._shape_rule(dims) if self._shape_rule else None
 
     def __repr__(self) -> str:
         arguments = ", ".join(f"{n}: {getattr(s, '__name__', s)}" for n, s in self.inputs.items())
@@ -474,19 +387,8 @@ def prepared(argument, value, prepare):
     return argument.prepared[prepare]
 
 
-def _as_kernels_see(results, plan):
-    """The output arrays with their leading dimensions merged into one."""
-    return [result.reshape(output.seen_shape) for result, output in zip(results, plan.outputs, strict=True)]
-
-
 def _as_list(result) -> list[np.ndarray]:
     return [np.asarray(value) for value in (result if isinstance(result, tuple) else (result,))]
-
-
-def _describe(value) -> str:
-    if isinstance(value, (np.ndarray, Tensor)):
-        return f"{value.dtype.name} {value.shape}"
-    return f"{type(value).__name__} {value!r}"[:60]
 
 
 # ---- watching calls ----------------------------------------------------------------------------------------------

@@ -69,7 +69,9 @@ class Exercise:
         return list(inspect.signature(self.reference).parameters)
 
     def make_cases(self, seed: int = 0) -> list[Case]:
-        """The cases drawn with `seed`; 0 is public."""
+        """The cases drawn with `seed`; 0 is public. Raises KernelError for an exercise whose file gives none."""
+        if self._make_cases is None:
+            raise KernelError(f"{self.name} has no cases yet: add a function under @{self.name}.cases to its file")
         return [Case(name, inputs) for name, inputs in self._make_cases(np.random.default_rng(seed))]
 
     def run(self, answer: Callable, case: Case):
@@ -113,7 +115,7 @@ def answer(name: str) -> Callable:
     exercise, if the arguments differ from the asked ones, or if the cell uses names that it does not define.
     """
     from llaisys_mini import exercises
-    from llaisys_mini.kernels.registry import Kernel, _in_notebook
+    from llaisys_mini.kernels.registry import Kernel, enter
 
     asked = exercises.get(name)
 
@@ -121,14 +123,7 @@ def answer(name: str) -> Callable:
         found = list(inspect.signature(function).parameters)
         if not inspect.isclass(function) and found != asked.arguments:
             raise KernelError(f"{name} takes ({', '.join(asked.arguments)}), but this one takes ({', '.join(found)})")
-        frame = sys._getframe(1)
-        if frame.f_globals.get("__name__") == "__main__" and _in_notebook():
-            from llaisys_mini.kernels.cells import save_cell
-
-            return save_cell(name, PYTHON, frame.f_code.co_filename)
-        made = Kernel(name, PYTHON, "", function)
-        frame.f_globals.setdefault("__kernels__", {})[name, PYTHON] = made
-        return function
+        return enter(Kernel(name, PYTHON, "", function), sys._getframe(1))
 
     return register
 

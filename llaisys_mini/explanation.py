@@ -9,6 +9,7 @@ allocations   arrays that one call makes; inside a loop each costs more than the
 import dataclasses
 import re
 from dataclasses import dataclass
+from typing import Any
 
 import numba
 import numpy as np
@@ -128,7 +129,8 @@ def _examine(contract: Operator, kernel: Kernel) -> Facts:
         contract.run_with(fresh, case.inputs, outputs)  # compiles
     except Exception as problem:
         raise KernelError(f'{operator}: it does not run yet; check("{operator}") says why') from problem
-    machine_code = "\n".join(fresh.function.inspect_asm().values())
+    compiled: Any = fresh.function
+    machine_code = "\n".join(compiled.inspect_asm().values())
     return Facts(
         operator,
         vector_instructions=len(_ON_VECTORS.findall(machine_code)),
@@ -143,8 +145,9 @@ def _examine(contract: Operator, kernel: Kernel) -> Facts:
 
 def _compiled_here(kernel: Kernel) -> Kernel:
     """The same kernel without Numba's cache: of a function loaded from the cache, Numba cannot show the code."""
-    options = {name: value for name, value in kernel.function.targetoptions.items() if name != "nopython"}
-    return dataclasses.replace(kernel, function=numba.njit(**options)(kernel.function.py_func))
+    compiled: Any = kernel.function
+    options = {name: value for name, value in compiled.targetoptions.items() if name != "nopython"}
+    return dataclasses.replace(kernel, function=numba.njit(**options)(compiled.py_func))
 
 
 def _allocations(work) -> int:

@@ -24,6 +24,9 @@ from llaisys_mini.sampling import Sampler, require_possible
 from llaisys_mini.tensor import Tensor
 from llaisys_mini.tokenizer import Tokenizer
 
+Ids = Sequence[int] | np.ndarray
+"""Token ids: a list of them, or an array of integers [L]."""
+
 _SMALL = 64_000_000
 """Weights up to this many are converted to float32 unless told otherwise: a learner's first kernels read float32."""
 
@@ -41,18 +44,17 @@ class LanguageModel:
         """An empty KV cache for one text."""
         return Cache(self.config, self._cache_dtype, self.decoder.device)
 
-    def logits(self, ids: Sequence[int], cache: Cache | None = None) -> np.ndarray:
+    def logits(self, ids: Ids, cache: Cache | None = None) -> np.ndarray:
         """Scores of the next token after each of `ids`: float32 [L, V].
 
         With a `cache`, `ids` continue what it holds, and it grows by them. Raises GenerationError for no ids, ids
         outside the vocabulary, or more than the context holds.
         """
-        ids = self._check_ids(ids)
-        return self.decoder.forward(ids, cache if cache is not None else self.cache()).numpy()
+        return self.decoder.forward(self._check_ids(ids), cache if cache is not None else self.cache()).numpy()
 
     def generate(
         self,
-        ids: Sequence[int],
+        ids: Ids,
         max_new_tokens: int | None = None,
         temperature: float = 0.0,
         top_k: int = 0,
@@ -68,18 +70,18 @@ class LanguageModel:
         cache: holds an earlier part of the same text; what `ids` share with it is not computed again.
         Raises GenerationError for an empty prompt, one longer than the context, or sampling values out of range.
         """
-        ids = self._check_ids(ids)
-        room = self.config.max_positions - len(ids)
+        text = self._check_ids(ids)
+        room = self.config.max_positions - len(text)
         if room < 1:
             raise GenerationError(
-                f"the prompt has {len(ids)} tokens, but the model's context holds {self.config.max_positions}: "
+                f"the prompt has {len(text)} tokens, but the model's context holds {self.config.max_positions}: "
                 "shorten the prompt"
             )
         if max_new_tokens is not None and max_new_tokens < 0:
             raise GenerationError(f"max_new_tokens is {max_new_tokens}, but cannot be negative")
         count = room if max_new_tokens is None else min(max_new_tokens, room)
         sampler = Sampler(temperature, top_k, top_p, min_p, repetition_penalty, seed)
-        return self._continue(ids, count, sampler, cache if cache is not None else self.cache())
+        return self._continue(text, count, sampler, cache if cache is not None else self.cache())
 
     def _continue(self, ids, count, sampler, cache):
         text = [int(i) for i in ids]

@@ -93,7 +93,7 @@ class GpuTraffic:
 def measured_inputs(contract, inputs: dict | None) -> dict[str, object]:
     """The inputs that traffic is counted on, in the contract's dtypes: those given, or those of the largest case."""
     if inputs is not None:
-        return contract._convert(inputs, np.dtype(np.float32))
+        return contract.convert(inputs)
     cases = contract.make_cases(storages=("float32",))
     return max((case.inputs for case in cases), key=lambda i: sum(np.size(v) for v in i.values()))
 

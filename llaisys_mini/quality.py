@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console
 from rich.table import Table
 
+from llaisys_mini.console import console
 from llaisys_mini.errors import GenerationError
 from llaisys_mini.generation import LanguageModel, load_model
 from llaisys_mini.paths import held_out_text
@@ -94,7 +94,7 @@ def print_report(original: str | Path, quantised: str | Path, dtype: str, text: 
     table.add_row("logits, rms change", "", f"{found.logits_rms:.3g}")
     table.add_row("logits, rms change / their spread", "", f"{relative:.2%}")
     table.add_row(f"same greedy token, of {found.greedy_tokens}", "", f"{found.same_greedy:.1%}")
-    Console().print(table)
+    console().print(table)
 
 
 def _cross_entropy(logits: np.ndarray, ids: list[int]) -> np.ndarray:

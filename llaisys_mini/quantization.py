@@ -171,7 +171,7 @@ def _write_shards(folder: Path, pieces: Iterator[dict[str, np.ndarray]]) -> int:
     if len(shards) == 1:
         (folder / "shard-0").rename(folder / SINGLE_FILE)
         return total
-    weight_map = {}
+    weight_map: dict[str, str] = {}
     for number, names in enumerate(shards):
         file = f"model-{number + 1:05d}-of-{len(shards):05d}.safetensors"
         (folder / f"shard-{number}").rename(folder / file)

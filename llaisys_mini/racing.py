@@ -7,7 +7,7 @@ Both limits are measured here, once per process.
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 
@@ -17,12 +17,13 @@ from llaisys_mini.errors import KernelError
 from llaisys_mini.kernels import choice
 from llaisys_mini.kernels.earlier import earlier_kernel
 from llaisys_mini.kernels.sets import STUDENT
+from llaisys_mini.plots import BLUE, ORANGE, SKY
 
 _SECONDS_PER_POINT = 0.1
-_LOOKS = {  # colours of Okabe & Ito: told apart by the colour-blind too
-    "yours": dict(color="#0072B2", marker="o"),
-    "your earlier version": dict(color="#56B4E9", marker="v"),
-    "NumPy": dict(color="#E69F00", marker="s"),
+_LOOKS = {
+    "yours": dict(color=BLUE, marker="o"),
+    "your earlier version": dict(color=SKY, marker="v"),
+    "NumPy": dict(color=ORANGE, marker="s"),
 }
 
 
@@ -47,14 +48,14 @@ def race(
     seconds: dict[str, list[float]] = {name: [] for name in [*runners, "NumPy"]}
     moved = []
     for size in sizes:
-        given = contract._convert(inputs(size), np.dtype(np.float32))
+        given = contract.convert(inputs(size))
         outputs = [np.empty(np.shape(v), s.allowed[0]) for v, s in _expected(contract, given)]
         for name, kernel in runners.items():
             try:
-                seconds[name].append(_seconds(lambda k=kernel, g=given, o=outputs: contract.run_with(k, g, o)))
+                seconds[name].append(_seconds(partial(contract.run_with, kernel, given, outputs)))
             except Exception as problem:
                 raise KernelError(f'{operator}: {name} does not run; check("{operator}") says why') from problem
-        seconds["NumPy"].append(_seconds(lambda g=given: contract.reference(*g.values())))
+        seconds["NumPy"].append(_seconds(partial(contract.reference, *given.values())))
         moved.append(sum(a.nbytes for a in [*given.values(), *outputs] if isinstance(a, np.ndarray)))
     _draw(operator, list(sizes), size_name, seconds, moved, [flops(size) for size in sizes] if flops else None)
 
@@ -69,7 +70,8 @@ def _seconds(work: Callable[[], object]) -> float:
     """Median time of one call, after one to warm up."""
     with np.errstate(all="ignore"):
         work()
-        times, started = [], time.perf_counter()
+        times: list[float] = []
+        started = time.perf_counter()
         while len(times) < 5 or (time.perf_counter() - started < _SECONDS_PER_POINT and len(times) < 200):
             before = time.perf_counter()
             work()

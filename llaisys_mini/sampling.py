@@ -68,12 +68,12 @@ class Sampler:
 
     def probabilities(self, logits: np.ndarray, previous_ids: Sequence[int] = ()) -> np.ndarray:
         """The distribution that the next token is drawn from: float64 [V], 0 for all that the rules strike out."""
+        distribution = np.zeros(len(logits))
         if self.is_greedy:
-            ids, probabilities = self._likeliest(logits, previous_ids), 1.0
+            distribution[self._likeliest(logits, previous_ids)] = 1.0
         else:
             ids, probabilities = self._survivors(logits, previous_ids)
-        distribution = np.zeros(len(logits))
-        distribution[ids] = probabilities
+            distribution[ids] = probabilities
         return distribution
 
     def _likeliest(self, logits: np.ndarray, previous_ids: Sequence[int]) -> int:

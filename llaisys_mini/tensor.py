@@ -10,7 +10,8 @@ Arithmetic is not here: that is what the operators are for.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -32,7 +33,7 @@ class Storage:
 
     def __init__(self, array, device: str = "cpu"):
         self._array = array
-        self._data = None
+        self._data: Any = None
         self.device = device
 
     @property
@@ -57,9 +58,9 @@ class Tensor:
         self.offset = offset
         self.shape = tuple(shape)
         self.strides = tuple(strides)
-        self.dtype = dtype
-        self.prepared = None
-        self._array = None
+        self.dtype: np.dtype = dtype
+        self.prepared: dict[Callable, Any] | None = None
+        self._array: np.ndarray | None = None
 
     # ---- making tensors --------------------------------------------------------------------------------------
 
@@ -267,7 +268,7 @@ def _strides_of_view(old_shape, old_strides, new_shape) -> tuple[int, ...] | Non
     """
     if math.prod(new_shape) == 0:
         return contiguous_strides(new_shape)
-    blocks = []  # (elements, step of the innermost element), last block first
+    blocks: list[tuple[int, int]] = []  # (elements, step of the innermost element), last block first
     for length, stride in zip(reversed(old_shape), reversed(old_strides), strict=True):
         if length == 1:
             continue
@@ -275,12 +276,12 @@ def _strides_of_view(old_shape, old_strides, new_shape) -> tuple[int, ...] | Non
             blocks[-1] = (blocks[-1][0] * length, blocks[-1][1])
         else:
             blocks.append((length, stride))
-    blocks = iter(blocks or [(1, 1)])
-    left, step = next(blocks)
+    remaining = iter(blocks or [(1, 1)])
+    left, step = next(remaining)
     strides = []
     for length in reversed(new_shape):
         if left == 1 and length != 1:
-            left, step = next(blocks)
+            left, step = next(remaining)
         if left % length:
             return None
         strides.append(step)
@@ -314,12 +315,14 @@ def _bytes_under(array: np.ndarray) -> np.ndarray:
 _OWN_VIEWS = {name: getattr(Tensor, name) for name in ("is_contiguous", "view", "permute", "slice")}
 
 
-def use_views(learners: type | None) -> None:
+def use_views(learners: Any | None) -> None:
     """Have every tensor answer with the methods of this class, the answer to exercises.tensor_views; None: our own."""
-    if learners is None:
-        for name, method in _OWN_VIEWS.items():
-            setattr(Tensor, name, method)
-        return
+    for name, method in (_OWN_VIEWS if learners is None else _views_of(learners)).items():
+        setattr(Tensor, name, method)
+
+
+def _views_of(learners: Any) -> dict[str, Callable]:
+    """The learner's methods, given sizes as the exercise says: one by one, and each of them known."""
 
     def view(self, *shape):
         return learners.view(self, *_complete(_flatten(shape), self.size))
@@ -327,5 +330,4 @@ def use_views(learners: type | None) -> None:
     def permute(self, *order):
         return learners.permute(self, *_flatten(order))
 
-    Tensor.is_contiguous, Tensor.slice = learners.is_contiguous, learners.slice
-    Tensor.view, Tensor.permute = view, permute
+    return {"is_contiguous": learners.is_contiguous, "slice": learners.slice, "view": view, "permute": permute}

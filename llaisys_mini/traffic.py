@@ -177,6 +177,6 @@ def _as_python(kernel, cache):
         return lambda *arguments, **named: _CountingArray(make(*arguments, **named), cache)
 
     makes = {name: counted(getattr(np, name)) for name in ("empty", "zeros", "ones", "full")}
-    if hasattr(module, "np"):
-        module.np = types.SimpleNamespace(**{**vars(np), **makes})
+    if "np" in vars(module):
+        vars(module)["np"] = types.SimpleNamespace(**{**vars(np), **makes})
     return module.__kernels__[kernel.operator, "cpu"].function

@@ -22,7 +22,7 @@ def rows(clock: Clock, reserve: float, architectures: tuple[str, ...]) -> Iterat
 def _build(name, architectures) -> Iterator[Row]:
     for made in compile_check.builds_of(solutions_set().get(name, "cuda"), architectures, storages=("float32",)):
         problems = made.problems()
-        figures = {
+        figures: dict[str, float | str] = {
             "architecture": made.architecture,
             "registers": made.registers,
             "shared, bytes": made.shared,

@@ -7,7 +7,7 @@ from benchmarks.gpu.rows import NOT_RUN, Clock, Row, each
 from llaisys_mini import cuda, operators
 from llaisys_mini.checks.check import diagnosis
 from llaisys_mini.checks.run import run_case
-from llaisys_mini.kernels.sets import expert_set, solutions_set
+from llaisys_mini.kernels.sets import EXPERT, KernelSet, expert_set, solutions_set
 from tests.cuda.expert_cases import LARGER, larger_cases
 
 PLACES = {"sanitizer": cuda.sanitized, "device": nullcontext}
@@ -16,24 +16,25 @@ PLACES = {"sanitizer": cuda.sanitized, "device": nullcontext}
 def rows(no_device: str | None, clock: Clock, reserve: float) -> Iterator[Row]:
     """One row per operator, kernel set and place. no_device: why there is no device, or None."""
     for place, context in PLACES.items():
-        for set_name, kernels in (("solutions", solutions_set()), ("expert", expert_set())):
-            names = [name for name in operators.names if _is_of_set(name, set_name)]
-            part = f"correct: {place}, {set_name}"
+        for kernels in (solutions_set(), expert_set()):
+            names = [name for name in operators.names if _has_its_own(kernels, name)]
+            part = f"correct: {place}, {kernels.name}"
             if place == "device" and no_device:
                 yield from (Row(part, name, NOT_RUN, no_device) for name in names)
             else:
                 yield from each(part, names, lambda n, p=part, k=kernels, c=context: _check(p, n, k, c), clock, reserve)
 
 
-def _is_of_set(name, set_name):
-    path = {"solutions": solutions_set, "expert": expert_set}[set_name]().path(name, "cuda")
-    return path.is_file() and (set_name == "solutions" or path.stem.endswith("_expert"))
+def _has_its_own(kernels: KernelSet, name: str) -> bool:
+    """Whether the set has a kernel that is not another set's too: the expert set falls back on the labs' answers."""
+    path = kernels.path(name, "cuda")
+    return path.is_file() and (kernels.name != EXPERT or path.stem.endswith("_expert"))
 
 
-def _check(part, name, kernels, context) -> Iterator[Row]:
+def _check(part: str, name: str, kernels: KernelSet, context) -> Iterator[Row]:
     operator, kernel = operators.get(name), kernels.get(name, "cuda")
     cases = operator.make_cases(0)
-    if name in LARGER and kernels.expert:  # the public cases are smaller than an expert kernel's tile
+    if name in LARGER and kernels.name == EXPERT:  # the public cases are smaller than an expert kernel's tile
         cases += [case for storage in operator.storages for case in larger_cases(name, storage)]
     for case in cases:
         with context():

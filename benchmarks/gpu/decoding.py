@@ -1,15 +1,19 @@
 """Decoding with a model of Qwen3-0.6B's shape and random weights: ours, and the same in torch as a CUDA graph."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
 from benchmarks.gpu.rows import NOT_RUN, Clock, Row, each
+from llaisys_mini import dtypes
+from llaisys_mini.checkpoint import Checkpoint
+from llaisys_mini.tensor import Tensor
 
 PART = "decode"
 PROMPT, TOKENS = 64, 64
-SHAPE = dict(  # config.json of Qwen/Qwen3-0.6B
+SHAPE: dict[str, Any] = dict(  # config.json of Qwen/Qwen3-0.6B
     architectures=["Qwen3ForCausalLM"],
     model_type="qwen3",
     hidden_size=1024,
@@ -36,25 +40,21 @@ def rows(no_device: str | None, clock: Clock, reserve: float) -> Iterator[Row]:
     yield from each(PART, works, lambda name: [Row(PART, name, "done", figures=works[name]())], clock, reserve)
 
 
-class RandomCheckpoint:
+class RandomCheckpoint(Checkpoint):
     """Answers like a checkpoint with normal random weights, the same ones each time."""
 
-    stored: dict = {}  # noqa: RUF012 - nothing is quantised
-
     def __init__(self):
+        super().__init__({})  # nothing lies in a file, and nothing is quantised
         self._rng = np.random.default_rng(0)
 
-    def take(self, name, shape, dtypes=None):
-        from llaisys_mini.dtypes import bfloat16
-        from llaisys_mini.tensor import Tensor
-
+    def take(self, name: str, shape: Sequence[int], allowed: Sequence[str] = ()) -> Tensor:
+        """Random numbers of this shape; those of a norm are around 1."""
         values = self._rng.standard_normal(shape, np.float32) * np.float32(0.02)
-        return Tensor.from_numpy((values + 1 if "norm" in name else values).astype(bfloat16))
+        return Tensor.from_numpy((values + 1 if "norm" in name else values).astype(dtypes.bfloat16))
 
 
 def make_model(shape: dict, device: str):
     """A model of this shape with random bfloat16 weights."""
-    from llaisys_mini import dtypes
     from llaisys_mini.generation import LanguageModel
     from llaisys_mini.models.config import ModelConfig
     from llaisys_mini.models.decoder import Decoder

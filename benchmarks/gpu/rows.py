@@ -1,7 +1,7 @@
 """A row of the report, and the clock of the whole run."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 
 NOT_RUN = "not run"
@@ -16,7 +16,7 @@ class Row:
     name: str
     result: str
     why: str = ""
-    figures: dict[str, float | str] = field(default_factory=dict)
+    figures: Mapping[str, float | str] = field(default_factory=dict)
 
     def as_json(self) -> dict:
         return asdict(self)

@@ -10,6 +10,7 @@ import math
 import statistics
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from benchmarks.gpu.rows import NOT_RUN, Clock, Row, each
 
@@ -99,13 +100,13 @@ def _ceilings() -> dict[str, float]:
     torch.backends.cuda.matmul.allow_tf32 = False
     source = torch.empty(1 << 28, device="cuda")
     target = torch.empty_like(source)
-    (copying,) = interleaved(lambda source=source, target=target: target.copy_(source))
+    (copying,) = interleaved(partial(target.copy_, source))
     found = {"bandwidth, GB/s": 2 * source.nbytes / copying / 1e6}
     del source, target
     for name, size in (("float32", 8192), ("bfloat16", 8192)):
         a = torch.randn(size, size, device="cuda", dtype=getattr(torch, name))
         out = torch.empty_like(a)
-        (product,) = interleaved(lambda a=a, out=out: torch.matmul(a, a, out=out))
+        (product,) = interleaved(partial(torch.matmul, a, a, out=out))
         found[f"{name}, TFLOP/s"] = 2 * size**3 / product / 1e9
     return found
 
@@ -162,7 +163,7 @@ def _swiglu() -> Subject:
     import torch
 
     gate, up, out = _normal(1 << 26), _normal(1 << 26), _empty(1 << 26)
-    theirs = lambda: torch.nn.functional.silu(gate) * up  # noqa: E731
+    theirs = lambda: torch.nn.functional.silu(gate) * up
     return Subject("swiglu", _ours("swiglu", gate, up, out), theirs, 3 * out.nbytes)
 
 
@@ -170,7 +171,7 @@ def _rms_norm() -> Subject:
     import torch
 
     x, weight, out = _normal(8192, 4096), _normal(4096), _empty(8192, 4096)
-    theirs = lambda: torch.nn.functional.rms_norm(x, (4096,), weight, 1e-6)  # noqa: E731
+    theirs = lambda: torch.nn.functional.rms_norm(x, (4096,), weight, 1e-6)
     return Subject("rms_norm", _ours("rms_norm", x, weight, 1e-6, out), theirs, 2 * x.nbytes)
 
 
@@ -178,7 +179,7 @@ def _layer_norm() -> Subject:
     import torch
 
     x, weight, bias, out = _normal(8192, 4096), _normal(4096), _normal(4096), _empty(8192, 4096)
-    theirs = lambda: torch.nn.functional.layer_norm(x, (4096,), weight, bias, 1e-5)  # noqa: E731
+    theirs = lambda: torch.nn.functional.layer_norm(x, (4096,), weight, bias, 1e-5)
     return Subject("layer_norm", _ours("layer_norm", x, weight, bias, 1e-5, out), theirs, 2 * x.nbytes)
 
 
@@ -202,7 +203,7 @@ def _embedding() -> Subject:
 
     weight, out = _normal(151936, 1024, dtype="bfloat16"), _empty(32768, 1024)
     ids = torch.randint(0, 151936, (32768,), device="cuda")
-    theirs = lambda: torch.nn.functional.embedding(ids, weight).float()  # noqa: E731
+    theirs = lambda: torch.nn.functional.embedding(ids, weight).float()
     return Subject("embedding, bfloat16 table", _ours("embedding", ids, weight, out), theirs, 1.5 * out.nbytes)
 
 
@@ -225,7 +226,7 @@ def _matmul() -> Subject:
     import torch
 
     a, b, out, other = (_normal(4096, 4096) for _ in range(4))
-    theirs = lambda: torch.matmul(a, b, out=other)  # noqa: E731
+    theirs = lambda: torch.matmul(a, b, out=other)
     return Subject("matmul 4096", _ours("matmul", a, b, out), theirs, 3 * a.nbytes, 2 * 4096**3)
 
 
@@ -234,7 +235,7 @@ def _linear(rows, columns, length, dtype, name) -> Subject:
 
     x, weight, out = _normal(rows, length), _normal(columns, length, dtype=dtype), _empty(rows, columns)
     same = x.to(weight.dtype)
-    theirs = lambda: torch.nn.functional.linear(same, weight)  # noqa: E731
+    theirs = lambda: torch.nn.functional.linear(same, weight)
     moved = x.nbytes + weight.nbytes + out.nbytes
     note = "torch rounds x to bfloat16; ours does not" if dtype == "bfloat16" else ""
     rate = "bfloat16" if dtype == "bfloat16" and rows > 8 else "float32"
@@ -247,9 +248,7 @@ def _attention(queries, keys, dtype, name) -> Subject:
     q, out = _normal(queries, 16, 128), _empty(queries, 16, 128)
     k, v = _normal(keys, 8, 128, dtype=dtype), _normal(keys, 8, 128, dtype=dtype)
     as_torch = [t.to(k.dtype).transpose(0, 1)[None] for t in (q, k, v)]
-    theirs = lambda: torch.nn.functional.scaled_dot_product_attention(  # noqa: E731
-        *as_torch, is_causal=queries > 1, enable_gqa=True
-    )
+    theirs = lambda: torch.nn.functional.scaled_dot_product_attention(*as_torch, is_causal=queries > 1, enable_gqa=True)
     pairs = queries * (keys - queries) + queries * (queries + 1) / 2
     moved = q.nbytes + k.nbytes + v.nbytes + out.nbytes
     note = "torch rounds q to bfloat16; ours does not" if dtype == "bfloat16" else ""
@@ -277,4 +276,4 @@ for _name, _make in {
     "attention, prompt of 2048": lambda n: _attention(2048, 2048, "float32", n),
     "attention, decode, 8192 keys, bfloat16": lambda n: _attention(1, 8192, "bfloat16", n),
 }.items():
-    SUBJECTS[_name] = lambda name=_name, make=_make: make(name)
+    SUBJECTS[_name] = partial(_make, _name)

@@ -97,7 +97,6 @@ GENDER = dict.fromkeys(tables.GIRL_NAMES + tables.RARE_GIRL_NAMES, "she") | dict
 CAPITALIZED_WORDS = {"I", "Sunday", "Grandmother"}  # the only ones of the training text that are no names
 _KIND = "(" + "|".join(sorted(tables.KINDS, key=len, reverse=True)) + ")"
 _NAME = r"([A-Z]\w+)"
-_PLACE = "(?:" + "|".join(map(re.escape, tables.PLACES.values())) + ")"
 HERO_PATTERN = re.compile(rf"(?:an?|an? (?:little|small|young)) {_KIND} named {_NAME}\b")
 INTRODUCTIONS = [
     (re.compile(rf"\ban? (?:little |small |young )?{_KIND} named {_NAME}\b"), 1, 2),

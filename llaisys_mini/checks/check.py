@@ -6,6 +6,7 @@ of the wrong places, names what was never written, and recognises well-known mis
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from rich.table import Table
@@ -21,6 +22,9 @@ from llaisys_mini.contract import Operator
 from llaisys_mini.errors import CheckFailed, KernelError
 from llaisys_mini.kernels import choice, earlier, verdicts
 from llaisys_mini.kernels.sets import NAMES, STUDENT
+
+if TYPE_CHECKING:
+    from llaisys_mini.cuda.sanitizer import Finding
 
 
 def check(
@@ -44,7 +48,8 @@ def check(
     contract = operators.get(operator)
     kernel = choice.from_set(kernel_set, operator, device)
     printer = console()
-    passed, failure, remarks = [], None, {}
+    passed, failure = [], None
+    remarks: dict[tuple[str, str, int], Finding] = {}  # of the sanitizer, each once
     for storage in storages or contract.storages:
         results = list(run_cases(kernel, contract.make_cases(seed, (storage,))))
         failed = next((result for result in results if not result.passed), None)

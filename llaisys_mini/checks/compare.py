@@ -41,9 +41,7 @@ class Difference:
 def empty_outputs(operator: Operator, inputs: dict[str, object]) -> list[np.ndarray]:
     """Output arrays for a kernel, filled so that what is never written shows: NaN, or the lowest integer."""
     return [
-        np.full(value.shape, UNWRITTEN_INDEX, np.int64)
-        if spec.allowed == (dtypes.int64,)
-        else np.full(value.shape, np.nan, np.float32)
+        np.full(value.shape, UNWRITTEN_INDEX, np.int64) if spec.is_int64 else np.full(value.shape, np.nan, np.float32)
         for value, spec in zip(operator.expected(inputs), operator.outputs.values(), strict=True)
     ]
 
@@ -99,16 +97,11 @@ UNCERTAINTY_OF_MISTAKE = 64
 
 def mistaken_outputs(operator: Operator, mistake, inputs: dict[str, object]) -> list[np.ndarray]:
     """What a kernel with this mistake would return, computed in float32 as the kernel would, overflow included."""
-    values = []
-    for name, spec in operator.inputs.items():
-        value = inputs[name]
-        is_real = name in operator.arrays and value is not None and spec.allowed != (dtypes.int64,)
-        values.append(value.astype(np.float32) if is_real else value)
     with np.errstate(all="ignore"):
-        result = mistake.function(*values)
+        result = mistake.function(*operator.computed_in(dtypes.float32, inputs))
     result = result if isinstance(result, tuple) else (result,)
     return [
-        np.asarray(value, np.int64 if spec.allowed == (dtypes.int64,) else np.float32)
+        np.asarray(value, np.int64 if spec.is_int64 else np.float32)
         for value, spec in zip(result, operator.outputs.values(), strict=True)
     ]
 

@@ -18,6 +18,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from llaisys_mini.cuda.availability import why_no_compiler
+from llaisys_mini.cuda.jit import RecordedLaunch
 from llaisys_mini.cuda.occupancy import Occupancy, occupancy
 from llaisys_mini.errors import KernelError
 
@@ -124,8 +125,8 @@ def builds_of(
     from llaisys_mini.checks.compare import empty_outputs
 
     operator = operators.get(kernel.operator)
-    distinct = {}
-    for case in cases or operator.make_cases(storages=storages and tuple(storages)):
+    distinct: dict[tuple, RecordedLaunch] = {}
+    for case in cases or operator.make_cases(storages=tuple(storages) if storages else None):
         with cuda.recorded_launches() as launches:
             operator.run_with(kernel, case.inputs, empty_outputs(operator, case.inputs))
         for launch in launches:

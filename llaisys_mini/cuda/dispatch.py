@@ -5,6 +5,8 @@ the CPU, with one exception: rules about values (ids within the table) would nee
 device kernel is given ids as they are; `check` and generation look at them while they are still on the host.
 """
 
+from typing import Any
+
 import numpy as np
 
 from llaisys_mini.contract import prepared
@@ -20,17 +22,17 @@ def call(operator, arguments, out=None) -> list[Tensor]:
     Raises ContractError as a call on the CPU does, and where arguments lie on different devices.
     """
     device = arguments[0].storage.device
-    key = []
+    kinds: list[Any] = []
     for name, value in zip(operator.inputs, arguments, strict=True):
         if type(value) is Tensor:
             if value.storage.device != device:
                 raise ContractError(_mixed(operator, name, value.storage.device, device))
-            key.append((value.shape, value.dtype, value.is_contiguous(), device))
+            kinds.append((value.shape, value.dtype, value.is_contiguous(), device))
         elif isinstance(value, np.ndarray):
             raise ContractError(_mixed(operator, name, "cpu", device))
         else:
-            key.append(type(value))
-    key = tuple(key)
+            kinds.append(type(value))
+    key = tuple(kinds)
     plan = operator._plans.get(key)
     if plan is None:
         plan = operator._make_plan([_stand_in(value) for value in arguments], key)

@@ -11,6 +11,7 @@ import types
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -32,7 +33,7 @@ class CudaKernel:
         self.is_device = device
         self.options = options
         self._dispatcher = None
-        self.program = None  # what the sanitizer has made of it
+        self.program: Any = None  # what the sanitizer has made of it
         self.__name__ = function.__name__
         self.__doc__ = function.__doc__
         self.__wrapped__ = function
@@ -126,7 +127,7 @@ def launch_configuration(kernel: CudaKernel, configuration) -> tuple:
         raise KernelError(
             f"{kernel.__name__}: launch with [blocks, threads] or [blocks, threads, stream, shared_bytes]"
         )
-    grid, block, stream, shared_bytes = (*parts, *(0, 0)[len(parts) - 2 :])
+    grid, block, stream, shared_bytes = [*parts, 0, 0][:4]
     sizes = [_three(size) for size in (grid, block)]
     if None in sizes or not isinstance(shared_bytes, (int, np.integer)) or shared_bytes < 0:
         raise KernelError(

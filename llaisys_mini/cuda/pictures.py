@@ -8,13 +8,12 @@ All take a Report of the sanitizer and return a matplotlib Figure. Colours come 
 colour-blind eyes, in print and on a dark page.
 """
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from llaisys_mini.errors import UserError
+from llaisys_mini.plots import BLUE, ORANGE
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from llaisys_mini.cuda.sanitizer import Report
 
 _INK = "#808080"  # visible on white and on black
-_BLUE, _ORANGE = "#0072b2", "#e69f00"  # Okabe and Ito's palette
 _SECTOR = 32  # bytes
 
 
@@ -30,7 +28,7 @@ class PictureError(UserError, ValueError):
     """There is nothing to draw: the report holds no such accesses."""
 
 
-def touched(report: Report, array: str, operation: str = "load", step: int = 0, warp: int | None = 0) -> Figure:
+def touched(report: "Report", array: str, operation: str = "load", step: int = 0, warp: int | None = 0) -> "Figure":
     """Which thread touches which element of `array` in one execution of an access.
 
     array: its name in the kernel. operation: "load", "store" or "atomic". step: which execution, counted through the
@@ -98,7 +96,7 @@ def _draw_grid(rows, title, access, numbered):
     return figure
 
 
-def traffic(reports: dict[str, Report]) -> Figure:
+def traffic(reports: "dict[str, Report]") -> "Figure":
     """A bar per version of a kernel: the bytes that move between global memory and the chip.
 
     reports: name of the version -> report made within cuda.sanitized(counts=True).
@@ -115,8 +113,8 @@ def traffic(reports: dict[str, Report]) -> Figure:
     unit, word = next((u, w) for u, w in ((2**20, "MiB"), (2**10, "KiB"), (1, "bytes")) if (loads + stores).max() >= u)
     figure = Figure(figsize=(6.4, 0.9 + 0.5 * len(reports)), layout="constrained")
     axes = figure.subplots()
-    axes.barh(list(reports), loads / unit, color=_BLUE, label="loads")
-    axes.barh(list(reports), stores / unit, left=loads / unit, color=_ORANGE, label="stores and atomics")
+    axes.barh(list(reports), loads / unit, color=BLUE, label="loads")
+    axes.barh(list(reports), stores / unit, left=loads / unit, color=ORANGE, label="stores and atomics")
     for position, total in enumerate((loads + stores) / unit):
         axes.text(total, position, f" {total:,.1f}", va="center", color=_INK, fontsize=9)
     axes.invert_yaxis()
@@ -130,7 +128,7 @@ def traffic(reports: dict[str, Report]) -> Figure:
     return figure
 
 
-def banks(report: Report, array: str, operation: str = "load", step: int = 0, warp: int = 0) -> Figure:
+def banks(report: "Report", array: str, operation: str = "load", step: int = 0, warp: int = 0) -> "Figure":
     """How many different words of each shared-memory bank one warp asks for; more than one means waiting.
 
     Arguments and errors as of `touched`, for an array in shared memory.
@@ -147,7 +145,7 @@ def banks(report: Report, array: str, operation: str = "load", step: int = 0, wa
     counts = np.bincount(words % 32, minlength=32)
     figure = Figure(figsize=(6.4, 2.4), layout="constrained")
     axes = figure.subplots()
-    axes.bar(range(32), counts, color=np.where(counts > 1, _ORANGE, _BLUE))
+    axes.bar(range(32), counts, color=np.where(counts > 1, ORANGE, BLUE))
     axes.set_xlabel("bank")
     axes.set_ylabel("different words")
     axes.set_xticks(range(0, 32, 4))

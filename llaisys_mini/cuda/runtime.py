@@ -3,7 +3,6 @@
 import ctypes
 import math
 import os
-import sys
 from functools import cache
 
 import numpy as np
@@ -34,6 +33,7 @@ def force(where: str) -> None:
 
 
 def unforce() -> None:
+    """Undo the last `force`."""
     _forced.pop()
 
 
@@ -55,8 +55,10 @@ def device_count() -> int:
     """The number of CUDA devices, 0 where there is no driver. Asks the driver itself, so Numba need not be imported."""
     if _is_simulated():
         return 1
+    from llaisys_mini.cuda import availability
+
     try:
-        driver = ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
+        driver = availability.load_driver()
     except OSError:
         return 0
     count = ctypes.c_int(0)

@@ -10,7 +10,8 @@ from llaisys_mini.exercise import exercise
 @exercise
 def merge_softmax(top_a, sum_a, top_b, sum_b):
     """Two parts of a row are each known by their largest score and the sum of exp(score - largest).
-    Returns (largest, sum) of both parts together. A part without scores is (-inf, 0)."""
+    Returns (largest, sum) of both parts together. A part without scores is (-inf, 0).
+    Source: Milakov & Gimelshein 2018 (arXiv:1805.02867)."""
     top = max(top_a, top_b)
     if top == -math.inf:
         return top, 0.0

@@ -6,5 +6,6 @@ threads.py     which thread pool parallel loops run on
 compiled.py    Numba's cache of compiled kernels, dropped when a helper file has changed
 cells.py       a notebook cell becomes a module of the learner's kernel set
 verdicts.py    which of the learner's kernels passed their check
+earlier.py     the learner's previous version of a kernel, for races
 choice.py      which kernel answers an operator; use_kernels
 """

@@ -46,7 +46,7 @@ def keep_definitions(source: str) -> str:
     for position, statement in enumerate(ast.parse(source).body):
         is_docstring = position == 0 and isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
         if isinstance(statement, ast.Expr) and not is_docstring:
-            for number in range(statement.lineno - 1, statement.end_lineno):
+            for number in range(statement.lineno - 1, statement.end_lineno or statement.lineno):
                 lines[number] = ""
     return "\n".join(lines).rstrip() + "\n"
 

@@ -106,7 +106,7 @@ def choose_views() -> None:
 def answering_kernel(operator, device: str = "cpu", storage: str = "float32", large: bool = False) -> Kernel:
     """The kernel that answers `operator` (an Operator or its name) on `device` for weights stored as `storage`.
 
-    large: whether the call is large, see contract.LARGE. Raises KernelError if no kernel can answer.
+    large: whether the call is large, see plans.LARGE. Raises KernelError if no kernel can answer.
     """
     name = operator if isinstance(operator, str) else operator.name
     wanted = _current.per_operator.get(name)

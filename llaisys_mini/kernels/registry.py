@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import FrameType
 
 from llaisys_mini import operators
 from llaisys_mini.errors import KernelError
@@ -50,16 +51,23 @@ def kernel(operator: str, device: str = "cpu", prepare: dict[str, Callable] | No
 
     def register(function: Callable) -> Callable:
         _check_arguments(function, contract)
-        frame = sys._getframe(1)
-        if frame.f_globals.get("__name__") == "__main__" and _in_notebook():
-            from llaisys_mini.kernels.cells import save_cell
-
-            return save_cell(operator, device, frame.f_code.co_filename)
-        made = Kernel(operator, device, "", function, prepare or {})
-        frame.f_globals.setdefault("__kernels__", {})[operator, device] = made
-        return function
+        return enter(Kernel(operator, device, "", function, prepare or {}), sys._getframe(1))
 
     return register
+
+
+def enter(made: Kernel, frame: FrameType) -> Callable:
+    """Put a kernel, or the answer to an exercise, where its kernel set finds it; returns the function to use.
+
+    frame: where the decorator stands. In a module the kernel is noted in `__kernels__`; a cell of a notebook is saved
+    as a module first. Raises KernelError as `kernel` does.
+    """
+    if frame.f_globals.get("__name__") == "__main__" and _in_ipython():
+        from llaisys_mini.kernels.cells import save_cell
+
+        return save_cell(made.operator, made.device, frame.f_code.co_filename)
+    frame.f_globals.setdefault("__kernels__", {})[made.operator, made.device] = made
+    return made.function
 
 
 def _check_arguments(function, contract):
@@ -74,6 +82,6 @@ def _check_arguments(function, contract):
         )
 
 
-def _in_notebook() -> bool:
+def _in_ipython() -> bool:
     ipython = sys.modules.get("IPython")
     return ipython is not None and ipython.get_ipython() is not None

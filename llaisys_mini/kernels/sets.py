@@ -2,7 +2,7 @@
 
 Where speed takes more than a lab asks for, an expert version stands beside the lab's answer: `linear_expert.py` beside
 `linear.py`. It takes longer to compile, which a small model never earns back, so that of `solutions` the expert version
-answers large calls (contract.LARGE) and the lab's answer the others. The kernel sets `plain` and `expert` are the same
+answers large calls (plans.LARGE) and the lab's answer the others. The kernel sets `plain` and `expert` are the same
 folder with the size left aside.
 
 The sets but the reference are folders of the same form, `<device>/<operator>.py`, and are imported under the names
@@ -49,6 +49,7 @@ class KernelSet:
         return self.folder / device / f"{operator}.py"
 
     def has(self, operator: str, device: str) -> bool:
+        """Whether there is a file for it."""
         return self.path(operator, device).is_file()
 
     def written(self) -> list[tuple[str, str]]:
@@ -71,11 +72,10 @@ class KernelSet:
             drop_if_stale(self.folder / device, self._sources(device))
             self._fresh.add(device)
         stamp = _stamp(path)
-        known, kernel = self._loaded.get(path, (None, None))
-        if known != stamp:
-            kernel = self._load(operator, device, path)
-            self._loaded[path] = stamp, kernel
-        return kernel
+        known = self._loaded.get(path)
+        if known is None or known[0] != stamp:
+            known = self._loaded[path] = stamp, self._load(operator, device, path)
+        return known[1]
 
     def _sources(self, device) -> list[Path]:
         """The files besides its own that a kernel may be compiled from. A learner's kernels are self-contained."""
@@ -121,8 +121,10 @@ def import_fresh(name: str, path: Path) -> types.ModuleType:
     """Import the file at `path` as module `name` from its present source."""
     linecache.checkcache(str(path))
     loader = _FreshLoader(name, str(path))
-    module = importlib.util.module_from_spec(importlib.util.spec_from_file_location(name, path, loader=loader))
-    module.__stamp__ = _stamp(path)
+    spec = importlib.util.spec_from_file_location(name, path, loader=loader)
+    assert spec is not None  # since the loader is given
+    module = importlib.util.module_from_spec(spec)
+    vars(module)["__stamp__"] = _stamp(path)
     sys.modules[name] = module
     try:
         loader.exec_module(module)
@@ -156,18 +158,22 @@ def _folder_set(name: str, folder: Path) -> KernelSet:
 
 
 def student_set() -> KernelSet:
+    """The learner's kernels, in the folder that counts now."""
     return _folder_set(STUDENT, paths.student_folder())
 
 
 def solutions_set() -> KernelSet:
+    """The course's kernels: expert versions for large calls, the labs' answers for all others."""
     return _folder_set(SOLUTIONS, paths.solutions_folder())
 
 
 def plain_set() -> KernelSet:
+    """The labs' answers, whatever the size of the call."""
     return _folder_set(PLAIN, paths.solutions_folder())
 
 
 def expert_set() -> KernelSet:
+    """The expert versions where there are any, whatever the size of the call."""
     return _folder_set(EXPERT, paths.solutions_folder())
 
 

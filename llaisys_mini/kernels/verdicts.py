@@ -24,7 +24,7 @@ def was_checked(operator: str, device: str) -> bool:
     """Whether the learner's present kernel has been checked at all."""
     path = student_set().path(operator, device)
     verdict = _read().get(f"{device}/{operator}")
-    return bool(verdict) and path.is_file() and verdict["source"] == _digest(path)
+    return verdict is not None and path.is_file() and verdict["source"] == _digest(path)
 
 
 def remember(operator: str, device: str, storages: tuple[str, ...]) -> None:

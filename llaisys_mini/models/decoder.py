@@ -13,7 +13,7 @@ import numpy as np
 from llaisys_mini import operators as ops
 from llaisys_mini.checkpoint import Checkpoint
 from llaisys_mini.models.cache import Cache
-from llaisys_mini.models.config import ModelConfig
+from llaisys_mini.models.config import ModelConfig, Quantization
 from llaisys_mini.tensor import Tensor
 
 
@@ -82,20 +82,22 @@ class Decoder:
 
         def projection(name, out_width, in_width, bias=False):
             stored = checkpoint.stored.get(f"{name}.weight")
-            if config.quantization is not None and stored is not None and stored.dtype in ("I8", "U8"):
-                return quantized_projection(name, out_width, in_width, bias)
+            how = config.quantization
+            if how is not None and stored is not None and stored.dtype in ("I8", "U8"):
+                return quantized_projection(how, name, out_width, in_width, bias)
             return Projection(
                 take(f"{name}.weight", out_width, in_width), take(f"{name}.bias", out_width) if bias else None
             )
 
-        def quantized_projection(name, out_width, in_width, bias):
-            bits, group = config.quantization.bits, config.quantization.group_size or in_width
-            stored_as, bytes_per_row = ("I8", in_width) if bits == 8 else ("U8", in_width // 2)
+        def quantized_projection(how: Quantization, name, out_width, in_width, bias):
+            group = how.group_size or in_width
+            stored_as, bytes_per_row = ("I8", in_width) if how.bits == 8 else ("U8", in_width // 2)
             weight = checkpoint.take(f"{name}.weight", (out_width, bytes_per_row), (stored_as,))
             scales = checkpoint.take(f"{name}.scales", (out_width, in_width // group))
-            offsets = checkpoint.take(f"{name}.bias", (out_width,)).astype("float32") if bias else None
-            weight, scales = weight.to(device).freeze(), scales.to(device).freeze()
-            return QuantizedProjection(weight, scales, offsets.to(device).freeze() if bias else None)
+            parts = [weight, scales]
+            if bias:
+                parts.append(checkpoint.take(f"{name}.bias", (out_width,)).astype("float32"))
+            return QuantizedProjection(*(part.to(device).freeze() for part in parts))
 
         def layer(prefix):
             c = config
@@ -123,6 +125,7 @@ class Decoder:
             if config.tied_embeddings
             else projection("lm_head", config.vocab_size, config.hidden_size)
         )
+        self._frequencies: np.ndarray | Tensor
         if device != "cpu":  # a decode step copies nothing to the device but the token's id
             self._positions = Tensor.from_numpy(np.arange(config.max_positions)).to(device)
             if not config.rope.is_plain:
@@ -144,6 +147,7 @@ class Decoder:
             self.place = f"layer {index}"
             x, step = self._block(x, step, index, positions, cache)
         cache.advance(ids)
+        assert step is not None  # a decoder has at least one layer
         self.place = "head"
         if last_only:
             x, step = (part.slice(0, len(ids) - 1, len(ids)) for part in (x, step))

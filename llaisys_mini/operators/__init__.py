@@ -6,6 +6,7 @@ operators.softmax(x)
 
 import importlib
 import pkgutil
+from typing import TYPE_CHECKING
 
 from llaisys_mini.contract import Operator
 from llaisys_mini.errors import KernelError
@@ -14,6 +15,10 @@ names: tuple[str, ...] = tuple(sorted(module.name for module in pkgutil.iter_mod
 
 for _name in names:
     globals()[_name] = getattr(importlib.import_module(f"{__name__}.{_name}"), _name)
+
+if TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Operator: ...
 
 
 def get(name: str) -> Operator:

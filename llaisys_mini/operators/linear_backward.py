@@ -11,9 +11,11 @@ def linear_backward(grad_out: F32["N M"], x: F32["N K"], weight: F32["M K"]) -> 
 ):
     """Gradients of out = x @ weight.T + bias, given the loss's gradient with respect to out.
 
-    grad_x[n, k]      = sum_m grad_out[n, m] * weight[m, k]
-    grad_weight[m, k] = sum_n grad_out[n, m] * x[n, k]
-    grad_bias[m]      = sum_n grad_out[n, m]
+        grad_x[n, k]      = sum_m grad_out[n, m] * weight[m, k]
+        grad_weight[m, k] = sum_n grad_out[n, m] * x[n, k]
+        grad_bias[m]      = sum_n grad_out[n, m]
+
+    Source: Rumelhart, Hinton & Williams 1986, doi:10.1038/323533a0.
     """
     return grad_out @ weight, grad_out.T @ x, grad_out.sum(axis=0)
 

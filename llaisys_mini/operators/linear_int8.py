@@ -20,6 +20,7 @@ def linear_int8(x: F32["N K"], weight: I8["M K"], scales: Stored["M G"], bias: F
         out[n, m] = sum_g scales[m, g] * (sum of x[n, k] * weight[m, k] over the K / G members k of group g) + bias[m]
 
     K must be a multiple of G. x is not rounded: its numbers stay float32.
+    Source: one scale per row (G = 1) as in Dettmers et al. 2022 (arXiv:2208.07339), groups as in llama.cpp's Q8_0.
     """
     return _linear(x, dequantised(weight, scales), bias)
 

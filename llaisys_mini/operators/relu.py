@@ -9,7 +9,9 @@ from llaisys_mini.contract import F32, operator
 def relu(x: F32["..."]) -> F32["..."]:
     """Rectified linear unit: negative elements become zero.
 
-    out[i] = max(x[i], 0)
+        out[i] = max(x[i], 0)
+
+    Source: Nair & Hinton 2010, "Rectified linear units improve restricted Boltzmann machines", ICML.
     """
     return np.maximum(x, 0)
 

@@ -9,7 +9,9 @@ from llaisys_mini.contract import F32, operator
 def softmax(x: F32["... C"]) -> F32["... C"]:
     """Each row becomes positive and sums to one. The row's maximum is subtracted first, so nothing overflows.
 
-    out[n, c] = exp(x[n, c] - max(x[n])) / sum_j exp(x[n, j] - max(x[n]))
+        out[n, c] = exp(x[n, c] - max(x[n])) / sum_j exp(x[n, j] - max(x[n]))
+
+    Source: Bridle 1990, "Probabilistic interpretation of feedforward classification network outputs".
     """
     powers = np.exp(x - x.max(axis=-1, keepdims=True))
     return powers / powers.sum(axis=-1, keepdims=True)

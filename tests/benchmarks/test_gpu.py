@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks.gpu import __main__ as command
-from benchmarks.gpu import decoding, report, rows, timing, tools
+from benchmarks.gpu import correctness, decoding, report, rows, timing, tools
 from benchmarks.gpu.rows import NOT_RUN, Clock, Row
 from llaisys_mini import cuda, operators
 from tests.cuda.mutants.catalogue import MUTANTS
@@ -123,6 +123,16 @@ def test_the_program_of_a_mutant_launches_with_arrays_of_the_device(tmp_path):
         program.write_text(source_of("add").replace(old, new, 1) + tools._LAUNCH)
         ended = subprocess.run([sys.executable, str(program)], capture_output=True, text=True)
         assert ended.returncode == code, ended.stderr
+
+
+@pytest.mark.slow
+def test_expert_kernels_are_checked_on_cases_larger_than_their_tiles(monkeypatch):
+    monkeypatch.setattr(correctness.operators, "names", ("argmax", "relu"))
+    made = {(row.part, row.name): row for row in correctness.rows(GONE, Clock(600), 0)}
+    assert {row.result for (part, _), row in made.items() if "sanitizer" in part} == {"right"}, made
+    plain, expert = (made[f"correct: sanitizer, {name}", "argmax"].figures["cases"] for name in ("solutions", "expert"))
+    assert expert > plain
+    assert ("correct: sanitizer, expert", "relu") not in made
 
 
 TINY = decoding.SHAPE | dict(

@@ -83,4 +83,4 @@ def larger_cases(name: str, storage: str) -> list[Case]:
     """Cases of one operator, weights stored as `storage`."""
     operator = operators.get(name)
     made = LARGER[name](np.random.default_rng(3))
-    return [Case(f"larger {i}", operator._convert(inputs, BY_NAME[storage])) for i, inputs in enumerate(made)]
+    return [Case(f"larger {i}", operator.convert(inputs, BY_NAME[storage])) for i, inputs in enumerate(made)]

@@ -9,6 +9,7 @@ import inspect
 import types
 from collections.abc import Callable
 from contextlib import nullcontext
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -65,12 +66,14 @@ class Expressions:
 
     # ---- helpers -------------------------------------------------------------------------------------------------
 
-    def refuse(self, node, what: str):
+    def refuse(self, node, what: str) -> NoReturn:
+        """Raise UnsupportedInKernel: `what`, at the line of `node`, is not supported."""
         raise UnsupportedInKernel(
             f"{self.kernel.__name__}, line {node.lineno}: {what} is not supported in kernels by the sanitizer"
         )
 
     def site(self, node, verb: str) -> Site:
+        """A new place of the source at which memory is accessed. verb: what is done there, for messages."""
         site = Site(len(self.program.sites), self.kernel, node.lineno, node.col_offset, verb)
         if site.number >= MAX_SITES:
             self.refuse(node, f"a kernel that accesses memory in more than {MAX_SITES} places")
@@ -98,7 +101,7 @@ class Expressions:
             return MISSING if MISSING in items else tuple(items)
         if isinstance(node, ast.BinOp) and type(node.op) in BINARY:
             left, right = self.constant(node.left), self.constant(node.right)
-            exact = BINARY[type(node.op)].exact or {ast.FloorDiv: int.__floordiv__}.get(type(node.op))
+            exact = int.__floordiv__ if isinstance(node.op, ast.FloorDiv) else BINARY[type(node.op)].exact
             if type(left) is int and type(right) is int and exact:
                 return exact(left, right)
         return MISSING
@@ -169,6 +172,7 @@ class Expressions:
         return lambda frame: tuple([item(frame) for item in items])
 
     def index(self, node) -> Callable:
+        """What stands between the brackets: a function of the frame that gives a number, a slice, or a tuple."""
         if isinstance(node, ast.Slice):
             bounds = [None if b is None else self.expression(b) for b in (node.lower, node.upper, node.step)]
             return lambda frame: slice(*[None if bound is None else bound(frame) for bound in bounds])
@@ -255,7 +259,7 @@ class Expressions:
 
         def run(frame):
             left = operands[0](frame)
-            result = True
+            result: Any = True
             for apply, operand in zip(compare, operands[1:], strict=True):
                 right = operand(frame)
                 one = apply(left, right)
@@ -370,14 +374,15 @@ class Expressions:
             self.refuse(node, f"`{ast.unparse(node)}` with named arguments")
         site = Site(-1, self.kernel, node.lineno, node.col_offset, "")
         call, aligned = self.call_of_function(node, primitive.body), primitive.aligned
-        array, index = [self.expression(argument) for argument in node.args[:2]] if aligned > 1 else (None, None)
+        place = [self.expression(argument) for argument in node.args[:2]] if aligned > 1 else None
 
         def run(frame):
             machine, outer = frame.machine, frame.machine.caller
             machine.caller = outer or site
-            if aligned > 1:
+            if place is not None:
+                array, index = place
                 array(frame).check_aligned(index(frame), aligned, frame.active, site)
-            is_one = aligned > 1 and machine.counters is not None
+            is_one = place is not None and machine.counters is not None
             with machine.counters.one_access(machine.caller) if is_one else nullcontext():
                 result = call(frame)
             machine.caller = outer
@@ -415,6 +420,7 @@ def arrays_in(node):
 
 
 def described(value) -> str:
+    """A value in words, for messages."""
     if type(value) is View:
         return f"the array {value.memory.name}"
     if type(value) is tuple:

@@ -52,6 +52,7 @@ class Frame:
         self.partial: dict[str, np.ndarray] = {}
 
     def assign(self, name: str, value) -> None:
+        """`name = value` for the active lanes."""
         region = self.regions[-1]
         old = self.variables.get(name, MISSING)
         region.saved.setdefault(name, old)

@@ -111,10 +111,6 @@ class Active:
         self.bits = bits
         self.size = int(np.count_nonzero(bits)) if size is None else size
 
-    @property
-    def is_everyone(self) -> bool:
-        return self.size == self.crew.size
-
     @cached_property
     def index(self) -> np.ndarray:
         """The lanes of the set, in order."""

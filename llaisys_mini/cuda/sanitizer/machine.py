@@ -6,11 +6,9 @@ from llaisys_mini.cuda.sanitizer import findings
 from llaisys_mini.cuda.sanitizer.findings import Finding, Halt, UnsupportedInKernel
 from llaisys_mini.cuda.sanitizer.lanes import WARP, Crew, Launch
 from llaisys_mini.cuda.sanitizer.memory import (
-    MAX_SITES,
     MAX_THREADS,
     PHASE_SHIFT,
     SITE_BITS,
-    THREAD_BITS,
     Memory,
 )
 from llaisys_mini.cuda.sanitizer.views import View
@@ -46,7 +44,7 @@ class Machine:
         self.found: dict[tuple, Finding] = {}
         self.caller: Site | None = None  # of the primitive that is being executed: what it does is said of its caller
         self.clocks = WarpClocks(self) if program.uses_syncwarp else NoClocks()
-        self.crew: Crew | None = None
+        self.crew: Crew  # whose blocks run now, see enter
         self._phases = 0
 
     # ---- crews and barriers --------------------------------------------------------------------------------------
@@ -246,6 +244,3 @@ class WarpClocks:
             lanes = np.flatnonzero((int(masks[warp]) >> np.arange(WARP)) & 1)
             self.seen[warp, lanes] = self.seen[warp, lanes].max(axis=0)
             self.seen[warp, lanes, lanes] += 1
-
-
-assert SITE_BITS + THREAD_BITS < 63 and MAX_SITES > 0

@@ -180,14 +180,13 @@ def _allocated(space):
                 f"{translator.kernel.__name__}, line {node.lineno}: the shape of a {space} array must be known when "
                 f"the kernel is compiled: numbers or global constants, not `{ast.unparse(given['shape'])}`"
             )
-        dtype, dtype_expression, line = dtype_named(translator.constant(given["dtype"])), None, node.lineno
-        if dtype is None:
-            dtype_expression = translator.expression(given["dtype"])  # such as x.dtype
+        named, line = dtype_named(translator.constant(given["dtype"])), node.lineno
+        dtype = translator.expression(given["dtype"]) if named is None else lambda frame: named  # x.dtype, or a name
         name = name or f"the {space} array of line {line}"
         key = (translator.kernel, line, node.col_offset)
 
         def allocate(frame):
-            chosen = dtype if dtype is not None else np.dtype(dtype_expression(frame))
+            chosen = np.dtype(dtype(frame))
             if space == "shared":
                 return frame.machine.shared_array(key, name, shape, chosen, line)
             return frame.machine.local_array(name, shape, chosen)
@@ -231,10 +230,6 @@ def _compare_and_swap(translator, node, _):
 
 def _swap_if_equal(old, expected, new):
     return np.where(old == expected, new, old)
-
-
-def _nan_aware(ufunc):
-    return lambda old, value: ufunc(old, value)
 
 
 _ATOMICS = {

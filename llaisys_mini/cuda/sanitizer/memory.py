@@ -28,10 +28,12 @@ UNSET, GIVEN = -1, -2
 
 
 def stamp_thread(stamp: int) -> int:
+    """The number of the thread in the grid."""
     return (int(stamp) >> SITE_BITS) & (MAX_THREADS - 1)
 
 
 def stamp_site(stamp: int) -> int:
+    """The number of the place in the source."""
     return int(stamp) & (MAX_SITES - 1)
 
 
@@ -67,6 +69,7 @@ class Memory:
     # ---- accesses: `at` are positions in cells, one per active lane ----------------------------------------------
 
     def load(self, at: np.ndarray, active: Active, site) -> np.ndarray:
+        """The elements at these positions, checked and noted down."""
         machine = self.machine
         if machine.counters is not None:
             machine.counters.note(self, at, active, site, "load")
@@ -77,9 +80,11 @@ class Memory:
         return self.cells[at]
 
     def store(self, at: np.ndarray, values, active: Active, site) -> None:
+        """Write the elements at these positions, checked and noted down."""
         machine = self.machine
         if machine.counters is not None:
             machine.counters.note(self, at, active, site, "store")
+        assert self.written is not None  # what a kernel writes is watched
         if self.readers is None:  # local: nobody else sees it
             self.written[at] = GIVEN
             self.cells[at] = values
@@ -129,6 +134,7 @@ class Memory:
         return (there == new) | ((there != there) & (new != new))
 
     def _check_set(self, at, active, site):
+        assert self.written is not None
         unset = self.written[at] == UNSET
         if unset.any():
             self._report(
@@ -146,6 +152,7 @@ class Memory:
 
     def _mark_readers(self, at, stamps, active):
         """Keep two readers per element that no barrier separates, and in global memory one of another block."""
+        assert self.readers is not None
         machine, first, second = self.machine, self.readers["first"], self.readers["second"]
         known = first[at]
         stale = ((known ^ stamps) >> PHASE_SHIFT) != 0
@@ -167,6 +174,7 @@ class Memory:
             machine.clocks.mark(self, "second", at, active, chosen)
 
     def _check_readers(self, at, stamps, active, site):
+        assert self.readers is not None
         for name, reader in self.readers.items():
             conflicts = self._conflicts(name, reader, at, stamps, active)
             self._report_race(at, active, site, conflicts, reader, "writes", "reads")

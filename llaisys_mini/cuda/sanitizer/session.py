@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -120,7 +121,8 @@ def _run(kernel: CudaKernel, launch: Launch, arguments, session: Session) -> Non
 
 def _hold(machine: Machine, program: Program, arguments):
     """The arguments as the kernel holds them, and its memories with their addresses."""
-    held, arrays = [], []
+    held: list[Any] = []
+    arrays = []
     for name, value in zip(program.main.parameters, arguments, strict=True):
         if isinstance(value, np.ndarray):
             if value.dtype.kind not in "biuf" or any(s < 0 or s % value.itemsize for s in value.strides):

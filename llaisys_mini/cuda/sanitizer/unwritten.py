@@ -14,6 +14,8 @@ class Unwritten:
 
     def __init__(self, array: np.ndarray):
         self._array = weakref.ref(array)
+        self.address = array.__array_interface__["data"][0]
+        self.nbytes = array.nbytes
         self.before = _bytes(array).copy()
         self.written = np.zeros(array.nbytes, bool)
 
@@ -24,12 +26,10 @@ class Unwritten:
 
     def overlap(self, start: int, end: int) -> tuple[int, int] | None:
         """Which of its bytes lie between two addresses."""
-        array = self.array
-        if array is None:
+        if self.array is None:
             return None
-        own = array.__array_interface__["data"][0]
-        first, last = max(start, own), min(end, own + array.nbytes)
-        return (first - own, last - own) if first < last else None
+        first, last = max(start, self.address), min(end, self.address + self.nbytes)
+        return (first - self.address, last - self.address) if first < last else None
 
     def unset(self, first: int, last: int, itemsize: int) -> np.ndarray:
         """Which elements between its bytes `first` and `last` nobody has written."""
@@ -62,7 +62,7 @@ class Registry:
             part = entry.unset(*span, itemsize)
             if result is None:
                 result = np.zeros((end - start) // itemsize, bool)
-            first = (entry.array.__array_interface__["data"][0] + span[0] - start) // itemsize
+            first = (entry.address + span[0] - start) // itemsize
             result[first : first + len(part)] |= part
         return result if result is not None and result.any() else None
 
@@ -71,7 +71,7 @@ class Registry:
         for entry in self._entries:
             span = entry.overlap(start, end)
             if span is not None:
-                first = (entry.array.__array_interface__["data"][0] + span[0] - start) // itemsize
+                first = (entry.address + span[0] - start) // itemsize
                 count = (span[1] - span[0]) // itemsize
                 entry.written[span[0] : span[1]] |= np.repeat(written[first : first + count], itemsize)
 

@@ -103,14 +103,17 @@ MINIMUM = Arithmetic(_of_floats(np.fmin, np.minimum), min)
 
 
 def negative(value):
+    """-value, in the type that Numba gives it."""
     return -value if type(value) in (int, bool) else np.negative(cast(value, _widened_alone(value.dtype)))
 
 
 def inverted(value):
+    """~value, in the type that Numba gives it."""
     return ~int(value) if type(value) in (int, bool) else np.invert(cast(value, _widened_alone(value.dtype)))
 
 
 def absolute(value):
+    """abs(value), in the type that Numba gives it."""
     return abs(value) if type(value) in (int, bool) else np.abs(cast(value, _widened_alone(value.dtype)))
 
 

@@ -148,9 +148,8 @@ class View:
             self._report_outside(selected, outside, active, site)
             inside = np.zeros(active.crew.size, bool)
             inside[active.index] = ~outside
-            inside = Active(active.crew, inside)
             position = np.broadcast_to(position, outside.shape)[~outside]
-            active = inside
+            active = Active(active.crew, inside)
         if self.memory.start is not None:
             position = position + active.select(self.memory.start)
         return position, active

@@ -18,6 +18,7 @@ _FULL = 0xFFFFFFFF
 
 
 def syncthreads(frame, line):
+    """A barrier of the block."""
     frame.machine.barrier(frame.active, line, "syncthreads")
 
 
@@ -30,15 +31,18 @@ def _counted(frame, line, predicate, word):
 
 
 def syncthreads_count(frame, line, predicate):
+    """A barrier; for each lane how many threads of its block pass a true predicate, int64."""
     return _counted(frame, line, predicate, "syncthreads_count")
 
 
 def syncthreads_and(frame, line, predicate):
+    """A barrier; 1 for lanes of blocks in which every thread passes a true predicate, else 0."""
     count = _counted(frame, line, predicate, "syncthreads_and")
     return (count == frame.machine.launch.threads_per_block).astype(np.int64)
 
 
 def syncthreads_or(frame, line, predicate):
+    """A barrier; 1 for lanes of blocks in which some thread passes a true predicate, else 0."""
     return (_counted(frame, line, predicate, "syncthreads_or") > 0).astype(np.int64)
 
 
@@ -46,6 +50,7 @@ def syncthreads_or(frame, line, predicate):
 
 
 def syncwarp(translator, node, _):
+    """Translate `cuda.syncwarp(mask)`: what the lanes of the mask did before is over for all of them."""
     translator.program.uses_syncwarp = True
     if node.keywords or len(node.args) > 1:
         translator.refuse(node, "`syncwarp` with these arguments")
@@ -164,20 +169,24 @@ def _votes(frame, line, word, mask, predicate):
 
 
 def any_sync(frame, line, mask, predicate):
+    """For each lane whether some lane of its warp and mask passes a true predicate."""
     return _votes(frame, line, "any_sync", mask, predicate)[0] != 0
 
 
 def all_sync(frame, line, mask, predicate):
+    """For each lane whether every lane of its warp and mask passes a true predicate."""
     true, voting = _votes(frame, line, "all_sync", mask, predicate)
     return true == voting
 
 
 def eq_sync(frame, line, mask, predicate):
+    """For each lane whether all lanes of its warp and mask pass the same predicate."""
     true, voting = _votes(frame, line, "eq_sync", mask, predicate)
     return (true == voting) | (true == 0)
 
 
 def ballot_sync(frame, line, mask, predicate):
+    """For each lane the mask of the lanes of its warp and mask that pass a true predicate."""
     return _votes(frame, line, "ballot_sync", mask, predicate)[0]
 
 
@@ -195,4 +204,5 @@ def match_any_sync(frame, line, mask, value):
 
 
 def activemask(frame, line):
+    """For each lane the mask of the lanes of its warp that are here too."""
     return frame.active.warp_bits[frame.machine.crew.warp]

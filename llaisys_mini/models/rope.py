@@ -1,0 +1,140 @@
+"""How a position becomes angles: RoPE as a checkpoint's config.json asks for it, plain or for longer contexts."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from llaisys_mini.models.keys import Keys, shown
+
+WHOLE_HEADS = (None, 1), "rotating only a part of each head is not supported"
+"""Values of `partial_rotary_factor` that change nothing, and why all others are refused."""
+
+_ROPE_KEYS = {"rope_type", "type", "rope_theta", "partial_rotary_factor"}
+_YARN_KEYS = {
+    "factor",
+    "original_max_position_embeddings",
+    "attention_factor",
+    "beta_fast",
+    "beta_slow",
+    "mscale",
+    "mscale_all_dim",
+    "truncate",
+}
+_KEYS_OF_ROPE_TYPE = {"default": _ROPE_KEYS, "linear": _ROPE_KEYS | {"factor"}, "yarn": _ROPE_KEYS | _YARN_KEYS}
+
+
+@dataclass(frozen=True, eq=False)
+class Rope:
+    """How a position becomes angles (RoFormer, arXiv 2104.09864).
+
+    theta: base of the geometric series of frequencies (`rope_theta`).
+    scaling: how the context was stretched: None, "linear" or "yarn".
+    inverse_frequencies: float32 [head_dim / 2], radians per position; the angle of pair i at position p is
+        `p * inverse_frequencies[i]`.
+    attention_factor: cos and sin are multiplied by it (YaRN; 1.0 otherwise).
+    """
+
+    theta: float
+    scaling: str | None
+    inverse_frequencies: np.ndarray
+    attention_factor: float
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the context was not stretched: the series `theta ** (-2 i / head_dim)` itself."""
+        return self.scaling is None
+
+
+def rope_of(keys: Keys, head_dim: int, max_positions: int) -> Rope:
+    """RoPE from either layout: the new `rope_parameters`, or the old `rope_scaling` beside a top-level `rope_theta`.
+
+    keys: config.json; head_dim: elements of a head; max_positions: of the model. Where both dicts are given
+    `rope_scaling` wins, and a `rope_theta` inside the dict wins over the top-level one, as in transformers.
+    Raises ConfigError for settings that are not supported.
+    """
+    name = "rope_parameters" if keys.get("rope_scaling") in (None, {}) else "rope_scaling"
+    if isinstance(keys.get(name), Mapping) and any(isinstance(value, Mapping) for value in keys.get(name).values()):
+        raise keys.error(name, "gives layers different RoPE settings, which is not supported")
+    rope = Keys(keys.get(name) if name in keys else {}, f"{keys.where}: `{name}`")
+    theta = (rope if "rope_theta" in rope else keys).number("rope_theta", above=1.0)
+
+    kind = rope.get("rope_type") or rope.get("type") or "default"
+    if not isinstance(kind, str) or kind not in _KEYS_OF_ROPE_TYPE:
+        raise rope.error("rope_type", f'is {shown(kind)}, but only "default", "linear" and "yarn" are supported')
+    harmless, reason = WHOLE_HEADS
+    if rope.get("partial_rotary_factor") not in harmless:
+        raise rope.error("partial_rotary_factor", f"is {shown(rope.get('partial_rotary_factor'))}: {reason}")
+    for key in rope.values:
+        if key in rope and key not in _KEYS_OF_ROPE_TYPE[kind]:
+            raise rope.error(key, f'is not a setting of RoPE type "{kind}" that is supported; remove it')
+
+    plain = theta ** (-np.arange(0, head_dim, 2) / head_dim)  # radians per position, float64 [head_dim / 2]
+    if kind == "default":
+        return _frozen_rope(theta, None, plain, 1.0)
+    if kind == "linear":
+        return _frozen_rope(theta, "linear", plain / _factor(rope), 1.0)
+    return _yarn(keys, rope, theta, plain, max_positions)
+
+
+def _yarn(keys: Keys, rope: Keys, theta: float, plain: np.ndarray, max_positions: int) -> Rope:
+    """YaRN (arXiv 2309.00071, section 3): slow pairs are interpolated, fast ones kept, those between are blended.
+
+    A pair is fast if it turns more than `beta_fast` times within the original context, slow if fewer than `beta_slow`.
+    """
+    knows_original = keys if "original_max_position_embeddings" in keys else rope
+    original = knows_original.integer("original_max_position_embeddings", default=max_positions)
+    factor = _factor(rope) if "factor" in rope else _implied_factor(rope, max_positions, original)
+    beta_fast = rope.number("beta_fast", default=32.0)
+    beta_slow = rope.number("beta_slow", default=1.0)
+    if beta_fast < beta_slow:
+        raise rope.error("beta_fast", f"is {beta_fast:g}, which is below `beta_slow` {beta_slow:g}; swap them")
+
+    head_dim = 2 * len(plain)
+
+    def pair_that_turns(times: float) -> float:
+        """The (fractional) index of the pair that makes so many full turns within the original context."""
+        return head_dim * math.log(original / (times * 2 * math.pi)) / (2 * math.log(theta))
+
+    first, last = pair_that_turns(beta_fast), pair_that_turns(beta_slow)
+    if rope.flag("truncate", default=True):
+        first, last = math.floor(first), math.ceil(last)
+    first, last = max(first, 0), min(last, head_dim - 1)
+    if first == last:
+        last += 0.001  # keeps the ramp's slope finite
+    share_interpolated = np.clip((np.arange(len(plain)) - first) / (last - first), 0.0, 1.0)
+    stretched = plain / factor * share_interpolated + plain * (1.0 - share_interpolated)
+
+    if "attention_factor" in rope:
+        attention_factor = rope.number("attention_factor")
+    elif rope.get("mscale") and rope.get("mscale_all_dim"):
+        numerator = _attention_scale(factor, rope.number("mscale"))
+        attention_factor = numerator / _attention_scale(factor, rope.number("mscale_all_dim"))
+    else:
+        attention_factor = _attention_scale(factor, 1.0)
+    return _frozen_rope(theta, "yarn", stretched, attention_factor)
+
+
+def _attention_scale(factor: float, mscale: float) -> float:
+    """How much sharper attention must be in a context stretched by `factor` (YaRN, section 3.4)."""
+    return 1.0 if factor <= 1.0 else 0.1 * mscale * math.log(factor) + 1.0
+
+
+def _factor(rope: Keys) -> float:
+    factor = rope.number("factor")
+    if factor < 1.0:
+        raise rope.error("factor", f"is {factor:g}, but a context can only be stretched: give 1 or more")
+    return factor
+
+
+def _implied_factor(rope: Keys, max_positions: int, original: int) -> float:
+    if max_positions <= original:
+        raise rope.error("factor", "is missing; give how many times longer the context became")
+    return max_positions / original
+
+
+def _frozen_rope(theta: float, scaling: str | None, inverse_frequencies: np.ndarray, attention_factor: float) -> Rope:
+    rounded = inverse_frequencies.astype(np.float32)
+    rounded.setflags(write=False)
+    return Rope(theta, scaling, rounded, float(attention_factor))
