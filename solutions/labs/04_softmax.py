@@ -68,9 +68,9 @@ check("softmax", seed=40417)
 #
 # `explain` looks at the machine code of your kernel. Two points are for facts that it finds:
 #
-# - **vectorised**: at least one loop works on several floats per instruction. The loop that finds the maximum can.
-#   It may, once the compiler is allowed to change the order of operations: `@njit(fastmath=True, cache=True)` on a helper
-#   function that finds the maximum of one row. (Keep `fastmath` away from code that meets infinities.)
+# - **vectorised**: at least one loop works on several floats per instruction. The loop that divides can: its steps do not
+#   need each other. The loops for the maximum and the sum carry one number from step to step, and `math.exp` takes one
+#   number: they stay one float at a time.
 # - **parallel**: rows do not depend on each other. `@njit(parallel=True, cache=True)` and `prange` in place of `range` in
 #   the loop over rows share them among the cores.
 #
@@ -80,19 +80,21 @@ check("softmax", seed=40417)
 explain("softmax")
 
 # %% [markdown]
-# <details><summary>Hint 1: where the helper goes</summary>
+# <details><summary>Hint 1: nothing is vectorised</summary>
 #
-# In the same cell, above `@kernel`. It needs its own `@njit(fastmath=True, cache=True)`.
-#
-# </details>
-# <details><summary>Hint 2: what the helper gets</summary>
-#
-# `largest(x, n)` with the whole array and the row number. Handing over `x[n]` works too, and makes no copy.
+# Then the division stands in the same loop as something that takes one number at a time. Give it a loop of its own, over
+# the columns, that does nothing else.
 #
 # </details>
-# <details><summary>Hint 3: which loop gets prange</summary>
+# <details><summary>Hint 2: which loop gets prange</summary>
 #
 # Only the outermost loop, the one over rows. Inside a `prange` loop the variables of one row stay within that row.
+#
+# </details>
+# <details><summary>Hint 3: Numba says that parallel=True did nothing</summary>
+#
+# It found no `prange`. It must be imported, `from numba import njit, prange`, and stand in the kernel that has
+# `parallel=True`, not in a helper.
 #
 # </details>
 

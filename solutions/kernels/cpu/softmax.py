@@ -11,7 +11,7 @@ from llaisys_mini import kernel
 PARALLEL_FROM = 1 << 12  # elements; exp is dear, so threads pay early
 
 
-@njit(fastmath=True, cache=True)
+@njit(cache=True)
 def largest(x, row):
     top = x[row, 0]
     for c in range(1, x.shape[1]):
