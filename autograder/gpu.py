@@ -1,4 +1,4 @@
-"""Running a learner's CUDA kernel in the worker: under the sanitizer, its launcher never seeing a number.
+"""Running a CUDA kernel in the worker: under the sanitizer, with arrays whose numbers its launcher never sees.
 
 On a GPU the arrays lie in the device's memory: a launcher may hand them on, whole or in part, and nothing else. Here
 they lie in ordinary memory, so `OnDevice` stands in for the distance. What a launcher may say at all stands in
