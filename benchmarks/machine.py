@@ -116,13 +116,19 @@ def version(package: str) -> str:
         return "not installed"
 
 
-def describe() -> dict[str, object]:
-    """What a reader needs to know to compare these figures with others."""
+def hardware() -> dict[str, object]:
+    """The machine itself."""
     return {
         "processor": _processor(),
         "cores": cores(),
         "caches": {name: f"{size / 2**10:g} KiB" for name, size in caches().items()} or "not known",
         "system": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
+    }
+
+
+def describe() -> dict[str, object]:
+    """What a reader needs to know to compare these figures with others."""
+    return hardware() | {
         "versions": {name: version(name) for name in _PACKAGES},
         "blas of NumPy": _blas(),
         "threading layer of Numba": _threading_layer(),

@@ -23,8 +23,6 @@ RESULTS = Path(__file__).parents[1] / "results"
 BATCH = 20  # submissions that one grader takes before the other has its turn
 STARTS = 5  # how often the time until the first submission is taken
 
-_OF_INTEREST = ("processor", "cores", "caches", "system")
-
 CPU_OF_CLEAN, SHARE_OF_PLAIN, FIRST, TWO_WORKERS = 1.0, 1 / 3, 2.0, 1.8
 """The aims: CPU s of a clean submission, its ratio to plain nbgrader's, seconds until the first submission starts, and
 how much faster two workers are than one."""
@@ -41,7 +39,7 @@ def main(size: int, rounds: int, timeout: float, out: Path):
     begin = time.perf_counter()
     tasks.make_if_stale()
     members = students.a_class(size)
-    found = Found({name: value for name, value in machine.describe().items() if name in _OF_INTEREST})
+    found = Found(machine.hardware())
     found.machine["versions"] = {name: machine.version(name) for name in ("nbgrader", "numba", "numpy", "distributed")}
     found.machine["class"] = f"{size} students of one lab: {_composition(members)}"
     found.machine["limit"] = f"{timeout:g} s for each task, for both"
