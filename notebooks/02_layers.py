@@ -38,7 +38,7 @@ def step(z):
 
 
 def sides(count, center, radius):
-    """A layer whose neurons say 1 on the inner side of a regular polygon's sides: weight [count, 2], bias [count]."""
+    """Neurons that say 1 on the inner side of a polygon's sides: weight [count, 2], bias [count]."""
     angle = 2 * np.pi * np.arange(count) / count
     outward = np.stack([np.cos(angle), np.sin(angle)], axis=1)
     return (-outward).astype(np.float32), (radius + outward @ center).astype(np.float32)
@@ -62,7 +62,8 @@ for axis, count in zip(axes, (1, 2, 3, 6), strict=True):
     axis.set(title=f"{count} neuron" + "s" * (count > 1), ylabel="$x_2$" if count == 1 else "")
 plots.show(
     fig,
-    alt="Where all neurons of a layer say yes. One neuron: a half-plane. Two: a strip. Three: a triangle. Six: a hexagon.",
+    alt="Where all neurons of a layer say yes. One neuron: a half-plane. Two: a strip. Three: a "
+    "triangle. Six: a hexagon.",
 )
 
 # %% [markdown]
@@ -102,7 +103,9 @@ axes[1].set(title="three outputs: three colours", ylabel="")
 for name, place in [("0", (-1.2, -1.6)), ("1", (-0.9, 0.3)), ("2", (0.9, -0.3))]:
     axes[1].text(*place, f"class {name}", ha="center")
 plots.show(
-    fig, alt="Left: a triangle and a square form one region. Right: triangle, square and background are three classes."
+    fig,
+    alt="Left: a triangle and a square form one region. Right: triangle, square and background are "
+    "three classes.",
 )
 
 # %% [markdown]
@@ -118,7 +121,7 @@ def curve(x):
 
 
 def bars(x, count):
-    """x [N] -> [N]: the curve as `count` bars on [-2, 2), made by a hidden layer of count + 1 neurons."""
+    """x [N] -> [N]: the curve as `count` bars on [-2, 2), by a hidden layer of count + 1 neurons."""
     edges = np.linspace(-2, 2, count + 1)
     heights = curve((edges[:-1] + edges[1:]) / 2)
     hidden = step(x[:, None] - edges)  # [N, count + 1]: weight 1, bias -edge
@@ -128,7 +131,8 @@ def bars(x, count):
 
 x = np.linspace(-2, 1.999, 4000)
 for count in (10, 20, 40, 80, 160):
-    print(f"{count + 1:4d} hidden neurons: largest error {np.abs(bars(x, count) - curve(x)).max():.3f}")
+    error = np.abs(bars(x, count) - curve(x)).max()
+    print(f"{count + 1:4d} hidden neurons: largest error {error:.3f}")
 
 # %% jupyter={"source_hidden": true}
 fig, axes = plots.figure(1, 3, width=9, height=2.5, sharey=True)
@@ -138,7 +142,11 @@ for axis, count in zip(axes, (5, 20, 80), strict=True):
     axis.set(xlabel="x", title=f"{count + 1} hidden neurons")
 axes[0].set_ylabel("y")
 axes[0].legend(loc="upper left", fontsize=8.5)
-plots.show(fig, alt="A smooth curve and its staircase approximation with 6, 21 and 81 hidden neurons: ever closer.")
+plots.show(
+    fig,
+    alt="A smooth curve and its staircase approximation with 6, 21 and 81 hidden neurons: ever "
+    "closer.",
+)
 
 # %% [markdown]
 # Twice the neurons, half the error. Cybenko (1989) and Hornik (1991) proved that one hidden layer can come as close as
@@ -194,8 +202,9 @@ for axis in axes:
     axis.grid()
 plots.show(
     fig,
-    alt="Sigmoid, ReLU, GELU and SiLU beside their slopes. The slope of the sigmoid never exceeds a quarter; "
-    "that of ReLU jumps from zero to one; GELU and SiLU are smooth versions of ReLU whose slope overshoots one slightly.",
+    alt="Sigmoid, ReLU, GELU and SiLU beside their slopes. The slope of the sigmoid never exceeds "
+    "a quarter; that of ReLU jumps from zero to one; GELU and SiLU are smooth versions of ReLU "
+    "whose slope overshoots one slightly.",
 )
 
 # %% [markdown]
@@ -319,7 +328,7 @@ rng = np.random.default_rng(0)
 
 
 def random_parameters(sizes, rng):
-    """Weights with variance 2 / K, which keeps the size of ReLU's outputs (He et al. 2015); biases zero."""
+    """Weights of variance 2 / K, which keeps the size of ReLU's outputs (He et al., 2015)."""
     parameters = []
     for inputs, outputs in itertools.pairwise(sizes):
         weight = rng.normal(scale=np.sqrt(2 / inputs), size=(outputs, inputs))
@@ -344,8 +353,10 @@ def forward_and_backward():
 
 
 wall = time.perf_counter  # the kernels may use several threads
-print(f"training:  {1000 * seconds(forward_and_backward, clock=wall):.1f} ms for forward and backward")
-print(f"inference: {1000 * seconds(forward, deep, batch, clock=wall):.1f} ms")
+training = seconds(forward_and_backward, clock=wall)
+inference = seconds(forward, deep, batch, clock=wall)
+print(f"training:  {1000 * training:.1f} ms for forward and backward")
+print(f"inference: {1000 * inference:.1f} ms")
 
 # %% [markdown]
 # Backward takes two products of matrices where forward takes one: for the gradient of the input and for that of the weights.
@@ -389,9 +400,13 @@ class Adam:
         # Running means start at zero, so the first ones are too small by these factors.
         correct_m, correct_v = 1 - self.beta1**self.steps, 1 - self.beta2**self.steps
         self.m = [self.beta1 * m + (1 - self.beta1) * g for m, g in zip(self.m, grads, strict=True)]
-        self.v = [self.beta2 * v + (1 - self.beta2) * g * g for v, g in zip(self.v, grads, strict=True)]
+        self.v = [
+            self.beta2 * v + (1 - self.beta2) * g * g for v, g in zip(self.v, grads, strict=True)
+        ]
         return [
-            w - np.float32(self.rate) * (m / correct_m / (np.sqrt(v / correct_v) + 1e-8) + self.decay * w)
+            w
+            - np.float32(self.rate)
+            * (m / correct_m / (np.sqrt(v / correct_v) + 1e-8) + self.decay * w)
             for w, m, v in zip(parameters, self.m, self.v, strict=True)
         ]
 
@@ -419,17 +434,22 @@ def path(optimiser, steps=60, start=(-1.0, -2.0)):
     return np.array(places)  # [steps + 1, 2]
 
 
-for rate in (0.02, 0.09, 0.101):
-    print(f"SGD, rate {rate}: ends at {np.round(path(SGD(rate))[-1], 2)}, loss {loss_at(path(SGD(rate))[-1]):.3g}")
-print(f"Adam, rate 0.3: ends at {np.round(path(Adam(0.3))[-1], 2)}, loss {loss_at(path(Adam(0.3))[-1]):.3g}")
+runs = {f"SGD, rate {rate}": path(SGD(rate)) for rate in (0.02, 0.09, 0.101)}
+runs["Adam, rate 0.3"] = path(Adam(0.3))
+for name, places in runs.items():
+    print(f"{name}: ends at {places[-1].round(2)}, loss {loss_at(places[-1]):.3g}")
 
 
 # %% jupyter={"source_hidden": true}
 def draw_paths(axis, paths):
     w1, w2 = np.meshgrid(np.linspace(-2, 8, 120), np.linspace(-3, 4.5, 120))
     losses = loss_at(np.stack([w1, w2], axis=-1))
-    axis.contour(w1, w2, losses, levels=[0.1, 1, 3, 10, 30, 100, 200], colors="#BBBBBB", linewidths=1)
-    for (name, places), marker, colour in zip(paths.items(), plots.MARKERS, plots.COLOURS, strict=False):
+    axis.contour(
+        w1, w2, losses, levels=[0.1, 1, 3, 10, 30, 100, 200], colors="#BBBBBB", linewidths=1
+    )
+    for (name, places), marker, colour in zip(
+        paths.items(), plots.MARKERS, plots.COLOURS, strict=False
+    ):
         axis.plot(*places.T, marker + "-", color=colour, markersize=3, linewidth=1, label=name)
     axis.plot(*lowest, "*", color=plots.BLACK, markersize=13)
     axis.set(xlabel="$w_1$", ylabel="$w_2$", xlim=(-2, 8), ylim=(-3, 4.5))
@@ -439,12 +459,16 @@ def draw_paths(axis, paths):
 fig, axes = plots.figure(1, 2, width=9, height=3.4)
 draw_paths(axes[0], {"SGD, η = 0.09": path(SGD(0.09)), "SGD, η = 0.02": path(SGD(0.02))})
 axes[0].set_title("SGD: too slow along, or zigzag across")
-draw_paths(axes[1], {"Adam, η = 0.3": path(Adam(0.3)), "AdamW, η = 0.3, λ = 0.2": path(Adam(0.3, decay=0.2))})
+draw_paths(
+    axes[1],
+    {"Adam, η = 0.3": path(Adam(0.3)), "AdamW, η = 0.3, λ = 0.2": path(Adam(0.3, decay=0.2))},
+)
 axes[1].set_title("Adam and AdamW: the same pace in both directions")
 plots.show(
     fig,
-    alt="Paths on a narrow valley. SGD with a small rate falls into the valley and creeps along it; with a large rate it "
-    "zigzags. Adam goes straight to the lowest point, a little past it and back; AdamW ends nearer to the origin.",
+    alt="Paths on a narrow valley. SGD with a small rate falls into the valley and creeps along "
+    "it; with a large rate it zigzags. Adam goes straight to the lowest point, a little past "
+    "it and back; AdamW ends nearer to the origin.",
 )
 
 # %% [markdown]
@@ -520,7 +544,11 @@ def seven(x):
     return np.stack([x1, x2, x1**2, x2**2, x1 * x2, np.sin(x1), np.sin(x2)], axis=1)
 
 
-networks = {"wide": (raw, [2, 80, 2]), "many features": (seven, [7, 40, 2]), "deep": (raw, [2, 12, 12, 12, 2])}
+networks = {
+    "wide": (raw, [2, 80, 2]),
+    "many features": (seven, [7, 40, 2]),
+    "deep": (raw, [2, 12, 12, 12, 2]),
+}
 trained = {}
 for name, (features, sizes) in networks.items():
     parameters = random_parameters(sizes, np.random.default_rng(0))
@@ -534,14 +562,18 @@ for name, (features, sizes) in networks.items():
 fig, axes = plots.figure(1, 3, width=9, height=3.3, sharey=True)
 for axis, (name, (features, _)) in zip(axes, networks.items(), strict=True):
     plots.draw_regions(
-        axis, lambda x, name=name, features=features: forward(trained[name], features(x)).argmax(axis=1), -3.2, 3.2
+        axis,
+        lambda x, name=name, features=features: forward(trained[name], features(x)).argmax(axis=1),
+        -3.2,
+        3.2,
     )
     plots.draw_points(axis, points, classes, size=9)
     axis.set(title=name, ylabel="$x_2$" if name == "wide" else "")
 plots.show(
     fig,
-    alt="Regions learned for two interwoven spirals. The wide network sees only ragged sectors. The network with many "
-    "features follows both arms smoothly, and the deep one follows them with corners.",
+    alt="Regions learned for two interwoven spirals. The wide network sees only ragged sectors. "
+    "The network with many features follows both arms smoothly, and the deep one follows them "
+    "with corners.",
 )
 
 # %% [markdown]
@@ -561,7 +593,9 @@ def moons(count, rng, wrong_labels=0):
     classes = rng.integers(0, 2, count)
     angle = np.pi * rng.uniform(size=count)
     upper = np.stack([np.cos(angle) - 0.5, np.sin(angle) - 0.25], axis=1)
-    points = np.where(classes[:, None] == 0, upper, -upper) + rng.normal(scale=0.15, size=(count, 2))
+    points = np.where(classes[:, None] == 0, upper, -upper) + rng.normal(
+        scale=0.15, size=(count, 2)
+    )
     classes[:wrong_labels] = 1 - classes[:wrong_labels]
     return points.astype(np.float32), classes
 
@@ -583,7 +617,11 @@ held_out, held_out_classes = moons(300, rng)
 # %%
 def dropped(rate, rng):
     """The slopes of ReLU with dropout: a share `rate` of the hidden neurons is silent."""
-    return lambda z: relu_slope(z) * (rng.uniform(size=z.shape) >= rate).astype(np.float32) / np.float32(1 - rate)
+    return lambda z: (
+        relu_slope(z)
+        * (rng.uniform(size=z.shape) >= rate).astype(np.float32)
+        / np.float32(1 - rate)
+    )
 
 
 def run(decay=0.0, slope_of=relu_slope, steps=1000):
@@ -593,7 +631,9 @@ def run(decay=0.0, slope_of=relu_slope, steps=1000):
     def watch(step, parameters):
         if step % 20 == 19:
             on_seen = share_right(parameters, seen, seen_classes)
-            log.append((step + 1, parameters, on_seen, share_right(parameters, held_out, held_out_classes)))
+            log.append(
+                (step + 1, parameters, on_seen, share_right(parameters, held_out, held_out_classes))
+            )
 
     parameters = random_parameters([2, 64, 64, 2], np.random.default_rng(1))
     return train(parameters, Adam(0.01, decay), seen, seen_classes, steps, slope_of, watch), log
@@ -609,7 +649,10 @@ candidates = {
     f"stopped after {best[0]} steps": best[1],
 }
 for name, parameters in candidates.items():
-    right = share_right(parameters, seen, seen_classes), share_right(parameters, held_out, held_out_classes)
+    right = (
+        share_right(parameters, seen, seen_classes),
+        share_right(parameters, held_out, held_out_classes),
+    )
     print(f"{name:24s} {right[0]:.0%} of the points seen right, {right[1]:.1%} of those held out")
 
 # %% jupyter={"source_hidden": true}
@@ -624,13 +667,16 @@ plots.draw_points(axes[0, 1], held_out, held_out_classes, size=8)
 axes[0, 1].set(xlabel="$x_1$", ylabel="$x_2$", xlim=(-2, 2), ylim=(-2, 2), aspect="equal")
 axes[0, 1].set_title("300 points held out")
 for axis, (name, parameters) in zip([axes[0, 2], *axes[1]], candidates.items(), strict=True):
-    plots.draw_regions(axis, lambda x, parameters=parameters: forward(parameters, x).argmax(axis=1), -2, 2)
+    plots.draw_regions(
+        axis, lambda x, parameters=parameters: forward(parameters, x).argmax(axis=1), -2, 2
+    )
     plots.draw_points(axis, seen, seen_classes, size=14)
     axis.set_title(name)
 plots.show(
     fig,
-    alt="Without remedy the share right rises to one on the points seen and falls on those held out; the region has islands "
-    "around wrong labels. Weight decay, dropout and early stopping each give a smoother boundary near the true one.",
+    alt="Without remedy the share right rises to one on the points seen and falls on those held "
+    "out; the region has islands around wrong labels. Weight decay, dropout and early stopping "
+    "each give a smoother boundary near the true one.",
 )
 
 # %% [markdown]

@@ -60,8 +60,16 @@ def read(source: Path):
     notebook = jupytext.read(source, fmt="py:percent")
     notebook.metadata = nbformat.from_dict(
         {
-            "kernelspec": {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"},
-            "language_info": {"name": "python", "file_extension": ".py", "mimetype": "text/x-python"},
+            "kernelspec": {
+                "name": "python3",
+                "display_name": "Python 3 (ipykernel)",
+                "language": "python",
+            },
+            "language_info": {
+                "name": "python",
+                "file_extension": ".py",
+                "mimetype": "text/x-python",
+            },
         }
     )
     notebook.nbformat, notebook.nbformat_minor = 4, 5
@@ -101,7 +109,9 @@ def execute(source: Path, after_cell=lambda: None):
             cell.execution_count = None
             cell.outputs = [_settled(output, folder) for output in cell.outputs]
     notebook.metadata.pop("widgets", None)  # their state names random ids
-    notebook.metadata.language_info = read(source).metadata.language_info  # the kernel's own names its version
+    notebook.metadata.language_info = read(
+        source
+    ).metadata.language_info  # the kernel's own names its version
     return notebook
 
 
@@ -121,7 +131,9 @@ def _settled(output, folder: str):
 
 
 def _without_places(text: str, folder: str) -> str:
-    text = text.replace(f"{folder}/student", "llaisys_mini/student").replace(f"{folder}/compiled", "compiled")
+    text = text.replace(f"{folder}/student", "llaisys_mini/student").replace(
+        f"{folder}/compiled", "compiled"
+    )
     return text.replace(f"{FOLDER.parent}/", "")
 
 
@@ -138,9 +150,13 @@ def build(source: Path, after_cell=lambda: None) -> float:
 @click.option("--all", "everything", is_flag=True, help="Execute all lectures, changed or not.")
 @click.option("--jobs", default=1, show_default=True, help="Lectures executed at a time.")
 def main(names: tuple[str, ...], everything: bool, jobs: int) -> None:
-    unknown = [name for name in names if not any(source.stem.startswith(name) for source in lectures())]
+    unknown = [
+        name for name in names if not any(source.stem.startswith(name) for source in lectures())
+    ]
     if unknown:
-        raise click.UsageError(f"no lecture begins with {unknown[0]!r}; there are: " + ", ".join(_stems(lectures())))
+        raise click.UsageError(
+            f"no lecture begins with {unknown[0]!r}; there are: " + ", ".join(_stems(lectures()))
+        )
     named = [source for source in lectures() if any(source.stem.startswith(name) for name in names)]
     chosen = named or [source for source in lectures() if everything or is_stale(source)]
     console = Console(highlight=False)
@@ -148,10 +164,16 @@ def main(names: tuple[str, ...], everything: bool, jobs: int) -> None:
         console.print("every notebook is up to date")
         return
     bar = Progress(
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=console
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=console,
     )
     with bar, ThreadPoolExecutor(jobs) as pool:
-        failed = [name for name in pool.map(lambda source: _build_with_bar(source, bar), chosen) if name]
+        failed = [
+            name for name in pool.map(lambda source: _build_with_bar(source, bar), chosen) if name
+        ]
     if failed:
         console.print(f"failed: {', '.join(failed)}")
         sys.exit(1)
@@ -163,14 +185,21 @@ def _stems(sources: list[Path]) -> list[str]:
 
 def _build_with_bar(source: Path, bar: Progress) -> str | None:
     """Build one lecture; its name if a cell failed."""
-    task = bar.add_task(source.stem, total=sum(cell.cell_type == "code" for cell in read(source).cells))
+    task = bar.add_task(
+        source.stem, total=sum(cell.cell_type == "code" for cell in read(source).cells)
+    )
     try:
         seconds = build(source, lambda: bar.advance(task))
     except CellExecutionError as error:
-        bar.console.print(f"{source.name}: a cell failed, so {notebook_of(source).name} is left as it was", style="red")
+        bar.console.print(
+            f"{source.name}: a cell failed, so {notebook_of(source).name} is left as it was",
+            style="red",
+        )
         bar.console.print(Text.from_ansi(str(error)))
         return source.stem
-    bar.console.print(f"{source.stem}: {seconds:.1f} s, {notebook_of(source).stat().st_size / 1000:.0f} kB")
+    bar.console.print(
+        f"{source.stem}: {seconds:.1f} s, {notebook_of(source).stat().st_size / 1000:.0f} kB"
+    )
     return None
 
 
