@@ -26,16 +26,18 @@ class Finding:
 
 def examine() -> int:
     """Print all findings. Returns the exit code: 1 if anything is bad, else 0."""
-    from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
+
+    from llaisys_mini.console import console
 
     findings = [finding for part in _PARTS for finding in part()]
     table = Table(box=None, pad_edge=False, show_header=False)
     colours = {"ok": "green", "note": "yellow", "bad": "bold red"}
     for finding in findings:
         remedy = f"\n{finding.remedy}" if finding.remedy else ""
-        table.add_row(f"[{colours[finding.verdict]}]{finding.verdict}[/]", finding.what, finding.state + remedy)
-    Console().print(table)
+        table.add_row(f"[{colours[finding.verdict]}]{finding.verdict}[/]", finding.what, Text(finding.state + remedy))
+    console().print(table)
     return 1 if any(finding.verdict == "bad" for finding in findings) else 0
 
 

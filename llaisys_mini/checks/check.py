@@ -63,9 +63,11 @@ def check(
             failure = failed
             break
         else:  # a float32 kernel is a fine first kernel: say what it cannot do yet, and let it pass
-            printer.print(f"{operator}: float32 passes; {storage} storage does not yet: {_one_line(contract, failed)}")
+            line = f"{operator}: float32 passes; {storage} storage does not yet: {_one_line(contract, failed)}"
+            printer.print(line, markup=False)
     if passed and set(passed) != set(storages or contract.storages):
-        printer.print("To read every storage, wrap each weight: widen(weight[i]), from llaisys_mini.widen import widen")
+        hint = "To read every storage, wrap each weight: widen(weight[i]), from llaisys_mini.widen import widen"
+        printer.print(hint, markup=False)
     if kernel_set == STUDENT and seed == 0:
         verdicts.remember(operator, device, tuple(passed))
         if failure is None:
@@ -77,7 +79,7 @@ def check(
             text += "\n" + compile_errors.keep_full_text(failure.exception)
         raise CheckFailed(text)
     for remark in remarks.values():
-        printer.print(f"remark: {remark}", highlight=False)
+        printer.print(f"remark: {remark}", highlight=False, markup=False)
     printer.print(f"{operator} on {device}: right on all cases ({', '.join(passed)}){_where(device)}", highlight=False)
 
 
