@@ -7,8 +7,6 @@
 All take a Report of the sanitizer and return a matplotlib Figure in the style of plots.py.
 """
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,7 +26,7 @@ class PictureError(UserError, ValueError):
     """There is nothing to draw: the report holds no such accesses."""
 
 
-def touched(report: Report, array: str, operation: str = "load", step: int = 0, warp: int | None = 0) -> Figure:
+def touched(report: "Report", array: str, operation: str = "load", step: int = 0, warp: int | None = 0) -> "Figure":
     """Which thread touches which element of `array` in one execution of an access.
 
     array: its name in the kernel. operation: "load", "store" or "atomic". step: which execution, counted through the
@@ -88,7 +86,7 @@ def _draw_grid(rows, title, access, numbered):
     return figure
 
 
-def traffic(reports: dict[str, Report]) -> Figure:
+def traffic(reports: "dict[str, Report]") -> "Figure":
     """A bar per version of a kernel: the bytes that move between global memory and the chip.
 
     reports: name of the version -> report made within cuda.sanitized(counts=True).
@@ -115,7 +113,7 @@ def traffic(reports: dict[str, Report]) -> Figure:
     return figure
 
 
-def banks(report: Report, array: str, operation: str = "load", step: int = 0, warp: int = 0) -> Figure:
+def banks(report: "Report", array: str, operation: str = "load", step: int = 0, warp: int = 0) -> "Figure":
     """How many different words of each shared-memory bank one warp asks for; more than one means waiting.
 
     Arguments and errors as of `touched`, for an array in shared memory.
