@@ -36,7 +36,8 @@ chat: .venv/.with-run ## talk with a model
 FIRST := /lab/tree/notebooks/00_start_here.ipynb
 lab: .venv/.with-notebooks ## open JupyterLab, at the first lecture
 	@PATH="$$PWD/$(BIN):$$PATH" JUPYTER_CONFIG_PATH="$$PWD/.jupyter$${JUPYTER_CONFIG_PATH:+:$$JUPYTER_CONFIG_PATH}" \
-	    $(BIN)/python -m jupyterlab --LabApp.default_url=$(FIRST) $$(test `id -u` != 0 || echo --allow-root) $(ARGS)
+	    $(BIN)/python -m jupyterlab --ServerApp.root_dir="$$PWD" --LabApp.default_url=$(FIRST) \
+	    $$(test `id -u` != 0 || echo --allow-root) $(ARGS)
 
 labs: .venv/.with-notebooks,grading ## make labs/ from solutions/labs (instructors)
 	@$(BIN)/python -m autograder.labs

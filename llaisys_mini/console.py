@@ -15,5 +15,11 @@ def in_notebook() -> bool:
 
 
 def console() -> Console:
-    """A console for the place where this process prints."""
-    return Console(width=_NOTEBOOK_COLUMNS) if in_notebook() else Console()
+    """A console for the place where this process prints.
+
+    A notebook gets text with colours, as a terminal does: in rich's own HTML, each print leaves a gap and the last line
+    loses its underscores.
+    """
+    if not in_notebook():
+        return Console()
+    return Console(width=_NOTEBOOK_COLUMNS, force_jupyter=False, force_terminal=True, color_system="standard")

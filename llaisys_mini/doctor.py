@@ -27,6 +27,7 @@ class Finding:
 def examine() -> int:
     """Print all findings. Returns the exit code: 1 if anything is bad, else 0."""
     from rich.table import Table
+    from rich.text import Text
 
     from llaisys_mini.console import console
 
@@ -35,7 +36,7 @@ def examine() -> int:
     colours = {"ok": "green", "note": "yellow", "bad": "bold red"}
     for finding in findings:
         remedy = f"\n{finding.remedy}" if finding.remedy else ""
-        table.add_row(f"[{colours[finding.verdict]}]{finding.verdict}[/]", finding.what, finding.state + remedy)
+        table.add_row(f"[{colours[finding.verdict]}]{finding.verdict}[/]", finding.what, Text(finding.state + remedy))
     console().print(table)
     return 1 if any(finding.verdict == "bad" for finding in findings) else 0
 

@@ -85,7 +85,7 @@ def _run_clean(lab: Lab) -> list[dict]:
     total = sum(cell.cell_type == "code" for cell in notebook.cells)
     scratch = tempfile.mkdtemp(prefix="llaisys_mini-submit-")
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, transient=True, console=console()) as progress:
+    with Progress(*columns, transient=True) as progress:
         bar = progress.add_task(f"running {lab.name} from the beginning", total=total)
         client = NotebookClient(
             notebook,

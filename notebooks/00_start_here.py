@@ -8,6 +8,7 @@
 # | nothing | Python, a little NumPy | 15 minutes | [00 practice](../labs/00_practice/00_practice.ipynb) | [01 From curves to neurons](01_neurons.ipynb) |
 
 # %%
+import textwrap
 from collections import Counter
 
 import numpy as np
@@ -35,7 +36,8 @@ def tell(beginning="Once upon a time", tokens=60):
 
 
 def speak(tokens=60):
-    print(model.tokenizer.decode(tell(tokens=tokens)))
+    for paragraph in model.tokenizer.decode(tell(tokens=tokens)).split("\n"):
+        print(textwrap.fill(paragraph, 90))
 
 
 speak()
@@ -56,10 +58,11 @@ print(f"{scores.shape[0]} tokens in the story, {scores.shape[1]} tokens that the
 def draw_scores(axis, place, count=6):
     """The best scores for the token that follows the first `place` tokens of the story."""
     best = np.argsort(-scores[place - 1])[:count]
-    bars = axis.barh(range(count), scores[place - 1, best], color=plots.SKY)
-    bars[0].set(color=plots.BLUE, hatch="//", edgecolor="white")
+    values = scores[place - 1, best]
+    axis.barh(0, values[0], color=plots.BLUE, hatch="//", edgecolor="white")
+    axis.barh(range(1, count), values[1:], color=plots.SKY)
     words = [model.tokenizer.decode([int(token)]).replace("\n", "↵").strip(" ") for token in best]
-    axis.set(xlim=(0, 24), xlabel="score", yticks=range(count), yticklabels=words)
+    axis.set(xlim=(0, 21), xlabel="score", yticks=range(count), yticklabels=words)
     axis.invert_yaxis()
     last_words = model.tokenizer.decode(ids[:place]).replace("\n", "↵")[-24:]
     axis.set_title(f"…{last_words} ?", fontsize=10)
@@ -70,8 +73,9 @@ for axis, place in zip(axes, (3, 9, 12), strict=True):
     draw_scores(axis, place)
 plots.show(
     fig,
-    alt="The six best scores for the next token at three places of the story. At some places one token is far ahead, at "
-    "others several are close. The one with the largest score, hatched, is appended.",
+    alt="The six best scores for the next token at three places of the story. At some places one "
+    "token is far ahead, at others several are close. The one with the largest score, hatched, "
+    "is appended.",
 )
 
 
@@ -152,8 +156,9 @@ below = "Below all of it: neurons (01), layers (02), tensors (03), products of m
 axis.text(9, 0.1, below, ha="center")
 plots.show(
     fig,
-    alt="The way of a token: text to tokens, embedding, then in every layer RMSNorm, attention with RoPE and softmax, RMSNorm, "
-    "SwiGLU, with additions in between; then scores and the choice of a token, which is appended. Each part names its lecture.",
+    alt="The way of a token: text to tokens, embedding, then in every layer RMSNorm, attention "
+    "with RoPE and softmax, RMSNorm, SwiGLU, with additions in between; then scores and the "
+    "choice of a token, which is appended. Each part names its lecture.",
 )
 
 # %% [markdown]
@@ -184,8 +189,8 @@ plots.show(
 # | [11 The decoder speaks](11_decoder.ipynb) | does it speak with your kernels? | [11 the decoder speaks](../labs/11_the_decoder_speaks/11_the_decoder_speaks.ipynb) |
 
 # %% [markdown]
-# A lecture is a notebook like this one. Run a cell with Shift+Enter, change it, run it again. Cells that only draw are folded;
-# a click unfolds them. Sliders appear once their cell has run.
+# A lecture is a notebook like this one. Run a cell with Shift+Enter, change it, run it again. In JupyterLab cells that only draw
+# are folded; a click unfolds them. Sliders appear once their cell has run.
 #
 # Before a cell that says **Predict, then run**, say aloud what you expect: what surprises you is what you learn from.
 

@@ -56,7 +56,8 @@ axis.set(xlabel="time t [s]", ylabel="height h [m]", title="Three numbers were f
 axis.legend()
 plots.show(
     fig,
-    alt="Twelve measured heights of a thrown ball, and a parabola that passes through all of them closely.",
+    alt="Twelve measured heights of a thrown ball, and a parabola that passes through all of them "
+    "closely.",
 )
 
 # %% [markdown]
@@ -102,9 +103,8 @@ error_seen = [error(fit, x, y) for fit in fits]
 error_new = [error(fit, new_x, new_y) for fit in fits]
 
 for degree in (1, 3, 7, 10, 15):
-    print(
-        f"degree {degree:2d}: error {error_seen[degree]:.4f} on the points seen, {error_new[degree]:.4f} on new ones"
-    )
+    old, new = error_seen[degree], error_new[degree]
+    print(f"degree {degree:2d}: error {old:.4f} on the points seen, {new:.4f} on new ones")
 print("smallest on the points seen: degree", np.argmin(error_seen))
 print("smallest on the new points:  degree", np.argmin(error_new))
 
@@ -127,8 +127,8 @@ axes[2].set(title="degree 15: overfitting")
 axes[0].legend(loc="upper left", fontsize=8.5, borderaxespad=0)
 plots.show(
     fig,
-    alt="Three fits to the same 16 points. Degree 1 is a line that misses the waves. Degree 7 follows them. "
-    "Degree 15 hits every point and swings far away between them.",
+    alt="Three fits to the same 16 points. Degree 1 is a line that misses the waves. Degree 7 "
+    "follows them. Degree 15 hits every point and swings far away between them.",
 )
 
 # %% jupyter={"source_hidden": true}
@@ -219,7 +219,8 @@ axis.text(4, 0.5, "linear step", ha="center", color=plots.BLUE)
 axis.text(7, 0.5, "non-linear step", ha="center", color=plots.VERMILION)
 plots.show(
     fig,
-    alt="A neuron: two weighted inputs and a bias are added up to z; the sign of z is the answer y.",
+    alt="A neuron: two weighted inputs and a bias are added up to z; the sign of z is the answer "
+    "y.",
 )
 
 # %% [markdown]
@@ -261,20 +262,10 @@ for (x1, x2), value in zip(points, z[:, 0], strict=True):
 # This is a straight line. Here are eight labelled points and three neurons.
 
 # %%
-points = np.array(
-    [
-        [1.5, 2.0],
-        [2.5, 0.5],
-        [0.5, 2.5],
-        [2.0, -0.8],
-        [-1.0, 0.5],
-        [-2.0, -1.0],
-        [0.2, -1.5],
-        [-1.5, 1.8],
-    ],
-    dtype=np.float32,
-)
-labels = np.array([1, 1, 1, 1, -1, -1, -1, -1])
+plus = [[1.5, 2.0], [2.5, 0.5], [0.5, 2.5], [2.0, -0.8]]
+minus = [[-1.0, 0.5], [-2.0, -1.0], [0.2, -1.5], [-1.5, 1.8]]
+points = np.array(plus + minus, dtype=np.float32)  # [8, 2]
+labels = np.repeat([1, -1], 4)
 
 
 def neuron(x, w1, w2, b):
@@ -285,7 +276,7 @@ def neuron(x, w1, w2, b):
 
 # %% jupyter={"source_hidden": true}
 def draw_neuron(axis, points, labels, w1, w2, b, reach=3.2):
-    """Regions and boundary of a neuron, its weight vector, and the points; rings around those it gets wrong."""
+    """Regions and boundary of a neuron, its weight vector, the points; rings around wrong ones."""
     plots.draw_regions(axis, lambda x: (1 - neuron(x, w1, w2, b)) // 2, -reach, reach)
     plots.draw_points(axis, points, (1 - labels) // 2, size=34)
     wrong = points[neuron(points, w1, w2, b) != labels]
@@ -307,8 +298,9 @@ for axis, (w1, w2, b) in zip(axes, [(1, 0, 0), (0.9, 0.6, 0), (0.9, 0.6, -0.9)],
     draw_neuron(axis, points, labels, w1, w2, b)
 plots.show(
     fig,
-    alt="Three neurons on the same eight points. The first has a vertical boundary and gets one point wrong. "
-    "The second, turned, and the third, turned and moved away from the origin, get none wrong.",
+    alt="Three neurons on the same eight points. The first has a vertical boundary and gets one "
+    "point wrong. The second, turned, and the third, turned and moved away from the origin, "
+    "get none wrong.",
 )
 
 # %% [markdown]
@@ -335,8 +327,9 @@ for axis, point in zip(axes[:2], [(0, 1), (1, 0)], strict=True):
 axes[0].set_ylabel("$x_2$")
 plots.show(
     fig,
-    alt="Boundaries when one number changes. With the first weight they turn about a point on the second axis, with the "
-    "second weight about a point on the first axis; with the bias they move without turning.",
+    alt="Boundaries when one number changes. With the first weight they turn about a point on the "
+    "second axis, with the second weight about a point on the first axis; with the bias they "
+    "move without turning.",
 )
 
 # %% [markdown]
@@ -353,9 +346,8 @@ grid = plots.plane(-3, 3)
 once = neuron(grid, 0.9, 0.6, -0.9)
 twice = neuron(grid, 1.8, 1.2, -1.8)
 print(f"{np.sum(once != twice)} of {len(grid)} points of the plane changed their answer")
-print(
-    f"distance from the origin: {0.9 / np.hypot(0.9, 0.6):.3f} before, {1.8 / np.hypot(1.8, 1.2):.3f} after"
-)
+before, after = 0.9 / np.hypot(0.9, 0.6), 1.8 / np.hypot(1.8, 1.2)
+print(f"distance from the origin: {before:.3f} before, {after:.3f} after")
 
 # %% [markdown]
 # Nothing happens: $z$ doubles everywhere, but its sign stays. Only the ratios of the three numbers decide the boundary.
@@ -384,10 +376,9 @@ def draw_chosen_neuron(w1=-0.5, w2=1.0, b=0.0):
 # %%
 rng = np.random.default_rng(4)
 n = 25
-cloud = np.concatenate(
-    [rng.normal((1.2, 1.0), 0.75, (n, 2)), rng.normal((-1.0, -0.9), 0.75, (n, 2))]
-)
-cloud = cloud.astype(np.float32)
+plus = rng.normal((1.2, 1.0), 0.75, (n, 2))
+minus = rng.normal((-1.0, -0.9), 0.75, (n, 2))
+cloud = np.concatenate([plus, minus]).astype(np.float32)  # [50, 2]
 cloud_labels = np.repeat([1, -1], n)
 order = rng.permutation(2 * n)
 cloud, cloud_labels = cloud[order], cloud_labels[order]
@@ -442,9 +433,8 @@ with_one = np.concatenate([cloud, np.ones((len(cloud), 1))], axis=1)  # [N, 3]
 found = np.append(*states[-1])  # [3]
 R = np.linalg.norm(with_one, axis=1).max()
 gamma = np.min(cloud_labels * (with_one @ found)) / np.linalg.norm(found)
-print(
-    f"R = {R:.2f}, gamma = {gamma:.3f}: at most {(R / gamma) ** 2:.0f} updates; it took {len(states) - 1}"
-)
+print(f"R = {R:.2f}, gamma = {gamma:.3f}")
+print(f"at most {(R / gamma) ** 2:.0f} updates; it took {len(states) - 1}")
 
 # %% [markdown]
 # ## 7. What one neuron cannot do
@@ -504,20 +494,12 @@ plots.show(
 # %%
 at_least_one = neuron(xor_points, 1, 1, -0.5)
 not_both = neuron(xor_points, -1, -1, 1.5)
-answers = np.stack([at_least_one, not_both], axis=1).astype(
-    np.float32
-)  # [4, 2]: the next neuron's inputs
-both = neuron(answers, 1, 1, -1)
-print(
-    "at least one:",
-    at_least_one,
-    "  not both:",
-    not_both,
-    "  both of these:",
-    both,
-    "  labels:",
-    xor_labels,
-)
+answers = np.stack([at_least_one, not_both], axis=1)  # [4, 2]: the inputs of the third neuron
+both = neuron(answers.astype(np.float32), 1, 1, -1)
+print("at least one: ", at_least_one)
+print("not both:     ", not_both)
+print("both of these:", both)
+print("labels:       ", xor_labels)
 
 # %% [markdown]
 # ## The answer

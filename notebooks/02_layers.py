@@ -38,7 +38,7 @@ def step(z):
 
 
 def sides(count, center, radius):
-    """A layer whose neurons say 1 on the inner side of a regular polygon's sides: weight [count, 2], bias [count]."""
+    """Neurons that say 1 on the inner side of a polygon's sides: weight [count, 2], bias [count]."""
     angle = 2 * np.pi * np.arange(count) / count
     outward = np.stack([np.cos(angle), np.sin(angle)], axis=1)
     return (-outward).astype(np.float32), (radius + outward @ center).astype(np.float32)
@@ -62,7 +62,8 @@ for axis, count in zip(axes, (1, 2, 3, 6), strict=True):
     axis.set(title=f"{count} neuron" + "s" * (count > 1), ylabel="$x_2$" if count == 1 else "")
 plots.show(
     fig,
-    alt="Where all neurons of a layer say yes. One neuron: a half-plane. Two: a strip. Three: a triangle. Six: a hexagon.",
+    alt="Where all neurons of a layer say yes. One neuron: a half-plane. Two: a strip. Three: a "
+    "triangle. Six: a hexagon.",
 )
 
 # %% [markdown]
@@ -103,7 +104,8 @@ for name, place in [("0", (-1.2, -1.6)), ("1", (-0.9, 0.3)), ("2", (0.9, -0.3))]
     axes[1].text(*place, f"class {name}", ha="center")
 plots.show(
     fig,
-    alt="Left: a triangle and a square form one region. Right: triangle, square and background are three classes.",
+    alt="Left: a triangle and a square form one region. Right: triangle, square and background are "
+    "three classes.",
 )
 
 # %% [markdown]
@@ -119,7 +121,7 @@ def curve(x):
 
 
 def bars(x, count):
-    """x [N] -> [N]: the curve as `count` bars on [-2, 2), made by a hidden layer of count + 1 neurons."""
+    """x [N] -> [N]: the curve as `count` bars on [-2, 2), by a hidden layer of count + 1 neurons."""
     edges = np.linspace(-2, 2, count + 1)
     heights = curve((edges[:-1] + edges[1:]) / 2)
     hidden = step(x[:, None] - edges)  # [N, count + 1]: weight 1, bias -edge
@@ -129,9 +131,8 @@ def bars(x, count):
 
 x = np.linspace(-2, 1.999, 4000)
 for count in (10, 20, 40, 80, 160):
-    print(
-        f"{count + 1:4d} hidden neurons: largest error {np.abs(bars(x, count) - curve(x)).max():.3f}"
-    )
+    error = np.abs(bars(x, count) - curve(x)).max()
+    print(f"{count + 1:4d} hidden neurons: largest error {error:.3f}")
 
 # %% jupyter={"source_hidden": true}
 fig, axes = plots.figure(1, 3, width=9, height=2.5, sharey=True)
@@ -143,7 +144,8 @@ axes[0].set_ylabel("y")
 axes[0].legend(loc="upper left", fontsize=8.5)
 plots.show(
     fig,
-    alt="A smooth curve and its staircase approximation with 6, 21 and 81 hidden neurons: ever closer.",
+    alt="A smooth curve and its staircase approximation with 6, 21 and 81 hidden neurons: ever "
+    "closer.",
 )
 
 # %% [markdown]
@@ -200,8 +202,9 @@ for axis in axes:
     axis.grid()
 plots.show(
     fig,
-    alt="Sigmoid, ReLU, GELU and SiLU beside their slopes. The slope of the sigmoid never exceeds a quarter; "
-    "that of ReLU jumps from zero to one; GELU and SiLU are smooth versions of ReLU whose slope overshoots one slightly.",
+    alt="Sigmoid, ReLU, GELU and SiLU beside their slopes. The slope of the sigmoid never exceeds "
+    "a quarter; that of ReLU jumps from zero to one; GELU and SiLU are smooth versions of ReLU "
+    "whose slope overshoots one slightly.",
 )
 
 # %% [markdown]
@@ -325,7 +328,7 @@ rng = np.random.default_rng(0)
 
 
 def random_parameters(sizes, rng):
-    """Weights with variance 2 / K, which keeps the size of ReLU's outputs (He et al. 2015); biases zero."""
+    """Weights of variance 2 / K, which keeps the size of ReLU's outputs (He et al., 2015)."""
     parameters = []
     for inputs, outputs in itertools.pairwise(sizes):
         weight = rng.normal(scale=np.sqrt(2 / inputs), size=(outputs, inputs))
@@ -350,10 +353,10 @@ def forward_and_backward():
 
 
 wall = time.perf_counter  # the kernels may use several threads
-print(
-    f"training:  {1000 * seconds(forward_and_backward, clock=wall):.1f} ms for forward and backward"
-)
-print(f"inference: {1000 * seconds(forward, deep, batch, clock=wall):.1f} ms")
+training = seconds(forward_and_backward, clock=wall)
+inference = seconds(forward, deep, batch, clock=wall)
+print(f"training:  {1000 * training:.1f} ms for forward and backward")
+print(f"inference: {1000 * inference:.1f} ms")
 
 # %% [markdown]
 # Backward takes two products of matrices where forward takes one: for the gradient of the input and for that of the weights.
@@ -431,13 +434,10 @@ def path(optimiser, steps=60, start=(-1.0, -2.0)):
     return np.array(places)  # [steps + 1, 2]
 
 
-for rate in (0.02, 0.09, 0.101):
-    print(
-        f"SGD, rate {rate}: ends at {np.round(path(SGD(rate))[-1], 2)}, loss {loss_at(path(SGD(rate))[-1]):.3g}"
-    )
-print(
-    f"Adam, rate 0.3: ends at {np.round(path(Adam(0.3))[-1], 2)}, loss {loss_at(path(Adam(0.3))[-1]):.3g}"
-)
+runs = {f"SGD, rate {rate}": path(SGD(rate)) for rate in (0.02, 0.09, 0.101)}
+runs["Adam, rate 0.3"] = path(Adam(0.3))
+for name, places in runs.items():
+    print(f"{name}: ends at {places[-1].round(2)}, loss {loss_at(places[-1]):.3g}")
 
 
 # %% jupyter={"source_hidden": true}
@@ -466,8 +466,9 @@ draw_paths(
 axes[1].set_title("Adam and AdamW: the same pace in both directions")
 plots.show(
     fig,
-    alt="Paths on a narrow valley. SGD with a small rate falls into the valley and creeps along it; with a large rate it "
-    "zigzags. Adam goes straight to the lowest point, a little past it and back; AdamW ends nearer to the origin.",
+    alt="Paths on a narrow valley. SGD with a small rate falls into the valley and creeps along "
+    "it; with a large rate it zigzags. Adam goes straight to the lowest point, a little past "
+    "it and back; AdamW ends nearer to the origin.",
 )
 
 # %% [markdown]
@@ -570,8 +571,9 @@ for axis, (name, (features, _)) in zip(axes, networks.items(), strict=True):
     axis.set(title=name, ylabel="$x_2$" if name == "wide" else "")
 plots.show(
     fig,
-    alt="Regions learned for two interwoven spirals. The wide network sees only ragged sectors. The network with many "
-    "features follows both arms smoothly, and the deep one follows them with corners.",
+    alt="Regions learned for two interwoven spirals. The wide network sees only ragged sectors. "
+    "The network with many features follows both arms smoothly, and the deep one follows them "
+    "with corners.",
 )
 
 # %% [markdown]
@@ -672,8 +674,9 @@ for axis, (name, parameters) in zip([axes[0, 2], *axes[1]], candidates.items(), 
     axis.set_title(name)
 plots.show(
     fig,
-    alt="Without remedy the share right rises to one on the points seen and falls on those held out; the region has islands "
-    "around wrong labels. Weight decay, dropout and early stopping each give a smoother boundary near the true one.",
+    alt="Without remedy the share right rises to one on the points seen and falls on those held "
+    "out; the region has islands around wrong labels. Weight decay, dropout and early stopping "
+    "each give a smoother boundary near the true one.",
 )
 
 # %% [markdown]

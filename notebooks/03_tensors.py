@@ -76,7 +76,7 @@ for name, view in views.items():
 
 # %% jupyter={"source_hidden": true}
 def draw_walk(axis, tensor, title):
-    """The storage as boxes; below each, when the elements of `tensor` are read in the order of their indices."""
+    """The storage as boxes; below each, when it is read as the indices of `tensor` count up."""
     numbers = tensor.storage.data.view(np.float32)
     order = {}
     for turn, index in enumerate(itertools.product(*map(range, tensor.shape))):
@@ -101,8 +101,9 @@ for axis, (name, view) in zip(axes, views.items(), strict=True):
     )
 plots.show(
     fig,
-    alt="The twelve numbers of the storage, drawn once for each view. Colours show the first index, small numbers the order "
-    "in which the view walks: in order for t and its view, in jumps of four for the transpose, with gaps for the slice.",
+    alt="The twelve numbers of the storage, drawn once for each view. Colours show the first "
+    "index, small numbers the order in which the view walks: in order for t and its view, in "
+    "jumps of four for the transpose, with gaps for the slice.",
 )
 
 # %% [markdown]
@@ -145,11 +146,10 @@ print(copied.numpy(), "- same storage:", copied.storage is t.storage)
 
 # %%
 large = Tensor.empty((4096, 4096))
+copying = seconds(lambda: large.permute(1, 0).contiguous())
 print(f"permute, 12 numbers:         {1e6 * seconds(t.permute, 1, 0):10.1f} µs")
 print(f"permute, 16 million numbers: {1e6 * seconds(large.permute, 1, 0):10.1f} µs")
-print(
-    f"permute and contiguous:      {1e6 * seconds(lambda: large.permute(1, 0).contiguous()):10.1f} µs"
-)
+print(f"permute and contiguous:      {1e6 * copying:10.1f} µs")
 
 # %% [markdown]
 # NumPy follows the same rules, with strides in bytes and, where a view is impossible, silent copies:
@@ -171,12 +171,8 @@ print("a[[0, 2]] (rows picked by a list) does:", np.shares_memory(a, a[[0, 2]]))
 bias = np.array([10, 20, 30, 40], dtype=np.float32)
 repeated = Tensor.from_numpy(np.broadcast_to(bias, (3, 4)))
 print(repeated)
-print(
-    "numbers in the tensor:",
-    repeated.size,
-    "- numbers in memory:",
-    repeated.storage.data.nbytes // 4,
-)
+print("numbers in the tensor:", repeated.size)
+print("numbers in memory:    ", repeated.storage.data.nbytes // 4)
 
 # %% [markdown]
 # The rule: line the shapes up at their last dimension. Two lengths fit if they are equal or one of them is 1 (or missing);
@@ -228,9 +224,8 @@ def sum_down_columns(a):
 matrix = np.random.default_rng(0).normal(size=(4096, 4096)).astype(np.float32)
 along, down = seconds(sum_along_rows, matrix), seconds(sum_down_columns, matrix)
 print(f"along the rows:   {1000 * along:6.1f} ms, {matrix.nbytes / along / 1e9:5.1f} GB/s")
-print(
-    f"down the columns: {1000 * down:6.1f} ms, {matrix.nbytes / down / 1e9:5.1f} GB/s: {down / along:.0f} times slower"
-)
+print(f"down the columns: {1000 * down:6.1f} ms, {matrix.nbytes / down / 1e9:5.1f} GB/s")
+print(f"down the columns takes {down / along:.0f} times as long")
 print(f"the transpose down its columns: {1000 * seconds(sum_down_columns, matrix.T):.1f} ms")
 
 # %% [markdown]
@@ -282,14 +277,14 @@ axis.yaxis.set_major_formatter("{x:.2g}")
 axis.grid()
 plots.show(
     fig,
-    alt="Time to read one number against the stride, measured here. It grows several times between a stride of 1 and "
-    "one of 16 numbers, which is one cache line.",
+    alt="Time to read one number against the stride, measured here. It grows several times between "
+    "a stride of 1 and one of 16 numbers, which is one cache line.",
 )
 print("stride:ns  ", "  ".join(f"{n}:{t:.2f}" for n, t in zip(strides, times, strict=True)))
 
 # %% [markdown]
-# Up to 16 each doubling of the stride doubles the lines. Beyond, the number of lines stays, but they lie in ever more places:
-# the CPU is worse at fetching them ahead of time and at finding their addresses (Drepper, 2007).
+# Up to 16 each doubling of the stride doubles the lines. Beyond, the number of lines stays, but they lie further apart: the CPU
+# is worse at fetching them ahead of time and at looking up where they are (Drepper, 2007).
 #
 # So the innermost loop should walk with stride 1. Lecture 06 builds on this; lecture 07 finds the same rule on a GPU.
 
@@ -338,9 +333,8 @@ def decode(bits, exponent_bits):
 
 for name, (dtype, exponent_bits) in FORMATS.items():
     bits = bits_of(0.1, dtype)
-    print(
-        f"{name:9s} {bits:32s} = {decode(bits, exponent_bits):.10f}  (NumPy: {float(dtype(0.1)):.10f})"
-    )
+    by_hand, by_numpy = decode(bits, exponent_bits), float(dtype(0.1))
+    print(f"{name:9s} {bits:32s} = {by_hand:.10f}  NumPy: {by_numpy:.10f}")
 
 
 # %% jupyter={"source_hidden": true}
@@ -367,8 +361,8 @@ draw_bits(axes[0], 0.1)
 draw_bits(axes[1], -6.5)
 plots.show(
     fig,
-    alt="0.1 and -6.5 as sign, exponent and fraction bits. The bfloat16 bits are the first half of the float32 bits. "
-    "-6.5 is exact in all three, 0.1 in none.",
+    alt="0.1 and -6.5 as sign, exponent and fraction bits. The bfloat16 bits are the first half of "
+    "the float32 bits. -6.5 is exact in all three, 0.1 in none.",
 )
 
 
@@ -390,12 +384,8 @@ for name, (dtype, _) in FORMATS.items():
     largest, smallest, step = float(info.max), float(info.smallest_normal), float(info.eps)
     print(f"{name:9s} {info.bits // 8:5d} {largest:10.3g} {smallest:16.3g} {step:13.3g}")
 with np.errstate(over="ignore"):
-    print(
-        "70000 as float16:",
-        np.float32(70000).astype(np.float16),
-        " as bfloat16:",
-        ml_dtypes.bfloat16(70000),
-    )
+    print("70000 as float16: ", np.float32(70000).astype(np.float16))
+    print("70000 as bfloat16:", ml_dtypes.bfloat16(70000))
 
 # %% [markdown]
 # > **Predict, then run.** We add up a thousand ones, and round to the type after each addition. What comes out?
@@ -447,7 +437,8 @@ axis.set(xlim=(-1, 14), ylim=(-1.5, 1.1))
 axis.axis("off")
 plots.show(
     fig,
-    alt="The eight bits of 17 and of -4 with the worth of each place: 17 is 16 + 1, -4 is -128 + 64 + 32 + 16 + 8 + 4.",
+    alt="The eight bits of 17 and of -4 with the worth of each place: 17 is 16 + 1, -4 is -128 + "
+    "64 + 32 + 16 + 8 + 4.",
 )
 
 # %% [markdown]

@@ -250,8 +250,9 @@ for axis in axes:
     axis.grid()
 plots.show(
     fig,
-    alt="Left: time for one number against the length of the row; the three kernels are close to each other. Right: the "
-    "relative error; it grows with the length for three passes and most for online, and stays small in blocks.",
+    alt="Left: time for one number against the length of the row; the three kernels are close to "
+    "each other. Right: the relative error; it grows with the length for three passes and most "
+    "for online, and stays small in blocks.",
 )
 print("a row of 5 million numbers:")
 for name in KERNELS:
@@ -291,7 +292,7 @@ print(f"a pass with one power for a number: {with_power:.2f} ns")
 
 # %%
 def weighted_mean_in_one_pass(x, v):
-    """x [S], v [S, D] -> sum of softmax(x)[j] * v[j], shape [D]. Each score and each vector is read once."""
+    """x [S], v [S, D] -> sum of softmax(x)[j] * v[j], shape [D]. Everything is read once."""
     m, s, o = -math.inf, 0.0, np.zeros(v.shape[1])
     for score, vector in zip(x, v, strict=True):
         new_m = max(m, score)
@@ -347,8 +348,9 @@ for axis, temperature in zip(axes, (0.2, 1, 2), strict=True):
     draw_temperature(axis, temperature)
 plots.show(
     fig,
-    alt="Probabilities of the eight likeliest next tokens at three temperatures. At 0.2 they fall off fast and have nearly "
-    "all; at 1 they fall off slowly; at 2 they are nearly even and together hold only a part.",
+    alt="Probabilities of the eight likeliest next tokens at three temperatures. At 0.2 they fall "
+    "off fast and have nearly all; at 1 they fall off slowly; at 2 they are nearly even and "
+    "together hold only a part.",
 )
 
 # %% [markdown]
@@ -459,8 +461,8 @@ for axis, (name, values) in zip(axes, panels, strict=True):
 axes[0].set_title("class 1 is the right one (hatched)")
 plots.show(
     fig,
-    alt="Scores, probabilities and the negative gradient of four classes. The step raises the score of the right class and "
-    "lowers each other one in proportion to its probability.",
+    alt="Scores, probabilities and the negative gradient of four classes. The step raises the "
+    "score of the right class and lowers each other one in proportion to its probability.",
 )
 
 # %% [markdown]

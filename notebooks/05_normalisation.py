@@ -87,8 +87,9 @@ axes[0].set_ylabel("size of a row (root mean square)")
 axes[0].legend()
 plots.show(
     fig,
-    alt="Size of the rows against depth, logarithmic. Left: with variance 1/K it falls by many powers of ten, with 3/K it rises as "
-    "many, with 2/K it stays. Right: divided by its size before each layer, it stays level in all three cases.",
+    alt="Size of the rows against depth, logarithmic. Left: with variance 1/K it falls by many "
+    "powers of ten, with 3/K it rises as many, with 2/K it stays. Right: divided by its size "
+    "before each layer, it stays level in all three cases.",
 )
 
 
@@ -159,8 +160,8 @@ axes[0].set_ylabel("$x_2$")
 axes[2].legend(loc="upper right", fontsize=8.5)
 plots.show(
     fig,
-    alt="A cloud of points; after RMSNorm they lie on a circle of radius square root of two; after LayerNorm all of them lie "
-    "on two points, at (1, -1) and (-1, 1).",
+    alt="A cloud of points; after RMSNorm they lie on a circle of radius square root of two; after "
+    "LayerNorm all of them lie on two points, at (1, -1) and (-1, 1).",
 )
 
 # %% [markdown]
@@ -190,9 +191,7 @@ def size_after(eps):
 print("a row of zeros:", operators.rms_norm(0 * unit, ones64, 1e-6)[0, :3])
 for size in (1, 1e-3, 1e-5):
     out = operators.rms_norm(np.float32(size) * unit, ones64, 1e-6)
-    print(
-        f"size {size:6g} before, {rms(out)[0]:.4f} after (eps = 1e-6, root {math.sqrt(1e-6):.0e})"
-    )
+    print(f"size {size:6g} before, {rms(out)[0]:.4f} after; root of eps: {math.sqrt(1e-6):.0e}")
 
 # %% jupyter={"source_hidden": true}
 fig, axis = plots.figure(width=6.4)
@@ -203,8 +202,8 @@ axis.grid()
 axis.legend()
 plots.show(
     fig,
-    alt="Size after RMSNorm against size before, for three values of epsilon. Each curve is level at one for large rows and "
-    "falls in proportion below the square root of epsilon.",
+    alt="Size after RMSNorm against size before, for three values of epsilon. Each curve is level "
+    "at one for large rows and falls in proportion below the square root of epsilon.",
 )
 
 # %% [markdown]
@@ -283,7 +282,7 @@ print(f"the fastest is {ratio:.0f} times as fast as the slowest")
 
 # %%
 def additions(kernel):
-    """Instructions that add float32 numbers, each with the kind of its registers, and how many there are."""
+    """Instructions that add float32 numbers, with the kind of their registers: {name: count}."""
     (code,) = kernel.inspect_asm().values()
     intel_and_amd = re.findall(r"\s(\w*add\w*[ps]s)\s.*%([xyz]mm)", code)
     arm = re.findall(r"\s(fadd|fmadd|fmla)\s+([sv])\d", code)
@@ -294,8 +293,8 @@ for name, kernel in [("in order", in_order), ("in any order", in_any_order)]:
     print(f"{name:13s} {dict(additions(kernel))}")
 
 # %% [markdown]
-# On Intel and AMD a name in `ss` adds one number, one in `ps` adds a register full: 4 numbers in `xmm`, 8 in `ymm`, 16 in `zmm`. On
-# ARM registers `s` hold one, `v` four.
+# On Intel and AMD a name in `ss` adds one number, one in `ps` a register full: 4 numbers in `xmm`, 8 in `ymm`, 16 in `zmm`. On ARM
+# registers `s` hold one, `v` four. The narrow ones beside the wide are for what is left at the end.
 
 # %% [markdown]
 # The chain, drawn for 8 numbers: in order there are 8 steps after each other, in a tree 3.
@@ -328,8 +327,8 @@ axes[1].set(
 )
 plots.show(
     fig,
-    alt="Left: eight numbers added one after the other in a chain of eight steps. Right: in a tree of three steps, in which the "
-    "upper half is added to the lower half each time.",
+    alt="Left: eight numbers added one after the other in a chain of eight steps. Right: in a tree "
+    "of three steps, in which the upper half is added to the lower half each time.",
 )
 
 # %% [markdown]
@@ -415,9 +414,8 @@ with cuda.sanitized(outputs=[out]) as report:
 print("kernel:", out)
 print("NumPy: ", (x * x).sum(axis=1))
 print("findings:", len(report.findings))
-print(
-    f"additions one after another: 1000 in order, here {math.ceil(1000 / THREADS)} + 5 + {THREADS // 32}"
-)
+of_a_thread = math.ceil(1000 / THREADS)
+print(f"additions one after another: 1000 in order, here {of_a_thread} + 5 + {THREADS // 32}")
 
 # %% [markdown]
 # The threads of a warp go together, but the four warps do not. Thread 0 must not read the numbers of the other warps before
@@ -482,8 +480,8 @@ axis.grid()
 axis.legend()
 plots.show(
     fig,
-    alt="Additions one after another against the number of threads, for rows of 256, 1024 and 4096 numbers. Each curve falls, has a "
-    "lowest point, later for longer rows, and rises again.",
+    alt="Additions one after another against the number of threads, for rows of 256, 1024 and 4096 "
+    "numbers. Each curve falls, has a lowest point, later for longer rows, and rises again.",
 )
 
 # %% [markdown]

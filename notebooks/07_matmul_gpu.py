@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 07 · Matmul on a GPU
 #
-# **Question:** a GPU runs tens of thousands of threads at once. What do they wait for, and how does a kernel make them wait less?
+# **Question:** a GPU runs hundreds of thousands of threads at once. What do they wait for, and how does a kernel make them wait less?
 #
 # | before this | you need | reading time | lab | next |
 # |---|---|---|---|---|
@@ -20,9 +20,10 @@ from llaisys_mini.kernels import choice
 rng = np.random.default_rng(0)
 
 # %% [markdown]
-# You need no GPU. The course's *sanitizer* runs every thread of a kernel on the CPU, watches each access, and counts the traffic that
-# a GPU would have. Whatever is counted below is counted so.
-#
+# You need no GPU. The course's *sanitizer* (lecture 05) runs every thread of a kernel on the CPU, watches each access, and counts the
+# traffic that a GPU would have. Whatever is counted below is counted so.
+
+# %% [markdown]
 # ## 1. Threads, warps, blocks
 #
 # | level | what it is | what it shares |
@@ -56,57 +57,82 @@ print("largest difference from NumPy:", np.abs(out - a @ b).max())
 
 
 # %% jupyter={"source_hidden": true}
-def show_picture(fig, alt, width, height):
-    """The sanitizer's picture as a card of this course, in this size in inches."""
-    fig.set_size_inches(width, height)
-    fig.set_facecolor(plots.CARD)
-    fig.patch.set_alpha(1)
-    for axis in fig.axes:
-        for text in (axis.title, axis.xaxis.label, axis.yaxis.label):
-            text.set_color(plots.BLACK)
-        if len(axis.texts) >= 32:  # the numbers of lanes
-            for number in axis.texts:
-                number.set_fontsize(5)
-    plots.show(fig, alt=alt)
-
-
 fig = pictures.touched(naive, "out", "store", warp=None)
 for edge in (7.5, 15.5, 23.5):
     fig.axes[0].axhline(edge, color="white", linewidth=3)
 fig.axes[0].axvline(15.5, color="white", linewidth=3)
-show_picture(
+plots.show(
     fig,
-    "A matrix of 32 by 32 numbers, coloured by the number of the thread in its block. White lines part it into 2 by 4 "
-    "rectangles of 16 columns and 8 rows, the blocks; the colours are the same in each.",
-    4.6,
-    3.7,
+    alt="A matrix of 32 by 32 numbers, coloured by the number of the thread in its block. White lines "
+    "part it into 2 by 4 rectangles of 16 columns and 8 rows, the blocks; the colours are the same in each.",
 )
 
 # %% [markdown]
 # Each rectangle between white lines is a block, and each colour in it one of its 128 threads. A warp is two of its rows here: 32 threads.
+# (The title names the line of the cell that is drawn.)
+
+# %% [markdown]
+# ### The levels of memory
 #
 # A GPU has many *multiprocessors*; each takes some blocks and switches between their warps. When one warp waits for memory, another
-# computes. This is what one multiprocessor of an H100 has (CUDA C++ Programming Guide):
+# computes. This is what one multiprocessor of an H100 has (CUDA C++ Programming Guide, technical specifications):
 
 # %%
 h100 = occupancy.ARCHITECTURES["sm_90"]
 print(f"threads on it at a time:  {h100.threads:7,d} = {h100.threads // 32} warps")
-print(f"registers of 4 bytes:     {h100.registers:7,d} = {h100.registers * 4 // 1024} kB")
-print(f"shared memory:            {h100.shared // 1024:7,d} kB")
+print(f"registers of 4 bytes:     {h100.registers:7,d} = {h100.registers * 4 // 1024} KiB")
+print(f"shared memory:            {h100.shared // 1024:7,d} KiB")
 print(f"registers for each thread if all are there: {h100.registers // h100.threads}")
 
 # %% [markdown]
-# And the whole H100 (SXM version, NVIDIA data sheet): 80 GB of global memory that deliver 3.35 TB/s, and 67 TFLOP/s in float32.
+# And the whole H100 in its SXM version: 132 multiprocessors and 50 MB of L2 cache (Andersch et al., 2022), 80 GB of global memory that
+# deliver 3.35 TB/s, and 67 TFLOP/s in float32 (NVIDIA's specifications). A multiprocessor adds and multiplies 128 pairs of float32
+# in a cycle (CUDA C++ Programming Guide, arithmetic instructions); that gives the clock. Its shared memory delivers 32 words of
+# 4 bytes in a cycle.
 
 # %%
-BANDWIDTH = 3.35e12  # bytes/s
+MULTIPROCESSORS = 132
+BANDWIDTH = 3.35e12  # bytes/s of global memory
 FLOAT32 = 67e12  # FLOP/s
-BFLOAT16 = 1979e12 / 2  # the data sheet's 1979 is for matrices half of zeros
+BFLOAT16 = 1979e12 / 2  # 1979 is said for matrices half of zeros
+clock = FLOAT32 / (MULTIPROCESSORS * 128 * 2)  # a multiply-add is two FLOP
+shared_bandwidth = MULTIPROCESSORS * 32 * 4 * clock
+print(f"clock: {clock / 1e9:.2f} GHz; all shared memory: {shared_bandwidth / 1e12:.1f} TB/s")
+print(f"threads on it at a time: {MULTIPROCESSORS * h100.threads:,d}")
 print(f"corner of its roofline: {FLOAT32 / BANDWIDTH:.0f} FLOP per byte")
 
+# %% jupyter={"source_hidden": true}
+LEVELS = {  # size of all together, bytes; who shares it; what it delivers
+    "registers": (MULTIPROCESSORS * h100.registers * 4, "one thread: its own", ""),
+    "shared memory": (
+        MULTIPROCESSORS * h100.shared,
+        "one block",
+        f"{shared_bandwidth / 1e12:.1f} TB/s",
+    ),
+    "L2 cache": (50e6, "all blocks, by itself", ""),
+    "global memory": (80e9, "all blocks", f"{BANDWIDTH / 1e12:.2f} TB/s"),
+}
+fig, axis = plots.figure(width=8.4, height=2.5)
+axis.barh(list(LEVELS), [size for size, *_ in LEVELS.values()], color=plots.BLUE, height=0.62)
+for row, (size, who, rate) in enumerate(LEVELS.values()):
+    in_words = f"{size / 1e9:.0f} GB" if size > 1e9 else f"{size / 1e6:.0f} MB"
+    axis.text(
+        size, row, "  " + ", ".join(filter(None, (in_words, rate, who))), va="center", fontsize=9
+    )
+axis.set(xscale="log", xlim=(1e6, 3e13), xlabel="size in the whole H100 [bytes]")
+axis.set_xticks([1e6, 1e7, 1e8, 1e9, 1e10, 1e11])
+axis.minorticks_off()
+axis.invert_yaxis()
+plots.show(
+    fig,
+    alt="Sizes of the levels of memory of an H100: registers 35 MB, shared memory 31 MB, L2 cache 50 MB, "
+    "global memory 80 GB. Shared memory delivers ten times as much as global memory.",
+)
+
 # %% [markdown]
-# Lecture 06 had the same picture. A kernel with fewer FLOP per byte waits for memory. So we count bytes.
-#
+# What is near is small, and fast. A kernel with fewer FLOP per byte than the corner waits for global memory, as in lecture 06. So we count bytes.
+
+# %% [markdown]
 # ## 2. Coalescing
 #
 # Global memory moves in *sectors* of 32 bytes: eight neighbouring float32. One request of a warp moves every sector that any of its 32
@@ -138,27 +164,28 @@ assert np.array_equal(turned, x.T)
 direct.table()
 
 # %% jupyter={"source_hidden": true}
-show_picture(
+plots.show(
     pictures.touched(direct, "x"),
-    "A matrix of 32 by 32. The 32 lanes of the first warp lie side by side in row 0, in 4 sectors.",
-    5.2,
-    4.5,
+    alt="A matrix of 32 by 32. The 32 lanes of the first warp lie side by side in row 0: 4 sectors.",
 )
-show_picture(
+plots.show(
     pictures.touched(direct, "out", "store"),
-    "The same for out: the 32 lanes stand below each other in column 0, each in a sector of its own: 32 sectors.",
-    5.2,
-    4.5,
+    alt="The same for out: the 32 lanes stand below each other in column 0, "
+    "each in a sector of its own: 32 sectors.",
 )
 
 # %% [markdown]
-# (Numbers are lanes, the threads of the warp; dashed lines part the sectors.) The write moves eight times what it needs: each sector
+# (In the table, *line* is a line of the kernel's cell, and *best possible* the fewest sectors that hold the numbers. In the pictures, numbers
+# are lanes, the threads of the warp; dashed lines part the sectors.) The write moves eight times what it needs: each sector
 # holds eight numbers, and one of them is wanted. If neighbours walked down a column of `x` instead, the
 # read would pay. The corner has to be turned elsewhere.
-#
+
+# %% [markdown]
 # ## 3. Shared memory and its banks
 #
 # Shared memory belongs to a block, and has no sectors. So: read rows into a shared tile, wait, and write rows from its columns.
+# Here the parts of `cuda.grid` are needed: `cuda.blockIdx` is the number of the block in the grid, `cuda.threadIdx` that of the thread in
+# its block, both with x and y. `cuda.shared.array` is one tile for the whole block.
 
 
 # %%
@@ -205,17 +232,13 @@ assert np.array_equal(turned, x.T)
 padded.table()
 
 # %% jupyter={"source_hidden": true}
-show_picture(
+plots.show(
     pictures.banks(in_tiles, "tile"),
-    "Words asked of each of the 32 banks by the first warp, tile of 32 columns: 32 words of bank 0, none of the others.",
-    6.4,
-    2.3,
+    alt="Words asked of each of the 32 banks by the first warp, tile of 32 columns: "
+    "32 words of bank 0, none of the others.",
 )
-show_picture(
-    pictures.banks(padded, "tile"),
-    "The same for a tile of 33 columns: one word of each bank.",
-    6.4,
-    2.3,
+plots.show(
+    pictures.banks(padded, "tile"), alt="The same for a tile of 33 columns: one word of each bank."
 )
 
 # %% [markdown]
@@ -225,13 +248,11 @@ show_picture(
 # %%
 for step in (1, 2, 4, 8, 16, 32, 33):
     banks = len({step * lane % 32 for lane in range(32)})
-    print(
-        f"neighbouring lanes {step:2d} words apart: banks in use {banks:2d}, {32 // banks:2d}-way"
-    )
+    print(f"lanes {step:2d} words apart: {banks:2d} banks in use, {32 // banks:2d}-way")
 
 # %% [markdown]
 # What the barrier is for shows when it is missing. Warps run in no fixed order: one may read the tile before another has written it.
-# On a GPU that goes well on most days. The sanitizer looks at which accesses are *ordered*, so it finds the race on any day.
+# On a GPU that often goes well. The sanitizer looks at which accesses are *ordered*, so it finds the race every time.
 
 
 # %%
@@ -296,11 +317,12 @@ reports["naive, along columns"].table()
 
 # %% [markdown]
 # All 32 threads want the same number of $A$: one sector serves them all, a *broadcast*. Their 32 numbers of $B$ are 4 sectors. In the other
-# direction `a` takes 32 sectors and `b` one. One line, and six times the traffic.
+# direction `a` takes 32 sectors and `b` one. One line of code, and 33 sectors in place of 5.
 #
 # Caches (L1 in each multiprocessor, L2 for all) catch part of this traffic on a real GPU; the sanitizer counts what is asked of
 # them. A kernel that asks for less does not depend on what they catch.
-#
+
+# %% [markdown]
 # ## 5. Tiles in shared memory
 #
 # Threads of one block need the same rows and columns again and again. So the block copies a $T \times T$ tile of $A$ and one of $B$ into
@@ -320,21 +342,22 @@ def speed_limit(tile, peak=FLOAT32):
 
 
 for tile in (1, 16, 32, 64, 128):
-    print(
-        f"T = {tile:3d}: {tile / 4:5.2f} FLOP per byte, at most {speed_limit(tile) / 1e12:4.1f} TFLOP/s"
-    )
+    limit = speed_limit(tile) / 1e12
+    print(f"T = {tile:3d}: {tile / 4:5.2f} FLOP per byte, at most {limit:4.1f} TFLOP/s")
 
 # %% [markdown]
 # A block of $16 \times 16$ threads, one result each, gives $T = 16$. A block has at most 1024 threads, so with one result each
 # $T = 32$ is the end. Beyond, a thread must compute more than one result.
-#
+
+# %% [markdown]
 # ## 6. Tiles in registers
 #
 # There is a second reason. Let us count for one multiply-add in a tile: `tile_a[ty, k] * tile_b[k, tx]` takes **two** loads from shared
-# memory. A multiprocessor of an H100 starts 4 warps' multiply-adds in a cycle (128 results), and its 32 banks serve one warp's load
-# (CUDA C++ Programming Guide). So the multiply-adds wait for the loads.
+# memory. In one cycle a multiprocessor of an H100 computes 128 multiply-adds, those of 4 warps, but its 32 banks serve the load of
+# one warp. So the multiply-adds wait for the loads.
 #
-# If a thread computes $R \times R$ results, it loads $R + R$ numbers for $R^2$ multiply-adds, and keeps the sums in registers:
+# If a thread computes $R \times R$ results, it loads $R + R$ numbers for $R^2$ multiply-adds, and keeps the sums in registers. For a warp
+# that is $R^2 / 4$ cycles of arithmetic, and $2R$ cycles of loads at the same time:
 
 # %%
 for r in (1, 2, 4, 8):
@@ -349,8 +372,10 @@ for r in (1, 2, 4, 8):
 # on the same matrices:
 
 # %%
-count("tiled, T = 16", choice.from_set("plain", "matmul", "cuda").function)
-count("register-tiled, T = 128", choice.from_set("expert", "matmul", "cuda").function)
+tiled = choice.from_set("plain", "matmul", "cuda")  # the kernel sets of solutions/kernels/cuda
+register_tiled = choice.from_set("expert", "matmul", "cuda")
+count("tiled, T = 16", tiled.function)
+count("register-tiled, T = 128", register_tiled.function)
 
 # %%
 multiply_adds = SIDE**3 // 32  # of a whole warp each
@@ -364,18 +389,16 @@ for name in ("tiled, T = 16", "register-tiled, T = 128"):
 # other needs $16/64$ numbers, and fetches four with each load: a sixteenth.
 
 # %% jupyter={"source_hidden": true}
-show_picture(
+plots.show(
     pictures.traffic(reports),
-    "Bytes between global memory and the chip, one bar for each version: naive along rows by far the most, along columns "
-    "several times less, tiled a small part of that, register-tiled the least.",
-    7.6,
-    2.9,
+    alt="Bytes between global memory and the chip, one bar for each version: naive along rows by far the "
+    "most, along columns several times less, tiled a small part of that, register-tiled the least.",
 )
 
 # %% [markdown]
 # Each bar is the same product.
 #
-# The roofline once more, with tiles in place of kernels:
+# The roofline once more, with the side of a tile in place of FLOP per byte:
 
 
 # %% jupyter={"source_hidden": true}
@@ -399,8 +422,8 @@ axis.legend()
 axis.grid()
 plots.show(
     fig,
-    alt="The limit of an H100 against the side of a tile: it rises with the side up to 80 and is level at 67 TFLOP/s beyond. "
-    "Sides 1, 16 and 32 lie on the slope, 128 on the level part.",
+    alt="The limit of an H100 against the side of a tile: it rises with the side up to 80 and is level at "
+    "67 TFLOP/s beyond. Sides 1, 16 and 32 lie on the slope, 128 on the level part.",
 )
 
 # %% [markdown]
@@ -410,23 +433,22 @@ plots.show(
 # fit at a time. Threads, blocks, registers and shared memory each set a limit, and the smallest counts.
 
 # %%
+small = 2 * 16 * 16 * 4  # bytes: two tiles of 16 x 16 numbers
+large = 2 * 16 * 132 * 4  # two of 16 x 128, each row with 4 numbers of padding
 for name, threads, registers, shared in [
-    ("tiled: one result each", 256, 32, 2 * 16 * 16 * 4),
-    ("8 x 8 results, say 128 registers", 256, 128, 2 * 16 * 132 * 4),
-    ("the same with 160", 256, 160, 2 * 16 * 132 * 4),
+    ("tiled: one result each", 256, 32, small),
+    ("8 x 8 results, say 128 registers", 256, 128, large),
+    ("the same with 160", 256, 160, large),
     ("much shared memory", 256, 32, 100_000),
 ]:
     fits = occupancy.occupancy("sm_90", threads, registers, shared)
-    print(
-        f"{name:33s} blocks: {fits.blocks}, {fits.share:4.0%} of the warps, limited by {fits.limit}"
-    )
+    print(f"{name:33s} {fits.blocks} blocks, {fits.share:4.0%} of the warps; limit: {fits.limit}")
 
 # %% [markdown]
 # The registers above are given numbers. What the compiler really takes for the course's kernels, tiled (`matmul_kernel`) and
 # register-tiled (`multiply`), can be found without a GPU, where the package numba-cuda is installed. Elsewhere the cell says "not run".
 
 # %%
-register_tiled = choice.from_set("expert", "matmul", "cuda")
 _, shown = compile_check.explain_cuda(register_tiled, ("sm_90",))
 console().print(shown)
 
@@ -449,8 +471,9 @@ for (threads, shared), dashes in zip(
 axis.legend()
 plots.show(
     fig,
-    alt="Occupancy of an H100 against registers per thread: stairs that fall from 100 percent. Blocks of 1024 threads fall in "
-    "larger steps, to zero beyond 64 registers. With 60 kB of shared memory a block the stairs begin at 38 percent.",
+    alt="Occupancy of an H100 against registers per thread: stairs that fall from 100 percent. Blocks of "
+    "1024 threads fall in larger steps, to zero beyond 64 registers. With 60 kB of shared memory a block "
+    "the stairs begin at 38 percent.",
 )
 
 
@@ -459,20 +482,19 @@ plots.show(
 def draw_chosen_occupancy(threads=256, shared_kB=20):
     fig, axis = plots.figure(width=6.6)
     draw_occupancy(axis, threads, 1000 * shared_kB, "")
-    plots.show(
-        fig, alt=f"Occupancy for {threads} threads and {shared_kB} kB of shared memory in a block."
-    )
+    plots.show(fig, alt=f"Occupancy for blocks of {threads} threads and {shared_kB} kB.")
 
 
 # %% [markdown]
 # More is not always better. Many warps are one way to have work while a load is on its way; many independent sums in one thread are another.
 # Register tiles trade the first for the second (Volkov, 2010).
-#
+
+# %% [markdown]
 # ## 8. What tensor cores change
 #
-# A *tensor core* does with one instruction of a warp what took many: it multiplies two small tiles, for example 16 × 16 by 16 × 8, and adds
-# the result to sums in float32. The catch is the inputs: they have 16 bits. *bfloat16* is the upper half of a float32: 8 bits of exponent,
-# 8 of precision (one of them implied) in place of 24.
+# A *tensor core* does with one instruction of a warp what took many: it multiplies two small tiles, for example 16 × 16 by 16 × 8 (PTX ISA,
+# `mma`), and adds the result to sums in float32. The catch is the inputs: they have 16 bits. *bfloat16* is the upper half of a float32
+# (lecture 03): 8 bits of exponent, 8 of precision (one of them implied) in place of 24.
 
 
 # %%
@@ -490,7 +512,7 @@ print(f"largest relative error of a million numbers: {largest:.2e}; 2^-8 is {2**
 
 # %% [markdown]
 # The weights of a Qwen checkpoint are bfloat16 from the start: nothing is lost there. The activations are float32. But a float32 has 24 bits
-# of precision, and $24 = 8 + 8 + 8$: it is the sum of **three** bfloat16 numbers, exactly.
+# of precision, and $24 = 8 + 8 + 8$: it is the sum of **three** bfloat16 numbers, exactly (Henry et al., 2019).
 
 
 # %%
@@ -505,9 +527,8 @@ x = rng.normal(size=(64, 512)).astype(np.float32)  # [N, K]
 weight = to_bfloat16(rng.normal(size=(512, 64)).astype(np.float32))  # [K, M]
 high, middle, low = split(x)
 print("parts of", x[0, 0], "are", high[0, 0], middle[0, 0], low[0, 0])
-print(
-    "all sums exact:", np.array_equal(high.astype(np.float64) + middle + low, x.astype(np.float64))
-)
+whole = high.astype(np.float64) + middle + low
+print("all sums exact:", np.array_equal(whole, x.astype(np.float64)))
 
 # %% [markdown]
 # A product of two 8-bit numbers has 16 bits, so it is exact in float32. Only adding rounds. How wrong is a product of matrices with one, two
@@ -521,49 +542,44 @@ results = {
     "2 parts": middle @ weight + high @ weight,
     "3 parts": low @ weight + middle @ weight + high @ weight,
 }
-errors = {
-    name: np.abs(result - exact).max() / np.abs(exact).max() for name, result in results.items()
-}
-for name, error in errors.items():
-    print(f"{name:17s} largest error {error:.0e} of the largest result")
+errors = {}
+for name, result in results.items():
+    errors[name] = np.abs(result - exact).max() / np.abs(exact).max()
+    print(f"{name:17s} largest error {errors[name]:.0e} of the largest result")
 
 # %% [markdown]
 # Three parts are as good as float32; what differs is the order in which things are added. And what do they cost?
 
 # %%
-print(
-    f"tensor cores in bfloat16: {BFLOAT16 / 1e12:.0f} TFLOP/s, {BFLOAT16 / FLOAT32:.1f} times float32"
-)
-print(
-    f"with three products: {BFLOAT16 / 3 / 1e12:.0f} TFLOP/s, {BFLOAT16 / 3 / FLOAT32:.1f} times float32"
-)
+for parts in (1, 3):
+    rate = BFLOAT16 / parts
+    print(
+        f"bfloat16 products: {parts}, {rate / 1e12:.0f} TFLOP/s, {rate / FLOAT32:.1f} times float32"
+    )
 print(f"the corner of the roofline moves to {BFLOAT16 / BANDWIDTH:.0f} FLOP per byte")
 
 # %% jupyter={"source_hidden": true}
 fig, axes = plots.figure(1, 2, width=9, height=2.7)
 axes[0].barh(list(errors), list(errors.values()), color=plots.BLUE)
 axes[0].set(xscale="log", xlabel="largest relative error", xlim=(1e-8, 1e-1))
-rates = {
-    "float32": FLOAT32,
-    "bfloat16, 1 part": BFLOAT16,
-    "2 parts": BFLOAT16 / 2,
-    "3 parts": BFLOAT16 / 3,
-}
+rates = dict(zip(errors, (FLOAT32, BFLOAT16, BFLOAT16 / 2, BFLOAT16 / 3), strict=True))
 axes[1].barh(list(rates), [rate / 1e12 for rate in rates.values()], color=plots.ORANGE)
-axes[1].set(xlabel="peak of an H100 [TFLOP/s], data sheet")
+axes[1].set(xlabel="peak of an H100 [TFLOP/s]")
 for axis in axes:
     axis.invert_yaxis()
 plots.show(
     fig,
-    alt="Left: the error is about as small with three bfloat16 parts as in float32, and thousands of times larger with one part. "
-    "Right: peak rates; even three products on tensor cores are several times faster than float32.",
+    alt="Left: the error is about as small with three bfloat16 parts as in float32, and thousands of times "
+    "larger with one part. Right: peak rates; even three products on tensor cores are several times "
+    "faster than float32.",
 )
 
 # %% [markdown]
 # The course's fast kernels use this for bfloat16 weights: float32 precision at tensor-core speed (`solutions/kernels/cuda/gemm_bfloat16.py`).
 # The arithmetic became so cheap that memory is in the way again. With one row, as when a model writes a token, no tile helps: each
 # weight is used once. Then only smaller weights help.
-#
+
+# %% [markdown]
 # ## The answer
 #
 # - Threads wait for memory. A warp asks as one: neighbours must touch neighbours (coalescing), and in shared memory different banks.
@@ -573,9 +589,12 @@ plots.show(
 #
 # ## Sources
 #
-# - NVIDIA, [CUDA C++ Programming Guide](https://docs.nvidia.com/cuda/cuda-c-programming-guide/): warps, banks, limits of each architecture.
+# - NVIDIA (2025), [CUDA C++ Programming Guide 12.9](https://docs.nvidia.com/cuda/archive/12.9.1/cuda-c-programming-guide/index.html): warps and
+#   banks; *Arithmetic instructions* and *Technical specifications per compute capability*, column 9.0.
 # - NVIDIA, [CUDA C++ Best Practices Guide](https://docs.nvidia.com/cuda/cuda-c-best-practices-guide/): coalescing, padding, occupancy.
-# - NVIDIA (2023), [H100 data sheet](https://www.nvidia.com/en-us/data-center/h100/): rates and bandwidth of the SXM version.
+# - NVIDIA, [H100 GPU, specifications](https://www.nvidia.com/en-us/data-center/h100/): rates and bandwidth of the SXM version.
+# - M. Andersch et al. (2022), [NVIDIA Hopper architecture in-depth](https://developer.nvidia.com/blog/nvidia-hopper-architecture-in-depth/).
+# - NVIDIA, [PTX ISA](https://docs.nvidia.com/cuda/parallel-thread-execution/): the `mma` instructions of tensor cores.
 # - V. Volkov (2010), [Better performance at lower occupancy](https://www.nvidia.com/content/GTC-2010/pdfs/2238_GTC2010.pdf).
 # - G. Henry, P. T. P. Tang, A. Heinecke (2019), [Leveraging the bfloat16 artificial intelligence datatype for higher-precision computations](https://arxiv.org/abs/1904.06376).
 #

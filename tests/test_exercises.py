@@ -127,7 +127,7 @@ def test_an_answer_that_passed_is_used(write, capsys):
 def test_errors(write):
     with pytest.raises(KernelError, match="no exercise 'nothing'"):
         exercises.get("nothing")
-    with pytest.raises(KernelError, match="you have no answer for merge_softmax"):
+    with pytest.raises(KernelError, match="merge_softmax: run the cell with @answer"):
         check("merge_softmax")
 
 

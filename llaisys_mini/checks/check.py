@@ -26,6 +26,8 @@ from llaisys_mini.kernels.sets import NAMES, STUDENT
 if TYPE_CHECKING:
     from llaisys_mini.cuda.sanitizer import Finding
 
+_FAR = 1e6  # times the tolerance; beyond, the number tells nothing
+
 
 def check(
     operator: str,
@@ -67,9 +69,11 @@ def check(
             failure = failed
             break
         else:  # a float32 kernel is a fine first kernel: say what it cannot do yet, and let it pass
-            printer.print(f"{operator}: float32 passes; {storage} storage does not yet: {_one_line(contract, failed)}")
+            line = f"{operator}: float32 passes; {storage} storage does not yet: {_one_line(contract, failed)}"
+            printer.print(line, markup=False)
     if passed and set(passed) != set(storages or contract.storages):
-        printer.print("To read every storage, wrap each weight: widen(weight[i]), from llaisys_mini.widen import widen")
+        hint = "To read every storage, wrap each weight: widen(weight[i]), from llaisys_mini.widen import widen"
+        printer.print(hint, markup=False)
     if kernel_set == STUDENT and seed == 0:
         verdicts.remember(operator, device, tuple(passed))
         if failure is None:
@@ -81,7 +85,7 @@ def check(
             text += "\n" + compile_errors.keep_full_text(failure.exception)
         raise CheckFailed(text)
     for remark in remarks.values():
-        printer.print(f"remark: {remark}", highlight=False)
+        printer.print(f"remark: {remark}", highlight=False, markup=False)
     printer.print(f"{operator} on {device}: right on all cases ({', '.join(passed)}){_where(device)}", highlight=False)
 
 
@@ -115,6 +119,8 @@ def diagnosis(operator: Operator, result: Result, path: Path | None = None, othe
         lines += ["  " + line for line in str(result.exception).splitlines()]
     elif result.exception is not None:
         lines.append(f"  the kernel raised {type(result.exception).__name__}: {_first_lines(result.exception)}")
+        if isinstance(result.exception, ImportError) and "scipy" in str(result.exception):
+            lines.append("  Numba would have @ and np.dot computed by a library: write the loops yourself")
     for difference in result.differences:
         lines += _describe(difference)
     if result.changed_inputs:
@@ -136,11 +142,17 @@ def _describe(difference: Difference) -> list[str]:
         lines.append(f"  {difference.unwritten} were never written (or are NaN), the first at {list(difference.first)}")
     for word, index in (("first", difference.first), ("worst", difference.worst)):
         got, expected, error = difference.got[index], difference.expected[index], difference.error[index]
-        size = f"{error:.3g} times the tolerance" if np.isfinite(error) else "not comparable"
-        lines.append(f"  {word} at {list(index)}: got {got:.7g}, expected {expected:.7g}  ({size})")
+        lines.append(f"  {word} at {list(index)}: got {got:.7g}, expected {expected:.7g}  ({_size(error)})")
         if difference.first == difference.worst:
             break
     return lines + ["  " + line for line in picture(difference.wrong)]
+
+
+def _size(error: float) -> str:
+    """error: a multiple of the tolerance, which is next to nothing where the expected number is 0."""
+    if not np.isfinite(error):
+        return "not comparable"
+    return f"{error:.3g} times the tolerance" if error < _FAR else "far outside of the tolerance"
 
 
 def picture(wrong: np.ndarray, height: int = 8, width: int = 48) -> list[str]:
@@ -162,7 +174,7 @@ def _table(operator, device, results, storage):
     table.add_column("")
     for result in results:
         worst = max((float(d.error.max()) for d in result.differences), default=0.0)
-        size = "" if result.exception else "within tolerance" if worst <= 1 else f"{worst:.3g} x tolerance"
+        size = "" if result.exception else "within tolerance" if worst <= 1 else _size(worst)
         verdict = Text("right", "green") if result.passed else Text("wrong", "bold red")
         table.add_row(result.case.name, case_shapes(result.case), size, verdict)
     return table

@@ -2,25 +2,23 @@
 
     with cuda.sanitized(traces=True) as report:
         transpose[blocks, threads](x, out)
-    pictures.touched(report, "x")
+    plots.show(pictures.touched(report, "x"), alt="The first warp reads row 0.")
 
-All take a Report of the sanitizer and return a matplotlib Figure. Colours come from one scale that is readable for
-colour-blind eyes, in print and on a dark page.
+All take a Report of the sanitizer and return a matplotlib Figure in the style of plots.py.
 """
 
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from llaisys_mini import plots
 from llaisys_mini.errors import UserError
-from llaisys_mini.plots import BLUE, ORANGE
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from llaisys_mini.cuda.sanitizer import Report
 
-_INK = "#808080"  # visible on white and on black
 _SECTOR = 32  # bytes
 
 
@@ -66,33 +64,25 @@ def touched(report: "Report", array: str, operation: str = "load", step: int = 0
 
 
 def _draw_grid(rows, title, access, numbered):
-    from matplotlib.figure import Figure
-
     height, width = rows.shape
-    cell = min(0.32, 9.0 / width, 6.0 / height)
-    figure = Figure(figsize=(max(3.6, width * cell + 1.6), max(1.8, height * cell + 1.1)), layout="constrained")
-    axes = figure.subplots()
-    image = axes.imshow(rows, cmap="viridis", interpolation="none", aspect="equal")
-    axes.set_xlabel("column" if height > 1 else "element")
-    axes.set_ylabel("row" if height > 1 else "")
+    cell = min(0.32, 3.9 / width, 3.9 / height)  # inches
+    figure, axes = plots.figure(width=max(3.6, width * cell + 1.6), height=max(1.8, height * cell + 1.1))
+    image = axes.imshow(rows, interpolation="none", aspect="equal")
+    axes.set(xlabel="column" if height > 1 else "element", ylabel="row" if height > 1 else "", title=title)
     if height == 1:
         axes.set_yticks([])
-    if numbered and cell >= 0.16:
+    if numbered and cell >= 0.1:
         middle = np.nanmax(rows) / 2
         for row, column in zip(*np.nonzero(~np.isnan(rows)), strict=True):
             lane = rows[row, column]
             colour = "white" if lane < middle else "black"
-            axes.text(column, row, f"{lane:.0f}", ha="center", va="center", fontsize=5 + 8 * cell, color=colour)
+            axes.text(column, row, f"{lane:.0f}", ha="center", va="center", fontsize=min(9, 45 * cell), color=colour)
     if access.space == "global" and cell >= 0.05:
         step = _SECTOR // access.itemsize
         for edge in range(step, width, step):
-            axes.axvline(edge - 0.5, color=_INK, linewidth=0.6, linestyle="--")
+            axes.axvline(edge - 0.5, color=plots.GREY, linewidth=0.6, linestyle="--")
     bar = figure.colorbar(image, ax=axes, shrink=0.9)
-    bar.set_label("lane of the warp" if numbered else "thread of the block", color=_INK)
-    _quiet(axes, title)
-    bar.ax.tick_params(colors=_INK)
-    bar.outline.set_edgecolor(_INK)
-    figure.patch.set_alpha(0)
+    bar.set_label("lane of the warp" if numbered else "thread of the block")
     return figure
 
 
@@ -102,8 +92,6 @@ def traffic(reports: "dict[str, Report]") -> "Figure":
     reports: name of the version -> report made within cuda.sanitized(counts=True).
     Raises PictureError where a report counted nothing.
     """
-    from matplotlib.figure import Figure
-
     loads = np.array([report.global_bytes().get("load", 0) for report in reports.values()])
     stores = np.array(
         [report.global_bytes().get("store", 0) + report.global_bytes().get("atomic", 0) for report in reports.values()]
@@ -111,20 +99,17 @@ def traffic(reports: "dict[str, Report]") -> "Figure":
     if not (loads + stores).all():
         raise PictureError("a report counted nothing: make it within cuda.sanitized(counts=True)")
     unit, word = next((u, w) for u, w in ((2**20, "MiB"), (2**10, "KiB"), (1, "bytes")) if (loads + stores).max() >= u)
-    figure = Figure(figsize=(6.4, 0.9 + 0.5 * len(reports)), layout="constrained")
-    axes = figure.subplots()
-    axes.barh(list(reports), loads / unit, color=BLUE, label="loads")
-    axes.barh(list(reports), stores / unit, left=loads / unit, color=ORANGE, label="stores and atomics")
+    figure, axes = plots.figure(width=7.6, height=0.9 + 0.5 * len(reports))
+    axes.barh(list(reports), loads / unit, color=plots.BLUE, label="loads")
+    axes.barh(
+        list(reports), stores / unit, left=loads / unit, color=plots.ORANGE, hatch="//", label="stores and atomics"
+    )
     for position, total in enumerate((loads + stores) / unit):
-        axes.text(total, position, f" {total:,.1f}", va="center", color=_INK, fontsize=9)
+        axes.text(total, position, f" {total:,.1f}", va="center", fontsize=9)
     axes.invert_yaxis()
     axes.margins(x=0.12)
-    axes.set_xlabel(f"moved between global memory and the chip ({word})")
-    legend = axes.legend(frameon=False, fontsize=9, loc="lower right")
-    for text in legend.get_texts():
-        text.set_color(_INK)
-    _quiet(axes, "")
-    figure.patch.set_alpha(0)
+    axes.set_xlabel(f"moved between global memory and the chip [{word}]")
+    axes.legend(loc="lower right")
     return figure
 
 
@@ -133,8 +118,6 @@ def banks(report: "Report", array: str, operation: str = "load", step: int = 0, 
 
     Arguments and errors as of `touched`, for an array in shared memory.
     """
-    from matplotlib.figure import Figure
-
     found = [a for a in report.accesses if (a.array, a.operation, a.space) == (array, operation, "shared")]
     if not 0 <= step < len(found):
         raise PictureError(f"step {step} of {operation} {array} (shared memory) was not traced")
@@ -143,24 +126,9 @@ def banks(report: "Report", array: str, operation: str = "load", step: int = 0, 
     warps = access.threads // per_block * -(-per_block // 32) + access.threads % per_block // 32
     words = np.unique(access.elements[warps == warp] * access.itemsize // 4)
     counts = np.bincount(words % 32, minlength=32)
-    figure = Figure(figsize=(6.4, 2.4), layout="constrained")
-    axes = figure.subplots()
-    axes.bar(range(32), counts, color=np.where(counts > 1, ORANGE, BLUE))
-    axes.set_xlabel("bank")
-    axes.set_ylabel("different words")
-    axes.set_xticks(range(0, 32, 4))
+    figure, axes = plots.figure(width=6.4, height=2.3)
+    axes.bar(range(32), counts, color=np.where(counts > 1, plots.ORANGE, plots.BLUE))
+    axes.set(xlabel="bank", ylabel="different words", xticks=range(0, 32, 4))
+    axes.set_title(f"warp {warp}, line {access.line}: {operation} {array}, {max(1, counts.max())}-way")
     axes.yaxis.get_major_locator().set_params(integer=True)
-    _quiet(axes, f"warp {warp}, line {access.line}: {operation} {array}, {max(1, counts.max())}-way")
-    figure.patch.set_alpha(0)
     return figure
-
-
-def _quiet(axes, title):
-    """Labels that can be read on a light and on a dark page."""
-    axes.set_title(title, color=_INK, fontsize=10)
-    axes.tick_params(colors=_INK)
-    axes.xaxis.label.set_color(_INK)
-    axes.yaxis.label.set_color(_INK)
-    axes.patch.set_alpha(0)
-    for spine in axes.spines.values():
-        spine.set_edgecolor(_INK)

@@ -62,10 +62,10 @@ class KernelSet:
         Raises KernelError if the file is absent, cannot be imported, or holds no kernel.
         """
         path = self.path(operator, device, large)
+        if not path.is_file() and self.name == STUDENT:
+            mark = f'@kernel("{operator}", device="{device}")' if device in DEVICES else f'@answer("{operator}")'
+            raise KernelError(f"{operator}: run the cell with {mark} first; {path} does not exist yet")
         if not path.is_file():
-            if self.name == STUDENT:
-                wanted = f"{device} kernel" if device in DEVICES else "answer"
-                raise KernelError(f"you have no {wanted} for {operator} yet: run its cell or write the file {path}")
             raise KernelError(f"the kernel set {self.name!r} has no {device} kernel for {operator}: {path} is missing")
         if device not in self._fresh:
             choose_thread_pool()
