@@ -32,8 +32,8 @@ class Names:
                     if self.imported.setdefault(name, path) != path:
                         self.defined.add(name)
             else:
-                is_block = isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))
-                self.defined |= {statement.name} if is_block else bound_by(statement)
+                blocks = ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef
+                self.defined |= {statement.name} if isinstance(statement, blocks) else bound_by(statement)
 
     def path(self, node) -> str | None:
         """`np.arange` is "numpy.arange", the builtin `float` "float"; None for what is neither imported nor builtin."""

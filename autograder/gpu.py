@@ -7,6 +7,7 @@ launchers.py.
 
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -83,7 +84,10 @@ def run(contract: Operator, kernel: Kernel, inputs: dict, outputs: list[np.ndarr
             contract.run_with(kernel, inputs, outputs)
         except SanitizerError:
             counts = False  # its findings are in the report
-    found = {"findings": list(map(_plain, report.findings)), "remarks": list(map(_plain, report.remarks))}
+    found: dict[str, Any] = {
+        "findings": list(map(_plain, report.findings)),
+        "remarks": list(map(_plain, report.remarks)),
+    }
     if counts:
         found["traffic"] = dataclasses.asdict(GpuTraffic.of(contract.name, inputs, report))
     return found

@@ -85,7 +85,7 @@ def _shipped_model_case() -> Case:
         final_norm=take("model.norm.weight"),
         head=embeddings if config.tied_embeddings else take("lm_head.weight"),
     )
-    theirs = dict(heads=config.heads, kv_heads=config.kv_heads, head_dim=config.head_dim)
+    theirs: dict[str, float] = dict(heads=config.heads, kv_heads=config.kv_heads, head_dim=config.head_dim)
     theirs |= dict(eps=config.rms_norm_eps, theta=config.rope.theta)
     ids = Tokenizer.open(folder).encode("Lily had a red ball. One day")
     return Case("the shipped model", dict(pieces=[np.array(ids, np.int64)], weights=weights, config=theirs))

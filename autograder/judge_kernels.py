@@ -1,6 +1,7 @@
 """Judging a kernel, for the CPU or for CUDA: its outputs, what became of its inputs, facts, traffic, findings."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -80,7 +81,7 @@ def _not_a_kernel(facts) -> str | None:
 
 def _traffic_case(contract, check: Check) -> JudgedCase:
     """The inputs that a lab's own test cell counts traffic on."""
-    made: dict[str, object] = {}
+    made: dict[str, Any] = {}
     exec(check.inputs, made)  # the lab's text, not a student's
     return JudgedCase(check, Case("whose traffic is counted", measured_inputs(contract, made.get("inputs"))))
 

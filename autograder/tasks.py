@@ -110,7 +110,9 @@ def plan_of(lab: str) -> Plan:
     if not path.is_file() or not released.is_file():
         raise GradingError(f"there is no lab {lab!r}; there are {', '.join(lab_names())}")
     texts = {cell["id"]: _text(cell) for cell in json.loads(released.read_text(encoding="utf-8"))["cells"]}
-    tasks, parts, before = [], [], []
+    tasks: list[Task] = []
+    parts: list[Part] = []
+    before: list[ast.stmt] = []  # what the cells before a test hold
     for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
         metadata = cell["metadata"].get("nbgrader", {})
         asked = cell["metadata"].get("llaisys_mini", {}).get("task")

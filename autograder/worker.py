@@ -60,7 +60,8 @@ def main() -> None:
             try:
                 signal.set_wakeup_fd(-1)
                 signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-                _child(*descriptors, scratch, level, limits)
+                source, sink = descriptors
+                _child(source, sink, scratch, level, limits)
             finally:
                 os._exit(0)
         for descriptor in descriptors:
@@ -82,7 +83,7 @@ def _wait(child: int, control: socket.socket, wake: int) -> dict:
                 "cpu": usage.ru_utime + usage.ru_stime,
                 "peak": usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024),
             }
-        for ready in select.select([control, wake], [], [])[0]:
+        for ready in select.select([control.fileno(), wake], [], [])[0]:
             if ready == wake:
                 os.read(wake, 4096)
             else:
@@ -297,7 +298,7 @@ def _hide_answers(asked) -> None:
     def hidden(*_, **__):
         raise PermissionError(f"{asked.name}: the course's answer is not here")
 
-    hidden.__signature__ = signature
+    vars(hidden)["__signature__"] = signature
     asked.reference = hidden
     asked.mistakes.clear()
     asked._make_cases = hidden

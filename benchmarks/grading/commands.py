@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from autograder import tasks
 from autograder.gradebook_url import default as gradebook_in
@@ -71,6 +72,7 @@ def seconds_until(command: list[str], marker: str, cwd: Path, environment: dict[
         text=True,
         errors="replace",
     )
+    assert process.stdout is not None  # since it is a pipe
     seen = []
     try:
         for line in process.stdout:
@@ -222,7 +224,9 @@ def cluster(workers: int, work: Path) -> Iterator[tuple[str, "_Cluster"]]:
     file, log = work / "scheduler.json", open(work / "log", "wb")  # noqa: SIM115 - closed below
     dask = [sys.executable, "-m", "dask"]
     common = ["--scheduler-file", str(file), "--no-dashboard"]
-    words = dict(cwd=work, env=_environment(), stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
+    words: dict[str, Any] = dict(
+        cwd=work, env=_environment(), stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
+    )
     processes = [subprocess.Popen([*dask, "scheduler", "--host", "127.0.0.1", "--port", "0", *common], **words)]
     try:
         processes.append(

@@ -44,7 +44,7 @@ class Aim:
     @property
     def short_by(self) -> float:
         """How far from the aim, as a share of it; 0 if it is met."""
-        return 0.0 if self.met in (True, None) else abs(self.reached / self.wanted - 1)
+        return 0.0 if self.met or self.reached is None else abs(self.reached / self.wanted - 1)
 
     def outcome(self) -> str:
         if self.met is None:
@@ -70,9 +70,9 @@ class Found:
         """(title, head, rows), the aims last."""
         made = []
         for part in dict.fromkeys(row.part for row in self.rows):
-            rows = [row for row in self.rows if row.part == part]
-            names = list(dict.fromkeys(name for row in rows for name in row.figures))
-            cells = [[row.name, *(_shown(row.figures.get(name)) for name in names), row.state] for row in rows]
+            members = [row for row in self.rows if row.part == part]
+            names = list(dict.fromkeys(name for row in members for name in row.figures))
+            cells = [[row.name, *(_shown(row.figures.get(name)) for name in names), row.state] for row in members]
             made.append((part, ["", *names, "state"], cells))
         rows = [
             [
