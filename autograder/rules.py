@@ -228,14 +228,9 @@ def exercise_findings(source: str, name: str) -> list[Finding]:
             found.append(Finding(REFUSED, "it calls the course's own reference", line))
         elif isinstance(node, ast.Attribute) and node.attr == name and "exercises" in ast.unparse(node.value):
             found.append(Finding(REFUSED, "it calls the course's own answer", line))
-        elif (
-            isinstance(node, ast.Call)
-            and isinstance(node.func, ast.Attribute)
-            and node.func.attr == "get"
-            and node.args
-        ):
-            owner = ast.unparse(node.func.value)
-            if "exercises" in owner and isinstance(node.args[0], ast.Constant) and node.args[0].value == name:
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
+            is_get = node.func.attr == "get" and "exercises" in ast.unparse(node.func.value)
+            if is_get and isinstance(node.args[0], ast.Constant) and node.args[0].value == name:
                 found.append(Finding(REFUSED, "it calls the course's own answer", line))
     return found
 

@@ -10,8 +10,8 @@ from tests.public_surface import PUBLIC, ROOT, described
 
 
 def test_the_public_surface_is_the_one_written_down():
-    written = public_surface.FILE.read_text(encoding="utf-8").splitlines()
-    present = public_surface.surface().splitlines()
+    text = public_surface.FILE.read_text(encoding="utf-8")
+    written, present = text.splitlines(), public_surface.surface(text).splitlines()
     changed = list(
         difflib.unified_diff(written, present, public_surface.FILE.name, "the present code", lineterm="", n=1)
     )
@@ -27,6 +27,15 @@ def test_the_public_surface_is_the_one_written_down():
             ),
             pytrace=False,
         )
+
+
+def test_a_new_operator_is_no_change_but_a_changed_or_lost_one_is():
+    text = public_surface.FILE.read_text(encoding="utf-8")
+    (line,) = [one for one in text.splitlines(keepends=True) if one.startswith("    softmax(")]
+    assert public_surface.surface(text.replace(line, "")) == text.replace(line, "")
+    assert public_surface.surface(text.replace(line, line.replace("x:", "y:"))) == text
+    lost = text.replace(line, line + "    squashed_relu(x: F32['...']) -> F32['...']\n")
+    assert public_surface.surface(lost) == text
 
 
 def test_every_name_that_the_package_offers_is_listed_once():
