@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from autograder import gradebook, probe, report, runner, sandbox
+from autograder import gradebook, probe, report, runner, sandbox, tasks
 from autograder.sandbox.limits import Limits
 
 from .adversarial import the_class, write_class
@@ -21,7 +21,8 @@ LIMITS = Limits(wall=12, cpu=6, memory=1 << 30)
 
 
 @pytest.fixture(scope="module")
-def graded(tmp_path_factory, made_labs):
+def graded(tmp_path_factory):
+    tasks.make_if_stale()
     folder, build = tmp_path_factory.mktemp("submitted"), tmp_path_factory.mktemp("build")
     attempts = the_class()
     (build / "gradebook.db").write_bytes(b"")
