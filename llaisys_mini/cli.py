@@ -331,7 +331,7 @@ def _verification(model):
 
 
 def _with_first_token_status(tokens):
-    """Pass the tokens on; until the first arrives, show on a terminal which kernel was got ready last."""
+    """Pass the tokens on; until the first arrives, show on a terminal how many kernels are ready."""
     if not sys.stderr.isatty():
         yield from tokens
         return
@@ -344,7 +344,7 @@ def _with_first_token_status(tokens):
 
         def show(operator, arguments, results):
             ready[operator.name] = None
-            status.update(f"first token (the first start compiles the kernels): {', '.join(ready)}")
+            status.update(f"first token: {len(ready)} kernels ready (the first start compiles them)")
 
         with observe_calls(show):
             first = next(tokens, None)
