@@ -44,6 +44,13 @@ def test_the_learners_kernel_answers_once_it_has_passed(write_kernel, capsys):
     np.testing.assert_array_equal(operators.relu(np.float32([-1, 2])), [0, 2])
 
 
+def test_a_file_that_ends_with_its_check_does_not_run_it_when_it_is_imported(write_kernel, capsys):
+    write_kernel("relu", RIGHT + "\nfrom llaisys_mini import check\n\ncheck('relu')\n")
+    with use_kernels("student"):
+        operators.relu(np.float32([-1, 2]))
+    assert capsys.readouterr().out == ""
+
+
 def test_a_wrong_kernel_is_diagnosed_and_does_not_answer(write_kernel, capsys):
     write_kernel("relu", WRONG)
     with pytest.raises(CheckFailed, match="this is what comes out when the sign is dropped") as caught:
