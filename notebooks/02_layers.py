@@ -38,7 +38,7 @@ def step(z):
 
 
 def sides(count, center, radius):
-    """Neurons that say 1 on the inner side of a polygon's sides: weight [count, 2], bias [count]."""
+    """Neurons that say 1 inside each side of a polygon: weight [count, 2], bias [count]."""
     angle = 2 * np.pi * np.arange(count) / count
     outward = np.stack([np.cos(angle), np.sin(angle)], axis=1)
     return (-outward).astype(np.float32), (radius + outward @ center).astype(np.float32)
@@ -121,7 +121,7 @@ def curve(x):
 
 
 def bars(x, count):
-    """x [N] -> [N]: the curve as `count` bars on [-2, 2), by a hidden layer of count + 1 neurons."""
+    """x [N] -> [N]: the curve as `count` bars on [-2, 2), by count + 1 hidden neurons."""
     edges = np.linspace(-2, 2, count + 1)
     heights = curve((edges[:-1] + edges[1:]) / 2)
     hidden = step(x[:, None] - edges)  # [N, count + 1]: weight 1, bias -edge
