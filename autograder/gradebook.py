@@ -7,13 +7,14 @@ holds the gradebook is written in one place, which gradebook_url.py reads, for e
 import copy
 import warnings
 from contextlib import contextmanager
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 
 import nbformat
 from nbgrader.api import Gradebook
 from nbgrader.preprocessors import NbGraderPreprocessor, SaveAutoGrades, SaveCells
-from nbgrader.utils import compute_checksum
+from nbgrader.utils import compute_checksum, parse_utc
 from sqlalchemy.exc import SQLAlchemyError
 from traitlets import Unicode
 
@@ -50,10 +51,12 @@ def write(verdicts: list[Verdict], url: str, build: Path, submitted: Path) -> No
     with opened(url) as gradebook:
         for verdict in verdicts:
             gradebook.update_or_create_student(verdict.student)
-            gradebook.update_or_create_submission(
-                verdict.lab, verdict.student, timestamp=_timestamp(submitted / verdict.student / verdict.lab)
-            )
+            written, timestamp = _timestamp(submitted / verdict.student / verdict.lab)
+            gradebook.update_or_create_submission(verdict.lab, verdict.student, timestamp=timestamp)
             place = build / "autograded" / verdict.student / verdict.lab / f"{verdict.lab}.ipynb"
+            if timestamp:  # the exchange gives feedback back by it
+                for step in ("autograded", "feedback"):
+                    write_atomically(build / step / verdict.student / verdict.lab / "timestamp.txt", written)
             notebook = graded_notebook(verdict)
             text = nbformat.writes(notebook) + "\n"
             unchanged = place.is_file() and place.read_text(encoding="utf-8") == text
@@ -69,14 +72,16 @@ def _register_lab(lab: str, url: str) -> None:
     SaveCells().preprocess(notebook, {"nbgrader": {"notebook": lab, "assignment": lab, "db_url": url}})
 
 
-def _timestamp(folder: Path):
-    from nbgrader.utils import parse_utc
-
+def _timestamp(folder: Path) -> tuple[str, datetime | None]:
+    """When it was handed in, as it was written and as a time in UTC; None if that is not known."""
     path = folder / "timestamp.txt"
+    if folder.is_symlink() or path.is_symlink() or not path.is_file() or path.stat().st_size > 100:
+        return "", None
     try:
-        return parse_utc(path.read_text().strip()) if path.is_file() and not path.is_symlink() else None
-    except (ValueError, OSError, UnicodeDecodeError):
-        return None
+        written = path.read_text()
+        return written, parse_utc(written.strip())
+    except (ValueError, OSError, OverflowError):
+        return "", None
 
 
 def _write_grades(gradebook, verdict: Verdict, notebook, unchanged: bool) -> None:
