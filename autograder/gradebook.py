@@ -51,12 +51,13 @@ def write(verdicts: list[Verdict], url: str, build: Path, submitted: Path) -> No
     with opened(url) as gradebook:
         for verdict in verdicts:
             gradebook.update_or_create_student(verdict.student)
-            written, timestamp = _timestamp(submitted / verdict.student / verdict.lab)
-            gradebook.update_or_create_submission(verdict.lab, verdict.student, timestamp=timestamp)
+            handed_in = submitted / verdict.student / verdict.lab
+            gradebook.update_or_create_submission(verdict.lab, verdict.student, timestamp=_timestamp(handed_in))
             place = build / "autograded" / verdict.student / verdict.lab / f"{verdict.lab}.ipynb"
-            if timestamp:  # the exchange gives feedback back by it
-                for step in ("autograded", "feedback"):
-                    write_atomically(build / step / verdict.student / verdict.lab / "timestamp.txt", written)
+            for name in _OF_THE_EXCHANGE:
+                if (words := _small_text(handed_in / name)) is not None:
+                    for step in ("autograded", "feedback"):
+                        write_atomically(build / step / verdict.student / verdict.lab / name, words)
             notebook = graded_notebook(verdict)
             text = nbformat.writes(notebook) + "\n"
             unchanged = place.is_file() and place.read_text(encoding="utf-8") == text
@@ -72,16 +73,26 @@ def _register_lab(lab: str, url: str) -> None:
     SaveCells().preprocess(notebook, {"nbgrader": {"notebook": lab, "assignment": lab, "db_url": url}})
 
 
-def _timestamp(folder: Path) -> tuple[str, datetime | None]:
-    """When it was handed in, as it was written and as a time in UTC; None if that is not known."""
-    path = folder / "timestamp.txt"
-    if folder.is_symlink() or path.is_symlink() or not path.is_file() or path.stat().st_size > 100:
-        return "", None
+_OF_THE_EXCHANGE = "timestamp.txt", "submission_secret.txt"
+"""What nbgrader's exchange leaves beside a submission, and needs beside the feedback to hand it back."""
+
+
+def _small_text(path: Path) -> str | None:
+    """What a plain file of a few words holds, or None."""
+    if path.parent.is_symlink() or path.is_symlink() or not path.is_file() or path.stat().st_size > 1000:
+        return None
     try:
-        written = path.read_text()
-        return written, parse_utc(written.strip())
-    except (ValueError, OSError, OverflowError):
-        return "", None
+        return path.read_text(encoding="utf-8")
+    except (ValueError, OSError):
+        return None
+
+
+def _timestamp(folder: Path) -> datetime | None:
+    """When it was handed in, in UTC, or None if that is not known."""
+    try:
+        return parse_utc((_small_text(folder / "timestamp.txt") or "").strip())
+    except (ValueError, OverflowError):
+        return None
 
 
 def _write_grades(gradebook, verdict: Verdict, notebook, unchanged: bool) -> None:
