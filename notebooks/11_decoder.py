@@ -446,7 +446,7 @@ for name in ("reference", *order_of_swaps):
         off = np.abs(model.logits(ids) - its).max()
         times.append(1000 * seconds(one_more, 100, filled, repeats=20))
     source = chosen.get(name, "")
-    print(f"{name:10s} {source:9s} {times[-1]:5.2f} ms a token, logits differ by {off:.0e}")
+    print(f"{name:12s} {source:9s} {times[-1]:5.2f} ms a token, logits differ by {off:.0e}")
 
 # %% jupyter={"source_hidden": true}
 fig, axis = plots.figure(width=7.4, height=2.8)
