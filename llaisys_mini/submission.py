@@ -7,6 +7,7 @@ finished may be handed in too, and handed in again.
 import ast
 import datetime
 import getpass
+import itertools
 import os
 import re
 import shutil
@@ -119,7 +120,7 @@ def _progress(text: str, total: int):
         return
     from IPython.display import clear_output
 
-    done = iter(range(total + 1))
+    done = itertools.count()
 
     def advance():
         print(f"\r{text}: {next(done)} of {total} cells", end="", flush=True)
