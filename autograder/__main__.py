@@ -95,6 +95,8 @@ def grade(submissions, lab, student, jobs, scheduler, url, timeout, memory, resu
 
     with console.status("writing the gradebook"):
         gradebook.write(verdicts, url or gradebook.default_url(build), build, submissions)
+    if lab or student:
+        verdicts = report.with_earlier(verdicts, build)
     page = report.write_all(verdicts, build, str(sandbox))
     Console().print(report.terminal_table(verdicts))
     Console().print(f"report: {page}", highlight=False, soft_wrap=True)

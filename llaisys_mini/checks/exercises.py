@@ -20,9 +20,7 @@ def check_exercise(name: str, kernel_set: str = STUDENT, seed: int = 0) -> None:
     """Check an answer on the cases drawn with `seed`; print a table. Raises CheckFailed with the first difference."""
     exercise = exercises.get(name)
     answer = FOLDERS[kernel_set]().get(name, PYTHON)
-    table = Table(
-        title=name, title_justify="left", min_width=len(name), box=None, pad_edge=False, show_header=False
-    )
+    table = Table(title=name, title_justify="left", min_width=len(name), box=None, pad_edge=False, show_header=False)
     problem = None
     for case in exercise.make_cases(seed):
         problem = difference(exercise, answer.function, case, answer.path)
