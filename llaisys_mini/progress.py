@@ -45,7 +45,7 @@ def print_progress(speed: bool = True) -> None:
 
 def show_progress() -> None:
     """Print one row per lab with a mark for each of its tasks, and the next step. Quick: nothing is timed."""
-    table = Table(title="your labs", title_justify="left", box=None, pad_edge=False)
+    table = Table(title="\nyour labs", title_justify="left", box=None, pad_edge=False)
     for column in ("lab", "done", "tasks"):
         table.add_column(column)
     for lab in find_labs():
