@@ -160,10 +160,10 @@ def _cell(cell: dict) -> Cell:
         source = "".join(line for line in source if isinstance(line, str))
     kind, source = str(cell.get("cell_type", "")), source.replace("\r\n", "\n") if isinstance(source, str) else ""
     points = nbgrader.get("points")
-    known = not isinstance(points, (int, float)) or nbgrader.get("checksum") == _checksum(kind, source, nbgrader)
-    return Cell(
-        kind, source, str(nbgrader.get("grade_id", "")), str(cell.get("id", "")), None if known else float(points)
-    )
+    if nbgrader.get("checksum") == _checksum(kind, source, nbgrader):
+        points = None  # as they were released
+    points = float(points) if isinstance(points, (int, float)) else None
+    return Cell(kind, source, str(nbgrader.get("grade_id", "")), str(cell.get("id", "")), points)
 
 
 def _checksum(kind: str, source: str, nbgrader: dict) -> str:
