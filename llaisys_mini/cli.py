@@ -312,9 +312,13 @@ def _say_which_kernels(device: str = "cpu"):
     answering = [name for name in written if choice.answering_kernel(name, device).kernel_set == STUDENT]
     if answering:
         click.echo(f"your kernels answer for: {', '.join(answering)} (of {len(operators.names)} operators)", err=True)
-    waiting = [f"{name} ({_why_not(name, device)})" for name in written if name not in answering]
+    waiting: dict[str, list[str]] = {}
+    for name in written:
+        if name not in answering:
+            waiting.setdefault(_why_not(name, device), []).append(name)
     if waiting:
-        click.echo(f"written but not used: {', '.join(waiting)}", err=True)
+        reasons = "; ".join(f"{reason}: {', '.join(names)}" for reason, names in waiting.items())
+        click.echo(f"written but not used, {reasons}", err=True)
 
 
 def _why_not(name: str, device: str) -> str:
