@@ -287,7 +287,7 @@ plots.show(
 config, room = model.config, 512
 formula = 2 * config.layers * room * config.kv_heads * config.head_dim * 4
 print(f"formula for {room} positions in float32: {formula:,d} bytes")
-print(f"the filled cache:                      {filled.nbytes:,d} bytes")
+print(f"the filled cache:                    {filled.nbytes:,d} bytes")
 
 # %% [markdown]
 # ## 5. Sampling: the same model, other voices
