@@ -31,8 +31,9 @@ generate: .venv/.with-run ## the shipped model writes
 chat: .venv/.with-run ## talk with a model
 	@$(BIN)/llaisys-mini chat $(if $(MODEL),--model "$(MODEL)") $(ARGS)
 
-# .jupyter holds settings for the course: no question about Jupyter news. The address that JupyterLab prints leads to the
-# first lecture too, for those whose browser is on another machine. It refuses root, as whom containers run.
+# .jupyter holds settings for the course: no question about Jupyter news, and no buttons of nbgrader for students after
+# `make grade`. The address that JupyterLab prints leads to the first lecture too, for those whose browser is on another
+# machine. It refuses root, as whom containers run.
 FIRST := /lab/tree/notebooks/00_start_here.ipynb
 lab: .venv/.with-notebooks ## open JupyterLab, at the first lecture
 	@PATH="$$PWD/$(BIN):$$PATH" JUPYTER_CONFIG_PATH="$$PWD/.jupyter$${JUPYTER_CONFIG_PATH:+:$$JUPYTER_CONFIG_PATH}" \

@@ -172,7 +172,7 @@ def formgrader(submissions, build):
     places = {name: os.path.relpath(place, tasks.ROOT) for name, place in places.items()}
     if any(place.startswith("..") for place in places.values()):
         raise GradingError(f"formgrader sees only what lies in {tasks.ROOT}: put submissions and --build there")
-    options = [f"--ServerApp.root_dir={tasks.ROOT}", "--LabApp.default_url=/formgrader"]
+    options = [f"--ServerApp.root_dir={tasks.ROOT}", "--LabApp.default_url=/formgrader/gradebook"]
     if os.geteuid() == 0:  # as in most containers
         options.append("--allow-root")
     environment = os.environ | {f"LLAISYS_MINI_{name}": place for name, place in places.items()}

@@ -7,13 +7,14 @@ holds the gradebook is written in one place, which gradebook_url.py reads, for e
 import copy
 import warnings
 from contextlib import contextmanager
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 
 import nbformat
 from nbgrader.api import Gradebook
 from nbgrader.preprocessors import NbGraderPreprocessor, SaveAutoGrades, SaveCells
-from nbgrader.utils import compute_checksum
+from nbgrader.utils import compute_checksum, parse_utc
 from sqlalchemy.exc import SQLAlchemyError
 from traitlets import Unicode
 
@@ -50,10 +51,13 @@ def write(verdicts: list[Verdict], url: str, build: Path, submitted: Path) -> No
     with opened(url) as gradebook:
         for verdict in verdicts:
             gradebook.update_or_create_student(verdict.student)
-            gradebook.update_or_create_submission(
-                verdict.lab, verdict.student, timestamp=_timestamp(submitted / verdict.student / verdict.lab)
-            )
+            handed_in = submitted / verdict.student / verdict.lab
+            gradebook.update_or_create_submission(verdict.lab, verdict.student, timestamp=_timestamp(handed_in))
             place = build / "autograded" / verdict.student / verdict.lab / f"{verdict.lab}.ipynb"
+            for name in _OF_THE_EXCHANGE:
+                if (words := _small_text(handed_in / name)) is not None:
+                    for step in ("autograded", "feedback"):
+                        write_atomically(build / step / verdict.student / verdict.lab / name, words)
             notebook = graded_notebook(verdict)
             text = nbformat.writes(notebook) + "\n"
             unchanged = place.is_file() and place.read_text(encoding="utf-8") == text
@@ -69,13 +73,25 @@ def _register_lab(lab: str, url: str) -> None:
     SaveCells().preprocess(notebook, {"nbgrader": {"notebook": lab, "assignment": lab, "db_url": url}})
 
 
-def _timestamp(folder: Path):
-    from nbgrader.utils import parse_utc
+_OF_THE_EXCHANGE = "timestamp.txt", "submission_secret.txt"
+"""What nbgrader's exchange leaves beside a submission, and needs beside the feedback to hand it back."""
 
-    path = folder / "timestamp.txt"
+
+def _small_text(path: Path) -> str | None:
+    """What a plain file of a few words holds, or None."""
+    if path.parent.is_symlink() or path.is_symlink() or not path.is_file() or path.stat().st_size > 1000:
+        return None
     try:
-        return parse_utc(path.read_text().strip()) if path.is_file() and not path.is_symlink() else None
-    except (ValueError, OSError, UnicodeDecodeError):
+        return path.read_text(encoding="utf-8")
+    except (ValueError, OSError):
+        return None
+
+
+def _timestamp(folder: Path) -> datetime | None:
+    """When it was handed in, in UTC, or None if that is not known."""
+    try:
+        return parse_utc((_small_text(folder / "timestamp.txt") or "").strip())
+    except (ValueError, OverflowError):
         return None
 
 

@@ -140,9 +140,9 @@ def _judge_cut(plan, task, checks, cut, worker, secret, verdict) -> dict[Check, 
     else:
         findings = rules.kernel_findings(cut.source, task.name, task.device)
     for kind, state in ((REFUSED, REFUSED), (ELSEWHERE, MANUAL)):
-        reasons = list(dict.fromkeys(str(f) for f in findings if f.kind == kind))
+        reasons = {f.reason: str(f) for f in reversed(findings) if f.kind == kind}  # each told once, of the first line
         if reasons:
-            return {check: Outcome(state, "; ".join(reasons)) for check in checks}
+            return {check: Outcome(state, "; ".join(reversed(reasons.values()))) for check in checks}
     run = run_exercise if task.device == "python" else run_kernel
     found = {check: Outcome() for check in checks}
     ended = run(plan, task, checks, cut, worker, secret, found)

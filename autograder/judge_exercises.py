@@ -23,7 +23,7 @@ def run_exercise(plan, task, checks, cut, worker, secret, found) -> Ended:
     sent = [{"inputs": j.case.inputs} for j in judged]
     replied: set[int] = set()
     ended = Ended()
-    for message in worker.run(dict(name=task.name, device=task.device, source=cut.source, cases=sent)):
+    for message in worker.run(dict(name=task.name, device=task.device, source=cut.source, cases=sent, watched=True)):
         if isinstance(message, Ended):
             ended = message
         elif type(message.get("case")) is int and 0 <= message["case"] < len(judged):

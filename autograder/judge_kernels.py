@@ -83,7 +83,7 @@ def _traffic_case(contract, check: Check) -> JudgedCase:
     """The inputs that a lab's own test cell counts traffic on."""
     made: dict[str, Any] = {}
     exec(check.inputs, made)  # the lab's text, not a student's
-    return JudgedCase(check, Case("whose traffic is counted", measured_inputs(contract, made.get("inputs"))))
+    return JudgedCase(check, Case("counted traffic", measured_inputs(contract, made.get("inputs"))))
 
 
 def _require(found, kind, form, facts, only: Check | None = None) -> None:

@@ -58,7 +58,7 @@ def holes(worker: Worker) -> list[str]:
         secret.chmod(0o644)
         os.chmod(folder, 0o755)
         source = _TRIAL.format(attempts=inspect.getsource(_attempts), secret=str(secret), written=f"{secret}2")
-        request: dict[str, Any] = dict(name="perceptron_update", device="python", source=source)
+        request: dict[str, Any] = dict(name="perceptron_update", device="python", source=source, watched=False)
         request["cases"] = [{"inputs": dict(weights=np.zeros(1), bias=0.0, x=np.zeros(1), label=1)}]
         found = ["the trial gave no answer"]
         try:

@@ -12,6 +12,9 @@ import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from nbformat import from_dict
+from nbgrader.utils import compute_checksum
+
 MAX_BYTES = 20 << 20
 
 
@@ -25,7 +28,10 @@ class Unreadable(Exception):
 
 @dataclass(frozen=True)
 class Cell:
-    """kind: "code", "markdown", ...; grade_id: of nbgrader's metadata or ""; id: of the cell or ""."""
+    """kind: "code", "markdown", ...; grade_id: of nbgrader's metadata or ""; id: of the cell or "".
+
+    points: None where the cell's checksum shows that a version of the lab was released with them.
+    """
 
     kind: str
     source: str
@@ -152,11 +158,20 @@ def _cell(cell: dict) -> Cell:
     source = cell.get("source", cell.get("input", ""))
     if isinstance(source, list):
         source = "".join(line for line in source if isinstance(line, str))
+    kind, source = str(cell.get("cell_type", "")), source.replace("\r\n", "\n") if isinstance(source, str) else ""
     points = nbgrader.get("points")
+    known = not isinstance(points, (int, float)) or nbgrader.get("checksum") == _checksum(kind, source, nbgrader)
     return Cell(
-        str(cell.get("cell_type", "")),
-        source.replace("\r\n", "\n") if isinstance(source, str) else "",
-        str(nbgrader.get("grade_id", "")),
-        str(cell.get("id", "")),
-        float(points) if isinstance(points, (int, float)) else None,
+        kind, source, str(nbgrader.get("grade_id", "")), str(cell.get("id", "")), None if known else float(points)
     )
+
+
+def _checksum(kind: str, source: str, nbgrader: dict) -> str:
+    """What nbgrader wrote beside the points when it released the cell."""
+    metadata = (
+        {"grade": False, "solution": False, "locked": False} | nbgrader | {"grade_id": str(nbgrader.get("grade_id"))}
+    )
+    try:
+        return compute_checksum(from_dict({"cell_type": kind, "source": source, "metadata": {"nbgrader": metadata}}))
+    except (ValueError, TypeError, OverflowError):  # half a character, or a number that is none
+        return ""

@@ -263,7 +263,8 @@ def _compiled(function) -> dict:
 def _run_exercise(request, reply) -> None:
     asked = exercises.get(request["name"])
     _hide_answers(asked)
-    _watch(reply)
+    if request["watched"]:  # all but the trial of probe.py, which is to meet the sandbox itself
+        _watch(reply)
     answer = student_set().get(asked.name, PYTHON).function
     for number, case in enumerate(request["cases"]):
         inputs = case["inputs"]

@@ -246,7 +246,9 @@ def _tokenizer(model, name):
     from llaisys_mini.errors import TokenizerError
 
     if model.tokenizer is None:
-        raise TokenizerError(f"{name} has no tokenizer.json, so it cannot read text; use load_model in Python with ids")
+        raise TokenizerError(
+            f"{name} has no tokenizer.json, so it cannot read text: copy the model's there, or use load_model with ids"
+        )
     return model.tokenizer
 
 
@@ -310,9 +312,18 @@ def _say_which_kernels(device: str = "cpu"):
     answering = [name for name in written if choice.answering_kernel(name, device).kernel_set == STUDENT]
     if answering:
         click.echo(f"your kernels answer for: {', '.join(answering)} (of {len(operators.names)} operators)", err=True)
-    waiting = [name for name in written if name not in answering]
+    waiting = [f"{name} ({_why_not(name, device)})" for name in written if name not in answering]
     if waiting:
-        click.echo(f"written but not used (not checked, failed, or not chosen): {', '.join(waiting)}", err=True)
+        click.echo(f"written but not used: {', '.join(waiting)}", err=True)
+
+
+def _why_not(name: str, device: str) -> str:
+    """Why the learner's kernel does not answer."""
+    from llaisys_mini.kernels import verdicts
+
+    if not verdicts.was_checked(name, device):
+        return "not checked"
+    return "not chosen" if verdicts.passed_storages(name, device) else "wrong"
 
 
 def _verification(model):
@@ -322,7 +333,7 @@ def _verification(model):
 
 
 def _with_first_token_status(tokens):
-    """Pass the tokens on; until the first arrives, show on a terminal which kernel was got ready last."""
+    """Pass the tokens on; until the first arrives, show on a terminal how many kernels are ready."""
     if not sys.stderr.isatty():
         yield from tokens
         return
@@ -335,7 +346,7 @@ def _with_first_token_status(tokens):
 
         def show(operator, arguments, results):
             ready[operator.name] = None
-            status.update(f"first token (the first start compiles the kernels): {', '.join(ready)}")
+            status.update(f"first token: {len(ready)} kernels ready (the first start compiles them)")
 
         with observe_calls(show):
             first = next(tokens, None)

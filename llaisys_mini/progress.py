@@ -23,22 +23,29 @@ def print_progress(speed: bool = True) -> None:
     speed: time the learner's correct kernels against the course's, on the calls that the shipped model makes.
     """
     table = Table(title="your kernels", title_justify="left", box=None, pad_edge=False)
-    for column in ("operator", "cpu", "cuda", "answers now"):
-        table.add_column(column)
+    for column in ("operator", "cpu", "speed", "cuda", "answers now"):
+        table.add_column(column, justify="right" if column == "speed" else "left")
     printer = console()
     correct = [name for name in operators.names if verdicts.passed_storages(name, "cpu")]
     paces = _paces(correct, printer) if speed else {}
     for name in operators.names:
         answer = choice.answering_kernel(name).kernel_set
-        table.add_row(name, _state(name, "cpu", paces.get(name)), _state(name, "cuda"), answer)
+        pace = f"{paces[name]:.2f} x" if name in paces else ""
+        table.add_row(name, _state(name, "cpu"), pace, _state(name, "cuda"), answer)
     printer.print(table)
+    if paces:
+        printer.print("speed: yours over the course's, on the calls of the shipped model", highlight=False)
     printer.print(f"{len(correct)} of {len(operators.names)} operators are yours on the cpu", highlight=False)
+    unfit = [(name, device) for name, device in student_set().written() if not verdicts.passed_storages(name, device)]
+    for name, device in unfit[:1]:
+        option = "" if device == "cpu" else f" --device {device}"
+        printer.print(f"`llaisys-mini check {name}{option}` says what is wrong with {name}, or that it is right")
     _print_next_step(printer)
 
 
 def show_progress() -> None:
     """Print one row per lab with a mark for each of its tasks, and the next step. Quick: nothing is timed."""
-    table = Table(title="your labs", title_justify="left", box=None, pad_edge=False)
+    table = Table(title="\nyour labs", title_justify="left", box=None, pad_edge=False)
     for column in ("lab", "done", "tasks"):
         table.add_column(column)
     for lab in find_labs():
@@ -63,14 +70,14 @@ def _print_next_step(printer) -> None:
         printer.print(step, highlight=False, soft_wrap=True)
 
 
-def _state(name: str, device: str, pace: float | None = None) -> str:
+def _state(name: str, device: str) -> str:
     if not student_set().has(name, device):
         return "[dim]-[/dim]"
     storages = verdicts.passed_storages(name, device)
     if not storages:
         return "[red]wrong[/red]" if verdicts.was_checked(name, device) else "written, not checked"
     partly = "" if set(storages) == set(operators.get(name).storages) else f" ({', '.join(storages)})"
-    return f"[green]correct[/green]{partly}" + (f", {pace:.2f} x the course's speed" if pace else "")
+    return f"[green]correct[/green]{partly}"
 
 
 def _paces(names: list[str], printer) -> dict[str, float]:

@@ -7,11 +7,13 @@ finished may be handed in too, and handed in again.
 import ast
 import datetime
 import getpass
+import itertools
 import os
 import re
 import shutil
 import subprocess
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -84,15 +86,13 @@ def _run_clean(lab: Lab) -> list[dict]:
     notebook = nbformat.read(lab.path, as_version=4)
     total = sum(cell.cell_type == "code" for cell in notebook.cells)
     scratch = tempfile.mkdtemp(prefix="llaisys_mini-submit-")
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, transient=True) as progress:
-        bar = progress.add_task(f"running {lab.name} from the beginning", total=total)
+    with _progress(f"running {lab.name} from the beginning", total) as advance:
         client = NotebookClient(
             notebook,
             timeout=SECONDS_PER_CELL,
             allow_errors=True,
             resources={"metadata": {"path": str(lab.path.parent)}},
-            on_cell_executed=lambda **_: progress.advance(bar),
+            on_cell_executed=lambda **_: advance(),
         )
         environment = os.environ | {"LLAISYS_MINI_STUDENT_DIR": scratch, _SUBMITTING: "1", "MPLBACKEND": "Agg"}
         try:
@@ -106,6 +106,30 @@ def _run_clean(lab: Lab) -> list[dict]:
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
     return notebook.cells
+
+
+@contextmanager
+def _progress(text: str, total: int):
+    """Gives a function to call after each cell. In a notebook a line of text: a bar there is a widget, which shows an
+    error when the saved notebook is opened again."""
+    if not in_notebook():
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        with Progress(*columns, transient=True) as progress:
+            bar = progress.add_task(text, total=total)
+            yield lambda: progress.advance(bar)
+        return
+    from IPython.display import clear_output
+
+    done = itertools.count()
+
+    def advance():
+        print(f"\r{text}: {next(done)} of {total} cells", end="", flush=True)
+
+    advance()
+    try:
+        yield advance
+    finally:
+        clear_output()
 
 
 def _score_table(lab: Lab, cells) -> Table:

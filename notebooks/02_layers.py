@@ -38,7 +38,7 @@ def step(z):
 
 
 def sides(count, center, radius):
-    """Neurons that say 1 on the inner side of a polygon's sides: weight [count, 2], bias [count]."""
+    """Neurons that say 1 inside each side of a polygon: weight [count, 2], bias [count]."""
     angle = 2 * np.pi * np.arange(count) / count
     outward = np.stack([np.cos(angle), np.sin(angle)], axis=1)
     return (-outward).astype(np.float32), (radius + outward @ center).astype(np.float32)
@@ -121,7 +121,7 @@ def curve(x):
 
 
 def bars(x, count):
-    """x [N] -> [N]: the curve as `count` bars on [-2, 2), by a hidden layer of count + 1 neurons."""
+    """x [N] -> [N]: the curve as `count` bars on [-2, 2), by count + 1 hidden neurons."""
     edges = np.linspace(-2, 2, count + 1)
     heights = curve((edges[:-1] + edges[1:]) / 2)
     hidden = step(x[:, None] - edges)  # [N, count + 1]: weight 1, bias -edge
@@ -187,7 +187,7 @@ for name, slope in slopes.items():
     measured = np.gradient(values.astype(np.float64), z)  # differences of neighbours
     smooth = np.abs(z) > 0.05  # not at the kink of ReLU
     difference = np.abs(measured - slope)[smooth].max()
-    print(f"{name:8s} largest slope {slope.max():.3f}; formula - measured at most {difference:.4f}")
+    print(f"{name:8s} largest slope {slope.max():.3f}, off the measured one by {difference:.4f}")
 print(f"ten sigmoids one after another: slope at most {slopes['sigmoid'].max() ** 10:.1e}")
 
 # %% jupyter={"source_hidden": true}
@@ -397,18 +397,16 @@ class Adam:
         if self.m is None:
             self.m, self.v = [0 * g for g in grads], [0 * g for g in grads]
         self.steps += 1
+        b1, b2 = self.beta1, self.beta2
+        self.m = [b1 * m + (1 - b1) * g for m, g in zip(self.m, grads, strict=True)]
+        self.v = [b2 * v + (1 - b2) * g * g for v, g in zip(self.v, grads, strict=True)]
         # Running means start at zero, so the first ones are too small by these factors.
-        correct_m, correct_v = 1 - self.beta1**self.steps, 1 - self.beta2**self.steps
-        self.m = [self.beta1 * m + (1 - self.beta1) * g for m, g in zip(self.m, grads, strict=True)]
-        self.v = [
-            self.beta2 * v + (1 - self.beta2) * g * g for v, g in zip(self.v, grads, strict=True)
-        ]
-        return [
-            w
-            - np.float32(self.rate)
-            * (m / correct_m / (np.sqrt(v / correct_v) + 1e-8) + self.decay * w)
-            for w, m, v in zip(parameters, self.m, self.v, strict=True)
-        ]
+        correct_m, correct_v = 1 - b1**self.steps, 1 - b2**self.steps
+        new = []
+        for w, m, v in zip(parameters, self.m, self.v, strict=True):
+            direction = m / correct_m / (np.sqrt(v / correct_v) + 1e-8)
+            new.append(w - np.float32(self.rate) * (direction + self.decay * w))
+        return new
 
 
 # %% [markdown]
@@ -593,9 +591,8 @@ def moons(count, rng, wrong_labels=0):
     classes = rng.integers(0, 2, count)
     angle = np.pi * rng.uniform(size=count)
     upper = np.stack([np.cos(angle) - 0.5, np.sin(angle) - 0.25], axis=1)
-    points = np.where(classes[:, None] == 0, upper, -upper) + rng.normal(
-        scale=0.15, size=(count, 2)
-    )
+    points = np.where(classes[:, None] == 0, upper, -upper)
+    points += rng.normal(scale=0.15, size=(count, 2))
     classes[:wrong_labels] = 1 - classes[:wrong_labels]
     return points.astype(np.float32), classes
 
@@ -617,11 +614,12 @@ held_out, held_out_classes = moons(300, rng)
 # %%
 def dropped(rate, rng):
     """The slopes of ReLU with dropout: a share `rate` of the hidden neurons is silent."""
-    return lambda z: (
-        relu_slope(z)
-        * (rng.uniform(size=z.shape) >= rate).astype(np.float32)
-        / np.float32(1 - rate)
-    )
+
+    def slope(z):
+        speaks = (rng.uniform(size=z.shape) >= rate).astype(np.float32)
+        return relu_slope(z) * speaks / np.float32(1 - rate)
+
+    return slope
 
 
 def run(decay=0.0, slope_of=relu_slope, steps=1000):
@@ -631,9 +629,8 @@ def run(decay=0.0, slope_of=relu_slope, steps=1000):
     def watch(step, parameters):
         if step % 20 == 19:
             on_seen = share_right(parameters, seen, seen_classes)
-            log.append(
-                (step + 1, parameters, on_seen, share_right(parameters, held_out, held_out_classes))
-            )
+            on_held_out = share_right(parameters, held_out, held_out_classes)
+            log.append((step + 1, parameters, on_seen, on_held_out))
 
     parameters = random_parameters([2, 64, 64, 2], np.random.default_rng(1))
     return train(parameters, Adam(0.01, decay), seen, seen_classes, steps, slope_of, watch), log
@@ -649,11 +646,9 @@ candidates = {
     f"stopped after {best[0]} steps": best[1],
 }
 for name, parameters in candidates.items():
-    right = (
-        share_right(parameters, seen, seen_classes),
-        share_right(parameters, held_out, held_out_classes),
-    )
-    print(f"{name:24s} {right[0]:.0%} of the points seen right, {right[1]:.1%} of those held out")
+    on_seen = share_right(parameters, seen, seen_classes)
+    on_held_out = share_right(parameters, held_out, held_out_classes)
+    print(f"{name:24s} {on_seen:.0%} of the points seen right, {on_held_out:.1%} of those held out")
 
 # %% jupyter={"source_hidden": true}
 fig, axes = plots.figure(2, 3, width=9, height=5.6)

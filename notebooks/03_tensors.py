@@ -349,7 +349,7 @@ def draw_bits(axis, value):
             )
             axis.text(place + 0.46, -row, bit, ha="center", va="center", fontsize=9)
         axis.text(-0.4, -row, name, ha="right", va="center")
-        axis.text(len(bits) + 0.4, -row, f"= {float(dtype(value)):.8g}", va="center")
+        axis.text(len(bits) + 0.4, -row, f"= {float(dtype(value)):.10g}", va="center")
     for place, part in [(0.46, "sign"), (5, "exponent"), (20, "fraction")]:
         axis.text(place, 0.62, part, ha="center", fontsize=9, color="#555555")
     axis.set(xlim=(-4.5, 39), ylim=(-2.5, 1), title=f"{value:g} in bits")

@@ -71,7 +71,7 @@ for dtype in (np.float16, np.float32, np.float64):
     print(f"{info.dtype}: e^x is inf for x above {high:.2f}, and zero for x below about {low:.2f}")
 
 # %% [markdown]
-# A network's scores exceed 89 easily. The cure uses what we just saw: subtracting a constant changes nothing.
+# A network's scores may well lie beyond 89. The cure uses what we just saw: subtracting a constant changes nothing.
 # Subtract the largest score, $m = \max_j x_j$:
 #
 # $$p_c = \frac{e^{x_c - m}}{\sum_j e^{x_j - m}}$$
@@ -323,9 +323,8 @@ print("softmax first:", safe_softmax(x) @ v)
 # %%
 model = load_model("mini")
 beginning = "In the garden she found a"
-scores = np.asarray(model.logits(model.tokenizer.encode(beginning)))[
-    -1
-]  # [V]: those after the last token
+logits = np.asarray(model.logits(model.tokenizer.encode(beginning)))  # [L, V]: after each token
+scores = logits[-1]  # [V]: after the last one
 top = np.argsort(-scores)[:8]
 words = [model.tokenizer.decode([int(token)]) for token in top]
 print(f"{len(scores)} scores, from {scores.min():.1f} to {scores.max():.1f}")

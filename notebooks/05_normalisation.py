@@ -10,6 +10,7 @@
 # %%
 import math
 import re
+import textwrap
 import time
 from collections import Counter
 
@@ -290,7 +291,9 @@ def additions(kernel):
 
 
 for name, kernel in [("in order", in_order), ("in any order", in_any_order)]:
-    print(f"{name:13s} {dict(additions(kernel))}")
+    print(f"{name}:")
+    for instruction, count in additions(kernel).most_common():
+        print(f"  {count} × {instruction}")
 
 # %% [markdown]
 # On Intel and AMD a name in `ss` adds one number, one in `ps` a register full: 4 numbers in `xmm`, 8 in `ymm`, 16 in `zmm`. On ARM
@@ -375,7 +378,7 @@ for rows in (1, 16, 256, 4096):
 # A GPU runs thousands of threads. Three words are needed; lecture 07 has the rest:
 #
 # - A **thread** runs the kernel once, with its own index.
-# - A **warp** is 32 threads that go through the program together. They can read each other's registers: a *shuffle*.
+# - A **warp** is 32 threads, its *lanes*, that go through the program together. They can read each other's registers: a *shuffle*.
 # - A **block** is several warps. They have a small *shared memory*, and a *barrier* (`syncthreads`) at which all wait for all.
 #
 # So a row is added up in three stages:
@@ -398,7 +401,7 @@ def row_sums(x, out):
     for e in range(thread, x.shape[1], THREADS):  # neighbouring threads read neighbouring numbers
         total += x[row, e] * x[row, e]
     for step in (16, 8, 4, 2, 1):  # lane i adds what lane i + step holds
-        total += cuda.shfl_down_sync(0xFFFFFFFF, total, step)
+        total += cuda.shfl_down_sync(0xFFFFFFFF, total, step)  # 32 ones: all lanes take part
     if thread % 32 == 0:
         of_warps[thread // 32] = total
     cuda.syncthreads()
@@ -444,7 +447,8 @@ try:
     with cuda.sanitized(outputs=[out]):
         row_sums_without_barrier[3, THREADS](x, out)
 except SanitizerError as error:
-    print(error)
+    for line in str(error).split("\n"):
+        print(textwrap.fill(line, 96))
 
 # %% [markdown]
 # On a real GPU the result may be right a thousand times, and wrong when a warp is late. Such *data races* are hard to find by

@@ -16,10 +16,9 @@ import numpy as np
 from ipywidgets import interact
 from numba import njit, prange
 
-from llaisys_mini import operators, plots
+from llaisys_mini import operators, plots, simd
 from llaisys_mini.simd import WIDTH, fma, splat
-from llaisys_mini.simd import total as lanes
-from llaisys_mini.timing import seconds  # shortest of several runs
+from llaisys_mini.timing import seconds  # shortest of several runs, processor time of this thread
 
 # %% [markdown]
 # ## 1. Count first
@@ -41,68 +40,65 @@ def intensity(n, k, m):
 
 
 for n in (1, 8, 64, 512):
-    print(
-        f"[{n}, 1024] @ [1024, 1024]: {flops(n, 1024, 1024) / 1e6:7.1f} MFLOP, {intensity(n, 1024, 1024):6.1f} FLOP per byte"
-    )
+    work, ratio = flops(n, 1024, 1024) / 1e6, intensity(n, 1024, 1024)
+    print(f"[{n:3d}, 1024] @ [1024, 1024]: {work:6.1f} MFLOP, {ratio:5.1f} FLOP per byte")
 
 # %% [markdown]
 # With one row (a model that writes one token) each weight is read and used once. With many rows (a model that reads a text) each
 # weight is used for every row. The same operator lives in two worlds.
-#
+
+# %% [markdown]
 # ## 2. The roofline of this machine
 #
 # Two things can limit a kernel: how fast the core computes, and how fast memory delivers. We measure both, for one core.
 #
-# For arithmetic: multiply-adds on ten vectors that never leave the registers. `splat`, `fma` and `lanes` are the course's names
-# for SIMD instructions: fill a vector with one number, multiply and add in one go, add up the lanes of a vector.
-# For memory: the sum of an array larger than the caches.
+# **Arithmetic.** A SIMD register holds `WIDTH` numbers (lecture 05). `fma(x, a, b)` computes $x a + b$ for all of them in one instruction,
+# a *fused multiply-add*: $2 \cdot$ `WIDTH` FLOP. Its result comes some cycles later, so a chain of them would wait. Ten chains side by
+# side keep the core busy. `splat` fills a register with one number, `simd.total` adds up what is in it.
 
 
 # %%
 @njit
+def step(x):
+    return fma(x, splat(np.float32(0.999)), splat(np.float32(0.001)))
+
+
+@njit
 def multiply_adds(steps):
-    """Ten vectors, each multiplied and added to `steps` times; none waits for another."""
-    factor, shift = splat(np.float32(0.999)), splat(np.float32(0.001))
+    """Ten registers, each multiplied and added to `steps` times; none waits for another."""
     a = b = c = d = e = splat(np.float32(1))
     f = g = h = i = j = splat(np.float32(2))
     for _ in range(steps):
-        a, b, c, d, e = (
-            fma(a, factor, shift), fma(b, factor, shift), fma(c, factor, shift), fma(d, factor, shift),
-            fma(e, factor, shift),
-        )  # fmt: skip
-        f, g, h, i, j = (
-            fma(f, factor, shift), fma(g, factor, shift), fma(h, factor, shift), fma(i, factor, shift),
-            fma(j, factor, shift),
-        )  # fmt: skip
-    return (
-        lanes(a)
-        + lanes(b)
-        + lanes(c)
-        + lanes(d)
-        + lanes(e)
-        + lanes(f)
-        + lanes(g)
-        + lanes(h)
-        + lanes(i)
-        + lanes(j)
-    )
+        a, b, c, d, e = step(a), step(b), step(c), step(d), step(e)
+        f, g, h, i, j = step(f), step(g), step(h), step(i), step(j)
+    first = simd.add(simd.add(simd.add(a, b), simd.add(c, d)), e)
+    second = simd.add(simd.add(simd.add(f, g), simd.add(h, i)), j)
+    return simd.total(simd.add(first, second))
 
 
-@njit(fastmath=True)
-def total(x):
-    result = np.float32(0)
-    for i in range(x.size):
-        result += x[i]
-    return result
+# %% [markdown]
+# **Memory.** The sum of an array that is much larger than the caches, four registers at a time.
 
 
 # %%
-large = np.ones(50_000_000, np.float32)
+@njit
+def sum_of(x, times):
+    """The sum of x, computed `times` times; its length is a multiple of four registers."""
+    a = b = c = d = splat(np.float32(0))
+    for _ in range(times):
+        for k in range(0, x.size, 4 * WIDTH):
+            a = simd.add(a, simd.load(x, k))
+            b = simd.add(b, simd.load(x, k + WIDTH))
+            c = simd.add(c, simd.load(x, k + 2 * WIDTH))
+            d = simd.add(d, simd.load(x, k + 3 * WIDTH))
+    return simd.total(simd.add(simd.add(a, b), simd.add(c, d)))
+
+
+large = np.ones(48_000_000, np.float32)
 peak = 2 * WIDTH * 10 * 100_000 / seconds(multiply_adds, 100_000, repeats=20)
-bandwidth = large.nbytes / seconds(total, large)
-print(
-    f"arithmetic: {peak / 1e9:.0f} GFLOP/s   memory: {bandwidth / 1e9:.1f} GB/s   quotient: {peak / bandwidth:.0f} FLOP per byte"
-)
+bandwidth = large.nbytes / seconds(sum_of, large, 1)
+print(f"arithmetic: {peak / 1e9:.0f} GFLOP/s   memory: {bandwidth / 1e9:.1f} GB/s")
+print(f"their quotient: {peak / bandwidth:.0f} FLOP per byte")
 
 # %% [markdown]
 # A kernel of intensity $I$ cannot exceed $\min(\text{peak},\; I \cdot \text{bandwidth})$. This is the *roofline* (Williams, Waterman and
@@ -110,35 +106,33 @@ print(
 
 
 # %% jupyter={"source_hidden": true}
-def draw_roof(axis):
-    x = np.logspace(-1.3, 3, 200)
-    axis.loglog(x, np.minimum(peak, x * bandwidth) / 1e9, color=plots.BLACK)
+def draw_roof(axis, peak, bandwidth, name, low, style="-", colour=plots.BLACK):
+    """A roof from an intensity of `low` to 1000 FLOP per byte."""
+    x = np.array([low, peak / bandwidth, 1000])
+    y = np.minimum(peak, x * bandwidth) / 1e9
+    axis.loglog(x, y, style, color=colour, linewidth=1.5, label=name)
     axis.set(xlabel="arithmetic intensity [FLOP per byte]", ylabel="speed [GFLOP/s]")
-    axis.grid()
 
 
+in_words = f"peak {peak / 1e9:.0f} GFLOP/s, memory {bandwidth / 1e9:.0f} GB/s"
 fig, axis = plots.figure(width=6.6)
-draw_roof(axis)
+draw_roof(axis, peak, bandwidth, in_words, low=0.1)
 for n, marker, colour in zip((1, 8, 64, 512), plots.MARKERS, plots.COLOURS, strict=False):
     at = intensity(n, 1024, 1024)
-    axis.plot(
-        at,
-        min(peak, at * bandwidth) / 1e9,
-        marker,
-        color=colour,
-        markersize=9,
-        label=f"{n} rows times [1024, 1024]",
-    )
-axis.legend()
+    limit = min(peak, at * bandwidth) / 1e9
+    axis.plot(at, limit, marker, color=colour, markersize=9, label=f"[{n}, 1024] @ [1024, 1024]")
+axis.legend(loc="lower right")
+axis.grid()
 plots.show(
     fig,
-    alt="The roofline of this machine: speed rises with arithmetic intensity up to a corner and is level beyond. "
-    "One row lies on the slope, 64 and 512 rows under the level roof.",
+    alt="The roofline of this machine: speed rises with arithmetic intensity up to a corner and is level "
+    "beyond. One row lies on the slope, 64 and 512 rows under the level roof.",
 )
 
 # %% [markdown]
 # So with many rows the roof is high. Three plain loops are far below it, as we shall see. For the rest, all matrices are [960, 960].
-#
+
+# %% [markdown]
 # ## 3. The order of the loops
 #
 # The three loops may stand in any order. The additions are the same.
@@ -170,8 +164,7 @@ def loops_ikj(a, b, c):
 
 
 # %% [markdown]
-# > **Predict, then run.** Arrays are stored row by row. In which order does the innermost loop walk with stride 1? Which one
-# > is fastest?
+# Every version is compared with NumPy's result in float64 before it is timed. Times are processor time of one thread.
 
 # %%
 n = 960
@@ -182,16 +175,21 @@ speed = {}
 
 
 def measure(name, kernel, repeats=1, clock=time.thread_time):
-    """GFLOP/s; the result is compared with the exact one first."""
+    """Print GFLOP/s, and keep it in `speed`."""
     c = np.zeros((n, n), np.float32)
     kernel(a, b, c)
     assert np.abs(c - exact).max() < 1e-3, name
-    speed[name] = flops(n, n, n) / seconds(kernel, a, b, c, repeats=repeats, clock=clock) / 1e9
-    print(
-        f"{name:24s} {speed[name]:7.2f} GFLOP/s, {100 * speed[name] * 1e9 / peak:5.1f} % of the peak"
-    )
+    taken = seconds(kernel, a, b, c, repeats=repeats, clock=clock)
+    speed[name] = flops(n, n, n) / taken / 1e9
+    share = 1e9 * speed[name] / peak
+    print(f"{name:24s} {speed[name]:7.2f} GFLOP/s, {share:6.1%} of the peak")
 
 
+# %% [markdown]
+# > **Predict, then run.** Arrays are stored row by row. In which order does the innermost loop walk with stride 1? Which one
+# > is fastest?
+
+# %%
 measure("jki", loops_jki)
 measure("ijk", loops_ijk)
 measure("ikj", loops_ikj, repeats=3)
@@ -199,7 +197,8 @@ measure("ikj", loops_ikj, repeats=3)
 # %% [markdown]
 # With $k$ inside, $A$ is walked with stride 1 and $B$ with stride 960. With $i$ inside both $A$ and $C$ jump. With $j$ inside, all are walked
 # with stride 1, and the compiler can use SIMD.
-#
+
+# %% [markdown]
 # ## 4. Cache misses, simulated and counted
 #
 # The clock says what, not why. So we build a cache: it holds some lines of 64 bytes, and when it is full, the line that was not used
@@ -245,18 +244,19 @@ counted = {
     "ikj": misses((i, k, j) for i in side for k in side for j in side),
 }
 least = 3 * 4 * SIDE * SIDE // 64
+print(f"{SIDE**3:,d} multiply-adds; each line fetched once would be {least} misses")
 for order, count in counted.items():
-    print(
-        f"{order}: {count:7,d} misses for {SIDE**3:,d} multiply-adds, {count / least:6.1f} times the least possible ({least})"
-    )
+    print(f"{order}: {count:7,d} misses, {count / least:5.1f} times as many")
 
 # %% [markdown]
 # The order of speed is the order of misses. But even $ikj$ fetches $B$ again for each row of $A$.
-#
+
+# %% [markdown]
 # ## 5. Tiles
 #
-# Cut the matrices into square *tiles* of side $T$ so small that three of them fit into the cache. Multiply tile by tile. A tile that was
-# fetched then serves $T$ rows before it goes. Each number of $B$ is fetched $n/T$ times, not $n$ times.
+# Cut the matrices into square *tiles* of side $T$, and multiply tile by tile. For each row of its tile of $A$ the inner loops pass through
+# the whole tile of $B$. If that tile stays in the cache, with a row of the tile of $A$ and one of $C$, then it is fetched once for $T$ rows:
+# each number of $B$ comes $n/T$ times, not $n$ times. What has to fit is $T^2 + 2T$ numbers.
 
 
 # %%
@@ -280,9 +280,10 @@ def tiled_steps(tile):
 sides = [4, 8, 16, 24, 48]
 tiled = [misses(tiled_steps(tile)) for tile in sides]
 for tile, count in zip(sides, tiled, strict=True):
-    print(
-        f"tile of side {tile:2d}: {count:6,d} misses; three tiles take {3 * 4 * tile * tile:6,d} of 2048 bytes"
-    )
+    print(f"T = {tile:2d}: {count:6,d} misses; {tile * tile + 2 * tile:5,d} numbers for 512 places")
+
+# %% [markdown]
+# The largest tile that fits is the best. One that does not fit is worse than no tiles at all:
 
 # %% jupyter={"source_hidden": true}
 fig, axis = plots.figure(width=6.6)
@@ -292,17 +293,13 @@ for (order, count), dashes in zip(counted.items(), (":", "-.", "--"), strict=Tru
     axis.text(49, count, order, va="center", fontsize=9)
 axis.hlines(least, 4, 48, color=plots.VERMILION, linewidth=1)
 axis.text(20, least * 1.1, "each line once", fontsize=9, color=plots.VERMILION)
-axis.set(
-    xlabel="side of a tile",
-    ylabel="cache misses",
-    xticks=sides,
-    xlim=(2, 53),
-    title="in tiles (dots), and without",
-)
+axis.set(xlabel="side T of a tile", ylabel="cache misses", xticks=sides, xlim=(2, 53))
+axis.set_title("in tiles (dots), and without")
 plots.show(
     fig,
-    alt="Simulated cache misses against the side of a tile. They fall up to a side of about 16, where three tiles fill the cache, "
-    "and rise beyond. The orders jki, ijk and ikj without tiles are drawn as lines, far above the least possible.",
+    alt="Simulated cache misses against the side of a tile. They fall up to a side of 16, the largest that "
+    "fits, and rise beyond. The orders jki, ijk and ikj without tiles are drawn as lines, far above the "
+    "least possible.",
 )
 
 
@@ -337,23 +334,14 @@ def in_tiles(a, b, c):
 measure("ikj in tiles", in_tiles, repeats=3)
 
 # %% [markdown]
-# How much a cut gains depends on how large the caches are. One thing no order of these loops changes: for each multiply-add a number of $C$ is
-# loaded and stored. That is the next bottleneck.
-#
+# How much a cut gains depends on how large the caches are; here a real cache holds thousands of times more than ours.
+# One thing no order of these loops changes: for each multiply-add a number of $C$ is loaded and stored. That is the next bottleneck.
+
+# %% [markdown]
 # ## 6. Packing and register blocks
 #
 # **Packing**: copy $B$ once into the order in which it will be read, here transposed. Then each result is a product of two rows, both with
 # stride 1, and its sum stays in a register.
-#
-# **Register blocks**: compute 3 × 4 results at once. Each step loads 3 numbers of $A$ and 4 of $B$ for 12 multiply-adds, in place of 2 loads
-# for 1. It is the idea of the tile once more; the "cache" is now the registers.
-
-# %%
-for rows, columns in [(1, 1), (2, 2), (3, 4), (6, 8)]:
-    loads = (rows + columns) / (rows * columns)
-    print(
-        f"block of {rows} x {columns}: {loads:.2f} loads for a multiply-add, {rows * columns} sums in registers"
-    )
 
 
 # %%
@@ -375,6 +363,20 @@ def packed(a, b, c):
 
 measure("packed", packed, repeats=5)
 
+# %% [markdown]
+# Beside the worst order that is much, beside $ikj$ little or nothing. The stores are gone, but each multiply-add still loads two numbers, and all
+# of $B$ passes by for each row of $A$.
+#
+# **Register blocks**: compute 3 × 4 results at once. Each step loads 3 numbers of $A$ and 4 of $B$ for 12 multiply-adds, in place of 2 loads
+# for 1. It is the idea of the tile once more; the "cache" is now the registers.
+
+# %%
+for rows, columns in [(1, 1), (2, 2), (3, 4), (6, 8)]:
+    loads, sums = rows + columns, rows * columns
+    print(
+        f"{rows} x {columns}: {loads / sums:.2f} loads for a multiply-add, {sums:2d} sums in registers"
+    )
+
 
 # %%
 @njit(fastmath=True)
@@ -394,19 +396,9 @@ def block_3_by_4(x0, x1, x2, y0, y1, y2, y3, c, i, j):
 @njit
 def four_columns(a, columns, c, j):
     """Columns j to j + 3 of c, from all rows of a."""
+    y0, y1, y2, y3 = columns[j], columns[j + 1], columns[j + 2], columns[j + 3]
     for i in range(0, c.shape[0], 3):
-        block_3_by_4(
-            a[i],
-            a[i + 1],
-            a[i + 2],
-            columns[j],
-            columns[j + 1],
-            columns[j + 2],
-            columns[j + 3],
-            c,
-            i,
-            j,
-        )
+        block_3_by_4(a[i], a[i + 1], a[i + 2], y0, y1, y2, y3, c, i, j)
 
 
 # %%
@@ -422,7 +414,8 @@ measure("register blocks", in_register_blocks, repeats=7)
 
 # %% [markdown]
 # (960 is a multiple of 3 and of 4. A real kernel has to treat the edges too; the course's does, in `solutions/kernels/cpu/linear.py`.)
-#
+
+# %% [markdown]
 # ## 7. Threads
 #
 # Groups of rows do not depend on each other, so the cores share them. With more than one thread the clock is
@@ -453,31 +446,90 @@ print(f"threads: {threads}")
 measure("register blocks, threads", on_all_cores, repeats=7, clock=clock)
 measure("the course's matmul", best_of_the_course, repeats=7, clock=clock)
 measure("OpenBLAS (NumPy)", openblas, repeats=7, clock=clock)
+print(f"from the slowest to the fastest: {max(speed.values()) / min(speed.values()):.0f} times")
+
+# %% [markdown]
+# ## 8. All steps under the roofline
+#
+# A roofline can be drawn for any level of memory (Ilic et al., 2014): take the bytes that are asked of that level, and the bandwidth with which
+# it delivers. Each load and store of an inner loop goes to the nearest cache first, called L1. Its bandwidth is measured as that of memory was, with
+# an array of 16 kB that stays in it. The bytes we count in the code, for one multiply-add:
+#
+# | inner loop | numbers loaded or stored |
+# |---|---|
+# | `c[i, j] += a[i, k] * b[k, j]`, in any order | 4: three loads, one store |
+# | `out[j] += factor * row[j]` | 3 |
+# | `total += x[k] * y[k]` | 2 |
+# | 3 × 4 sums | 7/12 |
+#
+# > **Predict, then run.** Which steps move a point to the right, and which ones straight up?
+
+# %%
+small = np.ones(4096, np.float32)
+near = 1000 * small.nbytes / seconds(sum_of, small, 1000)
+print(f"L1 cache: {near / 1e9:.0f} GB/s, {near / bandwidth:.0f} times the memory")
+ASKED = {
+    "jki": 4, "ijk": 4, "ikj": 4, "ikj in tiles": 3, "packed": 2,
+    "register blocks": 7 / 12, "register blocks, threads": 7 / 12,
+}  # fmt: skip
+for name, numbers in ASKED.items():
+    at = 2 / (4 * numbers)  # FLOP per byte
+    in_words = f"{speed[name]:6.2f} GFLOP/s of {min(peak, at * near) / 1e9:4.0f} that L1 allows"
+    print(f"{name:24s} {at:4.2f} FLOP per byte, {in_words}")
 
 # %% jupyter={"source_hidden": true}
-fig, axis = plots.figure(width=8, height=3.6)
-names = list(speed)
-bars = axis.barh(names, [speed[name] for name in names], color=plots.BLUE)
-for bar, name in zip(bars, names, strict=True):
-    axis.text(bar.get_width(), bar.get_y() + 0.4, f" {speed[name]:.3g}", va="center", fontsize=9)
-    if "OpenBLAS" in name:
-        bar.set_color(plots.VERMILION)
-        bar.set_hatch("//")
-axis.axvline(peak / 1e9, color=plots.BLACK, linestyle="--", linewidth=1)
-axis.text(peak / 1e9, -0.9, "peak of one core", ha="center", fontsize=9)
-axis.set(xlabel="speed [GFLOP/s]")
-axis.invert_yaxis()
+PLACES = {  # of a label beside its point, in points; others stand to the left
+    "ikj": (-6, -11),
+    "ikj in tiles": (-4, 18),
+    "packed": (6, -9),
+    "register blocks": (9, 0),
+    "register blocks, threads": (9, 0),
+}
+fig, axis = plots.figure(width=9, height=4.8)
+if threads > 1:
+    draw_roof(axis, threads * peak, threads * near, f"{threads} cores, L1 cache", 0.05, ":")
+draw_roof(axis, peak, near, f"one core, L1 cache: {near / 1e9:.0f} GB/s", 0.05)
+draw_roof(
+    axis, peak, bandwidth, f"one core, memory: {bandwidth / 1e9:.0f} GB/s", 0.05, "--", plots.GREY
+)
+for (name, numbers), marker, colour in zip(
+    ASKED.items(), plots.MARKERS, plots.COLOURS, strict=False
+):
+    at, place = 2 / (4 * numbers), PLACES.get(name, (-9, 0))
+    axis.plot(at, speed[name], marker, color=colour, markersize=8, zorder=3)
+    axis.annotate(
+        f"{name}, {speed[name]:.3g}", (at, speed[name]), xytext=place, textcoords="offset points",
+        ha="right" if place[0] < -4 else "left", va="center", fontsize=9,
+    )  # fmt: skip
+libraries = sorted(("the course's matmul", "OpenBLAS (NumPy)"), key=speed.get)
+for name, colour, edge in zip(
+    libraries, (plots.GREEN, plots.VERMILION), ("top", "bottom"), strict=True
+):
+    axis.axhline(speed[name], color=colour, linestyle="-.", linewidth=1.2)
+    axis.annotate(
+        f"{name}, {speed[name]:.3g}", (20, speed[name]), xytext=(0, 3 if edge == "bottom" else -3),
+        textcoords="offset points", va=edge, fontsize=9, color=colour,
+    )  # fmt: skip
+axis.legend(loc="lower right")
+axis.grid()
 plots.show(
     fig,
-    alt="Speed of each version, one bar each, beside OpenBLAS: from jki, the slowest, over ikj, packing and register blocks to threads. "
-    "A dashed line marks the measured peak of one core.",
+    alt="The rooflines of memory and of the L1 cache with a point for each version. jki, ijk and ikj stand "
+    "above each other at 0.12 FLOP per byte, ikj highest. Tiles and packing lie further right, register "
+    "blocks at 0.86 and higher. The course's matmul and OpenBLAS are level lines, nearer to the peak.",
 )
 
 # %% [markdown]
-# Where is the rest? Libraries do all of this at once, with one more refinement in each place: tiles for every level of cache, panels packed so that
-# they are read in one straight line, register blocks as large as the registers allow (Goto and van de Geijn, 2008). The lab goes
-# that way step by step.
+# - The order of the loops moves a point straight up: the same loads, but from nearer by. Below the slope of memory is a loop that uses one number
+#   of each line it fetches.
+# - Tiles for the cache do the same. Packing and register blocks move it to the right: fewer loads. Threads raise the roof, and the point.
+# - A fast kernel has to get under the level part of the roof, and there it has to keep the arithmetic busy.
 #
+# How many loads the two libraries need cannot be seen from outside, so they are lines. They do all of this at once, with one more refinement in
+# each place: tiles for every level of cache, panels packed so that they are read in one straight line, register blocks
+# as large as the registers allow (Goto and van de Geijn, 2008). The lab goes that way step by step.
+
+# %% [markdown]
 # ## The answer
 #
 # - Speed is limited by arithmetic or by memory; the roofline says which, before a line is written.
@@ -486,7 +538,9 @@ plots.show(
 #
 # ## Sources
 #
-# - S. Williams, A. Waterman, D. Patterson (2009), [Roofline](https://doi.org/10.1145/1498765.1498785).
+# - S. Williams, A. Waterman, D. Patterson (2009), [Roofline](https://doi.org/10.1145/1498765.1498785): a visual performance model.
+# - A. Ilic, F. Pratas, L. Sousa (2014), [Cache-aware roofline model: upgrading the loft](https://doi.org/10.1109/L-CA.2013.6):
+#   a roof for each level of cache.
 # - K. Goto, R. van de Geijn (2008), [Anatomy of high-performance matrix multiplication](https://doi.org/10.1145/1356052.1356053).
 # - M. Lam, E. Rothberg, M. Wolf (1991), [The cache performance and optimizations of blocked algorithms](https://doi.org/10.1145/106972.106981).
 #

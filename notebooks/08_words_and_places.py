@@ -31,7 +31,8 @@ for text in ("fox", "Füchsin", "狐", "🦊"):
 # So any text at all is a sequence of whole numbers below 256. A network could read these directly. But a word would then be five or ten
 # steps long, and the cost of a model grows with the number of steps. Whole words as units are no way out: there are too many, and
 # there will always be one that was not in the list.
-#
+
+# %% [markdown]
 # ## 2. Byte-pair encoding
 #
 # The answer in between: start with bytes, and give pieces that occur often a number of their own. This is *byte-pair encoding*, BPE
@@ -59,7 +60,7 @@ The crow sat on the branch and thought: whoever sings for a fox sings without th
 
 # %%
 def cut(text):
-    """Words with their leading space, runs of punctuation, and the rest, each as a tuple of single bytes."""
+    """Words with their leading space, runs of punctuation, the rest: each a tuple of single bytes."""
     pieces = re.findall(r" ?\w+| ?[^\w\s]+|\s+", text)
     return [tuple(bytes([byte]) for byte in piece.encode()) for piece in pieces]
 
@@ -191,26 +192,31 @@ for text in ("Once upon a time", " strawberry", "347", "狐"):
 
 # %% [markdown]
 # - "Once upon a time" is frequent in stories: four tokens for 16 letters.
-# - A rare word is several tokens. The model never sees its letters, only these numbers. That is why language models find it hard to count
-#   the letters of a word.
-# - Digits are never merged. Qwen's pattern cuts between them, so that the model can add digit by digit.
+# - A rare word is several tokens. The model never sees its letters, only these numbers: to count the letters of a word it must have learned
+#   how each token is spelled.
+# - Digits are never merged. Qwen's pattern cuts between them, so each digit is a token of its own.
 # - A character outside of the training text falls into bytes. A single byte of it is no character, so it prints as �.
-#
+
+# %% [markdown]
 # ### How many tokens?
 #
 # More merges make texts shorter. They also make the vocabulary larger, and a model needs a vector for each entry. We measure both sides with
 # our own merges. Let $V$ be the number of tokens, 256 + merges:
 
 # %%
-held_out = "A hungry wolf met the crow by the river. The wolf had never heard such a song, and asked for more."
+held_out = """A hungry wolf met the crow by the river.
+The wolf had never heard such a song, and asked for more."""
 counts = list(range(0, 101, 10))
+
+
+def tokens_for_a_byte(text):
+    """With each number of merges in `counts`."""
+    return [len(encode(text, merges[:count])) / len(text.encode()) for count in counts]
+
+
 shorter = {
-    "the text it was trained on": [
-        len(encode(TEXT, merges[:count])) / len(TEXT.encode()) for count in counts
-    ],
-    "a text with other words": [
-        len(encode(held_out, merges[:count])) / len(held_out.encode()) for count in counts
-    ],
+    "the text it was trained on": tokens_for_a_byte(TEXT),
+    "a text with other words": tokens_for_a_byte(held_out),
 }
 fig, axis = plots.figure(width=6.4, height=2.9)
 for (name, ratio), style in zip(shorter.items(), ("o-", "s--"), strict=True):
@@ -220,7 +226,8 @@ axis.legend()
 axis.grid()
 plots.show(
     fig,
-    alt="Tokens for one byte against the size of the vocabulary. Both curves fall quickly at first, then slowly; the text with other words stays longer.",
+    alt="Tokens for one byte against the size of the vocabulary. Both curves fall quickly at first, "
+    "then slowly; the text with other words stays longer.",
 )
 
 # %% [markdown]
@@ -228,11 +235,12 @@ plots.show(
 # `config.json` (Qwen team, 2025) says $V$ = 151 936 and a vector of $E$ = 1024 numbers for each:
 
 # %%
-story = paths.held_out_text().read_text()
+story = paths.held_out_text().read_text()  # stories that the model was not trained on
+V, E = model.config.vocab_size, model.config.hidden_size
 print(
-    f"small model: V = 1536, {len(story.encode()) / len(tokenizer.encode(story)):.2f} bytes in a token of a story"
+    f"small model: V = {V}, {len(story.encode()) / len(tokenizer.encode(story)):.2f} bytes a token"
 )
-print(f"its vectors: {1536 * 128:,d} numbers (E = 128)")
+print(f"its vectors: {V * E:,d} numbers (E = {E})")
 print(f"Qwen3-0.6B:  {151_936 * 1024:,d} numbers for the vectors of its vocabulary")
 
 # %% [markdown]
@@ -269,16 +277,15 @@ directions = table / np.linalg.norm(table, axis=1, keepdims=True)
 
 
 def nearest(word, count=6):
+    """The `count` nearest tokens, each with its cosine."""
     (token,) = tokenizer.encode(word)
-    cosine = directions @ directions[token]
-    return [
-        (tokenizer.decode([int(other)]), round(float(cosine[other]), 2))
-        for other in np.argsort(-cosine)[1 : count + 1]
-    ]
+    cosine = directions @ directions[token]  # [V]
+    others = np.argsort(-cosine)[1 : count + 1]  # the first is the token itself
+    return [f"{tokenizer.decode([int(other)])!r} {cosine[other]:.2f}" for other in others]
 
 
 for word in ("7", " red", " fox", " she", " small"):
-    print(f"{word!r:9}", *(f"{other!r} {cosine}" for other, cosine in nearest(word)), sep="  ")
+    print(f"{word!r:9}", *nearest(word), sep="  ")
 
 # %% [markdown]
 # Tokens that can stand in the same place have similar vectors. Training moved them there, because what follows them is similar.
@@ -288,23 +295,25 @@ for word in ("7", " red", " fox", " she", " small"):
 
 # %%
 GROUPS = {
-    "animals": "fox dog crow duck goat sheep hen beaver turtle rabbit mouse cat frog mole owl pig".split(),
+    "animals": "fox dog crow duck goat sheep hen beaver turtle rabbit mouse cat frog owl pig".split(),
     "colours": "red yellow blue green white brown pink purple black gray".split(),
     "names": "Gus Mia Leo Emma Finn Pip Jack Ben Dot Max Nora Bruno Tilly Lily".split(),
     "things": "kite ball flute blanket wagon cape basket balloon drum lamp hat".split(),
     "verbs": "looked asked stood held took pulled saw went ran said".split(),
 }
-groups = {
-    name: [word for word in group if len(tokenizer.encode(" " + word)) == 1]
-    for name, group in GROUPS.items()
-}
+
+
+def is_one_token(word):
+    return len(tokenizer.encode(" " + word)) == 1
+
+
+groups = {name: list(filter(is_one_token, group)) for name, group in GROUPS.items()}
 chosen = [tokenizer.encode(" " + word)[0] for group in groups.values() for word in group]
 cloud = directions[chosen] - directions[chosen].mean(axis=0)  # [words, E]
 _, spread, axes_of_cloud = np.linalg.svd(cloud, full_matrices=False)
 places = cloud @ axes_of_cloud[:2].T  # [words, 2]
-print(
-    f"{len(chosen)} words; two of 128 directions hold {(spread[:2] ** 2).sum() / (spread**2).sum():.0%} of the spread"
-)
+held = (spread[:2] ** 2).sum() / (spread**2).sum()
+print(f"{len(chosen)} words; two of {E} directions hold {held:.0%} of the spread")
 
 # %% jupyter={"source_hidden": true}
 fig, axis = plots.figure(width=8.6, height=5)
@@ -315,7 +324,10 @@ for (name, group), colour, marker in zip(
     part = places[start : start + len(group)]
     axis.plot(*part.T, marker, color=colour, label=name, markersize=5)
     for word, place in zip(group, part, strict=True):
-        if any(abs(place[0] - x) < 0.085 and abs(place[1] - y) < 0.034 for x, y in labelled):
+        right, up = (places - place).T
+        covers = (right > 0.005) & (right < 0.08) & (up > -0.02) & (up < 0.04)
+        near = [abs(place[0] - x) < 0.085 and abs(place[1] - y) < 0.034 for x, y in labelled]
+        if covers.any() or any(near):
             continue  # no room for this one
         labelled.append(place)
         axis.annotate(
@@ -326,13 +338,14 @@ axis.set(xlabel="first principal component", ylabel="second principal component"
 axis.legend(loc="best", fontsize=9)
 plots.show(
     fig,
-    alt="Tokens of the small model in the plane of two principal components. Animals, colours, names, things and verbs "
-    "form groups of their own.",
+    alt="Tokens of the small model in the plane of two principal components. "
+    "Animals, colours, names, things and verbs form groups of their own.",
 )
 
 # %% [markdown]
 # (Where there is no room, a point has no word beside it.)
-#
+
+# %% [markdown]
 # ## 4. A mean does not know the order
 #
 # Each token has its vector now. But "the dog bites the man" and "the man bites the dog" have the same vectors. Only their order differs.
@@ -352,7 +365,7 @@ def weighted_mean(q, k, v):
 
 
 rng = np.random.default_rng(0)
-E = 64
+E = 64  # from here on: any width will do
 vector = {word: rng.normal(size=E).astype(np.float32) for word in "the dog bites man".split()}
 q = rng.normal(size=E, scale=E**-0.5).astype(np.float32)
 results = []
@@ -362,8 +375,9 @@ for sentence in ("the dog bites the man", "the man bites the dog"):
 print("largest difference:", np.abs(results[0] - results[1]).max())
 
 # %% [markdown]
-# Nothing but rounding, at most. A sum does not depend on the order of its terms. So the place of a token must become part of its numbers.
-#
+# Nothing, or a rounding error. A sum does not depend on the order of its terms. So the place of a token must become part of its numbers.
+
+# %% [markdown]
 # ## 5. First way: add a vector for the place
 #
 # Vaswani et al. (2017) add to the embedding at position $p$ a vector of sines and cosines. For $i = 0, \dots, E/2 - 1$:
@@ -377,9 +391,8 @@ print("largest difference:", np.abs(results[0] - results[1]).max())
 # %%
 def sinusoidal(positions, width):
     """positions [L] -> [L, width]."""
-    angle = np.asarray(positions)[:, None] * 10000.0 ** (
-        -np.arange(0, width, 2) / width
-    )  # [L, width / 2]
+    omega = 10000.0 ** (-np.arange(0, width, 2) / width)  # [width / 2]
+    angle = np.asarray(positions)[:, None] * omega  # [L, width / 2]
     return np.stack([np.sin(angle), np.cos(angle)], axis=2).reshape(len(angle), width)
 
 
@@ -387,14 +400,14 @@ P = sinusoidal(np.arange(100), E)
 fig, axes = plots.figure(1, 2, width=9, height=3.4, width_ratios=(1, 1))
 image = axes[0].imshow(P.T, aspect="auto")
 axes[0].set(xlabel="position p", ylabel="dimension", title="$P$: fast above, slow below")
-fig.colorbar(image, ax=axes[0])
+fig.colorbar(image, ax=axes[0], label="value")
 image = axes[1].imshow(P @ P.T)
 axes[1].set(xlabel="position p", ylabel="position r", title="$P_p \\cdot P_r$")
-fig.colorbar(image, ax=axes[1])
+fig.colorbar(image, ax=axes[1], label="dot product")
 plots.show(
     fig,
-    alt="Left: the vectors of 100 positions as columns, rapid stripes in the first dimensions, slow ones in the last. "
-    "Right: dot products of all pairs; equal along each diagonal, largest on the main one.",
+    alt="Left: the vectors of 100 positions as columns, rapid stripes in the first dimensions, slow ones "
+    "in the last. Right: dot products of all pairs; equal along each diagonal, largest on the main one.",
 )
 
 # %% [markdown]
@@ -477,8 +490,8 @@ for axis, (m, n) in zip(axes, [(2, 0), (6, 4), (14, 12), (14, 6)], strict=True):
     draw_rotation(axis, m, n)
 plots.show(
     fig,
-    alt="A query and a key, turned by their positions. For positions 2 and 0, 6 and 4, 14 and 12 the pair turns together and "
-    "the score is the same. For 14 and 6 the angle between them, and the score, are different.",
+    alt="A query and a key, turned by their positions. For positions 2 and 0, 6 and 4, 14 and 12 the pair "
+    "turns together and the score is the same. For 14 and 6 the angle between them, and the score, differ.",
 )
 
 # %% [markdown]
@@ -494,10 +507,11 @@ def draw_chosen_rotation(m=5, distance=2):
 
 
 # %% [markdown]
-# A real vector has $D$ numbers. They are split into $D/2$ pairs, and pair $i$ turns with its own frequency $\omega_i = \theta^{-2i/D}$, again from fast to slow.
-# $\theta$ is the *base*; a vector of $D$ numbers for one head of the next lecture. Qwen pairs number $i$ with number $i + D/2$.
+# A real vector has $D$ numbers. They are split into $D/2$ pairs, and pair $i$ turns with its own frequency $\omega_i = \theta^{-2i/D}$, again from
+# fast to slow. $\theta$ is the *base*. Qwen pairs number $i$ with number $i + D/2$.
 #
-# The operator: `rope(x, positions, theta)` with `x` [L, H, D] and `positions` [L]. (H is the number of vectors at each position.)
+# The operator: `rope(x, positions, theta)` with `x` [L, H, D] and `positions` [L]. Each position has H vectors of D numbers; the next lecture
+# says why.
 
 
 # %%
@@ -515,19 +529,17 @@ def rope(x, positions, theta):
 D, theta = 32, 10_000.0
 q, k = rng.normal(size=(2, 1, 1, D)).astype(np.float32)
 positions = np.array([7])
-print(
-    "equals the operator:",
-    np.allclose(rope(q, positions, theta), operators.rope(q, positions, theta), atol=1e-6),
-)
+same = np.allclose(rope(q, positions, theta), operators.rope(q, positions, theta), atol=1e-6)
+print("equals the operator:", same)
 for m, n in [(8, 3), (108, 103), (508, 503), (508, 400)]:
     at_m, at_n = operators.rope(q, np.array([m]), theta), operators.rope(k, np.array([n]), theta)
-    print(
-        f"positions {m:3d} and {n:3d}, distance {m - n:3d}: score {float((at_m * at_n).sum()):.4f}"
-    )
+    score = float((at_m * at_n).sum())
+    print(f"positions {m:3d} and {n:3d}, distance {m - n:3d}: score {score:.4f}")
 
 # %% [markdown]
 # Lengths do not change either, since a rotation keeps them. And RoPE costs no weights.
-#
+
+# %% [markdown]
 # ### Clocks from fast to slow
 #
 # Pair $i$ comes round after $2\pi/\omega_i$ positions, its *wavelength*.
@@ -545,9 +557,8 @@ CLOCKS = {"small model": (32, 1e4, 512), "Qwen3-0.6B": (128, 1e6, 40_960)}
 for name, (width, base, context) in CLOCKS.items():
     lengths = wavelengths(width, base)
     slow = int((lengths > context).sum())
-    print(
-        f"{name}: {lengths[0]:.1f} to {lengths[-1]:,.0f} positions; {slow} of {width // 2} pairs never come round"
-    )
+    turns = f"{lengths[0]:.1f} to {lengths[-1]:,.0f} positions"
+    print(f"{name}: {turns}; {slow} of {width // 2} pairs never come round")
 
 # %% jupyter={"source_hidden": true}
 fig, axes = plots.figure(1, 2, width=9, height=3.2)
@@ -576,20 +587,22 @@ axes[1].legend()
 axes[1].grid()
 plots.show(
     fig,
-    alt="Left: wavelengths of the pairs of two models on a logarithmic axis, straight lines from six positions to far beyond "
-    "the context. Right: the score of a vector with itself against the distance; it falls and wiggles.",
+    alt="Left: wavelengths of the pairs of two models on a logarithmic axis, straight lines from six "
+    "positions to far beyond the context. Right: the score of a vector with itself against the distance; "
+    "it falls and wiggles.",
 )
 
 # %% [markdown]
 # The right picture: if $q$ and $k$ are equal and all their pairs equally long, the score at a distance is the mean of the cosines. It falls
-# with the distance, so near tokens have an advantage unless training decides otherwise. A larger base falls more slowly, which is why models
-# for long texts take a large one.
-#
+# with the distance, so near tokens have an advantage unless training decides otherwise. With a larger base it falls more slowly. Models for long
+# texts therefore take a large one (Xiong et al., 2023).
+
+# %% [markdown]
 # ### The proof in a whole model
 #
 # If RoPE is relative, a model must not notice when all positions move on by the same number. And without RoPE it should be lost. We
-# reach into the small model, change the positions that its rotation gets, and let it read a story it has not seen. The loss is the
-# cross-entropy of lecture 04, averaged over the tokens.
+# reach into the small model, change the positions that its rotation gets, and let it read a story it has not seen. It gives a score, a *logit*,
+# to every token that may come next; the loss is the cross-entropy of lecture 04, averaged over the tokens.
 
 # %%
 ids = np.array(tokenizer.encode(story.split("<|endoftext|>")[0])[:200])
@@ -608,16 +621,14 @@ as_it_is, logits = loss_with(lambda positions: positions)
 moved, moved_logits = loss_with(lambda positions: positions + 1000)
 without, _ = loss_with(lambda positions: 0 * positions)
 print(f"as it is: {as_it_is:.3f} nats a token")
-print(
-    f"moved by 1000: {moved:.3f}; largest change of a logit {np.abs(moved_logits - logits).max():.1e}"
-)
-print(
-    f"without positions: {without:.3f}; a guess among all {len(table)} tokens would be {np.log(len(table)):.3f}"
-)
+change = np.abs(moved_logits - logits).max()
+print(f"moved by 1000: {moved:.3f}; largest change of a logit {change:.1e}")
+print(f"without positions: {without:.3f}; a guess among all {V} tokens would be {np.log(V):.3f}")
 
 # %% [markdown]
 # Moved by 1000, far beyond the 512 positions it was trained for, the model does not notice: only distances count. Without positions it is lost.
-#
+
+# %% [markdown]
 # ## The answer
 #
 # - Text is bytes. BPE joins frequent neighbours into tokens: short texts, a bounded vocabulary, and no text that cannot be written.
@@ -630,10 +641,12 @@ print(
 # - F. Yergeau (2003), [UTF-8, RFC 3629](https://www.rfc-editor.org/rfc/rfc3629).
 # - P. Gage (1994), *A new algorithm for data compression*, The C Users Journal 12(2);
 #   R. Sennrich, B. Haddow, A. Birch (2015), [Neural machine translation of rare words with subword units](https://arxiv.org/abs/1508.07909);
-#   A. Radford et al. (2019), *Language models are unsupervised multitask learners*: BPE on bytes.
+#   A. Radford et al. (2019), [Language models are unsupervised multitask learners](https://cdn.openai.com/better-language-models/language_models_are_unsupervised_multitask_learners.pdf):
+#   BPE on bytes.
 # - Y. Bengio et al. (2003), [A neural probabilistic language model](https://www.jmlr.org/papers/v3/bengio03a.html).
 # - A. Vaswani et al. (2017), [Attention is all you need](https://arxiv.org/abs/1706.03762).
-# - J. Su et al. (2021), [RoFormer](https://arxiv.org/abs/2104.09864).
+# - J. Su et al. (2021), [RoFormer: enhanced transformer with rotary position embedding](https://arxiv.org/abs/2104.09864);
+#   W. Xiong et al. (2023), [Effective long-context scaling of foundation models](https://arxiv.org/abs/2309.16039): a larger base.
 # - Qwen team (2025), [Qwen3 technical report](https://arxiv.org/abs/2505.09388) and
 #   [config.json of Qwen3-0.6B](https://huggingface.co/Qwen/Qwen3-0.6B/blob/main/config.json).
 #

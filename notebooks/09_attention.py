@@ -29,11 +29,12 @@ from llaisys_mini.timing import seconds
 # | H | query heads | 1 until section 3 |
 # | K | key/value heads | 1 until section 3 |
 # | D | head width: numbers in one query, key or value | |
-#
+
+# %% [markdown]
 # ## 1. A soft lookup
 #
 # A Python dictionary finds a value by its key. The key fits exactly, or there is no answer.
-# Attention is a lookup that always answers, and answers softly:
+# Attention is a lookup that always answers, and answers softly (Bahdanau et al., 2014):
 #
 # - each stored item $s$ has a **key** $k_s$, a vector of $D$ numbers, and a **value** $v_s$;
 # - the question is a **query** $q$, also $D$ numbers;
@@ -93,8 +94,9 @@ for column, degrees in zip(axes.T, (140, 35, 300), strict=True):
     draw_lookup(column, degrees)
 plots.show(
     fig,
-    alt="Three queries among four keys in the plane, and the weights they give. The first points nearly along key 3, which gets "
-    "nearly all the weight. The second lies between keys 1 and 2, which share it. The third is nearer to key 4 than to key 1.",
+    alt="Three queries among four keys in the plane, and the weights they give. The first points nearly "
+    "along key 3, which gets nearly all the weight. The second lies between keys 1 and 2, which share it. "
+    "The third is nearer to key 4 than to key 1.",
 )
 
 
@@ -103,14 +105,13 @@ plots.show(
 def draw_chosen_lookup(degrees=100, length=1.0):
     fig, axes = plots.figure(1, 2, width=6.4, height=2.9)
     draw_lookup(axes, degrees, length)
-    plots.show(
-        fig, alt=f"A query of length {length} at {degrees} degrees and the weights it gives."
-    )
+    plots.show(fig, alt=f"A query of length {length} at {degrees} degrees, and its weights.")
 
 
 # %% [markdown]
 # A longer query is a lower temperature (lecture 04): the lookup becomes sharper. A query of length 0 gives the plain mean.
-#
+
+# %% [markdown]
 # ### Why the scores are divided by √D
 #
 # Let the $D$ numbers of $q$ and $k$ be random, each with variance 1. Each product $q_d k_d$ then has variance 1, and a sum of $D$
@@ -127,16 +128,16 @@ for width in (4, 64, 1024):
     scores = (q @ k.T).astype(np.float32)  # [500, 100]: 500 queries
     raw = operators.softmax(scores).max(axis=1).mean()
     scaled = operators.softmax(scores / np.float32(np.sqrt(width))).max(axis=1).mean()
-    print(
-        f"D = {width:4d}: scores spread by {scores.std():4.1f}; largest weight {raw:.2f}, divided {scaled:.2f}"
-    )
+    in_words = f"largest weight {raw:.2f}, divided {scaled:.2f}"
+    print(f"D = {width:4d}: scores spread by {scores.std():4.1f}; {in_words}")
 
 # %% [markdown]
 # So attention uses $q \cdot k_s / \sqrt D$ (Vaswani et al., 2017). The factor $1/\sqrt D$ is called `scale` in our operator.
-#
+
+# %% [markdown]
 # ## 2. Self-attention and the causal mask
 #
-# In a decoder every token asks, and every token can be asked. A token is a vector $x$ of $E$ numbers (lecture 08).
+# In a *decoder*, a model that writes text token by token, every token asks and can be asked. A token is a vector $x$ of $E$ numbers (lecture 08).
 # Three matrices that training finds turn it into its query, its key and its value:
 #
 # $$\underbrace{q}_{L\times D} = \underbrace{x}_{L\times E} W_q^{\mathsf T}, \qquad k = x W_k^{\mathsf T}, \qquad v = x W_v^{\mathsf T}
@@ -152,7 +153,7 @@ for width in (4, 64, 1024):
 
 # %%
 def attend(q, k, v):
-    """q [L, D], k and v [S, D] -> weights [L, S], outputs [L, D]. Queries: the last L of S positions."""
+    """q [L, D], k and v [S, D] -> weights [L, S], outputs [L, D]. Queries: the last L positions."""
     scores = q @ k.T / np.float32(np.sqrt(q.shape[1]))  # [L, S]
     past = len(k) - len(q)
     visible = np.arange(len(k))[None, :] <= past + np.arange(len(q))[:, None]  # [L, S]
@@ -199,14 +200,15 @@ draw_table(axes[2], np.where(hidden, np.nan, weights), "weights: rows sum to 1",
 axes[0].set_ylabel("query position l")
 plots.show(
     fig,
-    alt="Three tables of 6 by 6: the scores, the scores with everything right of the diagonal hidden, and the weights, "
-    "a lower triangle whose rows sum to one.",
+    alt="Three tables of 6 by 6: the scores, the scores with everything right of the diagonal hidden, "
+    "and the weights, a lower triangle whose rows sum to one.",
 )
 
 # %% [markdown]
 # The first token sees only itself, so its weight is 1. Changing the last token changes the last output only.
 # Remember this: **the past does not depend on the future.** Section 4 lives on it.
-#
+
+# %% [markdown]
 # ## 3. Heads
 #
 # One softmax makes one mixture. A token may want several things at once: the word before it, the name of the hero, the last
@@ -230,7 +232,8 @@ print("shape", by_operator.shape, "- largest difference", np.abs(by_hand - by_op
 # | `q` | [L, H, D] | queries of the last L positions |
 # | `k`, `v` | [S, K, D] | keys and values of all S positions; K divides H |
 # | result | [L, H, D] | one mixture for each query and head |
-#
+
+# %% [markdown]
 # ## 4. The KV cache, and fewer heads in it
 #
 # A decoder writes one token at a time. To write token 1000 it needs the keys and values of all 999 before it.
@@ -264,7 +267,7 @@ for kv_heads in (4, 2, 1):
     all_k, all_v = (np.repeat(a, H // kv_heads, axis=1) for a in (fewer_k, fewer_v))
     same = np.allclose(grouped, operators.attention(q, all_k, all_v, D**-0.5))
     print(
-        f"K = {kv_heads}: equal to repeated heads: {same}, numbers in the cache: {2 * fewer_k.size}"
+        f"K = {kv_heads}: as with repeated heads: {same}, numbers in the cache: {2 * fewer_k.size}"
     )
 
 # %% jupyter={"source_hidden": true}
@@ -291,7 +294,8 @@ for axis, (name, kv_heads) in zip(
     axis.axis("off")
 plots.show(
     fig,
-    alt="Four query heads and the key/value heads they read: one each in MHA, one for each two in GQA, a single one in MQA.",
+    alt="Four query heads and the key/value heads they read: one each in MHA, one for each two in GQA, "
+    "a single one in MQA.",
 )
 
 # %% [markdown]
@@ -307,10 +311,8 @@ def cache_bytes(positions, kv_heads):
 
 
 for name, kv_heads in [("MHA", 16), ("GQA, as it is", 8), ("MQA", 1)]:
-    one, full = cache_bytes(1, kv_heads), cache_bytes(CONTEXT, kv_heads)
-    print(
-        f"{name:14s} K = {kv_heads:2d}: {one / 1024:4.0f} KiB a position, {full / 1e9:5.2f} GB for {CONTEXT}"
-    )
+    one, full = cache_bytes(1, kv_heads) / 1024, cache_bytes(CONTEXT, kv_heads) / 1e9
+    print(f"{name:14s} K = {kv_heads:2d}: {one:4.0f} KiB a position, {full:5.2f} GB for {CONTEXT}")
 
 # %% jupyter={"source_hidden": true}
 positions = np.array([0, CONTEXT])
@@ -320,22 +322,22 @@ for (name, kv_heads), dashes in zip(
 ):
     axis.plot(positions, cache_bytes(positions, kv_heads) / 1e9, dashes, label=name)
 axis.axhline(1.2, color=plots.GREY, linewidth=1)
-axis.text(
-    CONTEXT, 1.35, "the weights: 0.6 billion × 2 bytes", ha="right", color="#555555", fontsize=9
-)
+axis.text(CONTEXT, 1.35, "the weights: 0.6 billion × 2 bytes", ha="right", color="#555555")
 axis.set(xlabel="positions in the cache", ylabel="KV cache [GB]", xlim=(0, CONTEXT), ylim=(0, None))
 axis.legend(loc="upper left")
 axis.grid()
 plots.show(
     fig,
-    alt="Size of the KV cache of Qwen3-0.6B against the number of positions. All lines are straight. With 16 heads it exceeds "
-    "the weights long before the context is full, with 8 at about a quarter of it, with one never.",
+    alt="Size of the KV cache of Qwen3-0.6B against the number of positions. All lines are straight. With 16 "
+    "heads it exceeds the weights long before the context is full, with 8 at about a quarter of it, with "
+    "one never.",
 )
 
 # %% [markdown]
 # A user with a long conversation costs more memory than the whole model. That is for one user; a server has many.
 # Ainslie et al. (2023) found that GQA keeps nearly the quality of MHA. So Qwen3 uses it, and so does our small model, with H = 4 and K = 2.
-#
+
+# %% [markdown]
 # ## 5. The n² wall
 #
 # The table of scores has $L \cdot S$ entries for each head. For a prompt of $n$ tokens $L = S = n$: twice the text, four times the work.
@@ -353,9 +355,8 @@ for n in lengths:
     measured["attention"].append(1000 * seconds(operators.attention, q, k, v, 32**-0.5, repeats=3))
     measured["linear"].append(1000 * seconds(operators.linear, hidden, weight, repeats=3))
 for name, times in measured.items():
-    print(
-        f"{name:9s} from {lengths[-2]} to {lengths[-1]} tokens: {times[-1] / times[-2]:.1f} times the time"
-    )
+    ratio = times[-1] / times[-2]
+    print(f"{name:9s} from {lengths[-2]} to {lengths[-1]} tokens: {ratio:.1f} times the time")
 
 # %% jupyter={"source_hidden": true}
 fig, axis = plots.figure(width=6.4)
@@ -393,16 +394,14 @@ plots.show(
 
 # %%
 for n in (1024, 8192, CONTEXT):
-    scores, inputs = HEADS * n * n * 4, (16 + 2 * 8) * n * WIDTH * 4  # bytes
-    print(
-        f"{n:6d} tokens: scores {scores / 1e9:6.2f} GB; queries, keys and values {inputs / 1e9:.2f} GB"
-    )
+    scores, inputs = HEADS * n * n * 4, (HEADS + 2 * 8) * n * WIDTH * 4  # bytes
+    print(f"{n:6d} tokens: scores {scores / 1e9:6.2f} GB; q, k and v {inputs / 1e9:.2f} GB")
 
 # %% [markdown]
 # ## 6. FlashAttention: the table is never stored
 #
-# An output is a mean of values, weighted with a softmax. Lecture 04 computed exactly this in **one pass**: keep the maximum so far $m$,
-# the sum so far $s$ and the weighted sum so far $o$, and rescale $s$ and $o$ whenever the maximum grows.
+# An output is a mean of values, weighted with a softmax. Lecture 04 computed exactly this in **one pass** (Milakov and Gimelshein, 2018):
+# keep the maximum so far $m$, the sum so far $s$ and the weighted sum so far $o$, and rescale $s$ and $o$ whenever the maximum grows.
 #
 # FlashAttention (Dao et al., 2022) does it in blocks: a block of queries stays in fast memory, blocks of keys and values pass by.
 # What is in memory at any time is one small tile of scores. Tiles above the diagonal are skipped: the mask would erase them.
@@ -418,9 +417,7 @@ def flash_attend(q, k, v, block=64):
         rows = np.arange(first, first + len(queries))[:, None]
         m = np.full((len(queries), 1), -np.inf, np.float32)
         s, o = np.zeros_like(m), np.zeros_like(queries)
-        for start in range(
-            0, first + block, block
-        ):  # later keys are hidden from all of these queries
+        for start in range(0, first + block, block):  # all later keys are hidden
             columns = np.arange(start, min(start + block, length))[None, :]
             scores = queries @ k[start : start + block].T  # [B, B]: one tile
             scores = np.where(columns <= rows, scores, np.float32(-np.inf))
@@ -434,9 +431,8 @@ def flash_attend(q, k, v, block=64):
 
 
 q, k, v = rng.normal(size=(3, 1000, 32)).astype(np.float32)
-print(
-    "largest difference from the table:", np.abs(flash_attend(q, k, v) - attend(q, k, v)[1]).max()
-)
+_, with_table = attend(q, k, v)
+print("largest difference from the table:", np.abs(flash_attend(q, k, v) - with_table).max())
 
 # %% [markdown]
 # The same numbers. Now the memory that each needs beyond its inputs, as Python's `tracemalloc` counts it.
@@ -459,9 +455,8 @@ for n in sizes:
     q, k, v = rng.normal(size=(3, n, 32)).astype(np.float32)
     peaks["table"].append(peak_bytes(attend, q, k, v))
     peaks["in blocks"].append(peak_bytes(flash_attend, q, k, v))
-print(
-    "4096 tokens, one head:", {name: f"{values[-1] / 1e6:.1f} MB" for name, values in peaks.items()}
-)
+for name, found in peaks.items():
+    print(f"4096 tokens, one head, {name:9s} {found[-1] / 1e6:6.1f} MB")
 
 # %% jupyter={"source_hidden": true}
 fig, axes = plots.figure(1, 2, width=9, height=3.3, width_ratios=(1.4, 1))
@@ -493,8 +488,9 @@ axes[1].set(
 axes[1].set_title("blue: whole, striped: masked,\nempty: never computed", fontsize=9.5)
 plots.show(
     fig,
-    alt="Left: memory against the number of tokens; the table grows with slope two, the blocks with slope one. Right: six "
-    "by six tiles; those below the diagonal are computed whole, those on it are masked, those above it are skipped.",
+    alt="Left: memory against the number of tokens; the table grows with slope two, the blocks with slope "
+    "one. Right: six by six tiles; those below the diagonal are computed whole, those on it are masked, "
+    "those above it are skipped.",
 )
 
 # %% [markdown]
@@ -520,7 +516,8 @@ for B in (64, 128, 256):
 # limits the block. In lecture 07 tiles of a matrix product followed the same rule.
 #
 # The course's CPU kernel for `attention` also keeps no table; the lab asks you for it.
-#
+
+# %% [markdown]
 # ## 7. What the shipped model looks at
 #
 # The small model of this course has 6 layers with 4 heads each. `observe_calls` shows us every operator that it calls, with arguments and
@@ -539,11 +536,10 @@ def keep_weights(operator, arguments, results):
     if operator.name == "attention":
         q, k, v, _ = (
             np.asarray(argument) for argument in arguments
-        )  # [L, H, D], [S, K, D], [S, K, D]
-        group = q.shape[1] // k.shape[1]
-        maps.append(
-            [attend(q[:, h], k[:, h // group], v[:, h // group])[0] for h in range(q.shape[1])]
-        )
+        )  # q [L, H, D], others [S, K, D]
+        heads, group = q.shape[1], q.shape[1] // k.shape[1]
+        own = [(q[:, h], k[:, h // group], v[:, h // group]) for h in range(heads)]
+        maps.append([attend(*q_k_v)[0] for q_k_v in own])
 
 
 with observe_calls(keep_weights):
@@ -574,9 +570,8 @@ answers = {
 }
 for question, share in answers.items():
     layer, head = np.unravel_index(share.argmax(), share.shape)
-    print(
-        f"weight {question:25s} layer {layer}, head {head}: {share.max():.0%}; mean of all {share.mean():.0%}"
-    )
+    most, mean = share.max(), share.mean()
+    print(f"weight {question:25s} layer {layer}, head {head}: {most:.0%}; mean of all {mean:.0%}")
 print(f"share of names among the tokens: {is_name.mean():.0%}, of punctuation {is_mark.mean():.0%}")
 
 # %% jupyter={"source_hidden": true}
@@ -591,8 +586,9 @@ for axis, (question, share) in zip(axes, answers.items(), strict=True):
 axes[0].set_ylabel("layer")
 plots.show(
     fig,
-    alt="For each of 24 heads the share of its weight on the last three tokens, on punctuation, and on names when a name "
-    "comes next. Two heads of the last layer put nearly all of their weight on names then; no other head does.",
+    alt="For each of 24 heads the share of its weight on the last three tokens, on punctuation, and on names "
+    "when a name comes next. Two heads of the last layer put nearly all of their weight on names then; "
+    "no other head does.",
 )
 
 
@@ -617,8 +613,9 @@ for axis, question in zip(
     draw_map(axis, *np.unravel_index(answers[question].argmax(), answers[question].shape))
 plots.show(
     fig,
-    alt="Attention maps of two heads over the first 39 tokens of the story. The first looks along the diagonal, at the last few "
-    "tokens. In the second, rows before a name have a single bright place, where a name stands.",
+    alt="Attention maps of two heads over the first 39 tokens of the story. The first looks along the "
+    "diagonal, at the last few tokens. In the second, rows before a name have a single bright place, "
+    "where a name stands.",
 )
 
 # %% [markdown]

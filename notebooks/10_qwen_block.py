@@ -25,7 +25,8 @@ from llaisys_mini.contract import observe_calls
 #
 # What is carried along, here $[L, E]$, is called the *residual stream*: $E$ numbers for each of $L$ tokens. A layer reads the stream and adds its
 # contribution. A layer that has nothing to say adds zero.
-#
+
+# %% [markdown]
 # ### Where does the norm go?
 #
 # A layer works best on values of a steady size, so RMSNorm (lecture 05) is near. There are two places for it:
@@ -80,7 +81,7 @@ KINDS = {  # forward and backward of one layer
 
 # %% [markdown]
 # The weights are random with a standard deviation of $s\sqrt{2/E}$. For a plain layer some $s$ near 1 keeps the size of what passes
-# through (He et al., 2015; lecture 02). Training moves the weights, so nothing keeps them there.
+# through (lecture 02). Training moves the weights, so nothing keeps them there.
 #
 # > **Predict, then run.** A gradient of length 1 enters behind layer 28. How long is it at layer 1, for $s$ = 0.5, 1 and 2?
 
@@ -119,8 +120,9 @@ axis.legend()
 axis.grid()
 plots.show(
     fig,
-    alt="Length of the gradient at layer 1 against the scale of the weights, both logarithmic. In the plain network it "
-    "changes by tens of powers of ten; with residual stream and norm, of either kind, it stays within two.",
+    alt="Length of the gradient at layer 1 against the scale of the weights, both logarithmic. In the plain "
+    "network it changes by tens of powers of ten; with residual stream and norm, of either kind, it stays "
+    "within two.",
 )
 
 # %% [markdown]
@@ -143,7 +145,8 @@ for layer in range(1, DEPTH + 1):
 # %% [markdown]
 # So in post-norm the direct way is all but closed. Xiong et al. (2020) show that such networks need a slow start (*warm-up*) to train at all, and
 # pre-norm networks do not.
-#
+
+# %% [markdown]
 # ### The stream of the small model
 #
 # A block of Qwen adds twice: attention adds, then a feed-forward network adds. So behind the last of 6 blocks the stream is the embedding plus
@@ -154,7 +157,7 @@ for layer in range(1, DEPTH + 1):
 model = load_model("mini")
 story = paths.held_out_text().read_text().split("<|endoftext|>")[0].strip()
 ids = model.tokenizer.encode(story)[:120]
-contributions = []
+contributions, streams = [], []
 
 
 def keep_contributions(operator, arguments, results):
@@ -165,7 +168,6 @@ def keep_contributions(operator, arguments, results):
         streams.append(np.array(results[0]))
 
 
-streams = []
 with observe_calls(keep_contributions):
     model.logits(ids)
 difference = np.abs(sum(contributions) - streams[-1]).max()
@@ -205,7 +207,8 @@ plots.show(
 # %% [markdown]
 # It is. The stream grows on its way, and nothing in it is ever erased, only outweighed. Because each layer reads through a norm, it does not matter
 # to the layer that the stream has grown.
-#
+
+# %% [markdown]
 # ## 2. SwiGLU: a feed-forward network with gates
 #
 # Attention mixes tokens. The second half of a block works on each token alone: a network with one hidden layer of width $F$ (lecture 02).
@@ -240,14 +243,15 @@ axes[1].set(xlabel="gate", ylabel="up", title="left of 0 the gate is nearly clos
 fig.colorbar(image, ax=axes[1], label="swiglu(gate, up)")
 plots.show(
     fig,
-    alt="Left: swiglu against the gate for three values of up: near zero for negative gates, then rising with slope up. "
-    "Right: the same as contours over gate and up; the left half is flat.",
+    alt="Left: swiglu against the gate for three values of up: near zero for negative gates, then rising "
+    "with slope up. Right: the same as contours over gate and up; the left half is flat.",
 )
 
 # %% [markdown]
 # A network with a gate has three matrices instead of two. To have as many weights as a plain one of hidden width $4E$, the usual choice before, it needs
 # $3 \cdot E F = 2 \cdot E \cdot 4E$, so $F = \tfrac83 E$. Qwen3-0.6B and our small model have $F = 3E$.
-#
+
+# %% [markdown]
 # ## 3. QK-norm: scores that cannot explode
 #
 # In training the weights $W_q$ and $W_k$ may grow. Scores are products of both, so they grow with the square, and softmax
@@ -262,16 +266,11 @@ x = rng.normal(size=(S, E)).astype(np.float32)
 W_q, W_k = rng.normal(scale=E**-0.5, size=(2, D, E)).astype(np.float32)
 ones = np.ones(D, dtype=np.float32)
 for factor in (1, 5, 25):
-    q, k = (
-        operators.linear(x, np.float32(factor) * W_q),
-        operators.linear(x, np.float32(factor) * W_k),
-    )
-    normed_q, normed_k = operators.rms_norm(q, ones, 1e-6), operators.rms_norm(k, ones, 1e-6)
+    q, k = (operators.linear(x, np.float32(factor) * W) for W in (W_q, W_k))  # [S, D] each
+    normed_q, normed_k = (operators.rms_norm(vectors, ones, 1e-6) for vectors in (q, k))
     without = operators.softmax(q @ k.T / np.float32(D**0.5)).max(axis=1).mean()
     with_norm = operators.softmax(normed_q @ normed_k.T / np.float32(D**0.5)).max(axis=1).mean()
-    print(
-        f"weights times {factor:2d}: largest share {without:.3f} without the norm, {with_norm:.3f} with it"
-    )
+    print(f"weights times {factor:2d}: {without:.3f} without the norm, {with_norm:.3f} with it")
 
 # %% [markdown]
 # The norm cancels any factor. A normalised vector has length $\sqrt D$, so without weights a score is at most $\sqrt D\sqrt D/\sqrt D = \sqrt D$.
@@ -364,8 +363,9 @@ axis.set(xlim=(-0.2, 8.6), ylim=(-1.7, 13))
 axis.axis("off")
 plots.show(
     fig,
-    alt="A block, from below: the stream is read through rms_norm, then come query, key and value, QK-norm, RoPE, attention and "
-    "the output map, whose result is added to the stream; then rms_norm, gate and up, swiglu and down, added again.",
+    alt="A block, from below: the stream is read through rms_norm, then come query, key and value, QK-norm, "
+    "RoPE, attention and the output map, whose result is added to the stream; then rms_norm, gate and up, "
+    "swiglu and down, added again.",
 )
 
 # %% [markdown]
@@ -374,8 +374,11 @@ plots.show(
 
 # %%
 def block(x, layer, positions, eps=1e-6, theta=10_000.0, D=32):
-    """One block of Qwen3 for a text from its beginning. x is the stream; returns it with attention's contribution,
-    and the feed-forward network's contribution, which is added together with the norm that follows; each [L, E]."""
+    """One block of Qwen3 for a text from its beginning; x is the stream.
+
+    Returns the stream with attention's part added, and the feed-forward network's part, which the
+    next add_rms_norm will add: [L, E] each.
+    """
     L = len(x)
     h = operators.rms_norm(x, layer.input_norm, eps)  # [L, E]
     q = operators.linear(h, layer.query.weight).reshape(L, -1, D)  # [L, H, D]
@@ -385,13 +388,10 @@ def block(x, layer, positions, eps=1e-6, theta=10_000.0, D=32):
     k = operators.rms_norm(k, layer.key_norm, eps)
     q, k = operators.rope(q, positions, theta), operators.rope(k, positions, theta)
     mixed = operators.attention(q, k, v, D**-0.5).reshape(L, -1)  # [L, H·D]
-    x, h = operators.add_rms_norm(
-        x, operators.linear(mixed, layer.output.weight), layer.post_norm, eps
-    )  # [L, E] each
-    gate, up = (
-        operators.linear(h, layer.gate.weight),
-        operators.linear(h, layer.up.weight),
-    )  # [L, F] each
+    part = operators.linear(mixed, layer.output.weight)  # [L, E]
+    x, h = operators.add_rms_norm(x, part, layer.post_norm, eps)  # [L, E] each
+    gate = operators.linear(h, layer.gate.weight)  # [L, F]
+    up = operators.linear(h, layer.up.weight)  # [L, F]
     return x, operators.linear(operators.swiglu(gate, up), layer.down.weight)
 
 
@@ -446,7 +446,7 @@ SMALL = dict(V=1536, E=128, F=384, H=4, K=2, D=32, layers=6)
 
 
 def count_weights(V, E, F, H, K, D, layers):
-    """Number of weights by part. The output layer uses the embedding table again (`tie_word_embeddings`)."""
+    """Number of weights by part. The output layer is the embedding table (`tie_word_embeddings`)."""
     return {
         "embedding table": V * E,
         "query, output": layers * 2 * E * H * D,
@@ -490,8 +490,8 @@ draw_weights(axes[0], QWEN, "Qwen3-0.6B")
 draw_weights(axes[1], SMALL, "small model")
 plots.show(
     fig,
-    alt="Weights by part of Qwen3-0.6B and of the small model. In Qwen3-0.6B the feed-forward networks hold 44 per cent, "
-    "the embedding table 26, attention 30.",
+    alt="Weights by part of Qwen3-0.6B and of the small model. In Qwen3-0.6B the feed-forward networks hold "
+    "44 per cent, the embedding table 26, attention 30.",
 )
 
 
@@ -513,7 +513,8 @@ def draw_chosen_weights(layers=28, E=1024, V=151_000):
 # scores, $2HD$ for the mixture. So one token after $S$ others costs about
 #
 # $$2 \cdot \text{weights} + 4 \cdot \text{layers} \cdot H \cdot D \cdot S$$
-#
+
+# %% [markdown]
 # ### Bytes
 #
 # To write one token, every weight must come from memory once, 2 bytes each in bfloat16, and the KV cache of $S$ positions too: $2 \cdot K \cdot D$ numbers
@@ -525,9 +526,8 @@ def draw_chosen_weights(layers=28, E=1024, V=151_000):
 weights_of_qwen = sum(count_weights(**QWEN).values())
 per_position = 4 * QWEN["layers"] * QWEN["H"] * QWEN["D"]  # FLOPs
 cache_per_position = 2 * QWEN["layers"] * QWEN["K"] * QWEN["D"] * 2  # bytes
-print(
-    f"attention costs as much as the weights after {2 * weights_of_qwen / per_position:,.0f} tokens"
-)
+as_much = 2 * weights_of_qwen / per_position
+print(f"attention costs as much as the weights after {as_much:,.0f} tokens")
 for S in (100, 1000, 10_000, 40_000):
     flops = 2 * weights_of_qwen + per_position * S
     moved = 2 * weights_of_qwen + cache_per_position * S
@@ -575,13 +575,15 @@ axes[1].set(xlabel="tokens together, L", ylabel="FLOP for each byte", title="rea
 axes[1].grid()
 plots.show(
     fig,
-    alt="Left: FLOPs to write one token against the tokens before it: a constant part for the weights, a growing one for "
-    "attention. Right: FLOPs for each byte when L tokens are read together; it grows in proportion to L.",
+    alt="Left: FLOPs to write one token against the tokens before it: a constant part for the weights, a "
+    "growing one for attention. Right: FLOPs for each byte when L tokens are read together; it grows in "
+    "proportion to L.",
 )
 
 # %% [markdown]
 # So reading is limited by arithmetic, writing by memory. The two have names, *prefill* and *decode*, and lecture 11 measures both.
-#
+
+# %% [markdown]
 # ## The answer
 #
 # - A block adds twice to the residual stream: attention between tokens, SwiGLU within each. Both read through RMSNorm (pre-norm), so
@@ -599,7 +601,7 @@ plots.show(
 #   M. Dehghani et al. (2023), [Scaling vision transformers to 22 billion parameters](https://arxiv.org/abs/2302.05442).
 # - Qwen team (2025), [Qwen3 technical report](https://arxiv.org/abs/2505.09388) and
 #   [config.json of Qwen3-0.6B](https://huggingface.co/Qwen/Qwen3-0.6B/blob/main/config.json).
-# - NVIDIA (2023), [H100 data sheet](https://www.nvidia.com/en-us/data-center/h100/): memory bandwidth.
+# - NVIDIA, [H100 GPU, specifications](https://www.nvidia.com/en-us/data-center/h100/): memory bandwidth of the SXM version.
 #
 # ## Go on
 #

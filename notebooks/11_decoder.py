@@ -94,18 +94,22 @@ axis.set(
 axis.legend(ncol=3, loc="upper left", fontsize=9)
 plots.show(
     fig,
-    alt="The tensors in the order of the file, as a strip: the embedding table, then for each layer the feed-forward and "
-    "attention matrices. The norms are too small to be seen.",
+    alt="The tensors in the order of the file, as a strip: the embedding table, then for each layer the "
+    "feed-forward and attention matrices. The norms are too small to be seen.",
 )
 
 # %% [markdown]
 # Nothing in the file is a program, so loading it can run no foreign code. And since the places are known, a program need not read the file at all: it *maps* it
 # into memory, and the system fetches the pages that are touched. The package's `load_model` does that for large models.
-#
+
+# %% [markdown]
 # ## 2. The whole forward pass
 #
 # Everything is known: embedding (08), RMSNorm (05), linear (01, 06), RoPE (08), attention (09), SwiGLU and the stream (10). At the end one more norm, and the
-# output layer, also called *head*: the dot product with each row of the embedding table gives a score for each of the $V$ tokens, the *logits*.
+# output layer, also called *head*: the dot product with each row of the embedding table gives a score for each of the $V$ tokens, the *logits*:
+#
+# $$\underbrace{\text{logits}}_{L\times V} = \underbrace{\operatorname{norm}(x)}_{L\times E}\; \underbrace{\text{table}^{\mathsf T}}_{E\times V}$$
+#
 # This is all of it:
 
 
@@ -125,20 +129,18 @@ def forward(ids, D=32, theta=10_000.0, layers=6):
     for layer in range(layers):
         here = f"model.layers.{layer}"
         h = normed(x, f"{here}.input_layernorm")
-        q, k, v = (
-            projection(h, f"{here}.self_attn.{name}_proj").reshape(L, -1, D) for name in "qkv"
-        )
-        q = operators.rope(normed(q, f"{here}.self_attn.q_norm"), positions, theta)  # [L, H, D]
-        k = operators.rope(normed(k, f"{here}.self_attn.k_norm"), positions, theta)  # [L, K, D]
-        mixed = operators.attention(q, k, v, D**-0.5).reshape(L, -1)
-        x = operators.add(x, projection(mixed, f"{here}.self_attn.o_proj"))
+        own = f"{here}.self_attn"
+        q, k, v = (projection(h, f"{own}.{name}_proj").reshape(L, -1, D) for name in "qkv")
+        q = operators.rope(normed(q, f"{own}.q_norm"), positions, theta)  # [L, H, D]
+        k = operators.rope(normed(k, f"{own}.k_norm"), positions, theta)  # [L, K, D]
+        mixed = operators.attention(q, k, v, D**-0.5).reshape(L, -1)  # [L, H·D]
+        x = operators.add(x, projection(mixed, f"{own}.o_proj"))
         h = normed(x, f"{here}.post_attention_layernorm")
-        gate, up = (
-            projection(h, f"{here}.mlp.gate_proj"),
-            projection(h, f"{here}.mlp.up_proj"),
-        )  # [L, F]
+        gate = projection(h, f"{here}.mlp.gate_proj")  # [L, F]
+        up = projection(h, f"{here}.mlp.up_proj")  # [L, F]
         x = operators.add(x, projection(operators.swiglu(gate, up), f"{here}.mlp.down_proj"))
-    return operators.linear(normed(x, "model.norm"), weights["model.embed_tokens.weight"])  # [L, V]
+    table = weights["model.embed_tokens.weight"]  # [V, E]
+    return operators.linear(normed(x, "model.norm"), table)  # [L, V]
 
 
 # %%
@@ -149,7 +151,7 @@ mine, its = forward(ids), model.logits(ids)
 print("logits", mine.shape, "- largest difference from the package:", np.abs(mine - its).max())
 
 # %% [markdown]
-# Twenty lines, and the same logits as the package. Take the best token, append it, start again: the model speaks. (This is *greedy* decoding.)
+# Some twenty lines, and the same logits as the package. Take the best token, append it, start again: the model speaks. (This is *greedy* decoding.)
 
 # %%
 text = list(ids)
@@ -162,7 +164,7 @@ print(tokenizer.decode(text))
 #
 # Behind each block the stream is a vector of $E$ numbers for each token. What if we stop there and go straight to the head? This is the *logit lens*
 # (nostalgebraist, 2020): the model's guess so far. In `forward` we would have to keep $x$ behind each block; `observe_calls` sees it too, as the result of
-# every second `add`.
+# every second `add_rms_norm` (lecture 10).
 #
 # > **Predict, then run.** The text ends with "Dot had a". In the end the model will name the colour of some thing. Behind which of the 6 blocks is that visible?
 
@@ -206,14 +208,15 @@ axis.set_yticklabels(["embedding", *(f"block {block}" for block in range(6))], f
 fig.colorbar(image, ax=axis, label="probability of the guess", pad=0.01)
 plots.show(
     fig,
-    alt="For each token of the text and each block the best guess for the next token. Behind the embedding the guess repeats the token "
-    "itself; the last blocks guess what really fits.",
+    alt="For each token of the text and each block the best guess for the next token. Behind the embedding "
+    "the guess repeats the token itself; the last blocks guess what really fits.",
 )
 
 # %% [markdown]
 # Without any block the head gives each token back: input and output table are the same. The middle blocks go through words that often follow; the colour comes
 # with the last ones. The lens shows what the head *would* say, which the model itself never asks for before the end.
-#
+
+# %% [markdown]
 # ## 4. Prefill and decode: the KV cache
 #
 # Our loop above computed the whole text again for every new token. With the KV cache of lecture 09 the text is read once, which is the *prefill*, and then each
@@ -222,9 +225,7 @@ plots.show(
 # %%
 cache = model.cache()
 prefilled = model.logits(ids[:10], cache)  # [10, V]
-continued = [
-    model.logits(ids[place : place + 1], cache) for place in range(10, len(ids))
-]  # [1, V] each
+continued = [model.logits(ids[i : i + 1], cache) for i in range(10, len(ids))]  # [1, V] each
 together = np.concatenate([prefilled, *continued])
 print("largest difference from the pass without cache:", np.abs(together - its).max())
 
@@ -245,10 +246,8 @@ def one_more(length, cache):
 
 filled = model.cache()
 model.logits(story[:500], filled)
-without_cache = [1000 * seconds(model.logits, story[: length + 1], repeats=3) for length in lengths]
-with_cache = [1000 * seconds(one_more, length, filled, repeats=3) for length in reversed(lengths)][
-    ::-1
-]
+without_cache = [1000 * seconds(model.logits, story[: n + 1], repeats=3) for n in lengths]
+with_cache = [1000 * seconds(one_more, n, filled, repeats=3) for n in lengths[::-1]][::-1]
 print(f"token 500: {without_cache[-1]:.1f} ms without the cache, {with_cache[-1]:.2f} ms with it")
 
 # %% jupyter={"source_hidden": true}
@@ -271,8 +270,8 @@ for axis in axes:
     axis.legend(fontsize=8.5, loc="upper left" if axis is axes[0] else "center right")
 plots.show(
     fig,
-    alt="Left: time for one more token against the tokens before it; without the cache it grows steeply, with it hardly. "
-    "Right: tokens per second; prefill handles several times as many as decode.",
+    alt="Left: time for one more token against the tokens before it; without the cache it grows steeply, "
+    "with it hardly. Right: tokens per second; prefill handles several times as many as decode.",
 )
 
 # %% [markdown]
@@ -287,9 +286,8 @@ plots.show(
 # %%
 config, room = model.config, 512
 formula = 2 * config.layers * room * config.kv_heads * config.head_dim * 4
-print(
-    f"formula for {room} positions in float32: {formula:,d} bytes; the filled cache: {filled.nbytes:,d} bytes"
-)
+print(f"formula for {room} positions in float32: {formula:,d} bytes")
+print(f"the filled cache:                      {filled.nbytes:,d} bytes")
 
 # %% [markdown]
 # ## 5. Sampling: the same model, other voices
@@ -335,21 +333,19 @@ def draw_choice(axis, name, rule):
 
 
 fig, axes = plots.figure(2, 2, width=9.4, height=4.6)
-for axis, name in zip(
-    axes.ravel(), ("T = 1", "T = 2, top-k 3", "T = 1, top-p 0.9", "T = 1, min-p 0.1"), strict=True
-):
+shown = ("T = 1", "T = 2, top-k 3", "T = 1, top-p 0.9", "T = 1, min-p 0.1")
+for axis, name in zip(axes.ravel(), shown, strict=True):
     draw_choice(axis, name, RULES[name])
 plots.show(
     fig,
-    alt="Probabilities of the 16 likeliest tokens after 'Once upon a time,' under four rules; crosses mark tokens that are struck "
-    "out. At T = 1 five words share nearly all; top-k, top-p and min-p each cut the tail at another place.",
+    alt="Probabilities of the 16 likeliest tokens after 'Once upon a time,' under four rules; crosses mark "
+    "tokens that are struck out. At T = 1 five words share nearly all; top-k, top-p and min-p each cut "
+    "the tail at another place.",
 )
 
 
 # %%
-@interact(
-    temperature=(0.1, 3.0, 0.1), top_k=(0, 16), top_p=(0.1, 1.0, 0.05), min_p=(0.0, 1.0, 0.05)
-)
+@interact(temperature=(0.1, 3, 0.1), top_k=(0, 16), top_p=(0.1, 1, 0.05), min_p=(0.0, 1, 0.05))
 def draw_chosen_rule(temperature=1.0, top_k=0, top_p=1.0, min_p=0.0):
     fig, axis = plots.figure(width=8, height=2.8)
     rule = dict(temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p)
@@ -381,10 +377,10 @@ for name, rule in {
 # %%
 def surprise(texts):
     """Mean cross-entropy of the tokens after the beginning, in nats."""
-    losses = [
-        operators.cross_entropy(model.logits(text[:-1]), np.array(text[1:]))[3:] for text in texts
-    ]
-    return float(np.concatenate(losses).mean())
+    losses = []
+    for text in texts:
+        losses += list(operators.cross_entropy(model.logits(text[:-1]), np.array(text[1:]))[3:])
+    return float(np.mean(losses))
 
 
 documents = paths.held_out_text().read_text().split("<|endoftext|>")
@@ -411,15 +407,15 @@ axis.legend()
 axis.grid()
 plots.show(
     fig,
-    alt="Surprise of sampled stories against the temperature, rising steeply above one; it crosses the line of real stories at "
-    "temperature one.",
+    alt="Surprise of sampled stories against the temperature, rising steeply above one; it crosses the line "
+    "of real stories at temperature one.",
 )
 
 # %% [markdown]
 # At T = 1 sampled text is as surprising as real text: the model has learned how often things happen, and drawing with these probabilities makes them happen as
-# often. Colder text is *less* surprising than what is really written; Holtzman et al. (2019) found the same for large models and human writers, and that
-# people find such text dull. Hotter text soon has no words. A little below 1 trades variety for fewer slips. The makers of a model name their choice in
-# `generation_config.json`, ours and those of Qwen3 the same one:
+# often. Colder text is *less* surprising than what is really written; Holtzman et al. (2019) found the same for large models and human writers, and call
+# such text bland and repetitive. Hotter text soon has no words. A little below 1 trades variety for fewer slips. The makers of a model name their choice in
+# `generation_config.json`, ours and those of Qwen3-0.6B the same one:
 
 # %%
 print(model.config.generation)
@@ -450,7 +446,7 @@ for name in ("reference", *order_of_swaps):
         off = np.abs(model.logits(ids) - its).max()
         times.append(1000 * seconds(one_more, 100, filled, repeats=20))
     source = chosen.get(name, "")
-    print(f"{name:10s} {source:9s} {times[-1]:5.2f} ms a token, logits differ by {off:.0e}")
+    print(f"{name:12s} {source:9s} {times[-1]:5.2f} ms a token, logits differ by {off:.0e}")
 
 # %% jupyter={"source_hidden": true}
 fig, axis = plots.figure(width=7.4, height=2.8)
@@ -463,7 +459,8 @@ axis.set_yticklabels(labels)
 axis.invert_yaxis()
 plots.show(
     fig,
-    alt="Time for one token after each swap from the NumPy reference to compiled kernels, as bars. It falls, most of all with the first swap.",
+    alt="Time for one token after each swap from the NumPy reference to compiled kernels, as bars. It falls, "
+    "most of all with the first swap.",
 )
 
 # %% [markdown]
@@ -476,7 +473,8 @@ print(report)
 
 # %% [markdown]
 # In the terminal: `llaisys-mini progress` shows which operators you have written, `llaisys-mini generate --kernels student` speaks with them.
-#
+
+# %% [markdown]
 # ## 8. A real Qwen
 #
 # The decoder of this course reads Qwen2, Qwen2.5, Qwen3 and DeepSeek-R1-Distill-Qwen checkpoints. The next cell lets Qwen3-0.6B speak, if its files are on this
@@ -506,13 +504,14 @@ else:
 
 # %% [markdown]
 # The same in a terminal, which shows the words as they come: `make chat MODEL=Qwen/Qwen3-0.6B`.
-#
+
+# %% [markdown]
 # ## The answer
 #
-# - The file is a list of names and places, then raw numbers. The forward pass is twenty lines: embedding, blocks that add to a stream, a norm, and a dot
+# - The file is a list of names and places, then raw numbers. The forward pass is some twenty lines: embedding, blocks that add to a stream, a norm, and a dot
 #   product with every token's vector.
 # - Speaking is prefill once, then decode, token by token, with the KV cache. In large models decode waits for memory.
-# - Which token is taken is not the model's business but the sampler's. Between too cold and too hot lies a voice.
+# - The model gives probabilities, the sampler takes a token. At temperature 1 text is as surprising as real text; colder is blander, hotter falls apart.
 # - Every operator on the way can be a kernel of yours.
 #
 # ## Sources

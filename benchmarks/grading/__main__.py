@@ -97,14 +97,15 @@ def _state(troubles: list[str | None]) -> str:
 def starts(found: Found, ours: Ours, plain: Plain, whole: Path, steps: Steps) -> None:
     """Seconds from the command to the first submission of the whole class."""
     part = "Until the first submission starts"
-    times: dict[str, list[float]] = {OURS: [], PLAIN: []}
+    taken: dict[str, list[Spent]] = {OURS: [], PLAIN: []}
     for turn in steps.each("until the first submission starts", [*range(STARTS)]):
         for name in (OURS, PLAIN) if turn % 2 == 0 else (PLAIN, OURS):
-            times[name].append((ours if name == OURS else plain).until_first(whole))
-    for name, taken in times.items():
-        low, middle, high = quartiles(taken)
-        found.rows.append(Row(part, name, {"s": middle, "lower quartile, s": low, "upper quartile, s": high}))
-    reached = statistics.median(times[OURS])
+            taken[name].append((ours if name == OURS else plain).until_first(whole))
+    for name, spent in taken.items():
+        low, middle, high = quartiles([one.wall for one in spent])
+        figures = {"s": middle, "lower quartile, s": low, "upper quartile, s": high}
+        found.rows.append(Row(part, name, figures, _state([one.trouble() for one in spent])))
+    reached = statistics.median(one.wall for one in taken[OURS])
     found.aims.append(
         Aim(
             "seconds until the first submission starts",

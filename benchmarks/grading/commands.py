@@ -1,6 +1,7 @@
 """The graders as an instructor runs them, each in a process of its own, and what that process used.
 
-CPU seconds are those of the command and of every process that it started and waited for: workers, kernels, sandboxes.
+CPU seconds are those of the command and of every process that it started: workers, kernels, sandboxes. The system adds
+them up for whoever waits for a process to end. bubblewrap does not wait for what runs in it, so that is watched.
 """
 
 import contextlib
@@ -47,8 +48,13 @@ def spend(command: list[str], cwd: Path, environment: dict[str, str], log: Path)
         process = subprocess.Popen(
             command, cwd=cwd, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
         )
+        inside = _InBubblewrap(process.pid)
         try:
-            _, status, used = os.wait4(process.pid, 0)
+            pid = 0
+            while not pid:
+                time.sleep(_LOOK)
+                inside.look()
+                pid, status, used = os.wait4(process.pid, os.WNOHANG)
             process.returncode = os.waitstatus_to_exitcode(status)
         except BaseException:
             process.kill()
@@ -56,12 +62,50 @@ def spend(command: list[str], cwd: Path, environment: dict[str, str], log: Path)
             raise
     wall, after = time.perf_counter() - start, surroundings.usage_now()
     meanwhile = None if before is None or after is None else after - before
-    return Spent(wall, used.ru_utime + used.ru_stime, meanwhile, log.read_text(encoding="utf-8", errors="replace"))
+    if meanwhile is not None:
+        meanwhile = replace(meanwhile, own=meanwhile.own + inside.cpu())
+    cpu = used.ru_utime + used.ru_stime + inside.cpu()
+    return Spent(wall, cpu, meanwhile, log.read_text(encoding="utf-8", errors="replace"))
 
 
-def seconds_until(command: list[str], marker: str, cwd: Path, environment: dict[str, str]) -> float:
-    """Seconds from the start of a command until it prints `marker`; then it is ended, with what it started."""
-    start = time.perf_counter()
+_LOOK, _SEARCH = 0.05, 0.5  # seconds between two looks at the known processes, and between two searches for new ones
+
+
+class _InBubblewrap:
+    """The processes below `root` that run in bubblewrap, and the CPU seconds that each had used when last seen."""
+
+    def __init__(self, root: int):
+        self._root, self._searched = root, 0.0
+        self._seconds: dict[int, float] = {}
+        self._there: list[int] = []
+
+    def look(self) -> None:
+        if time.monotonic() - self._searched > _SEARCH:
+            self._there, self._searched = self._search(), time.monotonic()
+        for pid in self._there:
+            with contextlib.suppress(OSError, ValueError, IndexError):
+                # utime stime cutime cstime: its own time, and that of the children it has waited for
+                fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+                self._seconds[pid] = sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+
+    def _search(self) -> list[int]:
+        import psutil  # comes with ipykernel
+
+        found = []
+        with contextlib.suppress(psutil.Error):
+            for one in psutil.Process(self._root).children(recursive=True):
+                with contextlib.suppress(psutil.Error):
+                    if one.name() != "bwrap" and one.parent().name() == "bwrap":
+                        found.append(one.pid)
+        return found
+
+    def cpu(self) -> float:
+        return sum(self._seconds.values())
+
+
+def spend_until(command: list[str], marker: str, cwd: Path, environment: dict[str, str]) -> Spent:
+    """Run a command until it prints `marker`; then it is ended, with what it started. wall: until then."""
+    before, start = surroundings.usage_now(), time.perf_counter()
     process = subprocess.Popen(
         command,
         cwd=cwd,
@@ -73,12 +117,13 @@ def seconds_until(command: list[str], marker: str, cwd: Path, environment: dict[
         errors="replace",
     )
     assert process.stdout is not None  # since it is a pipe
-    seen = []
+    seen, wall = [], None
     try:
         for line in process.stdout:
             seen.append(line)
             if marker in line:
-                return time.perf_counter() - start
+                wall = time.perf_counter() - start
+                break
     finally:
         process.send_signal(2)  # as Ctrl+C: both end what they started
         try:
@@ -86,7 +131,10 @@ def seconds_until(command: list[str], marker: str, cwd: Path, environment: dict[
         except subprocess.TimeoutExpired:
             process.kill()
             process.communicate()
-    raise RuntimeError(f"{' '.join(command)} never said {marker!r}:\n{''.join(seen[-20:])}")
+    if wall is None:
+        raise RuntimeError(f"{' '.join(command)} never said {marker!r}:\n{''.join(seen[-20:])}")
+    after = surroundings.usage_now()
+    return Spent(wall, 0.0, None if before is None or after is None else after - before, "".join(seen))
 
 
 # ---- ours --------------------------------------------------------------------------------------------------------
@@ -129,12 +177,12 @@ class Ours:
             raise RuntimeError(f"{' '.join(command)} failed:\n{spent.output[-2000:]}")
         return spent, build
 
-    def until_first(self, submitted: Path) -> float:
-        """Seconds from the command to the first submission."""
+    def until_first(self, submitted: Path) -> Spent:
+        """From the command to the first submission."""
         build = self.work / "start"
         shutil.rmtree(build, ignore_errors=True)
         command = self._command(submitted, build, ["-c", _TELLING], "--jobs", "1")
-        return seconds_until(command, _FIRST, tasks.ROOT, _environment())
+        return spend_until(command, _FIRST, tasks.ROOT, _environment())
 
     @staticmethod
     def points(build: Path) -> dict[str, float | None]:
@@ -183,9 +231,9 @@ class Plain:
             raise RuntimeError(f"{' '.join(command)} graded nothing:\n{spent.output[-2000:]}")
         return spent
 
-    def until_first(self, submitted: Path) -> float:
-        """Seconds from the command until it has prepared the first notebook and starts a kernel for it."""
-        return seconds_until(self._autograde(submitted), "Autograding ", self.work, self._environment)
+    def until_first(self, submitted: Path) -> Spent:
+        """From the command until it has prepared the first notebook and starts a kernel for it."""
+        return spend_until(self._autograde(submitted), "Autograding ", self.work, self._environment)
 
     def points(self) -> dict[str, float | None]:
         """Points that were given to each student; none where nbgrader could not grade at all."""
@@ -272,7 +320,7 @@ class _Cluster:
 
     def cpu(self) -> float:
         """CPU seconds of all its processes, ended ones included, so far."""
-        import psutil  # comes with distributed
+        import psutil  # comes with ipykernel
 
         total = 0.0
         for pid in self.pids:

@@ -9,6 +9,7 @@ The sets but the reference are folders of the same form, `<device>/<operator>.py
 `llaisys_mini_<set>.<device>.<operator>`, so that files of a set can import from each other and Numba can cache them.
 """
 
+import contextlib
 import dataclasses
 import importlib.abc
 import importlib.util
@@ -110,11 +111,19 @@ class KernelSet:
 
 
 class _FreshLoader(importlib.machinery.SourceFileLoader):
-    """Compiles from source each time: a .pyc is matched by whole seconds, and a learner is faster than that."""
+    """Compiles from source each time: a .pyc is matched by whole seconds, and a learner is faster than that.
+
+    Like a cell, a file that somebody wrote may end with a call of check. Importing must not run it.
+    """
 
     def get_code(self, fullname):
+        from llaisys_mini.kernels.cells import keep_definitions
+
         path = self.get_filename(fullname)
-        return self.source_to_code(self.get_data(path), path)
+        source = importlib.util.decode_source(self.get_data(path))
+        with contextlib.suppress(SyntaxError):  # raised below, with the file's name
+            source = keep_definitions(source)
+        return self.source_to_code(source, path)
 
 
 def import_fresh(name: str, path: Path) -> types.ModuleType:

@@ -17,7 +17,7 @@ pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="the sandbox is Linux's"),
 ]
 
-LIMITS = Limits(wall=12, cpu=6, memory=1 << 30)
+LIMITS = Limits(wall=60, cpu=6, memory=1 << 30)  # wall: what has loops ends by `cpu`, also on a busy machine
 
 
 @pytest.fixture(scope="module")

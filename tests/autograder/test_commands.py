@@ -1,11 +1,15 @@
-"""The instructor's commands that grade nothing."""
+"""What the instructor's commands do around the judge."""
 
 import zipfile
 
+import nbformat
 from click.testing import CliRunner
+from nbgrader.utils import compute_checksum
 
-from autograder import labs
+from autograder import labs, report
 from autograder.__main__ import main
+from autograder.judge import Verdict
+from autograder.reading import cells_of
 from autograder.tasks import GradingError
 
 
@@ -23,3 +27,26 @@ def test_formgrader_says_that_it_sees_only_the_course(tmp_path):
     answer = CliRunner().invoke(main, ["formgrader", str(tmp_path)])
     assert isinstance(answer.exception, GradingError)
     assert "formgrader sees only" in str(answer.exception)
+
+
+def test_points_of_an_earlier_version_of_a_lab_are_not_taken_for_tampering():
+    notebook = labs.release_notebook("04_softmax")
+    cell = next(c for c in notebook.cells if c.metadata.get("nbgrader", {}).get("grade_id") == "softmax-public")
+
+    def read():
+        return next(c for c in cells_of(nbformat.writes(notebook).encode()) if c.grade_id == "softmax-public")
+
+    assert read().points is None
+    cell.metadata.nbgrader.points = 100
+    assert read().points == 100
+    cell.metadata.nbgrader.checksum = compute_checksum(cell)
+    assert read().points is None
+
+
+def test_grading_one_lab_again_keeps_the_verdicts_on_the_others(tmp_path):
+    before = [Verdict("ada", lab, notes=["before"]) for lab in ("00_practice", "04_softmax")]
+    report.write_all(before, tmp_path, "none")
+    again = Verdict("ada", "04_softmax", notes=["again"])
+    kept = report.with_earlier([again], tmp_path)
+    assert [(v.lab, v.notes) for v in kept] == [("00_practice", ["before"]), ("04_softmax", ["again"])]
+    assert report.with_earlier([again], tmp_path / "new") == [again]

@@ -40,15 +40,27 @@ def test_the_zip_holds_the_labs_and_nothing_to_copy_from(tmp_path):
     assert files == handed_out + [f"notebooks/{lecture.name}" for lecture in lectures]
     everything = "".join((tmp_path / "student" / name).read_text(encoding="utf-8") for name in handed_out)
     assert not re.search(r"(BEGIN|END) (SOLUTION|HIDDEN|MARK)", everything)
-    assert "seed=" not in everything  # a hidden case is drawn with a seed
     for name in labs.lab_names():
         released = (tmp_path / "student" / "labs" / name / f"{name}.ipynb").read_text(encoding="utf-8")
         code = ["".join(c["source"]) for c in json.loads(released)["cells"] if c["cell_type"] == "code"]
-        answers = [c for c in labs.source_notebook(name).cells if c.metadata.get("nbgrader", {}).get("solution")]
+        cells = labs.source_notebook(name).cells
+        hidden = [c.source for c in cells if "### BEGIN HIDDEN TESTS" in c.source]
+        assert hidden and not [test for test in hidden if _hidden_lines(test) & set(_lines(code))]
+        answers = [c for c in cells if c.metadata.get("nbgrader", {}).get("solution")]
         assert answers
         for answer in answers:
             assert answer.source not in released and answer.source not in code
         assert all(not c.get("outputs") for c in json.loads(released)["cells"])
+
+
+def _lines(cells: list[str]) -> list[str]:
+    return [line.strip() for cell in cells for line in cell.splitlines()]
+
+
+def _hidden_lines(test: str) -> set[str]:
+    """The lines of a test cell that students do not get; imports may stand elsewhere too."""
+    inside = test.split("### BEGIN HIDDEN TESTS")[1].split("### END HIDDEN TESTS")[0]
+    return {line for line in _lines([inside]) if line and not line.startswith(("import ", "from "))}
 
 
 # ---- nbgrader's own tools ----------------------------------------------------------------------------------------

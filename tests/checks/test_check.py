@@ -75,6 +75,19 @@ def test_a_known_mistake_is_told_in_its_sentence(name):
     assert mistake.sentence in diagnose(name, kernel)
 
 
+def test_of_two_mistakes_that_fit_the_first_case_the_others_tell():
+    def no_eps(x, weight, eps, out):
+        with np.errstate(all="ignore"):
+            out[...] = x * weight / np.sqrt(np.mean(x * x, axis=-1, keepdims=True))
+
+    contract = operators.get("rms_norm")
+    kernel = Kernel("rms_norm", "cpu", "student", no_eps)
+    results = list(run_cases(kernel, contract.make_cases(storages=("float32",))))
+    first = next(result for result in results if not result.passed)
+    assert "eps is added outside the square root" in diagnosis(contract, first)
+    assert "eps is not added at all" in diagnosis(contract, first, others=results)
+
+
 def test_an_unknown_mistake_is_not_given_a_name():
     def kernel(x, weight, eps, out):
         out[:] = 3 * x

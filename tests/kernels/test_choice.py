@@ -44,6 +44,13 @@ def test_the_learners_kernel_answers_once_it_has_passed(write_kernel, capsys):
     np.testing.assert_array_equal(operators.relu(np.float32([-1, 2])), [0, 2])
 
 
+def test_a_file_that_ends_with_its_check_does_not_run_it_when_it_is_imported(write_kernel, capsys):
+    write_kernel("relu", RIGHT + "\nfrom llaisys_mini import check\n\ncheck('relu')\n")
+    with use_kernels("student"):
+        operators.relu(np.float32([-1, 2]))
+    assert capsys.readouterr().out == ""
+
+
 def test_a_wrong_kernel_is_diagnosed_and_does_not_answer(write_kernel, capsys):
     write_kernel("relu", WRONG)
     with pytest.raises(CheckFailed, match="this is what comes out when the sign is dropped") as caught:
@@ -66,9 +73,9 @@ def test_editing_a_kernel_voids_its_verdict(write_kernel):
 def test_a_float32_kernel_answers_for_float32_only(write_kernel, capsys):
     write_kernel("embedding", FLOAT32_ONLY)
     check("embedding")
-    out = capsys.readouterr().out
-    assert "bfloat16 storage does not yet" in out
-    assert "widen(weight[i])" in " ".join(out.split())
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "weights stored as float16 or bfloat16: not right yet" in printed
+    assert "widen(weight[i])" in printed
     assert answers("embedding", "float32") == "student"
     assert answers("embedding", "bfloat16") == "solutions"
 

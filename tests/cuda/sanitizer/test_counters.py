@@ -4,8 +4,9 @@ import inspect
 
 import numpy as np
 import pytest
+from matplotlib.colors import to_rgba
 
-from llaisys_mini import cuda
+from llaisys_mini import cuda, plots
 from llaisys_mini.cuda import pictures
 from llaisys_mini.cuda.sanitizer import ORDERS
 
@@ -170,7 +171,9 @@ def test_pictures(products, tmp_path):
         path = tmp_path / f"{name}.png"
         figure.savefig(path)
         assert path.stat().st_size > 3000
-    assert "line" in figures["load"].axes[0].get_title() and "sectors" in figures["load"].axes[0].get_title()
+    title = figures["load"].axes[0].get_title(loc="left")
+    assert "line" in title and "sectors" in title
+    assert figures["load"].get_facecolor() == to_rgba(plots.CARD)  # the course's one style
     drawn = figures["load"].axes[0].images[0].get_array()
     assert np.count_nonzero(~np.isnan(drawn)) == 32  # one element for each lane of the warp
     bars = [bar.get_width() for bar in figures["traffic"].axes[0].patches]
