@@ -160,10 +160,11 @@ def _cell(cell: dict) -> Cell:
         source = "".join(line for line in source if isinstance(line, str))
     kind, source = str(cell.get("cell_type", "")), source.replace("\r\n", "\n") if isinstance(source, str) else ""
     points = nbgrader.get("points")
-    known = not isinstance(points, (int, float)) or nbgrader.get("checksum") == _checksum(kind, source, nbgrader)
-    return Cell(
-        kind, source, str(nbgrader.get("grade_id", "")), str(cell.get("id", "")), None if known else float(points)
-    )
+    if isinstance(points, (int, float)) and nbgrader.get("checksum") != _checksum(kind, source, nbgrader):
+        changed = float(points)
+    else:
+        changed = None
+    return Cell(kind, source, str(nbgrader.get("grade_id", "")), str(cell.get("id", "")), changed)
 
 
 def _checksum(kind: str, source: str, nbgrader: dict) -> str:
