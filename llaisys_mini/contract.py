@@ -355,8 +355,6 @@ class Operator:
             raise ContractError(f"{self.name} takes ({', '.join(self.inputs)}), each once")
         return [named[n] if n in named else values.get(n, self._defaults.get(n)) for n in self.inputs]
 
-        self.large_from = LARGE
-
     def _make_plan(self, values, key) -> Plan:
         if len(self._plans) >= 8192:  # decoding makes one per cache length; a long run must not grow without end
             self._plans.clear()

@@ -75,7 +75,6 @@ class Crew:
         self.lane = self.within % WARP
         self.warp = self.slot * self.warps_per_block + self.within // WARP
         self.warps = self.blocks * self.warps_per_block
-        self.in_warps = order != "shuffled" and per_block % WARP == 0  # 32 neighbours are one warp
         self.everyone = Active(self, np.ones(self.size, bool), self.size)
         self.nobody = Active(self, np.zeros(self.size, bool), 0)
 
