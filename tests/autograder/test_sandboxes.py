@@ -1,0 +1,65 @@
+"""The adversarial class again in the weaker sandboxes: its Python answers and CUDA kernels, whose tasks are quick.
+
+The whole class runs in the strongest one, in test_adversarial.py.
+"""
+
+import dataclasses
+import json
+import sys
+
+import pytest
+
+from autograder import judge, sandbox, tasks
+from autograder.pool import Worker
+from autograder.reading import Unreadable, read_submission
+from autograder.sandbox.limits import Limits
+
+from .adversarial import ENTROPY, LAB, SOFTMAX, base, cell, the_class, write_class
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="the sandbox is Linux's"),
+]
+QUICK = ("merge_softmax-python", "softmax-cuda")
+OTHERS = ("softmax-cpu", "cross_entropy-cpu")
+
+
+def is_quick(place, honest) -> bool:
+    """Whether the tasks that take long are the right ones of every honest submission, so that they can be left out."""
+    try:
+        cells = {c["id"]: "".join(c["source"]) for c in json.loads(place.read_text())["cells"]}
+        return all(cells[name] == honest[name] for name in OTHERS)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return False
+
+
+@pytest.mark.parametrize("level", [sandbox.LANDLOCK, sandbox.LIMITS])
+def test_the_same_verdicts(level, tmp_path, monkeypatch):
+    if level not in sandbox.candidates():
+        pytest.skip(f"{level} is not here")
+    tasks.make_if_stale()
+    monkeypatch.setenv("SECRET_OF_GRADER", "1")
+    plan, folder, build = tasks.plan_of(LAB), tmp_path / "submitted", tmp_path / "build"
+    parts = [p for p in plan.parts if p.checks and {check.task for check in p.checks} <= set(QUICK)]
+    quick = dataclasses.replace(plan, tasks=tuple(t for t in plan.tasks if t.grade_id in QUICK), parts=tuple(parts))
+    build.mkdir()
+    (build / "gradebook.db").write_bytes(b"")
+    attempts = the_class()
+    write_class(folder, build, attempts)
+    honest = {name: "".join(cell(base(), name)["source"]) for name in OTHERS}
+    wrong, count = {}, 0
+    with Worker(level, Limits(wall=60, cpu=3, memory=1 << 30)) as worker:
+        for attempt in attempts:
+            place = folder / attempt.student / LAB
+            if attempt.student == "sleeps" or not is_quick(place / f"{LAB}.ipynb", honest):
+                continue
+            try:
+                reading = read_submission(place, LAB)
+            except Unreadable:
+                continue
+            verdict = judge.judge(quick, attempt.student, reading, worker, b"a secret of the tests")
+            count += 1
+            if (verdict.points, verdict.state) != (attempt.points - SOFTMAX - ENTROPY, attempt.state):
+                wrong[attempt.student] = (verdict.points, verdict.state, verdict.parts, verdict.tampering)
+    assert not wrong, "\n".join(f"{student}: {what}" for student, what in wrong.items())
+    assert count > 60
