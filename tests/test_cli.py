@@ -89,7 +89,7 @@ MISTAKES = {
     "temperature": (["generate", "--temperature", "-1"], "temperature"),
     "dtype": (["generate", "--dtype", "int3"], "dtype 'int3' is not one of"),
     "device": (["generate", "--device", "cuda"], "there is no CUDA device here"),
-    "check": (["check", "softmax"], "no cpu kernel for softmax"),
+    "check": (["check", "softmax"], "softmax: run the cell with @kernel"),
     "check nothing": (["check", "sotfmax"], "did you mean softmax"),
 }
 

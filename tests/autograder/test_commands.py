@@ -6,7 +6,7 @@ import nbformat
 from click.testing import CliRunner
 from nbgrader.utils import compute_checksum
 
-from autograder import gradebook_url, labs, report
+from autograder import gradebook_url, labs, report, tasks
 from autograder.__main__ import main
 from autograder.judge import Verdict
 from autograder.reading import cells_of
@@ -44,6 +44,7 @@ def test_points_of_an_earlier_version_of_a_lab_are_not_taken_for_tampering():
 
 
 def test_grading_one_lab_again_keeps_the_verdicts_on_the_others(tmp_path):
+    tasks.make_if_stale()
     before = [Verdict("ada", lab, notes=["before"]) for lab in ("00_practice", "04_softmax")]
     url = gradebook_url.default(tmp_path)
     report.write_all(before, tmp_path, "none", url)
