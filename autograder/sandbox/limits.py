@@ -23,19 +23,21 @@ class Limits:
 
 def apply(limits: Limits) -> None:
     """Limit this process for good. A limit that the system refuses to set is left as it is."""
-    _limit(resource.RLIMIT_CPU, int(limits.cpu) + 1)
+    # At the first the system sends SIGXCPU, which says why the process ended; at the second it kills.
+    _limit(resource.RLIMIT_CPU, int(limits.cpu) + 1, int(limits.cpu) + 3)
     _limit(resource.RLIMIT_AS, _mapped() + limits.memory)
     _limit(resource.RLIMIT_FSIZE, limits.file_size)
     _limit(resource.RLIMIT_NOFILE, limits.files)
     _limit(resource.RLIMIT_CORE, 0)
 
 
-def _limit(which: int, amount: int) -> None:
+def _limit(which: int, amount: int, last: int | None = None) -> None:
     _, hard = resource.getrlimit(which)
+    last = last or amount
     if hard != resource.RLIM_INFINITY:
-        amount = min(amount, hard)
+        amount, last = min(amount, hard), min(last, hard)
     with contextlib.suppress(ValueError, OSError):  # macOS refuses some
-        resource.setrlimit(which, (amount, amount))
+        resource.setrlimit(which, (amount, last))
 
 
 def _mapped() -> int:
