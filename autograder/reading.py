@@ -30,7 +30,8 @@ class Unreadable(Exception):
 class Cell:
     """kind: "code", "markdown", ...; grade_id: of nbgrader's metadata or ""; id: of the cell or "".
 
-    points: None where the cell's checksum shows that a version of the lab was released with them.
+    points: None where the cell's checksum shows that a version of the lab was released with them, and in a cell that
+    the student fills in, where no checksum can show it.
     """
 
     kind: str
@@ -160,8 +161,8 @@ def _cell(cell: dict) -> Cell:
         source = "".join(line for line in source if isinstance(line, str))
     kind, source = str(cell.get("cell_type", "")), source.replace("\r\n", "\n") if isinstance(source, str) else ""
     points = nbgrader.get("points")
-    if nbgrader.get("checksum") == _checksum(kind, source, nbgrader):
-        points = None  # as they were released
+    if nbgrader.get("solution") is True or nbgrader.get("checksum") == _checksum(kind, source, nbgrader):
+        points = None  # an answer's checksum changes with the answer; the others are as they were released
     points = float(points) if isinstance(points, (int, float)) else None
     return Cell(kind, source, str(nbgrader.get("grade_id", "")), str(cell.get("id", "")), points)
 

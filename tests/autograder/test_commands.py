@@ -31,16 +31,20 @@ def test_formgrader_says_that_it_sees_only_the_course(tmp_path):
 
 def test_points_of_an_earlier_version_of_a_lab_are_not_taken_for_tampering():
     notebook = labs.release_notebook("04_softmax")
-    cell = next(c for c in notebook.cells if c.metadata.get("nbgrader", {}).get("grade_id") == "softmax-public")
+    cells = {c.metadata.nbgrader.grade_id: c for c in notebook.cells if "nbgrader" in c.metadata}
+    cell = cells["softmax-public"]
 
-    def read():
-        return next(c for c in cells_of(nbformat.writes(notebook).encode()) if c.grade_id == "softmax-public")
+    def read(grade_id="softmax-public"):
+        return next(c for c in cells_of(nbformat.writes(notebook).encode()) if c.grade_id == grade_id)
 
     assert read().points is None
     cell.metadata.nbgrader.points = 100
     assert read().points == 100
     cell.metadata.nbgrader.checksum = compute_checksum(cell)
     assert read().points is None
+
+    cells["softmax-mean"].source = "an answer, which no checksum knows"
+    assert read("softmax-mean").points is None
 
 
 def test_grading_one_lab_again_keeps_the_verdicts_on_the_others(tmp_path):
