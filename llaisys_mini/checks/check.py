@@ -125,6 +125,7 @@ def diagnosis(operator: Operator, result: Result, path: Path | None = None, othe
         lines.append(f"  the kernel raised {type(result.exception).__name__}: {_first_lines(result.exception)}")
         if isinstance(result.exception, ImportError) and "scipy" in str(result.exception):
             lines.append("  Numba would have @ and np.dot computed by a library: write the loops yourself")
+    lines += [f"  {sentence}" for sentence in result.strayed]
     for difference in result.differences:
         lines += _describe(difference)
     if result.changed_inputs:

@@ -12,6 +12,7 @@ import numpy as np
 
 from llaisys_mini import operators
 from llaisys_mini.checks.compare import Difference, compare, empty_outputs
+from llaisys_mini.checks.margins import Margins
 from llaisys_mini.contract import Case
 from llaisys_mini.kernels.registry import Kernel
 
@@ -20,6 +21,7 @@ from llaisys_mini.kernels.registry import Kernel
 class Result:
     """What happened on one case: wrong outputs, inputs that the kernel changed, or an exception; none if right.
 
+    strayed: what a CPU kernel wrote outside of its arrays, see margins.py.
     place: where it ran: "cpu", "sanitizer" or "device".
     remarks: what the sanitizer says of a kernel without faulting it (sanitizer.Finding).
     """
@@ -29,12 +31,13 @@ class Result:
     differences: list[Difference]
     changed_inputs: list[str]
     exception: Exception | None = None
+    strayed: tuple[str, ...] = ()
     place: str = "cpu"
     remarks: tuple = ()
 
     @property
     def passed(self) -> bool:
-        return not self.differences and not self.changed_inputs and self.exception is None
+        return not (self.differences or self.changed_inputs or self.strayed) and self.exception is None
 
 
 def places(device: str) -> dict[str, Callable]:
@@ -68,13 +71,18 @@ def run_case(kernel: Kernel, case: Case, place: str = "") -> Result:
     operator = operators.get(kernel.operator)
     outputs = empty_outputs(operator, case.inputs)
     inputs = {n: v.copy() if isinstance(v, np.ndarray) else v for n, v in case.inputs.items()}
+    margins = Margins()
+    if kernel.device == "cpu":  # on cuda the sanitizer watches every access
+        outputs = [margins.around(n, v, is_output=True) for n, v in zip(operator.outputs, outputs, strict=True)]
+        inputs = {n: margins.around(n, v) if isinstance(v, np.ndarray) else v for n, v in inputs.items()}
     try:
         operator.run_with(kernel, inputs, outputs)
     except Exception as exception:  # the kernel is somebody's code: whatever it raises is a finding
-        return Result(case, outputs, [], [], exception, place)
+        return Result(case, outputs, [], [], exception, place=place)
     changed = [
         name
         for name, value in case.inputs.items()
         if isinstance(value, np.ndarray) and not np.array_equal(value.view(np.uint8), inputs[name].view(np.uint8))
     ]
-    return Result(case, outputs, compare(operator, case.inputs, outputs), changed, None, place)
+    differences = compare(operator, case.inputs, outputs)
+    return Result(case, outputs, differences, changed, None, tuple(margins.strayed()), place)

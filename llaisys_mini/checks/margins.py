@@ -1,0 +1,42 @@
+"""Arrays with a margin on both sides, so that a CPU kernel that leaves its array is told so.
+
+Numba does not check indices. A kernel that writes beyond an array ruins what lies there, and Python ends a moment later
+without a word. Here a margin lies there: what was written into it is found afterwards, and what is read from it is NaN.
+"""
+
+import numpy as np
+
+_BYTES = 1 << 16  # on each side
+_NAN = 0xFF  # each byte, around inputs: NaN as floats, -1 as integers
+_MARK = 0xA5  # around outputs: a NaN that is written there is to be seen as well
+
+
+class Margins:
+    """Copies of arrays, each between two margins."""
+
+    def __init__(self):
+        self._areas: list[tuple[str, int, np.ndarray, np.ndarray]] = []  # name, byte, all bytes, the copy
+
+    def around(self, name: str, array: np.ndarray, is_output: bool = False) -> np.ndarray:
+        """A C-contiguous copy of `array` between margins. name: what `strayed` is to call it."""
+        byte = _MARK if is_output else _NAN
+        area = np.full(array.nbytes + 2 * _BYTES, byte, np.uint8)
+        copy = area[_BYTES : _BYTES + array.nbytes].view(array.dtype).reshape(array.shape)
+        copy[...] = array
+        self._areas.append((name, byte, area, copy))
+        return copy
+
+    def strayed(self) -> list[str]:
+        """What was written outside of each array, nearest place first, as sentences without a full stop."""
+        found = []
+        for name, byte, area, copy in self._areas:
+            before = np.flatnonzero(area[:_BYTES] != byte)
+            behind = np.flatnonzero(area[_BYTES + copy.nbytes :] != byte)
+            shape = f"{name} {copy.shape} has {copy.size} elements"
+            if behind.size:
+                element = copy.size + int(behind[0]) // copy.itemsize
+                found.append(f"{shape}, and the kernel wrote to number {element}, counted from 0: past the end")
+            if before.size:
+                element = -(-(_BYTES - int(before[-1])) // copy.itemsize)
+                found.append(f"{shape}, and the kernel wrote {element} before the first")
+        return found
