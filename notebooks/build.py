@@ -32,7 +32,22 @@ from llaisys_mini.paths import STUDENT_VARIABLE
 FOLDER = Path(__file__).resolve().parent
 SECONDS_PER_CELL = 300
 SLIDER_PLACEHOLDER = "<em>Run this cell to get its sliders.</em>"
-WIDGET = "application/vnd.jupyter.widget-view+json"
+# Sliders need somebody who answers them. Under load a kernel and nbclient at times wait for each other there, so here a
+# function under @interact runs once, as it is, unseen.
+WITHOUT_SLIDERS = f"""
+import ipywidgets
+def interact(**knobs):
+    def once(function):
+        from IPython.display import display
+        from IPython.utils.capture import capture_output
+        with capture_output():
+            function()
+        display({{"text/html": "{SLIDER_PLACEHOLDER}"}}, raw=True)
+        return function
+    return once
+ipywidgets.interact = interact
+del ipywidgets, interact
+"""
 
 
 def lectures() -> list[Path]:
@@ -97,6 +112,7 @@ def execute(source: Path, after_cell=lambda: None):
             timeout=SECONDS_PER_CELL,
             kernel_name="python3",
             config=sockets,
+            extra_arguments=[f"--InteractiveShellApp.exec_lines={WITHOUT_SLIDERS}"],
             resources={"metadata": {"path": str(FOLDER)}},
             coalesce_streams=True,
             record_timing=False,
@@ -108,7 +124,6 @@ def execute(source: Path, after_cell=lambda: None):
         if cell.cell_type == "code":
             cell.execution_count = None
             cell.outputs = [_settled(output, folder) for output in cell.outputs]
-    notebook.metadata.pop("widgets", None)  # their state names random ids
     notebook.metadata.language_info = read(
         source
     ).metadata.language_info  # the kernel's own names its version
@@ -116,12 +131,9 @@ def execute(source: Path, after_cell=lambda: None):
 
 
 def _settled(output, folder: str):
-    """`output` without what varies: run numbers, the places of this checkout and of the temporary `folder`, and
-    widgets, which only a running kernel can show."""
+    """`output` without what varies: run numbers, the places of this checkout and of the temporary `folder`."""
     if "execution_count" in output:
         output.execution_count = None
-    if WIDGET in output.get("data", {}):
-        return nbformat.v4.new_output("display_data", {"text/html": SLIDER_PLACEHOLDER})
     if "text" in output:
         output.text = _without_places(output.text, folder)
     for kind, content in output.get("data", {}).items():
