@@ -152,7 +152,7 @@ plots.show(
 # Twice the neurons, half the error. Cybenko (1989) and Hornik (1991) proved that one hidden layer can come as close as
 # we like to any continuous function on a bounded region. This is *universal approximation*.
 #
-# It says nothing about how many neurons are needed, or about who finds their weights. Here we placed them by hand.
+# It does not say how many neurons are needed, or who finds their weights. Here we placed them by hand.
 
 # %% [markdown]
 # ## 4. Slopes instead of steps
@@ -183,11 +183,7 @@ slopes = {
     "silu": sigmoid * (1 + z * (1 - sigmoid)),
 }
 for name, slope in slopes.items():
-    values = operators.get(name)(z)
-    measured = np.gradient(values.astype(np.float64), z)  # differences of neighbours
-    smooth = np.abs(z) > 0.05  # not at the kink of ReLU
-    difference = np.abs(measured - slope)[smooth].max()
-    print(f"{name:8s} largest slope {slope.max():.3f}, off the measured one by {difference:.4f}")
+    print(f"{name:8s} largest slope {slope.max():.3f}")
 print(f"ten sigmoids one after another: slope at most {slopes['sigmoid'].max() ** 10:.1e}")
 
 # %% jupyter={"source_hidden": true}
@@ -360,8 +356,7 @@ print(f"inference: {1000 * inference:.1f} ms")
 
 # %% [markdown]
 # Backward takes two products of matrices where forward takes one: for the gradient of the input and for that of the weights.
-# So training costs at least three times as much as inference. Here it is more, because the course's `linear_backward` is a
-# plain loop.
+# So training costs at least three times as much as inference; here more, because the course's `linear_backward` is a plain loop.
 
 # %% [markdown]
 # ## 6. Downhill: SGD, Adam, AdamW
@@ -576,14 +571,13 @@ plots.show(
 
 # %% [markdown]
 # A layer of ReLUs folds the plane. A second layer folds what is already folded, so the number of pieces can grow with every
-# layer as a product (Montúfar et al., 2014). So the deep network does with raw inputs what the wide one cannot.
-# Hand-made features do it too, if somebody guesses the right ones.
+# layer as a product (Montúfar et al., 2014). Hand-made features help too, if somebody guesses the right ones.
 
 # %% [markdown]
 # ## 8. Learning the points, or learning the rule
 #
-# Lecture 01 showed overfitting with polynomials. Networks do it too. Here are 60 points in two half-moons; eight labels are wrong
-# on purpose. A network with two hidden layers of 64 has numbers enough to learn even those by heart.
+# Networks overfit as polynomials do (lecture 01). Here are 60 points in two half-moons; eight labels are wrong on purpose. A
+# network with two hidden layers of 64 has numbers enough to learn even those by heart.
 
 
 # %% jupyter={"source_hidden": true}
