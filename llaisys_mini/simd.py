@@ -390,9 +390,7 @@ def store_rows(typing_context, tile, out, start, stride, rows):
     def generate(context, builder, signature, arguments):
         value, array, start, stride, rows = arguments
         for r in reversed(range(tile.rows)):  # as in store_sums
-            row = builder.add(start, builder.mul(_clamped(builder, r, rows), stride))
-            for c in range(tile.columns):
-                offset = builder.add(row, ir.Constant(row.type, c * WIDTH))
+            for c, offset in _places_in_row(builder, tile, r, start, stride, rows):
                 pointer = _pointer(context, builder, signature.args[1], array, offset, _VECTOR)
                 _store_unaligned(builder, builder.extract_value(value, r * tile.columns + c), pointer)
         return context.get_dummy_value()
@@ -407,9 +405,7 @@ def load_rows(typing_context, tile, array, start, stride, rows):
     def generate(context, builder, signature, arguments):
         value, array, start, stride, rows = arguments
         for r in range(tile.rows):
-            row = builder.add(start, builder.mul(_clamped(builder, r, rows), stride))
-            for c in range(tile.columns):
-                offset = builder.add(row, ir.Constant(row.type, c * WIDTH))
+            for c, offset in _places_in_row(builder, tile, r, start, stride, rows):
                 lanes = builder.load(_pointer(context, builder, signature.args[1], array, offset, _VECTOR))
                 lanes.align = 4
                 value = builder.insert_value(value, lanes, r * tile.columns + c)
@@ -425,13 +421,18 @@ def prefetch_rows(typing_context, tile, array, start, stride, rows):
     def generate(context, builder, signature, arguments):
         _, array, start, stride, rows = arguments
         for r in range(tile.rows):
-            row = builder.add(start, builder.mul(_clamped(builder, r, rows), stride))
-            for c in range(tile.columns):
-                offset = builder.add(row, ir.Constant(row.type, c * WIDTH))
+            for _, offset in _places_in_row(builder, tile, r, start, stride, rows):
                 _prefetch(builder, _pointer(context, builder, signature.args[1], array, offset, ir.IntType(8)))
         return context.get_dummy_value()
 
     return types.void(tile, array, *[types.intp] * 3), generate
+
+
+def _places_in_row(builder, tile, r, start, stride, rows):
+    """(column, element offset) of each vector of row `r` of a tile whose rows lie `stride` apart; past the end of
+    `rows` those of the last one."""
+    row = builder.add(start, builder.mul(_clamped(builder, r, rows), stride))
+    return [(c, builder.add(row, ir.Constant(row.type, c * WIDTH))) for c in range(tile.columns)]
 
 
 def _clamped(builder, index, count):
