@@ -1,6 +1,7 @@
 """`python -m autograder`: the instructor's commands."""
 
 import csv
+import importlib
 import io
 import os
 import sys
@@ -37,8 +38,8 @@ def main():
 
     nbgrader's own commands work on the same folders and gradebook: cd autograder && nbgrader <command>
 
-    Judged: kernels for the CPU (float32) and exercises in Python. Kernels for CUDA are not judged yet: their points
-    are left to a person.
+    Judged: kernels for the CPU (float32), kernels for CUDA (under the sanitizer: no GPU is needed), and exercises in
+    Python. Written answers are left to a person.
     """
 
 
@@ -79,15 +80,18 @@ def release(target):
 @in_build
 def grade(submissions, lab, student, jobs, scheduler, url, timeout, memory, resume, allow_unsandboxed, build):
     """Grade SUBMISSIONS, a folder of <student>/<lab>/<lab>.ipynb; by default submitted/."""
-    from autograder import probe, report, runner
+    from autograder import probe, reading
     from autograder.sandbox.limits import Limits
 
     console = Console(stderr=True)
-    found = runner.find_submissions(submissions, lab, student)
+    found = reading.find_submissions(submissions, lab, student)
     tasks.make_if_stale()
     url = gradebook_url.of(build, url)
     limits = Limits(wall=timeout, cpu=timeout, memory=memory << 20)
-    worker, sandbox = probe.strongest_worker(limits)
+    # Worker and judge each import Numba: side by side.
+    worker, sandbox = probe.strongest_worker(limits, lambda: importlib.import_module("autograder.runner"))
+    from autograder import runner
+
     with worker:
         console.print(f"sandbox: {sandbox}", highlight=False)
         if sandbox.reduced and len({s.student for s in found}) > 1 and not allow_unsandboxed:
@@ -104,9 +108,9 @@ def grade(submissions, lab, student, jobs, scheduler, url, timeout, memory, resu
             return runner.judge_many(rest, secret, worker, jobs or len(os.sched_getaffinity(0)))
 
         verdicts = runner.grade_class(found, build, limits, resume, judging, console)
-    from autograder import gradebook
-
     with console.status("writing the gradebook"):
+        from autograder import gradebook, report
+
         gradebook.write(verdicts, url, build, submissions)
     gradebook_url.remember(build, url)
     page = report.write_all(verdicts, build, str(sandbox), url)

@@ -1,14 +1,16 @@
-"""The cases of a task, public and hidden, and what the reply to one of them does to the check it belongs to.
+"""The cases of a task, public and hidden, and what the worker's reply to one of them does to the check it belongs to.
 
 A check is one question of a lab's test cell (tasks.py); a part of the lab passes when all its checks do.
 """
 
 import hashlib
 import hmac
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from autograder.findings import REFUSED
-from autograder.tasks import CASES, Check
+from autograder.pool import Ended, Worker
+from autograder.tasks import CASES, SHIPPED_MODEL, Check
 from autograder.verdicts import CRASHED, NOT_WRITTEN, PASSED, WRONG
 from llaisys_mini.contract import Case
 
@@ -49,12 +51,42 @@ def cases_of(plan, task, checks, secret, make_cases) -> list[JudgedCase]:
     return judged
 
 
-def settle(found, judged, replied: set[int]) -> None:
-    """A check of cases passes when every one of its cases came back right."""
+def run_cases(
+    worker: Worker,
+    request: dict,
+    judged: list[JudgedCase],
+    found: dict[Check, Outcome],
+    compare: Callable[[int, dict], None],
+    note_facts: Callable[[dict], None] = lambda message: None,
+) -> Ended:
+    """Have the worker run `request`, whose cases are `judged` in this order, and note in `found` how each check ended.
+
+    compare: called with a case's number and the reply, where the code gave a result. note_facts: called with replies
+    that are about no case. Raises WorkerLost or SandboxFailed.
+    """
+    replied: set[int] = set()
+    ended = Ended()
+    for message in worker.run(request):
+        if isinstance(message, Ended):
+            ended = message
+        elif type(message.get("case")) is int and 0 <= message["case"] < len(judged):
+            number = message["case"]
+            replied.add(number)
+            if "error" in message:
+                outcome = found[judged[number].check]
+                fail(outcome, *_raised(request["name"], judged[number], message["error"], worker.limits))
+            else:
+                compare(number, message)
+        else:
+            note_facts(message)
     for check in dict.fromkeys(j.check for j in judged):
         numbers = {n for n, j in enumerate(judged) if j.check is check}
-        if check.kind == CASES and found[check].state is None and numbers <= replied:
+        if check.kind in (CASES, SHIPPED_MODEL) and found[check].state is None and numbers <= replied:
             found[check].state, found[check].message = PASSED, "right"
+    for outcome in found.values():  # what does not compile, or is not written, fails all of its checks alike
+        if outcome.state is None and (first := _general_failure(found)):
+            outcome.state, outcome.message = first.state, first.message
+    return ended
 
 
 def fail(outcome: Outcome, state: str, message: str, mistake: str | None = None) -> None:
@@ -63,7 +95,7 @@ def fail(outcome: Outcome, state: str, message: str, mistake: str | None = None)
         outcome.state, outcome.message, outcome.mistake = state, message, mistake
 
 
-def raised(name, judged: JudgedCase, error, limits) -> tuple[str, str]:
+def _raised(name, judged: JudgedCase, error, limits) -> tuple[str, str]:
     """State and message of an exception. On hidden cases its text is not shown: it could hold the inputs."""
     kind, text = (str(error[0]), str(error[1])) if isinstance(error, list) and len(error) == 2 else ("an error", "")
     where = str(judged)
@@ -96,7 +128,7 @@ def first_line(text: str) -> str:
     return (text.strip().splitlines() or [""])[0][:200]
 
 
-def general_failure(found) -> Outcome | None:
+def _general_failure(found) -> Outcome | None:
     """The failure that every check of a task shares: it is not written, ended its process, or does not compile."""
     return next(
         (

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from autograder import judge, probe, runner
 from autograder.pool import Worker
+from autograder.reading import Submission
 from autograder.sandbox.limits import Limits
 from autograder.tasks import GradingError
 
@@ -16,8 +17,8 @@ _of_thread = threading.local()
 
 
 def judge_many(
-    submissions: list[runner.Submission], secret: bytes, limits: Limits, address: str, allow_unsandboxed: bool
-) -> Iterator[tuple[runner.Submission, judge.Verdict]]:
+    submissions: list[Submission], secret: bytes, limits: Limits, address: str, allow_unsandboxed: bool
+) -> Iterator[tuple[Submission, judge.Verdict]]:
     """Verdicts as they come from the workers of the scheduler at `address`. Raises GradingError."""
     try:
         from distributed import Client, as_completed

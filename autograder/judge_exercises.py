@@ -4,10 +4,10 @@ from functools import cache
 
 import numpy as np
 
-from autograder.cases import JudgedCase, cases_of, fail, general_failure, raised, settle
+from autograder.cases import JudgedCase, cases_of, fail, run_cases
 from autograder.pool import Ended
 from autograder.tasks import SHIPPED_MODEL
-from autograder.verdicts import PASSED, WRONG
+from autograder.verdicts import WRONG
 from llaisys_mini import exercises, paths
 from llaisys_mini.checks.exercises import first_difference, recognise
 from llaisys_mini.contract import Case
@@ -21,25 +21,10 @@ def run_exercise(plan, task, checks, cut, worker, secret, found) -> Ended:
         if check.kind == SHIPPED_MODEL:
             judged.append(JudgedCase(check, _shipped_model_case()))
     sent = [{"inputs": j.case.inputs} for j in judged]
-    replied: set[int] = set()
-    ended = Ended()
-    for message in worker.run(dict(name=task.name, device=task.device, source=cut.source, cases=sent, watched=True)):
-        if isinstance(message, Ended):
-            ended = message
-        elif type(message.get("case")) is int and 0 <= message["case"] < len(judged):
-            number = message["case"]
-            replied.add(number)
-            if "error" in message:
-                fail(found[judged[number].check], *raised(task.name, judged[number], message["error"], worker.limits))
-            else:
-                _compare_answer(asked, judged[number], message, found)
-    settle(found, judged, replied)
-    for check in checks:
-        if check.kind == SHIPPED_MODEL and found[check].state is None and replied >= set(range(len(judged))):
-            found[check].state, found[check].message = PASSED, "right"
-        if found[check].state is None and (first := general_failure(found)):
-            found[check].state, found[check].message = first.state, first.message
-    return ended
+    request = dict(name=task.name, device=task.device, source=cut.source, cases=sent, watched=True)
+    return run_cases(
+        worker, request, judged, found, lambda number, reply: _compare_answer(asked, judged[number], reply, found)
+    )
 
 
 def _compare_answer(asked, judged: JudgedCase, message, found) -> None:

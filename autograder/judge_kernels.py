@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from autograder.cases import JudgedCase, cases_of, fail, first_line, general_failure, raised, settle
+from autograder.cases import JudgedCase, cases_of, fail, first_line, run_cases
 from autograder.findings import REFUSED
 from autograder.pool import Ended
 from autograder.tasks import FACTS, GPU_TRAFFIC, TRAFFIC, Check
@@ -39,34 +39,25 @@ def run_kernel(plan, task, checks, cut, worker, secret, found) -> Ended:
     kinds = {check.kind for check in checks}
     request = dict(name=task.name, device=task.device, source=cut.source, cases=sent)
     request |= dict(explain=FACTS in kinds, traffic=TRAFFIC in kinds)
-    replied: set[int] = set()
-    ended = Ended()
-    for message in worker.run(request):
-        if isinstance(message, Ended):
-            ended = message
-        elif type(message.get("case")) is int and 0 <= message["case"] < len(judged):
-            number = message["case"]
-            replied.add(number)
-            if "error" in message:
-                fail(found[judged[number].check], *raised(task.name, judged[number], message["error"], worker.limits))
-            elif task.device != "cuda" or _sanitizer_is_content(contract, judged[number], message, found):
-                _compare(contract, judged[number], sent[number], message, found)
-                if "traffic" in message:
-                    _require(found, GPU_TRAFFIC, GpuTraffic, message["traffic"], judged[number].check)
-        elif "compiled" in message:
-            reason = _not_a_kernel(message["compiled"])
+
+    def compare_outputs(number, reply):
+        if task.device != "cuda" or _sanitizer_is_content(contract, judged[number], reply, found):
+            _compare(contract, judged[number], sent[number], reply, found)
+            if "traffic" in reply:
+                _require(found, GPU_TRAFFIC, GpuTraffic, reply["traffic"], judged[number].check)
+
+    def note_facts(reply):
+        if "compiled" in reply:
+            reason = _not_a_kernel(reply["compiled"])
             if reason:
                 for outcome in found.values():
                     outcome.state, outcome.message = REFUSED, reason
-        elif "explained" in message:
-            _require(found, FACTS, Facts, message["explained"])
-        elif "traffic" in message:
-            _require(found, TRAFFIC, Traffic, message["traffic"])
-    settle(found, judged, replied)
-    for outcome in found.values():  # a kernel that does not compile, or is not written, fails all of its checks alike
-        if outcome.state is None and (first := general_failure(found)):
-            outcome.state, outcome.message = first.state, first.message
-    return ended
+        elif "explained" in reply:
+            _require(found, FACTS, Facts, reply["explained"])
+        elif "traffic" in reply:
+            _require(found, TRAFFIC, Traffic, reply["traffic"])
+
+    return run_cases(worker, request, judged, found, compare_outputs, note_facts)
 
 
 def _not_a_kernel(facts) -> str | None:
@@ -151,7 +142,9 @@ def _compare(contract, judged: JudgedCase, sent, message, found) -> None:
     outcome = found[judged.check]
     outputs, inputs = message.get("outputs"), message.get("inputs")
     forms = sent["outputs"]
-    good = isinstance(outputs, list) and len(outputs) == len(forms) and isinstance(inputs, dict)
+    strayed = message.get("strayed", [])
+    good = isinstance(outputs, list) and len(outputs) == len(forms)
+    good = good and isinstance(inputs, dict) and isinstance(strayed, list)
     good = good and all(
         isinstance(o, (np.ndarray, np.generic)) and o.dtype.name == dtype and list(o.shape) == shape
         for o, (dtype, shape, _) in zip(outputs, forms, strict=True)
@@ -166,15 +159,21 @@ def _compare(contract, judged: JudgedCase, sent, message, found) -> None:
         if isinstance(value, np.ndarray) and not _same_bytes(value, inputs.get(name))
     ]
     differences = compare(contract, case.inputs, outputs)
-    if not differences and not changed:
+    if not (differences or changed or strayed):
         return None
     mistake = recognise(contract, case.inputs, outputs) if differences else None
     if not judged.check.hidden:
-        return fail(outcome, WRONG, diagnosis(contract, Result(case, outputs, differences, changed)), mistake)
+        return fail(
+            outcome,
+            WRONG,
+            diagnosis(contract, Result(case, outputs, differences, changed, None, tuple(strayed))),
+            mistake,
+        )
     lines = [f"{contract.name} is wrong on {judged}"]
     lines += [f"  {d.output}: {int(d.wrong.sum())} of {d.wrong.size} elements wrong" for d in differences]
     lines += [f"  {d.unwritten} of them were never written" for d in differences if d.unwritten]
     lines += [f"  the kernel changed its input {', '.join(changed)}; inputs are read only"] if changed else []
+    lines += ["  the kernel wrote outside of its arrays"] if strayed else []
     lines += [f"  this is what comes out when {mistake}"] if mistake else []
     return fail(outcome, WRONG, "\n".join(lines), mistake)
 

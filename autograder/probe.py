@@ -3,6 +3,7 @@
 import inspect
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -72,12 +73,18 @@ def holes(worker: Worker) -> list[str]:
         return found
 
 
-def strongest_worker(limits: Limits) -> tuple[Worker, sandbox.Sandbox]:
-    """A worker, started, in the strongest sandbox that has no holes; in LIMITS where there is none."""
+def strongest_worker(limits: Limits, meanwhile: Callable[[], object] | None = None) -> tuple[Worker, sandbox.Sandbox]:
+    """A worker, started, in the strongest sandbox that has no holes; in LIMITS where there is none.
+
+    meanwhile: called while the first worker starts, which takes a second or two.
+    """
     for level in sandbox.candidates():
         worker = Worker(level, limits)
+        worker.start()
+        if meanwhile is not None:
+            meanwhile()
+            meanwhile = None
         if level == sandbox.LIMITS or not holes(worker):
-            worker.start()
             return worker, sandbox.describe(level)
         worker.close()
     raise AssertionError("LIMITS is always a candidate")

@@ -1,4 +1,4 @@
-"""Reading what a student handed in: never trusted, never executed, and as much understood as possible.
+"""Reading what students handed in: never trusted, never executed, and as much understood as possible.
 
 An accident must not cost a grade. So any version of the notebook format is read, cells are found by what they define,
 and the file may have another name or come in a zip. Links and files that are no files are not followed.
@@ -12,10 +12,34 @@ import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from nbformat import from_dict
-from nbgrader.utils import compute_checksum
+from autograder import tasks
+from autograder.tasks import GradingError
 
 MAX_BYTES = 20 << 20
+
+
+@dataclass(frozen=True)
+class Submission:
+    """What one student handed in for one lab."""
+
+    student: str
+    lab: str
+    folder: Path
+
+
+def find_submissions(folder: Path, lab: str | None = None, student: str | None = None) -> list[Submission]:
+    """nbgrader's layout: <folder>/<student>/<lab>/. Raises GradingError if there is nothing."""
+    if not folder.is_dir():
+        raise GradingError(f"{folder} is not a folder; it should hold <student>/<lab>/<lab>.ipynb")
+    known, found = tasks.lab_names(), []
+    for person in sorted(p for p in folder.iterdir() if p.is_dir() and not p.is_symlink() and p.name[0] != "."):
+        for place in sorted(p for p in person.iterdir() if p.name in known):
+            if (student in (None, person.name)) and lab in (None, place.name):
+                found.append(Submission(person.name, place.name, place))
+    if not found:
+        wanted = "".join(f" of {what}" for what in (student, lab) if what)
+        raise GradingError(f"{folder} holds no submission{wanted}; it should hold <student>/<lab>/<lab>.ipynb")
+    return found
 
 
 class Unreadable(Exception):
@@ -28,17 +52,39 @@ class Unreadable(Exception):
 
 @dataclass(frozen=True)
 class Cell:
-    """kind: "code", "markdown", ...; grade_id: of nbgrader's metadata or ""; id: of the cell or "".
+    """kind: "code", "markdown", ...; id: of the cell or "".
 
-    points: None where the cell's checksum shows that a version of the lab was released with them, and in a cell that
-    the student fills in, where no checksum can show it.
+    mark: nbgrader's metadata, which a student may have changed.
     """
 
     kind: str
     source: str
-    grade_id: str = ""
     id: str = ""
-    points: float | None = None
+    mark: dict = field(default_factory=dict)
+
+    @property
+    def grade_id(self) -> str:
+        """Of the mark, or "" where it has none."""
+        return str(self.mark.get("grade_id", ""))
+
+    @property
+    def points(self) -> float | None:
+        """Points that the file gives a test; None in a cell that the student fills in, where they mean nothing."""
+        points = self.mark.get("points")
+        return points if isinstance(points, (int, float)) and self.mark.get("solution") is not True else None
+
+    def is_as_released(self) -> bool:
+        """Whether nbgrader's checksum fits: some version of the lab was released with this text and these points."""
+        # Imported here because it takes a second or two, and no honest submission needs it.
+        from nbformat import from_dict
+        from nbgrader.utils import compute_checksum
+
+        marks = {"grade": False, "solution": False, "locked": False} | self.mark | {"grade_id": self.grade_id}
+        cell = {"cell_type": self.kind, "source": self.source, "metadata": {"nbgrader": marks}}
+        try:
+            return self.mark.get("checksum") == compute_checksum(from_dict(cell))
+        except (ValueError, TypeError, OverflowError):  # half a character, or a number that is none
+            return False
 
 
 @dataclass
@@ -160,19 +206,4 @@ def _cell(cell: dict) -> Cell:
     if isinstance(source, list):
         source = "".join(line for line in source if isinstance(line, str))
     kind, source = str(cell.get("cell_type", "")), source.replace("\r\n", "\n") if isinstance(source, str) else ""
-    points = nbgrader.get("points")
-    if nbgrader.get("solution") is True or nbgrader.get("checksum") == _checksum(kind, source, nbgrader):
-        points = None  # an answer's checksum changes with the answer; the others are as they were released
-    points = float(points) if isinstance(points, (int, float)) else None
-    return Cell(kind, source, str(nbgrader.get("grade_id", "")), str(cell.get("id", "")), points)
-
-
-def _checksum(kind: str, source: str, nbgrader: dict) -> str:
-    """What nbgrader wrote beside the points when it released the cell."""
-    metadata = (
-        {"grade": False, "solution": False, "locked": False} | nbgrader | {"grade_id": str(nbgrader.get("grade_id"))}
-    )
-    try:
-        return compute_checksum(from_dict({"cell_type": kind, "source": source, "metadata": {"nbgrader": metadata}}))
-    except (ValueError, TypeError, OverflowError):  # half a character, or a number that is none
-        return ""
+    return Cell(kind, source, str(cell.get("id", "")), nbgrader)

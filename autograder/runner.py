@@ -11,7 +11,6 @@ import queue
 import secrets
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
@@ -20,36 +19,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from autograder import judge, tasks
 from autograder.judge import Verdict
 from autograder.pool import SandboxFailed, Worker, WorkerLost
-from autograder.reading import Reading, Unreadable, read_submission
+from autograder.reading import Reading, Submission, Unreadable, read_submission
 from autograder.sandbox.limits import Limits
 from autograder.tasks import GradingError, Plan
 from llaisys_mini.files import write_atomically
 
 _FORMAT = 2  # of the journal; another number makes old entries void
-
-
-@dataclass(frozen=True)
-class Submission:
-    """What one student handed in for one lab."""
-
-    student: str
-    lab: str
-    folder: Path
-
-
-def find_submissions(folder: Path, lab: str | None = None, student: str | None = None) -> list[Submission]:
-    """nbgrader's layout: <folder>/<student>/<lab>/. Raises GradingError if there is nothing."""
-    if not folder.is_dir():
-        raise GradingError(f"{folder} is not a folder; it should hold <student>/<lab>/<lab>.ipynb")
-    known, found = tasks.lab_names(), []
-    for person in sorted(p for p in folder.iterdir() if p.is_dir() and not p.is_symlink() and p.name[0] != "."):
-        for place in sorted(p for p in person.iterdir() if p.name in known):
-            if (student in (None, person.name)) and lab in (None, place.name):
-                found.append(Submission(person.name, place.name, place))
-    if not found:
-        wanted = "".join(f" of {what}" for what in (student, lab) if what)
-        raise GradingError(f"{folder} holds no submission{wanted}; it should hold <student>/<lab>/<lab>.ipynb")
-    return found
 
 
 def course_secret(build: Path) -> bytes:

@@ -28,6 +28,7 @@ from autograder import channel, gpu, sandbox
 from autograder.sandbox.limits import Limits
 from llaisys_mini import exercise as exercise_module
 from llaisys_mini import exercises, explanation, operators, paths, traffic
+from llaisys_mini.checks.margins import Margins
 from llaisys_mini.cuda import reductions, tensor_cores, vectors  # noqa: F401 - imported once, for all kernels
 from llaisys_mini.cuda.sanitizer.findings import RUNAWAY
 from llaisys_mini.kernels import sets
@@ -193,8 +194,9 @@ def _run_kernel(request, reply) -> None:
     kernel = student_set().get(contract.name, request["device"])
     compiled = False
     for number, case in enumerate(request["cases"]):
-        inputs = case["inputs"]
-        outputs = _empty(case)
+        margins = Margins()
+        inputs = {n: margins.around(n, v) if isinstance(v, np.ndarray) else v for n, v in case["inputs"].items()}
+        outputs = [margins.around(n, v, is_output=True) for n, v in zip(contract.outputs, _empty(case), strict=True)]
         try:
             contract.run_with(kernel, inputs, outputs)
         except BaseException as problem:
@@ -205,7 +207,7 @@ def _run_kernel(request, reply) -> None:
         if not compiled:
             compiled = True
             reply(compiled=_compiled(kernel.function))
-        reply(case=number, outputs=outputs, inputs=inputs)
+        reply(case=number, outputs=outputs, inputs=inputs, strayed=margins.strayed())
     if request["explain"]:
         reply(explained=_facts(lambda: explanation._examine(contract, kernel)))
     if request["traffic"]:

@@ -244,8 +244,11 @@ def _rename_ids(notebook):
             c["metadata"]["nbgrader"]["grade_id"] = f"renamed-{number}"
 
 
-def _more_points(notebook):
-    cell(notebook, "softmax-public")["metadata"]["nbgrader"]["points"] = 100
+def _points(value) -> Callable:
+    def change(notebook):
+        cell(notebook, "softmax-public")["metadata"]["nbgrader"]["points"] = value
+
+    return change
 
 
 def _split(first: str, second: str):
@@ -338,6 +341,7 @@ def the_class() -> list[Attempt]:
         Attempt("slow", merge("import time\ntime.sleep(0.05)"), BASE),
         Attempt('o\'neil, "bob" <b>', save(base()), BASE),
         Attempt("does-not-compile", softmax(SERIAL.replace("total = np.float32(0)", "total = 'a'")), NO_SOFTMAX),
+        Attempt("past-the-end", softmax(SERIAL + "    out[x.shape[0], 0] = 1\n"), NO_SOFTMAX),
         Attempt("not-python", softmax(SERIAL.replace("def softmax(x, out):", "def softmax(x, out)")), NO_SOFTMAX),
         # accidents
         Attempt("renamed-file", save(base(), "Lab 4 final (1).ipynb"), BASE),
@@ -452,7 +456,8 @@ def the_class() -> list[Attempt]:
         Attempt("mutes-worker", merge("import sys\nsys.modules['autograder.channel'].send = lambda *a, **k: None"), NO_MERGE, TAMPERING),
         # other cells, which are never run
         Attempt("emptied-tests", changed(_empty_tests), NO_SOFTMAX),
-        Attempt("more-points", changed(_more_points), BASE, TAMPERING),
+        Attempt("more-points", changed(_points(100)), BASE, TAMPERING),
+        Attempt("points-beyond-float", changed(_points(10**400)), BASE, TAMPERING),
         Attempt("patched-check", with_cell("import llaisys_mini\nllaisys_mini.check = lambda *a, **k: None\ncheck = llaisys_mini.check", WRONG), NO_SOFTMAX, TAMPERING),
         Attempt("patched-numpy", with_cell("import numpy as np\nnp.abs = lambda x: 0 * x\nnp.array_equal = lambda *a: True", WRONG), NO_SOFTMAX, TAMPERING),
         Attempt("patched-in-kernel-cell", softmax(WRONG.replace("\n\n\n@kernel", "\n\nnp.abs = lambda x: 0 * x\n\n\n@kernel")), NO_SOFTMAX, TAMPERING),

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from autograder import gradebook, gradebook_url, probe, report, runner, sandbox, tasks
+from autograder import gradebook, gradebook_url, probe, reading, report, runner, sandbox, tasks
 from autograder.sandbox.limits import Limits
 
 from .adversarial import the_class, write_class
@@ -34,7 +34,7 @@ def graded(tmp_path_factory):
         if found.level == sandbox.LIMITS:
             worker.close()
             pytest.skip("no sandbox works here")
-        submissions = runner.find_submissions(folder)
+        submissions = reading.find_submissions(folder)
         with worker:
             verdicts = runner.grade_class(
                 submissions,

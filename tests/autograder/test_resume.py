@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from autograder import gradebook_url, runner, tasks
+from autograder import gradebook_url, reading, tasks
 
 from .course import LAB, content, export, grade, grade_by_hand, run, some_of_the_class
 
@@ -138,4 +138,4 @@ def test_a_late_submission_joins_the_report(tmp_path):
     run(grade(submitted, build, "--student", "student-8"))
     run(grade(submitted, build, "--student", "student-2"))
     assert [line.split(",")[0] for line in export(build).splitlines()] == ['"student"', '"student-2"', '"student-8"']
-    assert len(runner.find_submissions(submitted)) == 2
+    assert len(reading.find_submissions(submitted)) == 2
