@@ -37,11 +37,12 @@ def test_points_of_an_earlier_version_of_a_lab_are_not_taken_for_tampering():
     def read(grade_id="softmax-public"):
         return next(c for c in cells_of(nbformat.writes(notebook).encode()) if c.grade_id == grade_id)
 
-    assert read().points is None
+    assert read().is_as_released()
     cell.metadata.nbgrader.points = 100
     assert read().points == 100
+    assert not read().is_as_released()
     cell.metadata.nbgrader.checksum = compute_checksum(cell)
-    assert read().points is None
+    assert read().is_as_released()
 
     cells["softmax-mean"].source = "an answer, which no checksum knows"
     assert read("softmax-mean").points is None
