@@ -171,7 +171,7 @@ def _compare(contract, judged: JudgedCase, sent, message, found) -> None:
         )
     lines = [f"{contract.name} is wrong on {judged}"]
     lines += [f"  {d.output}: {int(d.wrong.sum())} of {d.wrong.size} elements wrong" for d in differences]
-    lines += [f"  {d.unwritten} of them were never written" for d in differences if d.unwritten]
+    lines += [f"  {d.unwritten} of them were never written (or are NaN)" for d in differences if d.unwritten]
     lines += [f"  the kernel changed its input {', '.join(changed)}; inputs are read only"] if changed else []
     lines += ["  the kernel wrote outside of its arrays"] if strayed else []
     lines += [f"  this is what comes out when {mistake}"] if mistake else []

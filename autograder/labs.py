@@ -36,21 +36,13 @@ from nbgrader.preprocessors import (
 )
 from nbgrader.utils import is_grade
 
-from autograder.tasks import GradingError
+from autograder.tasks import ROOT, SOURCES, WITH_SOLUTIONS, GradingError, lab_names
 from llaisys_mini.files import write_atomically
 
-ROOT = Path(__file__).resolve().parents[1]
-SOURCES = ROOT / "solutions" / "labs"
 KERNELS = ROOT / "solutions" / "kernels"
 RELEASE = ROOT / "labs"
-WITH_SOLUTIONS = ROOT / "build" / "labs"
 
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
-
-
-def lab_names() -> list[str]:
-    """Names of all labs in order: "00_practice", ..."""
-    return sorted(path.stem for path in SOURCES.glob("[0-9][0-9]_*.py"))
 
 
 # ---- the source notebook -----------------------------------------------------------------------------------------

@@ -60,10 +60,7 @@ def spend(command: list[str], cwd: Path, environment: dict[str, str], log: Path)
             process.kill()
             process.wait()
             raise
-    wall, after = time.perf_counter() - start, surroundings.usage_now()
-    meanwhile = None if before is None or after is None else after - before
-    if meanwhile is not None:
-        meanwhile = replace(meanwhile, own=meanwhile.own + inside.cpu())
+    wall, meanwhile = time.perf_counter() - start, _meanwhile(before, inside)
     cpu = used.ru_utime + used.ru_stime + inside.cpu()
     return Spent(wall, cpu, meanwhile, log.read_text(encoding="utf-8", errors="replace"))
 
@@ -103,6 +100,15 @@ class _InBubblewrap:
         return sum(self._seconds.values())
 
 
+def _meanwhile(before: Usage | None, inside: _InBubblewrap) -> Usage | None:
+    """What the whole machine used since `before`; what ran inside is this command's own."""
+    after = surroundings.usage_now()
+    if before is None or after is None:
+        return None
+    used = after - before
+    return replace(used, own=used.own + inside.cpu())
+
+
 def spend_until(command: list[str], marker: str, cwd: Path, environment: dict[str, str]) -> Spent:
     """Run a command until it prints `marker`; then it is ended, with what it started. wall: until then."""
     before, start = surroundings.usage_now(), time.perf_counter()
@@ -117,12 +123,14 @@ def spend_until(command: list[str], marker: str, cwd: Path, environment: dict[st
         errors="replace",
     )
     assert process.stdout is not None  # since it is a pipe
+    inside = _InBubblewrap(process.pid)
     seen, wall = [], None
     try:
         for line in process.stdout:
             seen.append(line)
             if marker in line:
                 wall = time.perf_counter() - start
+                inside.look()
                 break
     finally:
         process.send_signal(2)  # as Ctrl+C: both end what they started
@@ -133,8 +141,7 @@ def spend_until(command: list[str], marker: str, cwd: Path, environment: dict[st
             process.communicate()
     if wall is None:
         raise RuntimeError(f"{' '.join(command)} never said {marker!r}:\n{''.join(seen[-20:])}")
-    after = surroundings.usage_now()
-    return Spent(wall, 0.0, None if before is None or after is None else after - before, "".join(seen))
+    return Spent(wall, 0.0, _meanwhile(before, inside), "".join(seen))
 
 
 # ---- ours --------------------------------------------------------------------------------------------------------
