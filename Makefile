@@ -115,7 +115,7 @@ endif
 .venv/.made-in:
 	@if [ -e .venv/.made-in ] || ! $(BIN)/python -c 'import pip; $(VERSION_FITS)' 2>/dev/null; then \
 	    chosen= bare=; \
-	    for candidate in $(if $(PYTHON),"$(PYTHON)",python3 python3.13 python3.12 python3.11); do \
+	    for candidate in $(if $(PYTHON),"$(PYTHON)",python3 python3.13 python3.12 python3.11 python3.14); do \
 	        "$$candidate" -c '$(VERSION_FITS)' 2>/dev/null || continue; \
 	        if "$$candidate" -c 'import ensurepip, venv' 2>/dev/null; then chosen=$$candidate; break; fi; \
 	        bare=$$candidate; \
@@ -125,7 +125,7 @@ endif
 	    elif [ -n "$$bare" ]; then \
 	        echo "$$bare comes without the venv module. On Debian or Ubuntu: sudo apt install python3-venv" >&2; exit 1; \
 	    else \
-	        echo 'No Python 3.11 to 3.14 found (tried: $(or $(PYTHON),python3 python3.13 python3.12 python3.11)).' >&2; \
+	        echo 'No Python 3.11 to 3.14 found (tried: $(or $(PYTHON),python3 python3.13 python3.12 python3.11 python3.14)).' >&2; \
 	        echo 'Install one, or name it: make generate PYTHON=/path/to/python3' >&2; exit 1; \
 	    fi; \
 	fi; \

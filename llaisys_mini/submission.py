@@ -151,16 +151,30 @@ def _score_table(lab: Lab, cells) -> Table:
             verdict = "hidden cases: when it is graded"
             later += points
         else:
-            error = next((output for output in cell.outputs if output.output_type == "error"), None)
+            error = _error(cell)
             reached += 0 if error else points
-            verdict = "[green]passes[/green]" if error is None else f"[red]{_first_line(error)}[/red]"
+            verdict = "[green]passes[/green]" if error is None else f"[red]{_reason(error, cells)}[/red]"
         table.add_row(graded["grade_id"], str(points), verdict)
     table.add_section()
     table.add_row("sure", str(reached), f"{later} more are decided when it is graded")
     return table
 
 
-def _first_line(error) -> str:
+def _error(cell):
+    return next((output for output in cell.get("outputs", []) if output.output_type == "error"), None)
+
+
+def _reason(error, cells) -> str:
+    """In a line why a part fails. Where its kernel is not there, what happened to the cell that was to save it."""
     from rich.markup import escape
 
-    return escape(f"{error.evalue}".splitlines()[0] if error.evalue else error.ename)
+    absent = re.match(r"(.*: run the cell with (@(?:kernel|answer)\(.*\)) first); .* does not exist yet", error.evalue)
+    if absent is None:
+        return escape(error.evalue.splitlines()[0] if error.evalue else error.ename)
+    saving = [cell for cell in cells if cell.cell_type == "code" and absent[2] in cell.source]
+    if not saving:
+        return escape(f"no cell of the notebook has {absent[2]}")
+    cause = _error(saving[0])
+    if cause is None:  # the cell stands below the check
+        return escape(absent[1])
+    return escape(f"the cell with {absent[2]} ends with {cause.ename}: {cause.evalue}".splitlines()[0])

@@ -168,7 +168,7 @@ plots.show(
 # |---|---|
 # | a student in a class | read a lecture, do its lab, hand it in with `submit`, read the feedback |
 # | learning by yourself | the same without handing in: each lab checks your work at once. `make generate` lets the model speak, `make chat MODEL=Qwen/Qwen3-0.6B` a real one |
-# | teaching | `make grade` grades an example class and writes the report; the [README](../README.md#you-are-an-instructor) says how to release labs and grade your class |
+# | teaching | `make grade` grades an example class and writes the report; `README.md` of the course, *You are an instructor*, says how to release labs and grade your class |
 
 # %% [markdown]
 # The lectures and their labs:
@@ -189,8 +189,11 @@ plots.show(
 # | [11 The decoder speaks](11_decoder.ipynb) | does it speak with your kernels? | [11 the decoder speaks](../labs/11_the_decoder_speaks/11_the_decoder_speaks.ipynb) |
 
 # %% [markdown]
-# A lecture is a notebook like this one. Run a cell with Shift+Enter, change it, run it again. In JupyterLab cells that only draw
-# are folded; a click unfolds them. Sliders appear once their cell has run.
+# A lecture is a notebook like this one: a file that ends in `.ipynb`. Where a `.py` of the same name lies beside it, that is only
+# the text it was made from.
+#
+# Run a cell with Shift+Enter, change it, run it again. In JupyterLab cells that only draw are folded; a click unfolds them.
+# Sliders appear once their cell has run.
 #
 # Before a cell that says **Predict, then run**, say aloud what you expect: what surprises you is what you learn from.
 

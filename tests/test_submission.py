@@ -68,6 +68,25 @@ def test_submit_says_the_score_and_hands_in(course, capsys):
 
 
 @pytest.mark.slow
+def test_an_absent_kernel_is_explained_by_its_cell(course, capsys):
+    course(
+        [
+            cell("code", '@kernel("add", device="cpu")\ndef add(x, y, out):\nreturn 1', "add-cpu", task="cpu/add"),
+            cell("code", "from llaisys_mini import check\ncheck('add')", "add", 1),
+            cell("code", "check('softmax')", "softmax", 1),
+            cell("code", "check('relu')", "relu", 1),
+            cell("code", '# @kernel("relu", device="cpu")', "relu-cpu", task="cpu/relu"),
+        ]
+    )
+    submit("01_small", name="ada")
+    out = " ".join(capsys.readouterr().out.split())
+    assert 'add 1 the cell with @kernel("add", device="cpu") ends with IndentationError: expected an indented' in out
+    assert 'softmax 1 no cell of the notebook has @kernel("softmax", device="cpu")' in out
+    assert 'relu 1 relu: run the cell with @kernel("relu", device="cpu") first' in out
+    assert "does not exist" not in out
+
+
+@pytest.mark.slow
 def test_submit_in_a_terminal(course):
     result = CliRunner().invoke(main, ["submit", "01", "--name", "bob"])
     assert result.exit_code == 0, result.output

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from llaisys_mini import dtypes
-from llaisys_mini.contract import Case, Operator
+from llaisys_mini.contract import UNIT_ROUNDOFF, Case, Operator
 
 UNWRITTEN_INDEX = np.iinfo(np.int64).min
 """What integer outputs are filled with before a kernel runs; float outputs are filled with NaN."""
@@ -84,13 +84,12 @@ def _gives(operator, mistake, inputs, outputs) -> bool:
     """Whether these are the outputs of a kernel with this mistake."""
     wants, tolerance = mistaken_outputs(operator, mistake, inputs), operator.tolerance(inputs)
     for got, want, allowed in zip(outputs, wants, tolerance, strict=True):
-        scale = UNCERTAINTY_OF_MISTAKE * UNIT * np.abs(np.nan_to_num(want, posinf=0, neginf=0))
+        scale = UNCERTAINTY_OF_MISTAKE * UNIT_ROUNDOFF * np.abs(np.nan_to_num(want, posinf=0, neginf=0))
         if not (_in_tolerances(got, want, 4 * allowed + scale) <= 1).all():
             return False
     return True
 
 
-UNIT = 2.0**-24
 UNCERTAINTY_OF_MISTAKE = 64
 """Mistakes are computed in float32 too, with rounding of their own; matching them is a hint, not a verdict."""
 
