@@ -146,7 +146,7 @@ def _draw(operator, sizes, size_name, seconds, moved, flops):
         axis.plot(sizes, line, label=name, **_LOOKS[name])
     axis.set(xscale="log", xlabel=size_name, ylabel=unit, title=f"{operator}: higher is faster")
     axis.set(xlim=(sizes[0] / 1.2, sizes[-1] * 1.2), ylim=(0, None))
-    axis.set_xticks(sizes, [str(size) for size in sizes])
+    axis.set_xticks(sizes, [f"{size:,}" for size in sizes])
     axis.minorticks_off()
     fig.legend(loc="outside lower center", ncols=3)
     ends = ", ".join(f"{name} {line[-1]:.3g}" for name, line in [*rates.items(), ("roofline", roofline)])
