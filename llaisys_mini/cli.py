@@ -4,6 +4,7 @@ Errors a user can cause end with one sentence on stderr and exit code 2; a check
 diagnosis and exit code 1. Heavy imports wait until a command needs them.
 """
 
+import itertools
 import sys
 import time
 
@@ -84,13 +85,14 @@ def generate(prompt, verify, sanitize, **options):
     ids = tokenizer.encode(prompt)
     # Sampling values and the prompt's length are checked here, before anything is printed.
     tokens = model.generate(ids, options["max_new_tokens"], **_sampling(model, options), cache=(cache := model.cache()))
-    _say_which_kernels(options["device"])
     stream = TextStream(tokenizer)
     watch = _Stopwatch(start)
     report = _verification(model) if verify else None
     with report or nullcontext():
+        tokens = _started(tokens)
+        _say_which_kernels(options["device"])
         click.echo(prompt, nl=False)
-        for token in _with_first_token_status(tokens):
+        for token in tokens:
             watch.tick()
             click.echo(stream.feed(token), nl=False)
             if report is not None and report.first is not None:
@@ -120,7 +122,7 @@ def chat(think, **options):
     sampling = _sampling(model, options)
     messages: list[dict] = []
     cache = model.cache()
-    _say_which_kernels(options["device"])
+    kernels_are_known = False
     interactive = sys.stdin.isatty()
     if interactive:
         click.echo("Type a message; /new starts over, /exit ends.", err=True)
@@ -139,7 +141,11 @@ def chat(think, **options):
         messages.append({"role": "user", "content": text})
         messages, ids = _fitting(messages, model, think)
         watch, stream, view = _Stopwatch(time.perf_counter()), TextStream(tokenizer), ThinkingView()
-        for token in _with_first_token_status(model.generate(ids, options["max_new_tokens"], **sampling, cache=cache)):
+        tokens = _started(model.generate(ids, options["max_new_tokens"], **sampling, cache=cache))
+        if not kernels_are_known:
+            _say_which_kernels(options["device"])
+            kernels_are_known = True
+        for token in tokens:
             watch.tick()
             _echo(view.feed(stream.feed(token)))
         _echo(view.feed(stream.finish()) + view.finish())
@@ -282,7 +288,6 @@ def _generate_sanitized(prompt, options):
         ids = tokenizer.encode(prompt)
         count = _SANITIZED_TOKENS if options["max_new_tokens"] is None else options["max_new_tokens"]
         tokens = model.generate(ids, count, **_sampling(model, options))
-        _say_which_kernels("cuda")
         columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
         start = time.perf_counter()
         with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
@@ -297,37 +302,18 @@ def _generate_sanitized(prompt, options):
                     written.append(token)
                     progress.advance(task)
     seconds = time.perf_counter() - start
+    _say_which_kernels("cuda")
     click.echo(prompt + tokenizer.decode(written))
     per_token = f", {seconds / len(written):.1f} s per token" if written else ""
     click.echo(f"sanitizer: {len(report.launches)} launches, no findings{per_token}", err=True)
 
 
-def _say_which_kernels(device: str = "cpu"):
-    """Name the learner's kernels that will answer, so that nobody wonders whose numbers these are."""
-    from llaisys_mini import operators
-    from llaisys_mini.kernels import choice
-    from llaisys_mini.kernels.sets import STUDENT, student_set
+def _say_which_kernels(device: str):
+    """Name the learner's kernels that have answered, so that nobody wonders whose numbers these are."""
+    from llaisys_mini.credit import credit
 
-    written = [operator for operator, written_for in student_set().written() if written_for == device]
-    answering = [name for name in written if choice.answering_kernel(name, device).kernel_set == STUDENT]
-    if answering:
-        click.echo(f"your kernels answer for: {', '.join(answering)} (of {len(operators.names)} operators)", err=True)
-    waiting: dict[str, list[str]] = {}
-    for name in written:
-        if name not in answering:
-            waiting.setdefault(_why_not(name, device), []).append(name)
-    if waiting:
-        reasons = "; ".join(f"{reason}: {', '.join(names)}" for reason, names in waiting.items())
-        click.echo(f"written but not used, {reasons}", err=True)
-
-
-def _why_not(name: str, device: str) -> str:
-    """Why the learner's kernel does not answer."""
-    from llaisys_mini.kernels import verdicts
-
-    if not verdicts.was_checked(name, device):
-        return "not checked"
-    return "not chosen" if verdicts.passed_storages(name, device) else "wrong"
+    for line in credit(device):
+        click.echo(line, err=True)
 
 
 def _verification(model):
@@ -336,27 +322,28 @@ def _verification(model):
     return verify_calls(model)
 
 
-def _with_first_token_status(tokens):
-    """Pass the tokens on; until the first arrives, show on a terminal how many kernels are ready."""
+def _started(tokens):
+    """The same tokens once the first is computed; meanwhile a terminal shows how many kernels are ready.
+
+    What is shown takes a whole line of the terminal, so nothing may stand there yet.
+    """
     if not sys.stderr.isatty():
-        yield from tokens
-        return
-    from rich.console import Console
+        first = next(tokens, None)
+    else:
+        from rich.console import Console
 
-    from llaisys_mini.contract import observe_calls
+        from llaisys_mini.contract import observe_calls
 
-    ready: dict[str, None] = {}
-    with Console(stderr=True).status("computing the first token") as status:
+        ready: dict[str, None] = {}
+        with Console(stderr=True).status("computing the first token") as status:
 
-        def show(operator, arguments, results):
-            ready[operator.name] = None
-            status.update(f"first token: {len(ready)} kernels ready (the first start compiles them)")
+            def show(operator, arguments, results):
+                ready[operator.name] = None
+                status.update(f"first token: {len(ready)} kernels ready (the first start compiles them)")
 
-        with observe_calls(show):
-            first = next(tokens, None)
-    if first is not None:
-        yield first
-        yield from tokens
+            with observe_calls(show):
+                first = next(tokens, None)
+    return tokens if first is None else itertools.chain([first], tokens)
 
 
 class _Stopwatch:
@@ -370,10 +357,7 @@ class _Stopwatch:
         self.ticks.append(time.perf_counter())
 
     def report(self, prompt_tokens: int, cache):
-        from collections import Counter
-
-        from llaisys_mini import operators
-        from llaisys_mini.kernels.choice import answering_kernel
+        from llaisys_mini.credit import counts
 
         if self.ticks:
             click.echo(
@@ -383,8 +367,7 @@ class _Stopwatch:
             rate = (len(self.ticks) - 1) / (self.ticks[-1] - self.ticks[0])
             click.echo(f"{len(self.ticks)} new tokens, {rate:.0f} per second after the first", err=True)
         click.echo(f"KV cache: {cache.length} positions, {cache.nbytes / 2**20:.1f} MiB allocated", err=True)
-        sets = Counter(answering_kernel(name, cache.device).kernel_set for name in operators.names)
-        click.echo("kernels: " + ", ".join(f"{count} {name}" for name, count in sets.items()), err=True)
+        click.echo(f"kernels: {counts() or 'none was called'}", err=True)
 
 
 if __name__ == "__main__":

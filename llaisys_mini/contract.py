@@ -347,6 +347,10 @@ class Operator:
         """Look up again which kernel answers: called when kernels or the choice among them have changed."""
         self._chosen.clear()
 
+    def kinds_of_calls(self) -> list[tuple[str, str, bool]]:
+        """(device, storage of the weights, whether large) of the calls since the choice of kernels last changed."""
+        return list(self._chosen)
+
     def _bind(self, arguments, named):
         values = dict(zip(self.inputs, arguments, strict=False))
         unknown = [name for name in named if name not in self.inputs]
@@ -395,7 +399,8 @@ _observer: Callable | None = None
 
 
 class observe_calls:
-    """Within this context `observer(operator, arguments, results)` is called after every operator call.
+    """Within this context `observer(operator, arguments, results)` is called after every operator call, and after the
+    observer of a context around it.
 
     arguments: as passed by the caller; results: list of NumPy arrays. Used to trace, time or verify a whole model.
     """
@@ -405,8 +410,17 @@ class observe_calls:
 
     def __enter__(self):
         global _observer
-        self.before, _observer = _observer, self.observer
+        self.before = before = _observer
+        _observer = self.observer if before is None else _both(before, self.observer)
 
     def __exit__(self, *_):
         global _observer
         _observer = self.before
+
+
+def _both(first: Callable, second: Callable) -> Callable:
+    def observe(*call):
+        first(*call)
+        second(*call)
+
+    return observe

@@ -111,8 +111,9 @@ def exercise(function: Callable) -> Exercise:
 def answer(name: str) -> Callable:
     """Register the function or class below as the answer to the exercise `name`.
 
-    In a notebook cell it also saves the cell as `student/python/<name>.py`. Raises KernelError if there is no such
-    exercise, if the arguments differ from the asked ones, or if the cell uses names that it does not define.
+    In a notebook cell, or in a script that is run, it also saves the cell or script as `student/python/<name>.py`.
+    Raises KernelError if there is no such exercise, if the arguments differ from the asked ones, or if the cell uses
+    names that it does not define.
     """
     from llaisys_mini import exercises
     from llaisys_mini.kernels.registry import Kernel, enter

@@ -1,14 +1,18 @@
 """The command line: what is printed where, exit codes, and one sentence for each mistake of a user."""
 
+import contextlib
 import os
+import shutil
 import subprocess
 import sys
 
+import ml_dtypes
 import pytest
 from click.testing import CliRunner
 
 from llaisys_mini import operators, use_kernels
 from llaisys_mini.cli import main
+from llaisys_mini.paths import shipped_model
 from tests.models.random_models import make_checkpoint
 
 
@@ -26,7 +30,7 @@ def test_generate_continues_the_prompt(run):
     assert result.exit_code == 0, result.stderr
     assert result.stdout.startswith("Once upon a time")
     assert len(result.stdout.split()) > 12
-    for word in ("first token after", "per second", "KV cache", f"kernels: {len(operators.names)} solutions"):
+    for word in ("first token after", "per second", "KV cache", "kernels: 7 solutions"):
         assert word in result.stderr
     again = run("generate", "Once upon a time", "--seed", "3", "--max-new-tokens", "30")
     assert again.stdout == result.stdout
@@ -45,6 +49,77 @@ def test_verify_reports_agreement(run):
     result = run("generate", "--max-new-tokens", "3", "--verify")
     assert result.exit_code == 0
     assert "operator calls agree with the reference" in result.stderr
+
+
+FLOAT32_ONLY = """
+from llaisys_mini import kernel
+
+@kernel("rms_norm")
+def rms_norm(x, weight, eps, out):
+    if weight.dtype != "float32":
+        out[:] = 0
+    else:
+        out[:] = x * weight / ((x * x).mean(axis=1, keepdims=True) + eps) ** 0.5
+"""
+
+
+@pytest.fixture
+def own_rms_norm(tmp_path, monkeypatch):
+    """A learner's rms_norm that is right for float32 weights only, and a relu that a decoder does not call."""
+    monkeypatch.setenv("LLAISYS_MINI_STUDENT_DIR", str(tmp_path / "student"))
+    (tmp_path / "student" / "cpu").mkdir(parents=True)
+    (tmp_path / "student" / "cpu" / "rms_norm.py").write_text(FLOAT32_ONLY)
+    relu = "from llaisys_mini import kernel\n@kernel('relu')\ndef relu(x, out):\n    out[:] = x.clip(0)\n"
+    (tmp_path / "student" / "cpu" / "relu.py").write_text(relu)
+
+
+@pytest.fixture
+def bfloat16_model(tmp_path):
+    """A checkpoint of bfloat16 weights that reads text with the shipped model's tokenizer."""
+    folder = make_checkpoint(tmp_path / "model", dtype=ml_dtypes.bfloat16, vocab_size=1536)
+    shutil.copy(shipped_model() / "tokenizer.json", folder)
+    return str(folder)
+
+
+def test_generate_credits_the_kernels_that_did_answer(run, own_rms_norm, bfloat16_model):
+    arguments = ["generate", "--max-new-tokens", "2", "--seed", "1", "--model", bfloat16_model, "--stats", "--dtype"]
+    before = run(*arguments, "float32").stderr
+    assert "not checked (`llaisys-mini check` does): rms_norm" in before and "not needed here: relu" in before
+    assert run("check", "rms_norm").exit_code == 0  # that it cannot read the other kinds is no failure
+    as_float32 = run(*arguments, "float32").stderr
+    assert "your kernels answer for 1 of 8 operators that this run calls: rms_norm" in as_float32
+    assert "7 solutions" in as_float32 and "1 student" in as_float32
+    as_bfloat16 = run(*arguments, "bfloat16").stderr
+    assert "your kernels answer" not in as_bfloat16
+    assert "right, but not for bfloat16 weights: rms_norm" in as_bfloat16
+    assert "kernels: 8 solutions" in as_bfloat16
+
+
+def test_verify_says_which_weights_a_kernel_cannot_read(run, own_rms_norm, bfloat16_model):
+    arguments = ["--max-new-tokens", "2", "--model", bfloat16_model, "--dtype", "bfloat16", "--kernels", "student"]
+    result = run("generate", "--verify", *arguments)
+    assert result.exit_code == 1
+    assert "rms_norm is wrong on the case 'call 2, layer 0, bfloat16 storage'" in result.stderr
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a pseudo-terminal")
+def test_on_a_terminal_the_status_spares_the_prompt_and_every_call_is_verified():
+    import pty
+
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "llaisys_mini", "generate", "--max-new-tokens", "1", "--verify"]
+    process = subprocess.Popen(command, stdout=theirs, stderr=theirs, stdin=subprocess.DEVNULL)
+    os.close(theirs)
+    shown = b""
+    with contextlib.suppress(OSError):  # the end of a terminal is an error
+        while piece := os.read(ours, 4096):
+            shown += piece
+    assert process.wait() == 0
+    os.close(ours)
+    erased = shown.decode().rpartition("\x1b[2K")
+    assert "computing the first token" in erased[0]
+    assert "Once upon a time" not in erased[0] and "Once upon a time" in erased[2]
+    assert "93 operator calls agree" in erased[2]  # 6 layers of 15 calls, embedding, norm and head
 
 
 def test_chat_answers_each_line_and_remembers(run):

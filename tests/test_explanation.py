@@ -1,10 +1,11 @@
 """explain, count_traffic, count_gpu_traffic and race: the facts are right, and told apart from their absence."""
 
-import matplotlib.pyplot as plt
+import re
+
 import numpy as np
 import pytest
 
-from llaisys_mini import check, count_gpu_traffic, count_traffic, explain, race
+from llaisys_mini import check, count_gpu_traffic, count_traffic, explain, race, racing
 from llaisys_mini.errors import CheckFailed, KernelError
 from llaisys_mini.kernels.choice import kernels_changed
 from llaisys_mini.kernels.earlier import earlier_kernel
@@ -169,7 +170,7 @@ def test_gpu_traffic_of_an_unfinished_kernel(write):
 
 def test_race_draws_the_present_and_the_earlier_version(write, monkeypatch):
     drawn = []
-    monkeypatch.setattr(plt, "show", lambda: drawn.append(plt.gcf()))
+    monkeypatch.setattr("llaisys_mini.plots.show", lambda fig, alt: drawn.append((fig, alt)))
     monkeypatch.setattr("llaisys_mini.racing._SECONDS_PER_POINT", 0.001)
     write("add", PLAIN)
     check("add")
@@ -179,13 +180,26 @@ def test_race_draws_the_present_and_the_earlier_version(write, monkeypatch):
     check("add")  # the same again is no new version
     assert "prange" not in earlier_kernel("add").path.read_text().split("def add")[1]
     race("add", lambda n: dict(x=np.ones(n), y=np.ones(n)), (10, 1000), size_name="elements")
-    (figure,) = drawn
+    ((figure, alt),) = drawn
     (axes,) = figure.axes
     labels = [line.get_label() for line in axes.lines]
-    assert labels == ["roofline of this machine", "yours", "your earlier version", "NumPy"]
+    assert labels == ["roofline: all from memory", "yours", "your earlier version", "NumPy"]
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("elements", "GB/s")
     assert all((np.array(line.get_ydata()) > 0).all() for line in axes.lines)
-    plt.close(figure)
+    assert re.search(r"add over elements from 10 to 1000, in GB/s. At 1000: yours [\d.e+]+, your earlier version", alt)
+
+
+def test_a_race_says_what_a_cache_gave_faster_than_memory(monkeypatch):
+    monkeypatch.setattr(racing, "bytes_per_second", lambda: 1e9)
+    monkeypatch.setattr(racing, "flops_per_second", lambda: 1e10)
+    moved, flops = [1000, 2000, 4000], [1e4, 2e4, 4e4]
+    slow = [2e-6, 4e-6, 8e-6]  # twice as long as memory takes
+    for yours, is_cached in ((slow, False), ([0.9e-6, 1.9e-6, 8e-6], True)):
+        figure, alt = racing._draw("matmul", [1, 2, 4], "rows", {"yours": yours, "NumPy": slow}, moved, flops)
+        labels = [text.get_text() for text in figure.legends[0].get_texts()]
+        assert ("from a cache, not memory" in labels) == is_cached
+        assert ("Up to 2 the numbers come from a cache" in alt) == is_cached
+        assert "At 4: yours 5, NumPy 5, roofline 10." in alt
 
 
 def test_race_needs_a_kernel(write):

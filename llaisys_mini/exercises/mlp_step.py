@@ -63,6 +63,18 @@ def _with(change):
 
 
 mlp_step.mistake("it steps uphill: the gradient has to be subtracted")(_with(lambda a, b, c, d: (-a, -b, -c, -d)))
+mlp_step.mistake("the first layer steps uphill: its gradient has to be subtracted too")(
+    _with(lambda a, b, c, d: (-a, -b, c, d))
+)
+mlp_step.mistake("the second layer steps uphill: its gradient has to be subtracted too")(
+    _with(lambda a, b, c, d: (a, b, -c, -d))
+)
+mlp_step.mistake("the biases step uphill: their gradients have to be subtracted too")(
+    _with(lambda a, b, c, d: (a, -b, c, -d))
+)
+mlp_step.mistake("the weights step uphill: their gradients have to be subtracted too")(
+    _with(lambda a, b, c, d: (-a, b, -c, d))
+)
 mlp_step.mistake("the biases are not moved")(_with(lambda a, b, c, d: (a, 0 * b, c, 0 * d)))
 mlp_step.mistake("only the second layer is moved")(_with(lambda a, b, c, d: (0 * a, 0 * b, c, d)))
 

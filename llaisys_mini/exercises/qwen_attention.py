@@ -108,6 +108,9 @@ def no_residual(x, positions, layer, config, past):
 qwen_attention.mistake("positions are counted from 0 for the new tokens, not from where the text stands")(
     _changed(positions=lambda i: np.arange(len(i["x"])))
 )
+qwen_attention.mistake("query and key are not rotated: rope is missing")(
+    _changed(positions=lambda i: np.zeros(len(i["x"]), np.int64))
+)
 qwen_attention.mistake("the norm of the query is used for the key too")(
     _changed(layer=lambda i: i["layer"] | {"key_norm": i["layer"]["query_norm"]})
 )

@@ -1,4 +1,4 @@
-"""A notebook cell with a kernel becomes a module of its own: `student/<device>/<operator>.py`.
+"""A notebook cell, or a script, with a kernel becomes a module of its own: `student/<device>/<operator>.py`.
 
 The module has the cell's lines at the same line numbers, so a debugger and an error message point to the right place.
 Bare statements at top level (a call of check, a print, a plot) are blanked out, since importing must not run them.
@@ -9,6 +9,7 @@ import builtins
 import linecache
 import symtable
 from collections.abc import Callable
+from pathlib import Path
 
 from llaisys_mini.errors import KernelError
 from llaisys_mini.files import write_atomically
@@ -17,7 +18,8 @@ from llaisys_mini.kernels.sets import import_fresh, student_set
 
 
 def save_cell(operator: str, device: str, cell_filename: str) -> Callable:
-    """Save the cell that IPython compiled as `cell_filename` and return the kernel function of the saved module.
+    """Save the cell that IPython compiled as `cell_filename`, or the script of that name, and return the kernel
+    function of the saved module. The saved module itself, run as a script, stays as it is.
 
     Raises KernelError, and saves nothing, if the cell uses names that it does not define.
     """
@@ -34,6 +36,8 @@ def save_cell(operator: str, device: str, cell_filename: str) -> Callable:
         )
     kernels = student_set()
     path = kernels.path(operator, device)
+    if path.is_file() and Path(cell_filename).is_file() and path.samefile(cell_filename):
+        return kernels.get(operator, device).function
     _try_import(operator, device, definitions, path)
     write_atomically(path, definitions)
     choice.kernels_changed()

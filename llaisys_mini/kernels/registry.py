@@ -41,9 +41,9 @@ def kernel(operator: str, device: str = "cpu", prepare: dict[str, Callable] | No
 
     prepare: see Kernel.
 
-    In a notebook cell it also saves the whole cell as `student/<device>/<operator>.py` and returns the function of
-    that module. Raises KernelError if there is no such operator, if the arguments are not the contract's, or if the
-    cell needs names that it does not define.
+    In a notebook cell, or in a script that is run, it also saves the whole cell or script as
+    `student/<device>/<operator>.py` and returns the function of that module. Raises KernelError if there is no such
+    operator, if the arguments are not the contract's, or if the cell needs names that it does not define.
     """
     contract = operators.get(operator)
     if device not in DEVICES:
@@ -59,13 +59,14 @@ def kernel(operator: str, device: str = "cpu", prepare: dict[str, Callable] | No
 def enter(made: Kernel, frame: FrameType) -> Callable:
     """Put a kernel, or the answer to an exercise, where its kernel set finds it; returns the function to use.
 
-    frame: where the decorator stands. In a module the kernel is noted in `__kernels__`; a cell of a notebook is saved
-    as a module first. Raises KernelError as `kernel` does.
+    frame: where the decorator stands. In a module the kernel is noted in `__kernels__`; a cell of a notebook, or the
+    script that is being run, is saved as a module first. Raises KernelError as `kernel` does.
     """
-    if frame.f_globals.get("__name__") == "__main__" and _in_ipython():
+    source = frame.f_code.co_filename
+    if frame.f_globals.get("__name__") == "__main__" and (_in_ipython() or Path(source).is_file()):
         from llaisys_mini.kernels.cells import save_cell
 
-        return save_cell(made.operator, made.device, frame.f_code.co_filename)
+        return save_cell(made.operator, made.device, source)
     frame.f_globals.setdefault("__kernels__", {})[made.operator, made.device] = made
     return made.function
 

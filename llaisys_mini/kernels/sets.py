@@ -9,6 +9,7 @@ The sets but the reference are folders of the same form, `<device>/<operator>.py
 `llaisys_mini_<set>.<device>.<operator>`, so that files of a set can import from each other and Numba can cache them.
 """
 
+import ast
 import contextlib
 import dataclasses
 import importlib.abc
@@ -65,7 +66,7 @@ class KernelSet:
         path = self.path(operator, device, large)
         if not path.is_file() and self.name == STUDENT:
             mark = f'@kernel("{operator}", device="{device}")' if device in DEVICES else f'@answer("{operator}")'
-            raise KernelError(f"{operator}: run the cell with {mark} first; {path} does not exist yet")
+            raise KernelError(f"{operator}: run the cell with {mark} first, or write it to {path}")
         if not path.is_file():
             raise KernelError(f"the kernel set {self.name!r} has no {device} kernel for {operator}: {path} is missing")
         if device not in self._fresh:
@@ -95,6 +96,8 @@ class KernelSet:
                 or module.__file__ != str(path)
                 or getattr(module, "__stamp__", _stamp(path)) != _stamp(path)
             ):
+                if self.name == STUDENT:
+                    _require_alone(operator, path)
                 module = import_fresh(name, path)
         except KernelError:
             raise
@@ -108,6 +111,18 @@ class KernelSet:
             raise KernelError(f"{operator}: {path} holds no function under @kernel({operator!r}, device={device!r})")
         keep_parallel_helpers_within(made.function, module)
         return dataclasses.replace(made, kernel_set=self.name, path=path)
+
+
+def _require_alone(operator: str, path: Path) -> None:
+    """Refuse a learner's kernel that imports from another one's file: its verdict and its compiled form belong to one
+    file, and would stay what they were when the other file changes. A cell of a notebook cannot import so either.
+    """
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            raise KernelError(
+                f"{operator}: {path}, line {node.lineno} imports from the file of another kernel. "
+                "A kernel's file stands alone, as a cell does: copy the helpers that it uses into it"
+            )
 
 
 class _FreshLoader(importlib.machinery.SourceFileLoader):

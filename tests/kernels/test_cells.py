@@ -120,3 +120,20 @@ def test_definitions_keep_their_lines():
     source = '"""doc"""\nx = 1\nprint(\n    x\n)\ndef f():\n    return x\nf()\n'
     kept = keep_definitions(source)
     assert kept == '"""doc"""\nx = 1\n\n\n\ndef f():\n    return x\n'
+
+
+def test_a_script_is_saved_as_a_cell_is(student, tmp_path):
+    script = tmp_path / "mine.py"
+    script.write_text(CELL)
+    saved = student / "cpu" / "relu.py"
+    ran = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True)
+    assert "right on all cases" in ran.stdout
+    assert saved.read_text().splitlines()[:13] == CELL.splitlines()[:13]
+    assert "check(" not in saved.read_text()
+
+
+def test_the_saved_file_run_as_a_script_stays_as_it_is(student, write_kernel):
+    path = write_kernel("relu", CELL)
+    ran = subprocess.run([sys.executable, path], capture_output=True, text=True, check=True)
+    assert "right on all cases" in ran.stdout
+    assert path.read_text() == CELL

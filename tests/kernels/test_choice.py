@@ -151,3 +151,10 @@ def test_a_changed_file_is_read_again_even_within_the_same_second(write_kernel):
     assert out[0] == 1
     first(np.float32([-1.0]), out)
     assert out[0] == 0
+
+
+def test_a_kernel_that_imports_from_anothers_file_is_refused(write_kernel):
+    write_kernel("sign", "def helper(x):\n    return x\n")
+    path = write_kernel("relu", "from .sign import helper\n" + RIGHT)
+    with pytest.raises(KernelError, match=rf"{path}, line 1 imports from the file of another kernel"):
+        check("relu")

@@ -1,0 +1,70 @@
+"""Whose kernels computed it: said from the calls that were made, not from what is written or might answer.
+
+A kernel may be right for float32 weights only; for the bfloat16 weights of a model another one answers then.
+"""
+
+from collections import Counter
+
+from llaisys_mini import operators
+from llaisys_mini.kernels import verdicts
+from llaisys_mini.kernels.choice import answering_kernel
+from llaisys_mini.kernels.sets import STUDENT, student_set
+
+_UNNEEDED = "not needed here"
+_FEW = 4  # names that a line about nothing to do may take
+
+
+def kernels_that_answered() -> dict[str, dict[str, str]]:
+    """Of every operator called since the choice of kernels last changed: storage of its weights -> kernel set."""
+    return {
+        name: {storage: answering_kernel(name, device, storage, large).kernel_set for device, storage, large in calls}
+        for name in operators.names
+        if (calls := operators.get(name).kinds_of_calls())
+    }
+
+
+def credit(device: str) -> list[str]:
+    """Lines about the learner's kernels for `device`: which took part in the calls made so far, which not and why."""
+    answered = kernels_that_answered()
+    yours: list[str] = []
+    waiting: dict[str, list[str]] = {}
+    for name in (operator for operator, written_for in student_set().written() if written_for == device):
+        sets = answered.get(name, {})
+        others = sorted(storage for storage, kernel_set in sets.items() if kernel_set != STUDENT)
+        if len(others) < len(sets):
+            yours.append(name + (f" (not for {' and '.join(others)} weights)" if others else ""))
+        else:
+            waiting.setdefault(_why_not(name, device, others), []).append(name)
+    unneeded = waiting.get(_UNNEEDED, [])
+    if len(unneeded) > _FEW:
+        waiting[_UNNEEDED] = [f"{len(unneeded)} operators"]
+    lines = []
+    if yours:
+        if len(yours) == len(answered) and not any("(" in name for name in yours):
+            which, names = "all", ""
+        else:
+            which, names = f"{len(yours)} of", f": {', '.join(yours)}"
+        lines.append(f"your kernels answer for {which} {len(answered)} operators that this run calls{names}")
+    if waiting:
+        reasons = "; ".join(f"{reason}: {', '.join(names)}" for reason, names in waiting.items())
+        lines.append(f"written but not used, {reasons}")
+    return lines
+
+
+def counts() -> str:
+    """How many of the operators called so far each kernel set answered: "8 student, 1 solutions"."""
+    sets = Counter(" and ".join(sorted(set(by.values()))) for by in kernels_that_answered().values())
+    return ", ".join(f"{count} {name}" for name, count in sets.items())
+
+
+def _why_not(name: str, device: str, storages: list[str]) -> str:
+    """Why the learner's kernel did not answer. storages: of the calls that another kernel answered."""
+    if not storages:
+        return _UNNEEDED
+    if not verdicts.was_checked(name, device):
+        return "not checked (`llaisys-mini check` does)"
+    passed = verdicts.passed_storages(name, device)
+    unread = [storage for storage in storages if storage not in passed]
+    if passed and unread:
+        return f"right, but not for {' and '.join(unread)} weights"
+    return "not chosen" if passed else "wrong"
