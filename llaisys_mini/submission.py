@@ -168,7 +168,7 @@ def _reason(error, cells) -> str:
     """In a line why a part fails. Where its kernel is not there, what happened to the cell that was to save it."""
     from rich.markup import escape
 
-    absent = re.match(r"(.*: run the cell with (@(?:kernel|answer)\(.*\)) first); .* does not exist yet", error.evalue)
+    absent = re.match(r"(.*: run the cell with (@(?:kernel|answer)\(.*\)) first), or write it to ", error.evalue)
     if absent is None:
         return escape(error.evalue.splitlines()[0] if error.evalue else error.ename)
     saving = [cell for cell in cells if cell.cell_type == "code" and absent[2] in cell.source]
