@@ -49,6 +49,11 @@ def tail_dropped(a, b):
     return a[:, :end] @ b[:end]
 
 
+@matmul.mistake("out is added to, but was not set to 0 before: it holds anything at first")
+def out_not_zeroed(a, b):
+    return a @ b + np.float32(np.nan)
+
+
 @matmul.mistake("a tile at the right edge that is not full is never written")
 def edge_unwritten(a, b):
     out = a @ b
