@@ -8,3 +8,7 @@ from pathlib import Path
 _COMMANDS = str(Path(sys.executable).parent)
 if _COMMANDS not in os.environ.get("PATH", "").split(os.pathsep):
     os.environ["PATH"] = os.pathsep.join(filter(None, [_COMMANDS, os.environ.get("PATH")]))
+
+# jsonschema, which nbformat imports, would build a grammar of internationalised addresses, for a check that no notebook
+# asks for. It takes two seconds, and jsonschema does without when it is absent.
+sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
