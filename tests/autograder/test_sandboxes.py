@@ -5,7 +5,6 @@ The whole class runs in the strongest one, in test_adversarial.py.
 
 import dataclasses
 import json
-import os
 import sys
 
 import pytest
@@ -20,15 +19,16 @@ from .adversarial import ENTROPY, LAB, SOFTMAX, base, cell, the_class, write_cla
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(sys.platform != "linux", reason="the sandbox is Linux's"),
-    # Many minutes, since attempts that wait end by the clock alone: not for every run of the suite.
-    pytest.mark.skipif("SANDBOXES" not in os.environ, reason="not run: it takes long; set SANDBOXES=all"),
 ]
 QUICK = ("merge_softmax-python", "softmax-cuda")
 OTHERS = ("softmax-cpu", "cross_entropy-cpu")
+LEFT_OUT = ("sleeps", "more-points", "points-beyond-float")  # ends by the clock alone; change a test that is left out
 
 
 def is_quick(place, honest) -> bool:
     """Whether the tasks that take long are the right ones of every honest submission, so that they can be left out."""
+    if not place.is_file():  # a pipe, which nobody writes to, among others
+        return False
     try:
         cells = {c["id"]: "".join(c["source"]) for c in json.loads(place.read_text())["cells"]}
         return all(cells[name] == honest[name] for name in OTHERS)
@@ -54,7 +54,7 @@ def test_the_same_verdicts(level, tmp_path, monkeypatch):
     with Worker(level, Limits(wall=60, cpu=3, memory=1 << 30)) as worker:
         for attempt in attempts:
             place = folder / attempt.student / LAB
-            if attempt.student == "sleeps" or not is_quick(place / f"{LAB}.ipynb", honest):
+            if attempt.student in LEFT_OUT or not is_quick(place / f"{LAB}.ipynb", honest):
                 continue
             try:
                 reading = read_submission(place, LAB)
