@@ -52,7 +52,7 @@ grade: .venv/.with-grading ## grade the example class, or ARGS
 bench: .venv/.with-bench,parity ## measure all kernels against NumPy and torch, and whole models
 	@$(BIN)/python -m benchmarks $(ARGS)
 
-bench-grade: .venv/.with-grading,cluster ## measure grading a class of 120 against plain nbgrader (25 minutes)
+bench-grade: .venv/.with-grading,cluster ## measure grading a class of 120 against plain nbgrader (50 minutes)
 	@$(BIN)/python -m benchmarks.grading $(ARGS)
 
 # A CUDA image brings its own Python with the packages: that one is used as it is where it has them.

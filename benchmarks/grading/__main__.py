@@ -34,7 +34,7 @@ how much faster two workers are than one."""
 @click.option("--timeout", type=click.FloatRange(1), default=10, show_default=True, help="Seconds for each task.")
 @click.option("--out", type=click.Path(path_type=Path), default=RESULTS, help="Folder for grading.json and grading.md.")
 def main(size: int, rounds: int, timeout: float, out: Path):
-    """Grade the same class with this autograder and with plain nbgrader, in turn (about 25 minutes for 120)."""
+    """Grade the same class with this autograder and with plain nbgrader, in turn (about 50 minutes for 120)."""
     console = Console(highlight=False, width=None if Console().is_terminal else 180)
     begin = time.perf_counter()
     tasks.make_if_stale()
