@@ -51,7 +51,7 @@ def test_the_same_verdicts(level, tmp_path, monkeypatch):
     write_class(folder, build, attempts)
     honest = {name: "".join(cell(base(), name)["source"]) for name in OTHERS}
     wrong, count = {}, 0
-    with Worker(level, Limits(wall=60, cpu=3, memory=1 << 30)) as worker:
+    with Worker(level, Limits(wall=60, cpu=6, memory=1 << 30)) as worker:
         for attempt in attempts:
             place = folder / attempt.student / LAB
             if attempt.student in LEFT_OUT or not is_quick(place / f"{LAB}.ipynb", honest):
