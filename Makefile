@@ -79,7 +79,7 @@ test: .venv/.with-test,parity,cuda ## style, types and all tests, as CI runs the
 
 test-quick: .venv/.with-test ## the tests that need neither patience nor torch
 	$(LINT)
-	@$(BIN)/python -m pytest -m 'not slow and not parity' --ignore-glob='*_parity.py' $(ARGS)
+	@$(BIN)/python -m pytest -n auto --dist loadfile -m 'not slow and not parity' --ignore-glob='*_parity.py' $(ARGS)
 
 clean: ## remove .venv and everything else that can be made again; your kernels stay
 	rm -rf .venv build dist .pytest_cache .hypothesis .mypy_cache .ruff_cache
