@@ -70,16 +70,18 @@ define LINT
 @$(BIN)/python -m mypy
 endef
 
+ON_ALL_CORES := -n auto --dist loadfile
+
 lint: .venv/.with-test ## style and types, without the tests
 	$(LINT)
 
 test: .venv/.with-test,parity,cuda ## style, types and all tests, as CI runs them (installs torch and transformers)
 	$(LINT)
-	@$(BIN)/python -m pytest -n auto --dist loadfile --durations 20 $(ARGS)
+	@$(BIN)/python -m pytest $(ON_ALL_CORES) --durations 20 $(ARGS)
 
 test-quick: .venv/.with-test ## the tests that need neither patience nor torch
 	$(LINT)
-	@$(BIN)/python -m pytest -n auto --dist loadfile -m 'not slow and not parity' --ignore-glob='*_parity.py' $(ARGS)
+	@$(BIN)/python -m pytest $(ON_ALL_CORES) -m 'not slow and not parity' --ignore-glob='*_parity.py' $(ARGS)
 
 clean: ## remove .venv and everything else that can be made again; your kernels stay
 	rm -rf .venv build dist .pytest_cache .hypothesis .mypy_cache .ruff_cache

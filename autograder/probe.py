@@ -73,17 +73,15 @@ def holes(worker: Worker) -> list[str]:
         return found
 
 
-def strongest_worker(limits: Limits, meanwhile: Callable[[], object] | None = None) -> tuple[Worker, sandbox.Sandbox]:
+def strongest_worker(limits: Limits, meanwhile: Callable[[], object] = lambda: None) -> tuple[Worker, sandbox.Sandbox]:
     """A worker, started, in the strongest sandbox that has no holes; in LIMITS where there is none.
 
-    meanwhile: called while the first worker starts, which takes a second or two.
+    meanwhile: called while a worker starts, which takes a second or two: once for each sandbox that is tried.
     """
     for level in sandbox.candidates():
         worker = Worker(level, limits)
         worker.start()
-        if meanwhile is not None:
-            meanwhile()
-            meanwhile = None
+        meanwhile()
         if level == sandbox.LIMITS or not holes(worker):
             return worker, sandbox.describe(level)
         worker.close()

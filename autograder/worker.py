@@ -195,8 +195,7 @@ def _run_kernel(request, reply) -> None:
     compiled = False
     for number, case in enumerate(request["cases"]):
         margins = Margins()
-        inputs = {n: margins.around(n, v) if isinstance(v, np.ndarray) else v for n, v in case["inputs"].items()}
-        outputs = [margins.around(n, v, is_output=True) for n, v in zip(contract.outputs, _empty(case), strict=True)]
+        inputs, outputs = margins.around_call(contract, case["inputs"], _empty(case))
         try:
             contract.run_with(kernel, inputs, outputs)
         except BaseException as problem:

@@ -179,9 +179,12 @@ def _table(operator, device, results, storage):
     table.add_column("")
     for result in results:
         worst = max((float(d.error.max()) for d in result.differences), default=0.0)
-        size = "within tolerance" if worst <= 1 else _size(worst)
-        if result.exception or result.strayed:
-            size = "outside of its arrays" if result.strayed else ""
+        if result.exception:
+            size = ""
+        elif result.strayed:
+            size = "outside of its arrays"
+        else:
+            size = "within tolerance" if worst <= 1 else _size(worst)
         verdict = Text("right", "green") if result.passed else Text("wrong", "bold red")
         table.add_row(result.case.name, case_shapes(result.case), size, verdict)
     return table

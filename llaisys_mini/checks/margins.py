@@ -26,6 +26,12 @@ class Margins:
         self._areas.append((name, byte, area, copy))
         return copy
 
+    def around_call(self, operator, inputs: dict, outputs: list[np.ndarray]) -> tuple[dict, list[np.ndarray]]:
+        """The inputs and outputs of one call, each array a copy between margins; what is no array stays as it is."""
+        # Outputs first: what a kernel writes outside of them is what `strayed` is to tell first.
+        outputs = [self.around(n, v, is_output=True) for n, v in zip(operator.outputs, outputs, strict=True)]
+        return {n: self.around(n, v) if isinstance(v, np.ndarray) else v for n, v in inputs.items()}, outputs
+
     def strayed(self) -> list[str]:
         """What was written outside of each array, nearest place first, as sentences without a full stop."""
         found = []

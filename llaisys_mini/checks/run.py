@@ -72,8 +72,7 @@ def run_case(kernel: Kernel, case: Case, place: str = "") -> Result:
     outputs = empty_outputs(operator, case.inputs)
     margins = Margins()
     if kernel.device == "cpu":
-        outputs = [margins.around(n, v, is_output=True) for n, v in zip(operator.outputs, outputs, strict=True)]
-        inputs = {n: margins.around(n, v) if isinstance(v, np.ndarray) else v for n, v in case.inputs.items()}
+        inputs, outputs = margins.around_call(operator, case.inputs, outputs)
     else:  # the sanitizer watches every access
         inputs = {n: v.copy() if isinstance(v, np.ndarray) else v for n, v in case.inputs.items()}
     try:

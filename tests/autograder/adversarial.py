@@ -15,6 +15,7 @@ from pathlib import Path
 
 from autograder import tasks
 from autograder.judge import CRASHED, GRADED, MANUAL, TAMPERING, TIMED_OUT, UNREADABLE
+from autograder.sandbox.limits import Limits
 
 LAB = "04_softmax"
 SOFTMAX, MERGE, ENTROPY, GPU = 6, 2, 4, 5
@@ -22,6 +23,7 @@ COMPILED, COUNTED = 2, 1  # of softmax: for the compiler's facts; and for the tr
 BASE = SOFTMAX + MERGE + ENTROPY
 FULL = BASE + COMPILED + GPU
 NO_SOFTMAX, NO_MERGE, NO_ENTROPY = BASE - SOFTMAX, BASE - MERGE, BASE - ENTROPY
+LIMITS = Limits(wall=60, cpu=6, memory=1 << 30)  # wall: what has loops ends by `cpu`, also on a busy machine
 
 IMPORTS = "import math\n\nimport numpy as np\nfrom numba import njit\n\nfrom llaisys_mini import kernel\n\n\n"
 HEAD = '@kernel("softmax", device="cpu")\n@njit(cache=True)\n'

@@ -8,16 +8,13 @@ import pytest
 from rich.console import Console
 
 from autograder import gradebook, gradebook_url, probe, reading, report, runner, sandbox, tasks
-from autograder.sandbox.limits import Limits
 
-from .adversarial import the_class, write_class
+from .adversarial import LIMITS, the_class, write_class
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(sys.platform != "linux", reason="the sandbox is Linux's"),
 ]
-
-LIMITS = Limits(wall=60, cpu=6, memory=1 << 30)  # wall: what has loops ends by `cpu`, also on a busy machine
 
 
 @pytest.fixture(scope="module")
