@@ -11,7 +11,8 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from autograder import gradebook_url, tasks
+from autograder import tasks
+from autograder.gradebook import url as gradebook_url
 from autograder.tasks import GradingError
 from llaisys_mini.errors import UserError
 from llaisys_mini.files import write_atomically
@@ -80,8 +81,9 @@ def release(target):
 @in_build
 def grade(submissions, lab, student, jobs, scheduler, url, timeout, memory, resume, allow_unsandboxed, build):
     """Grade SUBMISSIONS, a folder of <student>/<lab>/<lab>.ipynb; by default submitted/."""
-    from autograder import probe, reading
+    from autograder.reading import notebook as reading
     from autograder.sandbox.limits import Limits
+    from autograder.worker import probe
 
     console = Console(stderr=True)
     found = reading.find_submissions(submissions, lab, student)
@@ -109,7 +111,8 @@ def grade(submissions, lab, student, jobs, scheduler, url, timeout, memory, resu
 
         verdicts = runner.grade_class(found, build, limits, resume, judging, console)
     with console.status("writing the gradebook"):
-        from autograder import gradebook, report
+        from autograder.gradebook import book as gradebook
+        from autograder.gradebook import report
 
         gradebook.write(verdicts, url, build, submissions)
     gradebook_url.remember(build, url)
@@ -123,7 +126,7 @@ def grade(submissions, lab, student, jobs, scheduler, url, timeout, memory, resu
 @in_build
 def feedback(url, build):
     """Write the students' feedback pages anew, manual grades included."""
-    from autograder import report
+    from autograder.gradebook import report
 
     verdicts, sandbox = report.load(build)
     report.add_manual_grades(verdicts, gradebook_url.of(build, url))
@@ -136,7 +139,7 @@ def feedback(url, build):
 @in_build
 def report_command(url, build):
     """The instructor's page and table for what was graded, manual grades included."""
-    from autograder import report
+    from autograder.gradebook import report
 
     verdicts, sandbox = report.load(build)
     report.add_manual_grades(verdicts, gradebook_url.of(build, url))
@@ -152,7 +155,7 @@ def report_command(url, build):
 @in_build
 def export(target, lms, url, build):
     """Grades as CSV, with the state of every submission."""
-    from autograder import report
+    from autograder.gradebook import report
 
     verdicts, _ = report.load(build)
     report.add_manual_grades(verdicts, gradebook_url.of(build, url))
@@ -187,9 +190,10 @@ def formgrader(submissions, build):
 @main.command()
 def doctor():
     """Which sandbox this machine gives, and what is missing for a stronger one."""
-    from autograder import probe, sandbox
-    from autograder.pool import Worker
+    from autograder import sandbox
     from autograder.sandbox.limits import Limits
+    from autograder.worker import probe
+    from autograder.worker.pool import Worker
 
     console = Console(highlight=False)
     tasks.make_if_stale()

@@ -7,11 +7,13 @@ Needs the extra `cluster` (dask.distributed).
 import threading
 from collections.abc import Iterator
 
-from autograder import judge, probe, runner
-from autograder.pool import Worker
-from autograder.reading import Submission
+from autograder import runner
+from autograder.judge import submission as judge
+from autograder.reading.notebook import Submission
 from autograder.sandbox.limits import Limits
 from autograder.tasks import GradingError
+from autograder.worker import probe
+from autograder.worker.pool import Worker
 
 _of_thread = threading.local()
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from nbgrader.converters import Autograde, GenerateAssignment
 from nbgrader.preprocessors import ClearSolutions, Execute, SaveAutoGrades
 
-from autograder import gradebook_url
-from autograder.gradebook import JudgedExecute, SaveJudgedGrades
+from autograder.gradebook import url as gradebook_url
+from autograder.gradebook.book import JudgedExecute, SaveJudgedGrades
 from autograder.labs import ClearToStubs
 
 c = get_config()  # noqa: F821 - nbgrader defines it

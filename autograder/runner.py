@@ -16,12 +16,13 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from autograder import judge, tasks
-from autograder.judge import Verdict
-from autograder.pool import SandboxFailed, Worker, WorkerLost
-from autograder.reading import Reading, Submission, Unreadable, read_submission
+from autograder import tasks
+from autograder.judge import submission as judge
+from autograder.judge.submission import Verdict
+from autograder.reading.notebook import Reading, Submission, Unreadable, read_submission
 from autograder.sandbox.limits import Limits
 from autograder.tasks import GradingError, Plan
+from autograder.worker.pool import SandboxFailed, Worker, WorkerLost
 from llaisys_mini.files import write_atomically
 
 _FORMAT = 2  # of the journal; another number makes old entries void

@@ -15,7 +15,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from autograder.findings import bound_by, imports_of
+from autograder.judge.findings import bound_by, imports_of
 from llaisys_mini import exercises
 from llaisys_mini.errors import UserError
 

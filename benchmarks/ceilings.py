@@ -14,7 +14,7 @@ import numpy as np
 from numba import njit, prange
 
 from benchmarks import machine
-from llaisys_mini.simd import WIDTH, fma, load, splat, total
+from llaisys_mini.cpu.simd import WIDTH, fma, load, splat, total
 
 MEMORY = "memory"
 _STEPS = 200_000  # of the arithmetic loop: a tenth of a second would be long, a millisecond is enough

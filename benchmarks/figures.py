@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.surroundings import DISTURBED
 from benchmarks.work import ALONE, OURS, PLAIN, Result
-from llaisys_mini.plots import COLOURS, MARKERS
+from llaisys_mini.lectures.plots import COLOURS, MARKERS
 
 if TYPE_CHECKING:
     from benchmarks.report import Report

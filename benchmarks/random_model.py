@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from llaisys_mini import dtypes
-from llaisys_mini.checkpoint import Checkpoint, save_safetensors
+from llaisys_mini.weights.checkpoint import Checkpoint, save_safetensors
 
 QWEN3_06B: dict[str, Any] = {
     "architectures": ["Qwen3ForCausalLM"],

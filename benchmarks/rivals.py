@@ -36,7 +36,7 @@ class Ours:
     """This course's decoder."""
 
     def __init__(self, folder: Path, prompt: int = PROMPT):
-        from llaisys_mini.generation import load_model
+        from llaisys_mini.engine.generate import load_model
 
         self.folder = folder
         self.model = load_model(folder)

@@ -11,32 +11,38 @@ if TYPE_CHECKING:
     from llaisys_mini import exercises, operators
     from llaisys_mini.checks.check import check
     from llaisys_mini.checks.verify import verify_calls
+    from llaisys_mini.course.progress import show_progress
+    from llaisys_mini.course.submission import submit
+    from llaisys_mini.engine.generate import load_model
     from llaisys_mini.exercise import answer
-    from llaisys_mini.explanation import explain
-    from llaisys_mini.generation import load_model
-    from llaisys_mini.gpu_traffic import count_gpu_traffic
+    from llaisys_mini.inspect.codegen import explain
+    from llaisys_mini.inspect.gpu_traffic import count_gpu_traffic
+    from llaisys_mini.inspect.race import race
+    from llaisys_mini.inspect.traffic import count_traffic
     from llaisys_mini.kernels.choice import use_kernels
     from llaisys_mini.kernels.registry import kernel
-    from llaisys_mini.progress import show_progress
-    from llaisys_mini.racing import race
-    from llaisys_mini.submission import submit
+    from llaisys_mini.lectures import plots
     from llaisys_mini.tensor import Tensor
-    from llaisys_mini.traffic import count_traffic
 
 __version__ = "0.1.0"
 
+_MODULES = {
+    "exercises": "llaisys_mini.exercises",
+    "operators": "llaisys_mini.operators",
+    "plots": "llaisys_mini.lectures.plots",
+}
 _HOME = {
     "Tensor": "llaisys_mini.tensor",
     "answer": "llaisys_mini.exercise",
     "check": "llaisys_mini.checks.check",
-    "count_gpu_traffic": "llaisys_mini.gpu_traffic",
-    "count_traffic": "llaisys_mini.traffic",
-    "explain": "llaisys_mini.explanation",
+    "count_gpu_traffic": "llaisys_mini.inspect.gpu_traffic",
+    "count_traffic": "llaisys_mini.inspect.traffic",
+    "explain": "llaisys_mini.inspect.codegen",
     "kernel": "llaisys_mini.kernels.registry",
-    "load_model": "llaisys_mini.generation",
-    "race": "llaisys_mini.racing",
-    "show_progress": "llaisys_mini.progress",
-    "submit": "llaisys_mini.submission",
+    "load_model": "llaisys_mini.engine.generate",
+    "race": "llaisys_mini.inspect.race",
+    "show_progress": "llaisys_mini.course.progress",
+    "submit": "llaisys_mini.course.submission",
     "use_kernels": "llaisys_mini.kernels.choice",
     "verify_calls": "llaisys_mini.checks.verify",
 }
@@ -52,6 +58,7 @@ __all__ = [
     "kernel",
     "load_model",
     "operators",
+    "plots",
     "race",
     "show_progress",
     "submit",
@@ -63,8 +70,8 @@ __all__ = [
 def __getattr__(name: str):
     import importlib
 
-    if name in ("operators", "exercises"):
-        return importlib.import_module(f"llaisys_mini.{name}")
+    if name in _MODULES:
+        return importlib.import_module(_MODULES[name])
     if name in _HOME:
         return getattr(importlib.import_module(_HOME[name]), name)
     raise AttributeError(f"module 'llaisys_mini' has no attribute {name!r}")

@@ -203,7 +203,7 @@ plots.show(
 # No GPU is needed. `doctor` says what is there, what is missing and what to do about it:
 
 # %%
-from llaisys_mini.doctor import examine
+from llaisys_mini.course.doctor import examine
 
 _ = examine()
 

@@ -15,7 +15,7 @@ import numpy as np
 from ipywidgets import interact
 
 from llaisys_mini import operators, plots
-from llaisys_mini.timing import seconds
+from llaisys_mini.inspect.timing import seconds
 
 # %% [markdown]
 # ## 1. Half-planes make polygons

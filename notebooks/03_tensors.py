@@ -16,8 +16,8 @@ from ipywidgets import interact
 from numba import njit
 
 from llaisys_mini import Tensor, plots
+from llaisys_mini.inspect.timing import seconds  # shortest of several runs
 from llaisys_mini.tensor import TensorError
-from llaisys_mini.timing import seconds  # shortest of several runs
 
 # %% [markdown]
 # ## 1. A row of bytes and a way to walk through it

@@ -15,7 +15,7 @@ from ipywidgets import interact
 from numba import njit
 
 from llaisys_mini import load_model, operators, paths, plots
-from llaisys_mini.timing import seconds  # shortest of several runs
+from llaisys_mini.inspect.timing import seconds  # shortest of several runs
 
 # %% [markdown]
 # ## 1. From scores to probabilities

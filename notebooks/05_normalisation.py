@@ -20,8 +20,8 @@ from ipywidgets import interact
 from numba import njit, prange
 
 from llaisys_mini import cuda, operators, plots
-from llaisys_mini.cuda.sanitizer import SanitizerError
-from llaisys_mini.timing import seconds  # shortest of several runs
+from llaisys_mini.inspect.timing import seconds  # shortest of several runs
+from llaisys_mini.sanitizer import SanitizerError
 
 # %% [markdown]
 # ## 1. Drift

@@ -16,9 +16,12 @@ import numpy as np
 from ipywidgets import interact
 from numba import njit, prange
 
-from llaisys_mini import operators, plots, simd
-from llaisys_mini.simd import WIDTH, fma, splat
-from llaisys_mini.timing import seconds  # shortest of several runs, processor time of this thread
+from llaisys_mini import operators, plots
+from llaisys_mini.cpu import simd
+from llaisys_mini.cpu.simd import WIDTH, fma, splat
+from llaisys_mini.inspect.timing import (
+    seconds,  # shortest of several runs, processor time of this thread
+)
 
 # %% [markdown]
 # ## 1. Count first

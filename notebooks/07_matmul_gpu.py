@@ -13,9 +13,9 @@ from ipywidgets import interact
 
 from llaisys_mini import cuda, plots
 from llaisys_mini.console import console
-from llaisys_mini.cuda import compile_check, occupancy, pictures
-from llaisys_mini.cuda.sanitizer import SanitizerError
+from llaisys_mini.inspect import compile_check, occupancy, pictures
 from llaisys_mini.kernels import choice
+from llaisys_mini.sanitizer import SanitizerError
 
 rng = np.random.default_rng(0)
 

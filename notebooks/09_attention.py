@@ -16,7 +16,7 @@ from ipywidgets import interact
 
 from llaisys_mini import load_model, operators, paths, plots
 from llaisys_mini.contract import observe_calls
-from llaisys_mini.timing import seconds
+from llaisys_mini.inspect.timing import seconds
 
 # %% [markdown]
 # The letters of this lecture, which the whole course uses:

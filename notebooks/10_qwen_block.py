@@ -12,8 +12,8 @@ import numpy as np
 from ipywidgets import interact
 
 from llaisys_mini import load_model, operators, paths, plots
-from llaisys_mini.checkpoint import Checkpoint
 from llaisys_mini.contract import observe_calls
+from llaisys_mini.weights.checkpoint import Checkpoint
 
 # %% [markdown]
 # ## 1. The residual stream

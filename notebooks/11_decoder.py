@@ -19,9 +19,9 @@ from ipywidgets import interact
 
 from llaisys_mini import load_model, operators, paths, plots, use_kernels, verify_calls
 from llaisys_mini.contract import observe_calls
+from llaisys_mini.inspect.timing import seconds
 from llaisys_mini.kernels.sets import student_set
-from llaisys_mini.sampling import Sampler
-from llaisys_mini.timing import seconds
+from llaisys_mini.text.sampling import Sampler
 
 # %% [markdown]
 # ## 1. The file, byte by byte

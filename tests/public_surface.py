@@ -18,10 +18,11 @@ ROOT = Path(__file__).resolve().parents[1]
 FILE = Path(__file__).with_suffix(".txt")
 
 PUBLIC = (
-    "checkpoint console contract cuda cuda.compile_check cuda.occupancy cuda.pictures cuda.reductions cuda.sanitizer"
-    " cuda.tensor_cores cuda.vectors datasets doctor dtypes errors exercise exp_vector fast_exp generation"
-    " kernels.choice kernels.sets models.cache models.config models.decoder models.rope paths plots quality"
-    " quantization sampling simd tensor timing tokenizer widen"
+    "cache.contiguous console contract course.doctor cpu.exp_vector cpu.fast_exp cpu.simd cuda cuda.reductions"
+    " cuda.tensor_cores cuda.vectors dtypes engine.generate engine.quality errors exercise inspect.compile_check"
+    " inspect.occupancy inspect.pictures inspect.timing kernels.choice kernels.sets lectures.datasets lectures.plots"
+    " models.config models.decoder models.rope paths sanitizer tensor text.sampling text.tokenizer"
+    " weights.checkpoint weights.quantization widen"
 ).split()
 """Modules of the package whose names are public."""
 

@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import load_file
 
-from llaisys_mini.checkpoint import Checkpoint, read_header, save_safetensors
 from llaisys_mini.errors import CheckpointError
+from llaisys_mini.weights.checkpoint import Checkpoint, read_header, save_safetensors
 
 BF16 = ml_dtypes.bfloat16
 

@@ -5,8 +5,9 @@ import re
 import numpy as np
 import pytest
 
-from llaisys_mini import check, count_gpu_traffic, count_traffic, explain, race, racing
+from llaisys_mini import check, count_gpu_traffic, count_traffic, explain, race
 from llaisys_mini.errors import CheckFailed, KernelError
+from llaisys_mini.inspect import race as racing
 from llaisys_mini.kernels.choice import kernels_changed
 from llaisys_mini.kernels.earlier import earlier_kernel
 
@@ -170,8 +171,8 @@ def test_gpu_traffic_of_an_unfinished_kernel(write):
 
 def test_race_draws_the_present_and_the_earlier_version(write, monkeypatch):
     drawn = []
-    monkeypatch.setattr("llaisys_mini.plots.show", lambda fig, alt: drawn.append((fig, alt)))
-    monkeypatch.setattr("llaisys_mini.racing._SECONDS_PER_POINT", 0.001)
+    monkeypatch.setattr("llaisys_mini.lectures.plots.show", lambda fig, alt: drawn.append((fig, alt)))
+    monkeypatch.setattr("llaisys_mini.inspect.race._SECONDS_PER_POINT", 0.001)
     write("add", PLAIN)
     check("add")
     assert earlier_kernel("add") is None

@@ -3,7 +3,7 @@
 import numpy as np
 from numba import njit
 
-from llaisys_mini.fast_exp import fast_exp
+from llaisys_mini.cpu.fast_exp import fast_exp
 
 
 @njit

@@ -8,9 +8,9 @@ import huggingface_hub
 import pytest
 from huggingface_hub import errors
 
-from llaisys_mini import hub
 from llaisys_mini.errors import CheckpointError, ConfigError
-from llaisys_mini.hub import find_model
+from llaisys_mini.weights import hub
+from llaisys_mini.weights.hub import find_model
 
 CONFIG = {
     "model_type": "qwen3",

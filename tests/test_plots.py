@@ -16,7 +16,7 @@ def draw():
 
 
 def test_importing_plots_does_not_import_matplotlib():
-    check = "import sys, llaisys_mini.plots; sys.exit('matplotlib' in sys.modules)"
+    check = "import sys, llaisys_mini.lectures.plots; sys.exit('matplotlib' in sys.modules)"
     subprocess.run([sys.executable, "-c", check], check=True)
 
 

@@ -5,9 +5,9 @@ import re
 import pytest
 
 from llaisys_mini import check, operators
+from llaisys_mini.course.progress import print_progress
 from llaisys_mini.errors import CheckFailed
 from llaisys_mini.kernels.choice import kernels_changed
-from llaisys_mini.progress import print_progress
 
 KERNEL = """
 from numba import njit

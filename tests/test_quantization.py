@@ -7,15 +7,16 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from llaisys_mini import load_model, quantization, use_kernels, verify_calls
-from llaisys_mini.checkpoint import Checkpoint, save_safetensors
+from llaisys_mini import load_model, use_kernels, verify_calls
 from llaisys_mini.cli import main
 from llaisys_mini.errors import CheckpointError, ConfigError
 from llaisys_mini.models.config import ModelConfig, Quantization
 from llaisys_mini.models.decoder import Projection, QuantizedProjection
 from llaisys_mini.operators.linear_int4 import packed, unpacked
 from llaisys_mini.operators.linear_int8 import dequantised
-from llaisys_mini.quantization import DTYPES, quantize, round_weights
+from llaisys_mini.weights import quantization
+from llaisys_mini.weights.checkpoint import Checkpoint, save_safetensors
+from llaisys_mini.weights.quantization import DTYPES, quantize, round_weights
 from tests.models.random_models import make_checkpoint
 
 BF16 = ml_dtypes.bfloat16

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llaisys_mini import sampling
 from llaisys_mini.errors import GenerationError
-from llaisys_mini.sampling import Sampler
+from llaisys_mini.text import sampling
+from llaisys_mini.text.sampling import Sampler
 
 
 def logits_of(*probabilities: float) -> np.ndarray:

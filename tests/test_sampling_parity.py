@@ -13,7 +13,7 @@ from transformers import (  # noqa: E402
     TopPLogitsWarper,
 )
 
-from llaisys_mini.sampling import Sampler  # noqa: E402
+from llaisys_mini.text.sampling import Sampler  # noqa: E402
 
 SETTINGS = [
     {"temperature": 1.0},

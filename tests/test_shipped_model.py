@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from data.training.corpus import sums
-from data.training.corpus.stories import write_story
-from data.training.corpus.writing import Writer
-from data.training.evaluate import Evaluation, check_story, evaluate_part
 from llaisys_mini import load_model, paths
+from training.corpus import sums
+from training.corpus.stories import write_story
+from training.corpus.writing import Writer
+from training.evaluate import Evaluation, check_story, evaluate_part
 
 FOLDER = paths.shipped_model()
 

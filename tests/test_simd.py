@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from numba import njit
 
-from llaisys_mini import simd
+from llaisys_mini.cpu import simd
+from llaisys_mini.cpu.simd import WIDTH
 from llaisys_mini.dtypes import kernel_view
-from llaisys_mini.simd import WIDTH
 
 
 def f32(*shape):
@@ -158,7 +158,7 @@ def test_the_expert_kernels_are_right_on_a_narrower_cpu(tmp_path):
 from llaisys_mini import operators
 from llaisys_mini.checks.run import run_cases
 from llaisys_mini.kernels.choice import from_set
-from llaisys_mini.simd import WIDTH
+from llaisys_mini.cpu.simd import WIDTH
 assert WIDTH == 8
 for name in ("linear", "linear_int8", "linear_int4", "matmul", "attention"):
     cases = operators.get(name).make_cases(5, storages=("float32",))

@@ -5,10 +5,10 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from llaisys_mini import labs as labs_module
 from llaisys_mini.cli import main
-from llaisys_mini.labs import LabError, find_lab, find_labs, next_step
-from llaisys_mini.submission import submit
+from llaisys_mini.course import labs as labs_module
+from llaisys_mini.course.labs import LabError, find_lab, find_labs, next_step
+from llaisys_mini.course.submission import submit
 
 
 def cell(kind, source, grade_id=None, points=None, task=None):
@@ -103,7 +103,7 @@ def test_a_cell_that_kills_python_is_named_and_nothing_is_handed_in(course):
 
 @pytest.mark.slow
 def test_an_endless_cell_is_ended(course, monkeypatch):
-    monkeypatch.setattr("llaisys_mini.submission.SECONDS_PER_CELL", 2)
+    monkeypatch.setattr("llaisys_mini.course.submission.SECONDS_PER_CELL", 2)
     course([cell("code", "while True:\n    pass")])
     with pytest.raises(LabError, match="ran for more than 2 s; nothing was handed in"):
         submit("01_small", name="ada")

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llaisys_mini.thinking import ThinkingView
+from llaisys_mini.text.thinking import ThinkingView
 
 TEXTS = [
     ("<think>\n\n</think>\n\nThe kite was red.", "", "The kite was red."),

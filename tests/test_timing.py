@@ -2,7 +2,7 @@
 
 import time
 
-from llaisys_mini.timing import seconds
+from llaisys_mini.inspect.timing import seconds
 
 
 def test_the_time_is_that_of_one_call_and_the_first_does_not_count():

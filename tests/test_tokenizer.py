@@ -9,7 +9,7 @@ from tokenizers import AddedToken, decoders, models, pre_tokenizers
 from tokenizers import Tokenizer as LibraryTokenizer
 
 from llaisys_mini.errors import TokenizerError
-from llaisys_mini.tokenizer import TextStream, Tokenizer
+from llaisys_mini.text.tokenizer import TextStream, Tokenizer
 
 CHATML = (
     "{%- for message in messages %}\n"

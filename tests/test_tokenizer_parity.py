@@ -10,7 +10,7 @@ from tokenizers import AddedToken, decoders, models, pre_tokenizers  # noqa: E40
 from tokenizers import Tokenizer as LibraryTokenizer  # noqa: E402
 
 from llaisys_mini.paths import shipped_model  # noqa: E402
-from llaisys_mini.tokenizer import Tokenizer  # noqa: E402
+from llaisys_mini.text.tokenizer import Tokenizer  # noqa: E402
 
 # What published Qwen and DeepSeek templates do, one habit each.
 TEMPLATES = {

@@ -57,7 +57,7 @@ def describe(level: str) -> Sandbox:
 
 
 def candidates() -> list[str]:
-    """The levels worth trying here. Whether one really holds is found out by autograder.probe."""
+    """The levels worth trying here. Whether one really holds is found out by autograder.worker.probe."""
     found = [LIMITS]
     if landlock.version() and seccomp.available():
         found.insert(0, LANDLOCK)

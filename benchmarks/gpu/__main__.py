@@ -9,7 +9,8 @@ from pathlib import Path
 
 from benchmarks.gpu import compiling, correctness, decoding, report, timing, tools
 from benchmarks.gpu.rows import Clock, Row
-from llaisys_mini.cuda import availability, compile_check
+from llaisys_mini.cuda import availability
+from llaisys_mini.inspect import compile_check
 
 _PACKAGES = ("numpy", "numba", "numba-cuda", "torch")
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from benchmarks.gpu.rows import NOT_RUN, Clock, Row, each
 from llaisys_mini import operators
-from llaisys_mini.cuda import compile_check
+from llaisys_mini.inspect import compile_check
 from llaisys_mini.kernels.sets import solutions_set
 
 PART = "compiled"

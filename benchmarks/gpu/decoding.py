@@ -8,8 +8,8 @@ import numpy as np
 
 from benchmarks.gpu.rows import NOT_RUN, Clock, Row, each
 from llaisys_mini import dtypes
-from llaisys_mini.checkpoint import Checkpoint
 from llaisys_mini.tensor import Tensor
+from llaisys_mini.weights.checkpoint import Checkpoint
 
 PART = "decode"
 PROMPT, TOKENS = 64, 64
@@ -55,7 +55,7 @@ class RandomCheckpoint(Checkpoint):
 
 def make_model(shape: dict, device: str):
     """A model of this shape with random bfloat16 weights."""
-    from llaisys_mini.generation import LanguageModel
+    from llaisys_mini.engine.generate import LanguageModel
     from llaisys_mini.models.config import ModelConfig
     from llaisys_mini.models.decoder import Decoder
 

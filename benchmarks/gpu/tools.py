@@ -16,7 +16,7 @@ from pathlib import Path
 
 from benchmarks.gpu.rows import NOT_RUN, Clock, Row
 from llaisys_mini import paths
-from llaisys_mini.cuda.sanitizer.findings import BARRIER, LIMIT, OUT_OF_BOUNDS, RACE, UNWRITTEN, WARP
+from llaisys_mini.sanitizer.findings import BARRIER, LIMIT, OUT_OF_BOUNDS, RACE, UNWRITTEN, WARP
 
 PART = "compute-sanitizer"
 TOOLS = {

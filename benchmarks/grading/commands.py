@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from autograder import tasks
-from autograder.gradebook_url import default as gradebook_in
+from autograder.example_class import LAB
+from autograder.gradebook.url import default as gradebook_in
 from benchmarks import machine, surroundings
 from benchmarks.surroundings import Usage
-from data.example_class import LAB
 
 OURS, PLAIN = "ours", "plain nbgrader"
 
@@ -148,7 +148,8 @@ def spend_until(command: list[str], marker: str, cwd: Path, environment: dict[st
 
 _FIRST = "the first submission starts"
 _TELLING = f"""
-from autograder import __main__, reading
+from autograder import __main__
+from autograder.reading import notebook as reading
 
 read = reading.read_submission
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from data.example_class import ALL, ENDLESS, KERNELS, LAB, NUMPY, edit, no_metadata, submission
+from autograder.example_class import ALL, ENDLESS, KERNELS, LAB, NUMPY, edit, no_metadata, submission
 from llaisys_mini.files import write_atomically
 
 CLEAN = "clean"

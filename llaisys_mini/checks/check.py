@@ -24,7 +24,7 @@ from llaisys_mini.kernels import choice, earlier, verdicts
 from llaisys_mini.kernels.sets import NAMES, STUDENT
 
 if TYPE_CHECKING:
-    from llaisys_mini.cuda.sanitizer import Finding
+    from llaisys_mini.sanitizer import Finding
 
 _FAR = 1e6  # times the tolerance; beyond, the number tells nothing
 

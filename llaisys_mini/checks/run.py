@@ -12,7 +12,7 @@ import numpy as np
 
 from llaisys_mini import operators
 from llaisys_mini.checks.compare import Difference, compare, empty_outputs
-from llaisys_mini.checks.margins import Margins
+from llaisys_mini.checks.guard_zones import Margins
 from llaisys_mini.contract import Case
 from llaisys_mini.kernels.registry import Kernel
 

@@ -16,8 +16,7 @@ found. Importing this package imports neither Numba nor a driver.
 
 from typing import TYPE_CHECKING
 
-from llaisys_mini.cuda.jit import CudaKernel, jit, primitive, recorded_launches
-from llaisys_mini.cuda.words import (
+from llaisys_mini.cuda.intrinsics import (
     activemask,
     all_sync,
     any_sync,
@@ -51,6 +50,7 @@ from llaisys_mini.cuda.words import (
     threadIdx,
     warpsize,
 )
+from llaisys_mini.cuda.jit import CudaKernel, jit, primitive, recorded_launches
 
 if TYPE_CHECKING:
     from llaisys_mini.cuda.runtime import (
@@ -61,14 +61,14 @@ if TYPE_CHECKING:
         target,
         to_device,
     )
-    from llaisys_mini.cuda.sanitizer import sanitized
+    from llaisys_mini.sanitizer import sanitized
 
 _HOME = {
     **dict.fromkeys(
         ("device_array", "device_count", "is_available", "synchronize", "target", "to_device"),
         "llaisys_mini.cuda.runtime",
     ),
-    "sanitized": "llaisys_mini.cuda.sanitizer",
+    "sanitized": "llaisys_mini.sanitizer",
 }
 
 __all__ = [

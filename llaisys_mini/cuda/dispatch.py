@@ -57,7 +57,7 @@ def _launch(function, values, outputs):
     if runtime.target() == runtime.DEVICE:
         function(*values, *outputs)
         return
-    from llaisys_mini.cuda.sanitizer.unwritten import registry
+    from llaisys_mini.sanitizer.uninitialised import registry
 
     for output in outputs:
         registry.add(output)

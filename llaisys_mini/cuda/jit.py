@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from llaisys_mini.cuda import words
+from llaisys_mini.cuda import intrinsics as words
 from llaisys_mini.errors import KernelError
 
 
@@ -62,7 +62,7 @@ class CudaKernel:
             return lambda *arguments: _recordings[-1].append(RecordedLaunch.of(self, configuration, arguments))
         if runtime.target() == runtime.DEVICE:
             return self.dispatcher[configuration]
-        from llaisys_mini.cuda.sanitizer import launcher
+        from llaisys_mini.sanitizer import launcher
 
         return launcher(self, configuration)
 

@@ -118,7 +118,7 @@ def device_array(shape, dtype=np.float32):
 
         sizes, dtype = tuple(np.atleast_1d(shape).tolist()), np.dtype(dtype)
         return memory.array(memory.allocate(math.prod(sizes) * dtype.itemsize), 0, sizes, dtype)
-    from llaisys_mini.cuda.sanitizer.unwritten import registry
+    from llaisys_mini.sanitizer.uninitialised import registry
 
     array = np.full(shape, np.nan if np.dtype(dtype).kind == "f" else np.iinfo(dtype).max, dtype)
     registry.add(array)

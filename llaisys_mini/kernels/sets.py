@@ -30,7 +30,7 @@ from llaisys_mini.kernels.threads import choose_thread_pool
 REFERENCE, SOLUTIONS, PLAIN, EXPERT, STUDENT = "reference", "solutions", "plain", "expert", "student"
 NAMES = (STUDENT, SOLUTIONS, PLAIN, EXPERT, REFERENCE)
 
-_HELPERS_OF_KERNELS = ("widen.py", "simd.py", "fast_exp.py", "exp_vector.py")  # compiled into kernels that use them
+_HELPERS_OF_KERNELS = ("widen.py", "cpu/simd.py", "cpu/fast_exp.py", "cpu/exp_vector.py")  # compiled into their users
 
 
 class KernelSet:

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from llaisys_mini import operators as ops
-from llaisys_mini.checkpoint import Checkpoint
-from llaisys_mini.models.cache import Cache
+from llaisys_mini.cache.contiguous import Cache
 from llaisys_mini.models.config import ModelConfig, Quantization
 from llaisys_mini.tensor import Tensor
+from llaisys_mini.weights.checkpoint import Checkpoint
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from llaisys_mini import check, explain, operators
-from llaisys_mini.datasets import digits, two_spirals
+from llaisys_mini.lectures.datasets import digits, two_spirals
 
 # %% [markdown]
 # ## 1. Bent functions: relu and sigmoid

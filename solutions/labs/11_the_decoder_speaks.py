@@ -9,6 +9,9 @@
 import numpy as np
 
 from llaisys_mini import check, exercises, operators, show_progress
+from llaisys_mini.models.config import ModelConfig
+from llaisys_mini.paths import shipped_model
+from llaisys_mini.text.tokenizer import Tokenizer
 
 # %% [markdown]
 # ## 1. The weights
@@ -16,10 +19,7 @@ from llaisys_mini import check, exercises, operators, show_progress
 # A checkpoint is a file of named arrays. Here are the names and shapes of the first layer of the shipped model, a genuine
 # Qwen3 checkpoint:
 # %%
-from llaisys_mini.checkpoint import Checkpoint
-from llaisys_mini.models.config import ModelConfig
-from llaisys_mini.paths import shipped_model
-from llaisys_mini.tokenizer import Tokenizer
+from llaisys_mini.weights.checkpoint import Checkpoint
 
 checkpoint = Checkpoint.open(shipped_model())
 model_config = ModelConfig.from_folder(shipped_model())

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autograder import tasks
-from autograder.judge import CRASHED, GRADED, MANUAL, TAMPERING, TIMED_OUT, UNREADABLE
+from autograder.judge.submission import CRASHED, GRADED, MANUAL, TAMPERING, TIMED_OUT, UNREADABLE
 from autograder.sandbox.limits import Limits
 
 LAB = "04_softmax"
@@ -437,7 +437,7 @@ def the_class() -> list[Attempt]:
         Attempt("gpu-on-the-cpu", gpu(GPU_IMPORTS + "from numba import njit\n\n\n" + GPU_HEAD + "    njit(lambda a, b: None)(x, out)\n"), BASE),
         Attempt("gpu-calls-reference", gpu_host("out[:] = theirs.reference(x)", "from llaisys_mini.operators.softmax import softmax as theirs\n\n\n"), BASE),
         Attempt("gpu-calls-solution", gpu_host("theirs(x, out)", "from solutions.kernels.cuda.softmax import softmax as theirs\n\n\n"), BASE),
-        Attempt("gpu-blinds-sanitizer", gpu("from llaisys_mini.cuda.sanitizer import machine\n\nmachine.Machine.report = lambda *_: None\n" + GPU_RIGHT.replace("    cuda.syncthreads()  # everyone has read it\n", "")), BASE, TAMPERING),
+        Attempt("gpu-blinds-sanitizer", gpu("from llaisys_mini.sanitizer import machine\n\nmachine.Machine.report = lambda *_: None\n" + GPU_RIGHT.replace("    cuda.syncthreads()  # everyone has read it\n", "")), BASE, TAMPERING),
         Attempt("gpu-own-sanitizer", gpu_host("with cuda.sanitized(raises=False):\n    softmax_kernel[x.shape[0], THREADS](x, out)"), BASE),
         Attempt("gpu-imports-inside", gpu_host("import sys\nsys.modules['autograder.channel'].send = print\nsoftmax_kernel[x.shape[0], THREADS](x, out)"), BASE, TAMPERING),
         Attempt("gpu-annotation", gpu_changed("def softmax(x, out):", "def softmax(x: exec('import os'), out):"), BASE, MANUAL),

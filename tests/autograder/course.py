@@ -42,7 +42,7 @@ def content(url: str) -> str:
     """Everything in a gradebook that a person can see, without its random keys, one line for each grade and comment."""
     from nbgrader.api import Gradebook
 
-    from autograder.gradebook import COURSE
+    from autograder.gradebook.book import COURSE
 
     lines = []
     with Gradebook(url, COURSE) as book:
@@ -65,7 +65,7 @@ def grade_by_hand(url: str, student: str, cell: str, points: float, lab: str = L
     """What formgrader does when a person enters a score."""
     from nbgrader.api import Gradebook
 
-    from autograder.gradebook import COURSE
+    from autograder.gradebook.book import COURSE
 
     with Gradebook(url, COURSE) as book:
         grade = book.find_grade(cell, lab, lab, student)

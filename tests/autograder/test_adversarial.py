@@ -7,7 +7,12 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from autograder import gradebook, gradebook_url, probe, reading, report, runner, sandbox, tasks
+from autograder import runner, sandbox, tasks
+from autograder.gradebook import book as gradebook
+from autograder.gradebook import report
+from autograder.gradebook import url as gradebook_url
+from autograder.reading import notebook as reading
+from autograder.worker import probe
 
 from .adversarial import LIMITS, the_class, write_class
 
@@ -92,7 +97,7 @@ def test_the_gradebook_agrees(graded):
 
 
 def test_feedback_shows_no_solution_and_no_hidden_input(graded):
-    from autograder.cases import seed_of
+    from autograder.judge.cases import seed_of
     from llaisys_mini import exercises
 
     secret = runner.course_secret(graded["build"])

@@ -6,10 +6,12 @@ import nbformat
 from click.testing import CliRunner
 from nbgrader.utils import compute_checksum
 
-from autograder import gradebook_url, labs, report, tasks
+from autograder import labs, tasks
 from autograder.__main__ import main
-from autograder.judge import Verdict
-from autograder.reading import cells_of
+from autograder.gradebook import report
+from autograder.gradebook import url as gradebook_url
+from autograder.judge.submission import Verdict
+from autograder.reading.notebook import cells_of
 from autograder.tasks import GradingError
 
 

@@ -4,7 +4,8 @@ import sys
 
 import pytest
 
-from autograder import gradebook_url, tasks
+from autograder import tasks
+from autograder.gradebook import url as gradebook_url
 from autograder.tasks import GradingError
 
 from . import postgresql

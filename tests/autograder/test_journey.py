@@ -16,7 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from autograder import gradebook_url, labs, tasks
+from autograder import labs, tasks
+from autograder.gradebook import url as gradebook_url
 
 from .adversarial import the_class
 from .course import LAB, configure, content, export, grade, nbgrader, run, some_of_the_class

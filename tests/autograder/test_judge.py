@@ -5,11 +5,12 @@ import sys
 
 import pytest
 
-from autograder import judge, sandbox, tasks
-from autograder.judge import MANUAL, PASSED, WRONG
-from autograder.pool import Worker
-from autograder.reading import Reading, cells_of
+from autograder import sandbox, tasks
+from autograder.judge import submission as judge
+from autograder.judge.submission import MANUAL, PASSED, WRONG
+from autograder.reading.notebook import Reading, cells_of
 from autograder.sandbox.limits import Limits
+from autograder.worker.pool import Worker
 
 pytestmark = [
     pytest.mark.slow,

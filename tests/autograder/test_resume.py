@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from autograder import gradebook_url, reading, tasks
+from autograder import tasks
+from autograder.gradebook import url as gradebook_url
+from autograder.reading import notebook as reading
 
 from .course import LAB, content, export, grade, grade_by_hand, run, some_of_the_class
 

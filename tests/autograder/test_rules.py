@@ -2,9 +2,10 @@
 
 import pytest
 
-from autograder import rules, slicing, tasks
-from autograder.findings import ELSEWHERE, REFUSED
-from autograder.reading import Reading, cells_of
+from autograder import tasks
+from autograder.judge.findings import ELSEWHERE, REFUSED
+from autograder.reading import rules, slicing
+from autograder.reading.notebook import Reading, cells_of
 
 KERNEL = """import math
 
@@ -149,7 +150,7 @@ def test_ordinary_launchers_pass(host):
         ("", f"y = x.view(np.ndarray)\n{LAUNCH}"),
         ("from numba import njit", LAUNCH),
         ("from llaisys_mini.cuda import sanitizer", LAUNCH),
-        ("from llaisys_mini.cuda.sanitizer.memory import Memory", LAUNCH),
+        ("from llaisys_mini.sanitizer.memory import Memory", LAUNCH),
         ("from llaisys_mini.operators.relu import relu as theirs", LAUNCH),
         ("from llaisys_mini.cuda import sanitized", LAUNCH),
         ("cuda.jit = print", LAUNCH),

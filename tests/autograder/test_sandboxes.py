@@ -9,9 +9,10 @@ import sys
 
 import pytest
 
-from autograder import judge, sandbox, tasks
-from autograder.pool import Worker
-from autograder.reading import Unreadable, read_submission
+from autograder import sandbox, tasks
+from autograder.judge import submission as judge
+from autograder.reading.notebook import Unreadable, read_submission
+from autograder.worker.pool import Worker
 
 from .adversarial import ENTROPY, LAB, LIMITS, SOFTMAX, base, cell, the_class, write_class
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from autograder.example_class import LAB
 from benchmarks.grading import students
 from benchmarks.grading.__main__ import BATCH, batches
 from benchmarks.grading.rows import Aim, Found, Row
-from data.example_class import LAB
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -6,9 +6,10 @@ import importlib.metadata
 import numpy as np
 import pytest
 
-from llaisys_mini import doctor
 from llaisys_mini import operators as ops
-from llaisys_mini.cuda import availability, compile_check
+from llaisys_mini.course import doctor
+from llaisys_mini.cuda import availability
+from llaisys_mini.inspect import compile_check
 
 
 class Driver:

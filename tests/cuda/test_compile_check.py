@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from llaisys_mini import cuda, operators
-from llaisys_mini.cuda import availability, compile_check
-from llaisys_mini.cuda.occupancy import ARCHITECTURES, occupancy
+from llaisys_mini.cuda import availability
 from llaisys_mini.errors import KernelError
+from llaisys_mini.inspect import compile_check
+from llaisys_mini.inspect.occupancy import ARCHITECTURES, occupancy
 from llaisys_mini.kernels.registry import Kernel
 from llaisys_mini.kernels.sets import expert_set, solutions_set
 from tests.cuda.expert_cases import LARGER, larger_cases

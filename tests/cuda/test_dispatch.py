@@ -7,8 +7,8 @@ import pytest
 from llaisys_mini import Tensor, cuda
 from llaisys_mini import operators as ops
 from llaisys_mini.contract import observe_calls
+from llaisys_mini.engine.generate import load_model
 from llaisys_mini.errors import ContractError, DeviceError
-from llaisys_mini.generation import load_model
 from llaisys_mini.tensor import TensorError
 
 

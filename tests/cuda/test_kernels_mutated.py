@@ -8,8 +8,8 @@ import pytest
 
 from llaisys_mini import operators
 from llaisys_mini.checks.run import run_cases
-from llaisys_mini.cuda.sanitizer import SanitizerError
 from llaisys_mini.kernels.sets import solutions_set
+from llaisys_mini.sanitizer import SanitizerError
 
 EQUIVALENT = {  # (operator, text of the line): a mutant that computes the same without a fault
     ("argmax", "if other > best or (other == best and other_place < place):"),  # no place occurs twice

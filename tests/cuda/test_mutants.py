@@ -2,7 +2,7 @@
 
 import pytest
 
-from llaisys_mini.cuda.sanitizer import ORDERS, SanitizerError
+from llaisys_mini.sanitizer import ORDERS, SanitizerError
 from tests.cuda.mutants.catalogue import MUTANTS, WRONG
 from tests.cuda.mutants.running import NAMES, launch, sanitized, source_of
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import ml_dtypes
 import numpy as np
 
-from llaisys_mini.checkpoint import save_safetensors
+from llaisys_mini.weights.checkpoint import save_safetensors
 
 BASE = {
     "model_type": "qwen3",

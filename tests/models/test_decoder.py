@@ -110,7 +110,7 @@ def test_a_folder_without_a_tokenizer_works_on_ids(model):
 def test_sharded_checkpoints_load_the_same(tmp_path):
     import ml_dtypes
 
-    from llaisys_mini.checkpoint import Checkpoint, save_safetensors
+    from llaisys_mini.weights.checkpoint import Checkpoint, save_safetensors
 
     single = make_checkpoint(tmp_path / "single", dtype=ml_dtypes.bfloat16)
     weights = {name: tensor.numpy() for name, tensor in Checkpoint.open(single).items()}
@@ -127,7 +127,7 @@ def test_sharded_checkpoints_load_the_same(tmp_path):
 
 
 def test_a_tied_checkpoint_ignores_its_own_lm_head(tmp_path):
-    from llaisys_mini.checkpoint import Checkpoint, save_safetensors
+    from llaisys_mini.weights.checkpoint import Checkpoint, save_safetensors
 
     folder = make_checkpoint(tmp_path)
     before = load_model(folder).logits([1, 2])

@@ -19,8 +19,8 @@ import numpy as np
 from numba import njit, prange
 
 from llaisys_mini import kernel
-from llaisys_mini.fast_exp import fast_exp
-from llaisys_mini.simd import (
+from llaisys_mini.cpu.fast_exp import fast_exp
+from llaisys_mini.cpu.simd import (
     REGISTERS,
     WIDTH,
     add_outer,

@@ -21,7 +21,7 @@
 import numpy as np
 from numba import njit, prange
 
-from llaisys_mini.simd import (
+from llaisys_mini.cpu.simd import (
     REGISTERS,
     WIDTH,
     add_outer,

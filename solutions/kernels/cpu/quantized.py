@@ -16,7 +16,7 @@ import numpy as np
 from numba import njit, prange, types
 from numba.extending import overload
 
-from llaisys_mini.simd import (
+from llaisys_mini.cpu.simd import (
     WIDTH,
     add_halves,
     add_outer,

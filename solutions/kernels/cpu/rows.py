@@ -3,9 +3,9 @@
 import numpy as np
 from numba import njit
 
-from llaisys_mini.exp_vector import exp_vector
-from llaisys_mini.fast_exp import fast_exp
-from llaisys_mini.simd import WIDTH, add, fma, greatest, load, maximum, splat, store, total
+from llaisys_mini.cpu.exp_vector import exp_vector
+from llaisys_mini.cpu.fast_exp import fast_exp
+from llaisys_mini.cpu.simd import WIDTH, add, fma, greatest, load, maximum, splat, store, total
 
 LOWEST = np.float32(-3e38)
 

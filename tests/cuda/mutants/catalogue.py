@@ -6,8 +6,8 @@ only comparing the result (as `check` does) can tell.
 
 from dataclasses import dataclass
 
-from llaisys_mini.cuda.sanitizer.findings import BARRIER, LIMIT, OUT_OF_BOUNDS, RACE, RUNAWAY, UNWRITTEN
-from llaisys_mini.cuda.sanitizer.findings import WARP as LANES
+from llaisys_mini.sanitizer.findings import BARRIER, LIMIT, OUT_OF_BOUNDS, RACE, RUNAWAY, UNWRITTEN
+from llaisys_mini.sanitizer.findings import WARP as LANES
 
 WRONG = "wrong numbers"
 

@@ -7,8 +7,8 @@ import pytest
 from matplotlib.colors import to_rgba
 
 from llaisys_mini import cuda, plots
-from llaisys_mini.cuda import pictures
-from llaisys_mini.cuda.sanitizer import ORDERS
+from llaisys_mini.inspect import pictures
+from llaisys_mini.sanitizer import ORDERS
 
 
 def counted(kernel, blocks, threads, *arguments, **options):

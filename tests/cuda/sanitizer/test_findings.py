@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from llaisys_mini import cuda
-from llaisys_mini.cuda.sanitizer import ORDERS, SanitizerError, UnsupportedInKernel, findings
+from llaisys_mini.sanitizer import ORDERS, SanitizerError, UnsupportedInKernel, findings
 
 FULL = 0xFFFFFFFF
 

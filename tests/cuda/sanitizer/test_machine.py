@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from llaisys_mini import cuda
-from llaisys_mini.cuda.sanitizer import ORDERS
+from llaisys_mini.sanitizer import ORDERS
 from llaisys_mini.widen import widen
 
 FULL = 0xFFFFFFFF
@@ -129,7 +129,7 @@ def dtype_on_device(expression, **arguments):
     seen = []
     source = f"def probe({', '.join(arguments)}, out):\n    value = {expression}\n    out[0] = value\n"
     function = function_from(source, "probe", f"<probe {expression}>", np=np, math=math, cuda=cuda, widen=widen)
-    from llaisys_mini.cuda.sanitizer import frames, values
+    from llaisys_mini.sanitizer import frames, values
 
     original = frames.Frame.assign
     try:
@@ -184,7 +184,7 @@ def test_arithmetic_has_the_types_that_numba_infers():
     numba_cuda, numba = pytest.importorskip("numba.cuda"), pytest.importorskip("numba")
     if not hasattr(numba_cuda, "compile_all"):
         pytest.skip("numba-cuda is not installed")
-    from llaisys_mini.cuda.sanitizer import values
+    from llaisys_mini.sanitizer import values
 
     names = ("bool", "int8", "uint8", "int16", "int32", "uint32", "int64", "uint64", "float32", "float64")
     for first in names:

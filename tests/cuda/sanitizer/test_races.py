@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from llaisys_mini import cuda
-from llaisys_mini.cuda.sanitizer import ORDERS, findings
+from llaisys_mini.sanitizer import ORDERS, findings
 
 BLOCKS, THREADS, CELLS = 2, 64, 24
 

@@ -1,0 +1,1 @@
+"""Where grades go: nbgrader's gradebook and the report for the instructor."""

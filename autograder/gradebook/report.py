@@ -1,0 +1,211 @@
+"""What people read: the instructor's page and table, a feedback page for each student, and the rows of the CSV export.
+
+Every page is one file that works offline and on a phone. Templates: pages/*.html.
+"""
+
+import json
+from collections import Counter
+from functools import cache
+from pathlib import Path
+
+import jinja2
+from rich.table import Table
+
+from autograder.judge.submission import GRADED, MANUAL, NOT_WRITTEN, PASSED, STATES, Verdict
+from autograder.tasks import GradingError, lab_names, make_if_stale, plan_of
+from llaisys_mini.files import write_atomically
+
+NOT_HANDED_IN = "not handed in"
+
+MEANING = {
+    "graded": "all points are decided",
+    "timed out": "a task did not end in time; the other tasks count",
+    "crashed": "a task ended the process or ran into the memory limit; the other tasks count",
+    "unreadable": "no notebook could be read; ask the student for it",
+    "needs manual grading": "a person still decides on some points: see formgrader",
+    "tampering tried": "something that a lab has no use for was found; points are what the code deserves. Have a look",
+    NOT_HANDED_IN: "there is no submission",
+}
+
+
+def write_all(verdicts: list[Verdict], build: Path, sandbox: str, url: str) -> Path:
+    """Keep the verdicts beside those of earlier runs, write every page; returns the instructor's."""
+    earlier = load(build)[0] if _kept(build).is_file() else []
+    everything = {(v.student, v.lab): v for v in [*earlier, *verdicts]}
+    ordered = [everything[name] for name in sorted(everything)]
+    data = {"sandbox": sandbox, "verdicts": [verdict.as_data() for verdict in ordered]}
+    write_atomically(_kept(build), json.dumps(data, indent=1) + "\n")
+    add_manual_grades(ordered, url)
+    for verdict in verdicts:
+        write_feedback(verdict, build)
+    return write_page(ordered, build, sandbox)
+
+
+def load(build: Path) -> tuple[list[Verdict], str]:
+    """The last verdict on each submission, and the sandbox of the last run. Raises GradingError if there are none."""
+    if not _kept(build).is_file():
+        raise GradingError(f"nothing is graded yet: {_kept(build)} is missing. Run: python -m autograder grade")
+    make_if_stale()
+    data = json.loads(_kept(build).read_text(encoding="utf-8"))
+    known = lab_names()
+    return [Verdict.from_data(verdict) for verdict in data["verdicts"] if verdict["lab"] in known], data["sandbox"]
+
+
+def _kept(build: Path) -> Path:
+    return build / "grading" / "verdicts.json"
+
+
+def add_manual_grades(verdicts: list[Verdict], url: str) -> None:
+    """Put what a person graded in formgrader into the verdicts. url: of the gradebook."""
+    from nbgrader.api import MissingEntry
+
+    from autograder.gradebook.book import opened
+
+    with opened(url) as gradebook:
+        for verdict in verdicts:
+            try:
+                submission = gradebook.find_submission_notebook(verdict.lab, verdict.lab, verdict.student)
+            except MissingEntry:
+                continue
+            for grade in submission.grades:
+                part = verdict.parts.get(grade.name)
+                if part is not None and grade.manual_score is not None and not grade.needs_manual_grade:
+                    part.points = min(float(grade.manual_score) + float(grade.extra_credit or 0), part.maximum)
+                    part.state, part.message = GRADED, "a person graded it"
+            if verdict.state == MANUAL and not verdict.open_points:
+                verdict.state = GRADED
+
+
+def number(value: float) -> str:
+    """3 for 3.0, 2.5 for 2.5."""
+    return f"{value:g}"
+
+
+# ---- tables ------------------------------------------------------------------------------------------------------
+
+
+def terminal_table(verdicts: list[Verdict]) -> Table:
+    """A row for each submission."""
+    table = Table(box=None, pad_edge=False)
+    table.add_column("student")
+    table.add_column("lab")
+    table.add_column("points", justify="right")
+    table.add_column("to read", justify="right")
+    table.add_column("state")
+    colours = {GRADED: "green", MANUAL: "yellow"}
+    for v in verdicts:
+        colour = colours.get(v.state, "red")
+        points = f"{number(v.points)}/{number(v.maximum)}"
+        table.add_row(v.student, v.lab, points, number(v.open_points) if v.open_points else "", f"[{colour}]{v.state}")
+    return table
+
+
+def rows(verdicts: list[Verdict], lms: str = "plain"):
+    """The rows of the export, the head first. Nothing in them depends on the clock."""
+    if lms == "plain":
+        yield ["student", "lab", "state", "points", "points open", "maximum", "reason"]
+        for v in with_absent(verdicts):
+            if isinstance(v, Verdict):
+                reason = v.reason or "; ".join(v.tampering)
+                yield [v.student, v.lab, v.state, v.points, v.open_points, v.maximum, _cell(reason)]
+            else:
+                yield [*v, NOT_HANDED_IN, "", "", plan_of(v[1]).points, ""]
+        return
+    labs = sorted({v.lab for v in verdicts})
+    found = {(v.student, v.lab): v for v in verdicts}
+    first = {"moodle": ["username"], "canvas": ["Student", "ID", "SIS User ID", "SIS Login ID", "Section"]}[lms]
+    yield [*first, *labs, *(f"{lab} state" for lab in labs)]
+    if lms == "canvas":
+        yield ["    Points Possible", "", "", "", "", *(plan_of(lab).points for lab in labs), *("" for _ in labs)]
+    for student in sorted({v.student for v in verdicts}):
+        names = [student] if lms == "moodle" else [student, "", student, student, ""]
+        mine = [found.get((student, lab)) for lab in labs]
+        # An empty cell is "no grade yet": only what is decided is handed to a gradebook as a number.
+        points = [v.points if v is not None and v.state != "unreadable" and not v.open_points else "" for v in mine]
+        yield [*names, *points, *(v.state if v is not None else NOT_HANDED_IN for v in mine)]
+
+
+def _cell(text: str) -> str:
+    """A text that no spreadsheet takes for a formula."""
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+
+
+def with_absent(verdicts: list[Verdict]):
+    """The verdicts in order, and (student, lab) for every lab that a student of the class did not hand in."""
+    found = {(v.student, v.lab): v for v in verdicts}
+    labs = sorted({v.lab for v in verdicts})
+    for student in sorted({v.student for v in verdicts}):
+        for lab in labs:
+            yield found.get((student, lab), (student, lab))
+
+
+# ---- pages -------------------------------------------------------------------------------------------------------
+
+
+@cache
+def _templates() -> jinja2.Environment:
+    loader = jinja2.FileSystemLoader(Path(__file__).resolve().parents[1] / "pages")
+    made = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    made.filters["number"] = number
+    made.globals.update(PASSED=PASSED, MANUAL=MANUAL, NOT_WRITTEN=NOT_WRITTEN, GRADED=GRADED, MEANING=MEANING)
+    return made
+
+
+def write_feedback(verdict: Verdict, build: Path) -> Path:
+    """The page of one student, where nbgrader's release_feedback looks for it."""
+    path = build / "feedback" / verdict.student / verdict.lab / f"{verdict.lab}.html"
+    order = [part.grade_id for part in plan_of(verdict.lab).parts]
+    parts = [(name, verdict.parts[name]) for name in order if name in verdict.parts]
+    write_atomically(path, _templates().get_template("feedback.html").render(verdict=verdict, parts=parts))
+    return path
+
+
+def write_page(verdicts: list[Verdict], build: Path, sandbox: str) -> Path:
+    """The instructor's page."""
+    mistakes = Counter(
+        (v.lab, part.task, part.mistake)
+        for v in verdicts
+        for part in {(p.task, p.mistake): p for p in v.parts.values() if p.mistake}.values()
+    )
+    labs = []
+    for lab in sorted({v.lab for v in verdicts}):
+        mine = [v for v in verdicts if v.lab == lab]
+        labs.append({"name": lab, "submissions": mine, "bins": _bins(mine), "parts": _part_shares(mine)})
+    path = build / "report.html"
+    text = (
+        _templates()
+        .get_template("report.html")
+        .render(
+            labs=labs,
+            absent=[v for v in with_absent(verdicts) if not isinstance(v, Verdict)],
+            count=len(verdicts),
+            students=len({v.student for v in verdicts}),
+            sandbox=sandbox,
+            states=[(state, n) for state in STATES if (n := sum(v.state == state for v in verdicts))],
+            mistakes=mistakes.most_common(20),
+            slowest=[v for v in sorted(verdicts, key=lambda v: -v.cpu)[:5] if v.cpu > 0],
+            suspicious=[v for v in verdicts if v.tampering],
+            limits=[(v, n, p) for v in verdicts for n, p in v.parts.items() if p.state in ("timed out", "crashed")],
+        )
+    )
+    write_atomically(path, text)
+    return path
+
+
+def _bins(verdicts: list[Verdict], count: int = 10) -> list[dict]:
+    """How many submissions reached which tenth of the points, as bars of percent."""
+    tally = Counter(min(int(count * v.points / v.maximum), count - 1) if v.maximum else 0 for v in verdicts)
+    highest = max(tally.values(), default=1)
+    return [
+        {"from": 100 * i // count, "to": 100 * (i + 1) // count, "count": tally[i], "height": 100 * tally[i] / highest}
+        for i in range(count)
+    ]
+
+
+def _part_shares(verdicts: list[Verdict]) -> list[tuple[str, int, int]]:
+    """(cell, how many got all its points, how many were graded)."""
+    names = [part.grade_id for part in plan_of(verdicts[0].lab).parts]
+    return [
+        (name, sum(v.parts[name].points == v.parts[name].maximum for v in verdicts if name in v.parts), len(verdicts))
+        for name in names
+    ]

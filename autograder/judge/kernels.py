@@ -1,0 +1,187 @@
+"""Judging a kernel, for the CPU or for CUDA: its outputs, what became of its inputs, facts, traffic, findings."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from autograder.judge.cases import JudgedCase, cases_of, fail, first_line, run_cases
+from autograder.judge.findings import REFUSED
+from autograder.judge.verdicts import PASSED, TAMPERING, WRONG
+from autograder.tasks import FACTS, GPU_TRAFFIC, TRAFFIC, Check
+from autograder.worker.pool import Ended
+from llaisys_mini import operators
+from llaisys_mini.checks.check import diagnosis
+from llaisys_mini.checks.compare import compare, recognise
+from llaisys_mini.checks.run import Result
+from llaisys_mini.contract import Case
+from llaisys_mini.errors import CheckFailed
+from llaisys_mini.inspect.codegen import Facts
+from llaisys_mini.inspect.gpu_traffic import GpuTraffic, measured_inputs
+from llaisys_mini.inspect.traffic import Traffic
+from llaisys_mini.sanitizer.findings import KINDS, REMARKS
+
+
+def run_kernel(plan, task, checks, cut, worker, secret, found) -> Ended:
+    """Have the worker run a kernel, and note in `found` how each check ended."""
+    contract = operators.get(task.name)
+    judged = cases_of(plan, task, checks, secret, lambda seed: contract.make_cases(seed, ("float32",)))
+    judged += [_traffic_case(contract, check) for check in checks if check.kind == GPU_TRAFFIC]
+    sent = []
+    for j in judged:
+        forms = [
+            ["int64", list(value.shape), int(np.iinfo(np.int64).min)]
+            if spec.allowed == (np.dtype(np.int64),)
+            else ["float32", list(value.shape), float("nan")]
+            for value, spec in zip(contract.expected(j.case.inputs), contract.outputs.values(), strict=True)
+        ]
+        sent.append({"inputs": j.case.inputs, "outputs": forms, "counts": j.check.kind == GPU_TRAFFIC})
+    kinds = {check.kind for check in checks}
+    request = dict(name=task.name, device=task.device, source=cut.source, cases=sent)
+    request |= dict(explain=FACTS in kinds, traffic=TRAFFIC in kinds)
+
+    def compare_outputs(number, reply):
+        if task.device != "cuda" or _sanitizer_is_content(contract, judged[number], reply, found):
+            _compare(contract, judged[number], sent[number], reply, found)
+            if "traffic" in reply:
+                _require(found, GPU_TRAFFIC, GpuTraffic, reply["traffic"], judged[number].check)
+
+    def note_facts(reply):
+        if "compiled" in reply:
+            reason = _not_a_kernel(reply["compiled"])
+            if reason:
+                for outcome in found.values():
+                    outcome.state, outcome.message = REFUSED, reason
+        elif "explained" in reply:
+            _require(found, FACTS, Facts, reply["explained"])
+        elif "traffic" in reply:
+            _require(found, TRAFFIC, Traffic, reply["traffic"])
+
+    return run_cases(worker, request, judged, found, compare_outputs, note_facts)
+
+
+def _not_a_kernel(facts) -> str | None:
+    if not isinstance(facts, dict) or facts.get("dispatcher") is not True:
+        return "the kernel is not compiled by Numba. Put @njit below @kernel"
+    if facts.get("object_mode"):
+        return "object mode runs Python, not a kernel"
+    if facts.get("blas"):
+        return "it calls BLAS, a finished library: write the loops"
+    return None
+
+
+def _traffic_case(contract, check: Check) -> JudgedCase:
+    """The inputs that a lab's own test cell counts traffic on."""
+    made: dict[str, Any] = {}
+    exec(check.inputs, made)  # the lab's text, not a student's
+    return JudgedCase(check, Case("counted traffic", measured_inputs(contract, made.get("inputs"))))
+
+
+def _require(found, kind, form, facts, only: Check | None = None) -> None:
+    """Decide on facts that the worker measured. only: the check that they are for; default: all of this kind."""
+    for check, outcome in found.items():
+        if check.kind == kind and outcome.state is None and only in (None, check):
+            try:
+                if "error" in facts:
+                    fail(outcome, WRONG, first_line(str(facts["error"][1])))
+                else:
+                    form(**facts).require(**dict(check.require))
+                    outcome.state, outcome.message = PASSED, "right"
+            except CheckFailed as problem:
+                fail(outcome, WRONG, str(problem))
+            except (TypeError, ValueError, KeyError, IndexError, ArithmeticError):
+                fail(outcome, TAMPERING, "the worker sent facts of unknown form")
+
+
+def _sanitizer_is_content(contract, judged: JudgedCase, message, found) -> bool:
+    """Tell what the sanitizer found, if anything; whether the outputs are still worth comparing. Each finding makes a
+    kernel wrong, as in the lab's own check; remarks cost nothing."""
+    outcome = found[judged.check]
+    try:
+        errors, remarks = ([_Finding(*entry) for entry in message[word]] for word in ("findings", "remarks"))
+    except (KeyError, TypeError, ValueError):
+        fail(outcome, TAMPERING, "the worker sent findings of unknown form")
+        return False
+    outcome.remarks.update({remark.place: None for remark in remarks})
+    if not errors:
+        return True
+    lines = [f"{contract.name} on {judged}: the sanitizer finds"]
+    for error in errors[:_MOST_FINDINGS]:
+        # What a thread did to which element can tell hidden inputs, such as the ids of an embedding.
+        lines += [f"  {error.place}" if judged.check.hidden else f"  {error.place}: {error.message}"]
+        lines += [f"      {error.source}"] if error.source else []
+    fail(outcome, WRONG, "\n".join(lines), f"the sanitizer finds: {errors[0].kind}")
+    return False
+
+
+_MOST_FINDINGS = 4
+
+
+@dataclass(frozen=True)
+class _Finding:
+    """A finding or remark of the sanitizer, as the worker sent it: checked, and shortened."""
+
+    kind: str
+    kernel: str
+    line: int
+    message: str
+    source: str
+
+    def __post_init__(self):
+        if self.kind not in KINDS + REMARKS or type(self.line) is not int:
+            raise ValueError("no finding of the sanitizer")
+        for name in ("kernel", "message", "source"):
+            object.__setattr__(self, name, first_line(str(getattr(self, name))))
+
+    @property
+    def place(self) -> str:
+        return f"{self.kernel}, line {self.line}: {self.kind}"
+
+
+def _compare(contract, judged: JudgedCase, sent, message, found) -> None:
+    outcome = found[judged.check]
+    outputs, inputs = message.get("outputs"), message.get("inputs")
+    forms = sent["outputs"]
+    strayed = message.get("strayed", [])
+    good = isinstance(outputs, list) and len(outputs) == len(forms)
+    good = good and isinstance(inputs, dict) and isinstance(strayed, list)
+    good = good and all(
+        isinstance(o, (np.ndarray, np.generic)) and o.dtype.name == dtype and list(o.shape) == shape
+        for o, (dtype, shape, _) in zip(outputs, forms, strict=True)
+    )
+    if not good:
+        return fail(outcome, TAMPERING, "the worker sent outputs of another form than asked for")
+    outputs = [np.asarray(o) for o in outputs]
+    case = judged.case
+    changed = [
+        name
+        for name, value in case.inputs.items()
+        if isinstance(value, np.ndarray) and not _same_bytes(value, inputs.get(name))
+    ]
+    differences = compare(contract, case.inputs, outputs)
+    if not (differences or changed or strayed):
+        return None
+    mistake = recognise(contract, case.inputs, outputs) if differences else None
+    if not judged.check.hidden:
+        return fail(
+            outcome,
+            WRONG,
+            diagnosis(contract, Result(case, outputs, differences, changed, None, tuple(strayed))),
+            mistake,
+        )
+    lines = [f"{contract.name} is wrong on {judged}"]
+    lines += [f"  {d.output}: {int(d.wrong.sum())} of {d.wrong.size} elements wrong" for d in differences]
+    lines += [f"  {d.unwritten} of them were never written (or are NaN)" for d in differences if d.unwritten]
+    lines += [f"  the kernel changed its input {', '.join(changed)}; inputs are read only"] if changed else []
+    lines += ["  the kernel wrote outside of its arrays"] if strayed else []
+    lines += [f"  this is what comes out when {mistake}"] if mistake else []
+    return fail(outcome, WRONG, "\n".join(lines), mistake)
+
+
+def _same_bytes(value, back) -> bool:
+    return (
+        isinstance(back, (np.ndarray, np.generic))
+        and back.dtype == value.dtype
+        and back.shape == value.shape
+        and np.asarray(back).tobytes() == value.tobytes()
+    )

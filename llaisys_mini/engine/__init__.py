@@ -1,0 +1,1 @@
+"""Text from a model: load it, let it write, measure what it writes."""

@@ -1,0 +1,1 @@
+"""Looking at kernels: what the compiler made of one, what it asks of memory, how fast it is."""

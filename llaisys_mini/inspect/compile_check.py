@@ -1,0 +1,279 @@
+"""What the compiler makes of a CUDA kernel, found out without a GPU: registers, shared memory, spills, float64.
+
+numba-cuda compiles a kernel to LTO-IR and nvJitLink links that for a real architecture: the same road that a launch on
+a device takes. Neither needs a GPU or a driver. Two things a beginner's kernel often has and never shows:
+
+- spills: more live values than registers, so some travel to memory and back;
+- float64: a bare `0.5` or `x / n` with a whole number n makes Python's float, and consumer GPUs run float64 at a
+  1/32 or 1/64 of the float32 rate. Reported with the source line.
+"""
+
+import math
+import re
+from collections.abc import Callable, Iterable
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import SimpleNamespace
+
+import numpy as np
+
+from llaisys_mini.cuda.availability import why_no_compiler
+from llaisys_mini.cuda.jit import RecordedLaunch
+from llaisys_mini.errors import KernelError
+from llaisys_mini.inspect.occupancy import Occupancy, occupancy
+
+ARCHITECTURES = ("sm_75", "sm_80", "sm_90")
+"""Built by default: Turing, Ampere and Hopper."""
+
+
+@dataclass(frozen=True)
+class Build:
+    """What one kernel became on one architecture.
+
+    registers: per thread; shared: bytes per block, static and dynamic; spilled: bytes of registers written to memory
+    and read back; stack: bytes of memory per thread, spills and local arrays that did not fit registers;
+    float64: source line -> number of float64 instructions that stand for it; line 0 where the compiler names none.
+    """
+
+    kernel: str
+    architecture: str
+    threads: int
+    registers: int
+    shared: int
+    spilled: int
+    stack: int
+    float64: dict[int, int]
+
+    @property
+    def occupancy(self) -> Occupancy:
+        return occupancy(self.architecture, self.threads, self.registers, self.shared)
+
+    def problems(self) -> list[str]:
+        """What is wrong with it, one sentence each; empty if nothing is."""
+        found = []
+        if self.spilled:
+            found.append(f"{self.kernel} on {self.architecture}: {self.spilled} bytes of registers spill to memory")
+        if self.float64:
+            lines = ", ".join(f"line {line} ({count})" for line, count in sorted(self.float64.items()))
+            found.append(
+                f"{self.kernel}: float64 instructions at {lines}; write np.float32(0.5) for 0.5, "
+                "and x * np.float32(1 / n) or x / np.float32(n) for a division by a whole number"
+            )
+        return found
+
+
+def unavailable() -> str | None:
+    """One sentence that begins "not run" and says why nothing can be compiled here, or None."""
+    reason = why_no_compiler()
+    return f"not run: {reason}" if reason else None
+
+
+def build(
+    kernel: Callable,
+    arguments: Iterable[object],
+    threads: int,
+    dynamic_shared: int = 0,
+    architecture: str = "sm_90",
+    float64: dict[int, int] | None = None,
+) -> Build:
+    """Compile `kernel` (under @cuda.jit, or its plain Python function) for `arguments` as a launch would pass them.
+
+    arguments: arrays (only their dtype and number of dimensions matter), NumPy scalars, Python numbers or None.
+    threads: per block; dynamic_shared: bytes per block; float64: of an earlier build of the same kernel, for it is the
+    same on every architecture.
+    Raises KernelError with the compiler's words if it cannot be compiled, or if nothing can be compiled here.
+    """
+    why = unavailable()
+    if why:
+        raise KernelError(why)
+    function = _function(kernel)
+    signature = tuple(_numba_type(argument) for argument in arguments)
+    given = getattr(kernel, "options", {})
+    options = {name: given[name] for name in ("fastmath", "launch_bounds", "opt") if name in given}
+    target = (int(architecture[3:-1]), int(architecture[-1]))
+    log = _linked(function, signature, target, architecture, options, given.get("max_registers"))
+    return Build(
+        kernel=function.__name__,
+        architecture=architecture,
+        threads=threads,
+        registers=_largest(r"Used (\d+) registers", log),
+        shared=_largest(r"(\d+) bytes smem", log) + dynamic_shared,
+        spilled=_largest(r"(\d+) bytes spill stores", log),
+        stack=_largest(r"(\d+) bytes stack frame", log),
+        float64=_float64(function, signature, target, options) if float64 is None else float64,
+    )
+
+
+def _function(kernel):
+    return getattr(getattr(kernel, "dispatcher", kernel), "py_func", kernel)
+
+
+def builds_of(
+    kernel,
+    architectures: Iterable[str] = ARCHITECTURES,
+    storages: Iterable[str] | None = None,
+    cases: Iterable | None = None,
+) -> list[Build]:
+    """Builds of every CUDA kernel that `kernel` (a kernels.registry.Kernel) launches on `cases`.
+
+    cases: default: its operator's public ones, of the storages named. The launches are recorded, not run; one that
+    differs from another in sizes only is built once. A module whose kernels need a newer architecture than the oldest
+    says so as LOWEST_ARCHITECTURE, and is not built for older ones.
+    Raises KernelError as `build` does.
+    """
+    from llaisys_mini import cuda, operators
+    from llaisys_mini.checks.compare import empty_outputs
+
+    operator = operators.get(kernel.operator)
+    distinct: dict[tuple, RecordedLaunch] = {}
+    for case in cases or operator.make_cases(storages=tuple(storages) if storages else None):
+        with cuda.recorded_launches() as launches:
+            operator.run_with(kernel, case.inputs, empty_outputs(operator, case.inputs))
+        for launch in launches:
+            signature = tuple(str(_numba_type(argument)) for argument in launch.arguments)
+            distinct.setdefault((launch.kernel, signature, math.prod(launch.block)), launch)
+    made = []
+    for launch in distinct.values():
+        float64 = None
+        lowest = _function(launch.kernel).__globals__.get("LOWEST_ARCHITECTURE", "")
+        for architecture in architectures:
+            if architecture < lowest:
+                continue
+            threads = math.prod(launch.block)
+            built = build(launch.kernel, launch.arguments, threads, launch.shared_bytes, architecture, float64)
+            float64 = built.float64
+            made.append(built)
+    return made
+
+
+def explain_cuda(kernel, architectures: Iterable[str] = ARCHITECTURES):
+    """What a student is shown about a kernel (a kernels.registry.Kernel for "cuda"): its builds for float32, and their
+    table with what is wrong below it. Where nothing can be compiled: no builds, and the sentence that says why.
+
+    Returns (list of Build, rich renderable).
+    """
+    from rich.console import Group
+
+    reason = unavailable()
+    if reason:
+        return [], reason
+    builds = builds_of(kernel, architectures, storages=("float32",))
+    problems = dict.fromkeys(problem for made in builds for problem in made.problems())
+    return builds, Group(table(builds), *problems)
+
+
+def table(builds: list[Build]):
+    """The builds as a rich table: one row per kernel and architecture."""
+    from rich.table import Table
+
+    shown = Table(box=None, pad_edge=False)
+    shown.add_column("kernel")
+    shown.add_column("for")
+    for title in ("threads", "registers", "shared B", "spilled B", "occupancy", "float64"):
+        shown.add_column(title, justify="right")
+    shown.add_column("limited by")
+    with_stack = any(made.stack for made in builds)
+    if with_stack:
+        shown.add_column("local B", justify="right")
+    for made in builds:
+        fits = made.occupancy
+        lines = ", ".join(f"line {line}" for line in sorted(made.float64))
+        shown.add_row(
+            made.kernel,
+            made.architecture,
+            str(made.threads),
+            str(made.registers),
+            str(made.shared),
+            f"[red]{made.spilled}[/red]" if made.spilled else "0",
+            f"{fits.share:.0%}",
+            f"[red]{lines}[/red]" if lines else "none",
+            "-" if fits.share == 1 else fits.limit,
+            *([str(made.stack)] if with_stack else []),
+        )
+    return shown
+
+
+# ---- the compiler ------------------------------------------------------------------------------------------------
+
+
+def _linked(function, signature, target, architecture, options, max_registers) -> str:
+    """What ptxas has to say about the linked kernel."""
+    from cuda.core import Linker, LinkerOptions, ObjectCode
+    from numba import cuda
+
+    try:
+        with _pretended_device(target):
+            codes, _ = cuda.compile_all(
+                function, signature, cc=target, device=False, abi="numba", output="ltoir", **options
+            )
+        objects = [code if isinstance(code, ObjectCode) else ObjectCode.from_ltoir(bytes(code)) for code in codes]
+        wanted = LinkerOptions(
+            arch=architecture,
+            link_time_optimization=True,
+            max_register_count=max_registers,
+            ptxas_options=["-v"],
+            verbose=True,
+        )
+        linker = Linker(*objects, options=wanted)
+        linker.link("cubin")
+    except Exception as problem:  # typing errors, unsupported Python, the assembler's own limits
+        raise KernelError(f"{function.__name__} does not compile for {architecture}: {_words(problem)}") from problem
+    return linker.get_info_log()
+
+
+_ARITHMETIC = re.compile(r"^\s*(?:@!?%p\d+\s+)?(?!mov|ld|st|bar)[a-z]\w*(?:\.\w+)*\.f64\b")
+_SOURCE_LINE = re.compile(r"^\s*\.loc\s+\d+\s+(\d+)")
+
+
+def _float64(function, signature, target, options) -> dict[int, int]:
+    """Source line -> number of float64 instructions. Moves, loads and stores are not counted: they are harmless."""
+    from numba import cuda
+
+    with _pretended_device(target):
+        ptx, _ = cuda.compile_ptx(function, signature, cc=target, lineinfo=True, **options)
+    counts: dict[int, int] = {}
+    line = 0
+    for text in ptx.splitlines():
+        place = _SOURCE_LINE.match(text)
+        if place:
+            line = int(place[1])
+        elif _ARITHMETIC.match(text):
+            counts[line] = counts.get(line, 0) + 1
+    return counts
+
+
+@contextmanager
+def _pretended_device(target: tuple[int, int]):
+    """numba-cuda asks the present device for its architecture when it compiles device functions: answer for it."""
+    from numba.cuda import dispatcher
+
+    real = dispatcher.get_current_device
+    dispatcher.get_current_device = lambda: SimpleNamespace(compute_capability=target)
+    try:
+        yield
+    finally:
+        dispatcher.get_current_device = real
+
+
+def _numba_type(argument):
+    from numba.cuda import types
+    from numba.cuda.np import numpy_support
+
+    if argument is None:
+        return types.none
+    if hasattr(argument, "dtype") and hasattr(argument, "shape") and not isinstance(argument, np.generic):
+        return types.Array(numpy_support.from_dtype(np.dtype(argument.dtype)), len(argument.shape), "C")
+    if isinstance(argument, (bool, np.bool_)):
+        return types.boolean
+    if isinstance(argument, np.generic):
+        return numpy_support.from_dtype(argument.dtype)
+    return types.int64 if isinstance(argument, int) else types.float64
+
+
+def _largest(pattern: str, log: str) -> int:
+    return max(map(int, re.findall(pattern, log)), default=0)
+
+
+def _words(problem: Exception, count: int = 3) -> str:
+    lines = [line.strip() for line in re.sub(r"\x1b\[\d*m", "", str(problem)).splitlines() if line.strip()]
+    return " / ".join(lines[:count]) or type(problem).__name__

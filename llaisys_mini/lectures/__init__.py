@@ -1,0 +1,1 @@
+"""What lectures draw and compute with: figures in one style, small datasets."""

@@ -1,0 +1,90 @@
+"""How loops run: while the lanes that have left wait, the others go round.
+
+test and body are functions of the frame; see translate.
+"""
+
+import numpy as np
+
+from llaisys_mini.sanitizer import findings, values
+from llaisys_mini.sanitizer.findings import Halt
+from llaisys_mini.sanitizer.frames import Loop
+from llaisys_mini.sanitizer.machine import Site
+
+
+def while_true(frame, test, body, line):
+    """A `while` loop: lanes leave when their condition fails."""
+    entered, machine = frame.active, frame.machine
+    loop = Loop(entered.crew.nobody)
+    frame.loops.append(loop)
+    done = entered.crew.nobody
+    rounds = 0
+    while frame.active.size:
+        condition = values.truth(test(frame))
+        if type(condition) is bool:
+            if not condition:
+                break
+        else:
+            going_on = frame.active.only(condition)
+            if going_on.size != frame.active.size:
+                done = done.united(frame.active.without(going_on))
+                frame.active = going_on
+                if not going_on.size:
+                    break
+        body(frame)
+        frame.active, loop.continued = frame.active.united(loop.continued), entered.crew.nobody
+        rounds += 1
+        if rounds > machine.loop_limit:
+            runaway(machine, frame, line, f"does not end within {machine.loop_limit} rounds")
+    frame.loops.pop()
+    frame.rejoin(entered, done, frame.active, loop.broken)
+
+
+def over_items(frame, items, assign, body):
+    """A `for` loop whose items are the same for all lanes."""
+    entered = frame.active
+    loop = Loop(entered.crew.nobody)
+    frame.loops.append(loop)
+    for item in items:
+        assign(frame, item)
+        body(frame)
+        if loop.continued.size:
+            frame.active, loop.continued = frame.active.united(loop.continued), entered.crew.nobody
+        if not frame.active.size:
+            break
+        if frame.active.size == entered.size:
+            frame.active = entered
+    frame.loops.pop()
+    frame.rejoin(entered, frame.active, loop.broken)
+
+
+def over_lanes_ranges(frame, start, stop, step, assign, body):
+    """A `for` loop over ranges that differ between lanes."""
+    entered = frame.active
+    nobody = entered.crew.nobody
+    loop = Loop(nobody)
+    frame.loops.append(loop)
+    counter = np.full(entered.crew.size, start) if type(start) is not np.ndarray else start.astype(np.int64)
+    upwards = np.asarray(step) > 0
+    done = nobody
+    while True:
+        going_on = frame.active.only(np.where(upwards, counter < stop, counter > stop))
+        if going_on.size != frame.active.size:
+            done = done.united(frame.active.without(going_on))
+            frame.active = going_on
+        if not going_on.size:
+            break
+        assign(frame, counter)
+        body(frame)
+        if loop.continued.size:
+            frame.active, loop.continued = frame.active.united(loop.continued), nobody
+        counter = counter + step
+    frame.loops.pop()
+    frame.rejoin(entered, done, loop.broken)
+
+
+def runaway(machine, frame, line, what):
+    """Report a loop that does not end, and end the launch."""
+    thread = machine.launch.thread_name(frame.active.select(machine.crew.thread)[0])
+    site = Site(-1, machine.function, line, 0, "")
+    machine.report(findings.RUNAWAY, site, f"this loop {what} for {thread}", thread)
+    raise Halt

@@ -1,0 +1,246 @@
+"""The machine: the state of one launch under the sanitizer, and what the words of a kernel do to it."""
+
+import numpy as np
+
+from llaisys_mini.sanitizer import findings
+from llaisys_mini.sanitizer.findings import Finding, Halt, UnsupportedInKernel
+from llaisys_mini.sanitizer.lanes import WARP, Crew, Launch
+from llaisys_mini.sanitizer.memory import (
+    MAX_THREADS,
+    PHASE_SHIFT,
+    SITE_BITS,
+    Memory,
+)
+from llaisys_mini.sanitizer.views import View
+
+STATIC_SHARED_LIMIT = 48 * 1024
+SHARED_LIMIT = 227 * 1024  # dynamic shared memory that one block of an H100 or H200 can have
+THREADS_LIMIT, BLOCK_LIMITS, GRID_LIMITS = 1024, (1024, 1024, 64), (2**31 - 1, 65535, 65535)
+
+
+class Site:
+    """A place in the source where memory is accessed. verb: what is done there, for messages."""
+
+    __slots__ = ("column", "function", "line", "number", "verb")
+
+    def __init__(self, number: int, function, line: int, column: int, verb: str):
+        self.number = number
+        self.function = function
+        self.line = line
+        self.column = column
+        self.verb = verb
+
+
+class Machine:
+    """One launch. It is handed to every piece of a translated kernel (see translate)."""
+
+    def __init__(self, kernel, launch: Launch, program, session):
+        self.kernel = kernel
+        self.launch = launch
+        self.sites = program.sites
+        self.counters = session.report.counters if session.counts else None
+        self.loop_limit = session.loop_limit
+        self.line, self.function = kernel.py_func.__code__.co_firstlineno, kernel  # where the threads are
+        self.found: dict[tuple, Finding] = {}
+        self.caller: Site | None = None  # of the primitive that is being executed: what it does is said of its caller
+        self.clocks = WarpClocks(self) if program.uses_syncwarp else NoClocks()
+        self.crew: Crew  # whose blocks run now, see enter
+        self._phases = 0
+
+    # ---- crews and barriers --------------------------------------------------------------------------------------
+
+    def enter(self, crew: Crew) -> None:
+        """Begin with the blocks of this crew."""
+        self.crew = crew
+        self.exited = np.zeros(crew.size, bool)
+        self.shared: dict[object, View] = {}
+        self.shared_bytes = 0
+        self.phase = np.zeros(crew.blocks, np.int64)
+        self._threads = crew.thread << SITE_BITS
+        self._next_phase(np.ones(crew.blocks, bool))
+        self.clocks.enter(crew)
+
+    def _next_phase(self, blocks: np.ndarray) -> None:
+        count = int(np.count_nonzero(blocks))
+        self.phase[blocks] = np.arange(self._phases, self._phases + count)
+        self._phases += count
+        self.stamps = (self.phase << PHASE_SHIFT)[self.crew.slot] | self._threads
+
+    def block_of_stamp(self, stamps: np.ndarray) -> np.ndarray:
+        """The block's number in the grid."""
+        return ((stamps >> SITE_BITS) & (MAX_THREADS - 1)) // self.launch.threads_per_block
+
+    def barrier(self, active, line: int, word: str) -> None:
+        """All threads of each block with an active lane must be here."""
+        if not active.size:
+            return
+        counts, per_block = active.block_counts, self.launch.threads_per_block
+        partial = (counts != per_block) & (counts > 0)
+        if partial.any():
+            slot = int(np.argmax(partial))
+            missing = np.flatnonzero((self.crew.slot == slot) & ~active.bits)
+            missing = missing[np.argmin(self.crew.within[missing])]
+            has = "has already returned" if self.exited[missing] else "does not"
+            thread = self.launch.thread_name(self.crew.thread[missing])
+            self.report(
+                findings.BARRIER,
+                line,
+                f"{counts[slot]} of the block's {per_block} threads reach cuda.{word}(); {thread} {has}",
+                thread,
+            )
+            raise Halt
+        self._next_phase(counts > 0)
+
+    # ---- memory --------------------------------------------------------------------------------------------------
+
+    def shared_array(self, key, name: str, shape: tuple[int, ...], dtype: np.dtype, line: int) -> View:
+        """The shared array allocated at one place of the source: one per block of the crew."""
+        view = self.shared.get(key)
+        if view is not None:
+            return view
+        if shape == (0,):
+            shape = (self.launch.shared_bytes // dtype.itemsize,)
+            key = "dynamic"
+            if key in self.shared:
+                if self.shared[key].dtype != dtype:
+                    raise UnsupportedInKernel(
+                        f"line {line}: dynamic shared memory as {dtype.name} and {self.shared[key].dtype.name} at once"
+                    )
+                return self.shared[key]
+            if not shape[0]:
+                self.report(
+                    findings.LIMIT,
+                    line,
+                    "dynamic shared memory is used, but the launch gives none: kernel[blocks, threads, 0, bytes]",
+                )
+                raise Halt
+        else:
+            self.shared_bytes += int(np.prod(shape)) * dtype.itemsize
+            if self.shared_bytes > STATIC_SHARED_LIMIT:
+                self.report(
+                    findings.LIMIT,
+                    line,
+                    f"{self.shared_bytes} bytes of static shared memory; a block has {STATIC_SHARED_LIMIT} "
+                    "(more only as dynamic shared memory: shape 0 here, the bytes in the launch)",
+                )
+                raise Halt
+        size = int(np.prod(shape))
+        memory = Memory(self, name, "shared", _poison(size * self.crew.blocks, dtype), shape, self.crew.slot * size)
+        memory.watch(True)
+        self.shared[key] = View(memory, 0, shape, _steps(shape))
+        return self.shared[key]
+
+    def local_array(self, name: str, shape: tuple[int, ...], dtype: np.dtype) -> View:
+        """An array that every thread has for itself."""
+        size = int(np.prod(shape))
+        start = np.arange(self.crew.size) * size
+        memory = Memory(self, name, "local", _poison(size * self.crew.size, dtype), shape, start)
+        memory.watch(True)
+        return View(memory, 0, shape, _steps(shape))
+
+    # ---- findings ------------------------------------------------------------------------------------------------
+
+    def report(self, kind: str, where, message: str, thread: str = "") -> None:
+        """Note a finding. where: a Site or a line number. The same kind on the same line is counted, not repeated."""
+        where = self.caller or where
+        line = where if isinstance(where, int) else where.line
+        function = self.function if isinstance(where, int) else where.function
+        key = (kind, line, function.__name__)
+        if key in self.found:
+            self.found[key].times += 1
+            return
+        file = function.py_func.__code__.co_filename
+        self.found[key] = Finding(kind, message, function.__name__, file, line, thread)
+
+    def check_sizes(self) -> None:
+        """Whether the launch fits the hardware; raises Halt where it does not."""
+        launch, line = self.launch, self.kernel.py_func.__code__.co_firstlineno
+        bounds = self.kernel.options.get("launch_bounds")
+        most = bounds[0] if isinstance(bounds, tuple) else bounds
+        problem = None
+        if launch.threads_per_block > THREADS_LIMIT:
+            problem = f"{launch.threads_per_block} threads per block; a block has at most {THREADS_LIMIT}"
+        elif any(n > most for n, most in zip(launch.block, BLOCK_LIMITS, strict=True)):
+            problem = f"a block of {launch.block} threads; the most are {BLOCK_LIMITS}"
+        elif any(n > most for n, most in zip(launch.grid, GRID_LIMITS, strict=True)):
+            problem = f"a grid of {launch.grid} blocks; the most are {GRID_LIMITS}"
+        elif most and launch.threads_per_block > most:
+            problem = f"{launch.threads_per_block} threads per block, but launch_bounds promise at most {most}"
+        elif launch.shared_bytes > SHARED_LIMIT:
+            problem = f"{launch.shared_bytes} bytes of dynamic shared memory; a block has at most {SHARED_LIMIT}"
+        if problem:
+            self.report(findings.LIMIT, line, problem)
+            raise Halt
+        if launch.blocks * launch.threads_per_block > MAX_THREADS:
+            raise UnsupportedInKernel(
+                f"{self.kernel.__name__}: {launch.blocks * launch.threads_per_block} threads; the sanitizer takes "
+                f"at most {MAX_THREADS}: check smaller sizes"
+            )
+
+
+def _steps(shape):
+    return tuple(int(np.prod(shape[axis + 1 :])) for axis in range(len(shape)))
+
+
+def _poison(size, dtype):
+    """Memory with nothing in it yet: NaN, or an unlikely integer."""
+    return np.full(size, np.nan if dtype.kind == "f" else 0x5A, dtype)
+
+
+class NoClocks:
+    """For kernels without `syncwarp`: nothing orders the threads of a warp but barriers of the block."""
+
+    def enter(self, crew): ...
+
+    def mark(self, memory, name, at, active, chosen=None): ...
+
+    def ordered(self, memory, name, at, before, active):
+        return np.False_
+
+
+class WarpClocks:
+    """Which accesses of a warp `syncwarp` has ordered: a vector clock per lane (Lamport 1978, Mattern 1989).
+
+    seen[warp, i, j]: how many of lane j's intervals lane i knows to be over. A lane's interval ends at each syncwarp.
+    """
+
+    def __init__(self, machine: Machine):
+        self.machine = machine
+
+    def enter(self, crew: Crew) -> None:
+        self.seen = np.zeros((crew.warps, WARP, WARP), np.int32)
+        self.seen[:, range(WARP), range(WARP)] = 1
+
+    def _now(self, active):
+        crew = self.machine.crew
+        warp, lane = active.select(crew.warp), active.select(crew.lane)
+        return self.seen[warp, lane, lane]
+
+    def mark(self, memory: Memory, name: str, at, active, chosen=None) -> None:
+        """Note when `at` was accessed, for the lanes `chosen` among the active ones."""
+        clocks = memory.__dict__.setdefault("clocks", {})
+        if name not in clocks:
+            clocks[name] = np.zeros(len(memory.cells), np.int32)
+        now = self._now(active)
+        if chosen is not None:
+            at, now = at[chosen], now[chosen]
+        clocks[name][at] = now
+
+    def ordered(self, memory: Memory, name: str, at, before, active) -> np.ndarray:
+        """Which lanes know that the access noted in `before` was over."""
+        clocks = memory.__dict__.get("clocks", {}).get(name)
+        if clocks is None:
+            return np.zeros(len(before), bool)
+        crew = self.machine.crew
+        block, within = np.divmod((before >> SITE_BITS) & (MAX_THREADS - 1), self.machine.launch.threads_per_block)
+        own = active.select(crew.within)
+        same_warp = (before >= 0) & (block == active.select(crew.block)) & (within // WARP == own // WARP)
+        known = self.seen[active.select(crew.warp), active.select(crew.lane), within % WARP]
+        return same_warp & (clocks[at] <= known)
+
+    def synchronise(self, masks: np.ndarray) -> None:
+        """All lanes of each warp's mask (0: none) learn what each of them knows."""
+        for warp in np.flatnonzero(masks):
+            lanes = np.flatnonzero((int(masks[warp]) >> np.arange(WARP)) & 1)
+            self.seen[warp, lanes] = self.seen[warp, lanes].max(axis=0)
+            self.seen[warp, lanes, lanes] += 1

@@ -1,0 +1,199 @@
+"""Launches under the sanitizer: from `kernel[blocks, threads](...)` to a report."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from llaisys_mini.cuda import runtime
+from llaisys_mini.cuda.jit import CudaKernel, launch_configuration
+from llaisys_mini.errors import KernelError, UserError
+from llaisys_mini.sanitizer import values
+from llaisys_mini.sanitizer.findings import Halt, SanitizerError, UnsupportedInKernel
+from llaisys_mini.sanitizer.lanes import ORDERS, Launch
+from llaisys_mini.sanitizer.machine import Machine
+from llaisys_mini.sanitizer.memory import Memory
+from llaisys_mini.sanitizer.report import Report
+from llaisys_mini.sanitizer.translate import Program
+from llaisys_mini.sanitizer.uninitialised import registry
+from llaisys_mini.sanitizer.views import View
+
+LOOP_LIMIT = 100_000
+
+
+@dataclass
+class Session:
+    """How launches run now. See `sanitized` for the fields."""
+
+    report: Report
+    order: str = "forward"
+    counts: bool = False
+    traces: bool = False
+    raises: bool = True
+    loop_limit: int = LOOP_LIMIT
+
+
+_open: list[Session] = []
+
+
+@contextmanager
+def sanitized(
+    outputs: Sequence[np.ndarray] = (),
+    order: str = "forward",
+    counts: bool = False,
+    traces: bool = False,
+    raises: bool = True,
+    loop_limit: int = LOOP_LIMIT,
+) -> Iterator[Report]:
+    """Within this context kernels run on the CPU and are watched, also where there is a device.
+
+    outputs: arrays whose contents count as not yet written.
+    order: one of lanes.ORDERS; what is found does not depend on it, what a wrong kernel computes does.
+    counts: count the traffic of each line; traces: note every access too, for pictures.
+    raises: a launch with findings raises SanitizerError at its end.
+    loop_limit: rounds of a `while` loop after which it is taken to be endless.
+    """
+    if order not in ORDERS:
+        raise KernelError(f"there is no order {order!r}; choose among {', '.join(ORDERS)}")
+    session = Session(Report(traces), order, counts or traces, traces, raises, loop_limit)
+    for array in outputs:
+        registry.add(array)
+    _open.append(session)
+    runtime.force(runtime.SANITIZER)
+    try:
+        yield session.report
+    finally:
+        runtime.unforce()
+        _open.pop()
+        for array in outputs:
+            registry.forget(array)
+
+
+def launcher(kernel: CudaKernel, configuration) -> Callable:
+    """What `kernel[configuration]` is under the sanitizer."""
+    grid, block, _, shared_bytes = launch_configuration(kernel, configuration)
+    launch = Launch(grid, block, shared_bytes)
+    return lambda *arguments: _run(kernel, launch, arguments, _open[-1] if _open else Session(Report()))
+
+
+def _run(kernel: CudaKernel, launch: Launch, arguments, session: Session) -> None:
+    program = kernel.program = kernel.program or Program(kernel)
+    machine = Machine(kernel, launch, program, session)
+    try:
+        with np.errstate(all="ignore"):
+            machine.check_sizes()
+            parameters = program.main.parameters
+            if len(arguments) != len(parameters):
+                raise UnsupportedInKernel(
+                    f"{kernel.__name__} takes ({', '.join(parameters)}), but is given {len(arguments)} arguments"
+                )
+            held, memories = _hold(machine, program, arguments)
+            try:
+                for crew in launch.crews(session.order):
+                    machine.enter(crew)
+                    program.main.call(machine, crew.everyone, held)
+            finally:
+                for memory, start in memories:
+                    if memory.written is not None:
+                        written = memory.written >= 0
+                        if memory.atomic is not None:
+                            written |= memory.atomic >= 0
+                        registry.note(start, start + memory.cells.nbytes, written, memory.cells.itemsize)
+    except Halt:
+        pass
+    except UserError:
+        raise
+    except Exception as problem:
+        raise KernelError(
+            f"{machine.function.__name__}, line {machine.line}: {type(problem).__name__}: {problem}"
+        ) from problem
+    found = list(machine.found.values())
+    session.report.add(f"{kernel.__name__}{list(launch.grid)}{list(launch.block)}", found)
+    errors = [finding for finding in found if not finding.is_remark]
+    if errors and session.raises:
+        raise SanitizerError(session.report, errors)
+
+
+# ---- arguments -----------------------------------------------------------------------------------------------------
+
+
+def _hold(machine: Machine, program: Program, arguments):
+    """The arguments as the kernel holds them, and its memories with their addresses."""
+    held: list[Any] = []
+    arrays = []
+    for name, value in zip(program.main.parameters, arguments, strict=True):
+        if isinstance(value, np.ndarray):
+            if value.dtype.kind not in "biuf" or any(s < 0 or s % value.itemsize for s in value.strides):
+                raise UnsupportedInKernel(
+                    f"{machine.kernel.__name__}: {name} is {value.dtype} with strides {value.strides} bytes; kernels "
+                    "take arrays of numbers with whole, forward strides (bfloat16: pass its uint16 view)"
+                )
+            arrays.append((len(held), name, value))
+            held.append(None)
+        elif value is None or isinstance(value, (bool, int, float, np.generic)):
+            held.append(values.from_python(value))
+        else:
+            raise UnsupportedInKernel(
+                f"{machine.kernel.__name__}: {name} is {type(value).__name__}; kernels take arrays, numbers and None"
+            )
+    memories = []
+    for group in _overlapping(arrays):
+        memory, start = _memory(machine, program, group)
+        memories.append((memory, start))
+        for position, _, array in group:
+            offset = (_address(array) - start) // array.itemsize
+            strides = tuple(stride // array.itemsize for stride in array.strides)
+            held[position] = View(memory, offset, array.shape, strides)
+    return held, memories
+
+
+def _address(array):
+    return array.__array_interface__["data"][0]
+
+
+def _whole(array):
+    """The array that `array` is a part of."""
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return array
+
+
+def _end(array):
+    last = sum((length - 1) * stride for length, stride in zip(array.shape, array.strides, strict=True))
+    return _address(array) + (last + array.itemsize if array.size else 0)
+
+
+def _overlapping(arrays):
+    """The arrays (position, name, array) in groups that share memory."""
+    groups: list[list] = []
+    reach = 0
+    for entry in sorted(arrays, key=lambda entry: _address(entry[2])):
+        if groups and _address(entry[2]) < reach:
+            groups[-1].append(entry)
+        else:
+            groups.append([entry])
+        reach = max(reach, _end(entry[2]))
+    return groups
+
+
+def _memory(machine, program, group):
+    """One memory for the arrays of a group, and its address."""
+    _, _, lowest = group[0]
+    names = list(dict.fromkeys(name for _, name, _ in group))
+    is_written = any(name in program.main.written for name in names)
+    start, end = _address(lowest), max(_end(array) for _, _, array in group)
+    if any(array.dtype != lowest.dtype or (_address(array) - start) % lowest.itemsize for _, _, array in group):
+        raise UnsupportedInKernel(
+            f"{machine.kernel.__name__}: {' and '.join(names)} share memory but have different dtypes"
+        )
+    writeable = all(array.flags.writeable for _, _, array in group)
+    count = (end - start) // lowest.itemsize
+    cells = np.lib.stride_tricks.as_strided(lowest, (count,), (lowest.itemsize,), writeable=writeable)
+    memory = Memory(machine, "/".join(names), "global", cells, lowest.shape, is_watched=is_written)
+    memory.address = start - _address(_whole(lowest))  # a device allocates at multiples of 256 bytes, NumPy does not
+    unset = registry.unset(start, end, lowest.itemsize)
+    if is_written or unset is not None:
+        memory.watch(unset if unset is not None else False)
+    return memory, start

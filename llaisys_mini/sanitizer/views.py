@@ -1,0 +1,198 @@
+"""Arrays as a kernel holds them: a memory, and how indices turn into positions in it."""
+
+import operator
+
+import numpy as np
+
+from llaisys_mini.sanitizer import findings
+from llaisys_mini.sanitizer.findings import UnsupportedInKernel
+from llaisys_mini.sanitizer.lanes import Active
+from llaisys_mini.sanitizer.memory import Memory
+
+
+class View:
+    """shape and strides in elements; offset: an int, or a vector where every lane has a view of its own."""
+
+    __slots__ = ("memory", "offset", "shape", "strides")
+
+    def __init__(self, memory: Memory, offset, shape: tuple[int, ...], strides: tuple[int, ...]):
+        self.memory = memory
+        self.offset = offset
+        self.shape = shape
+        self.strides = strides
+
+    @property
+    def dtype(self) -> np.dtype:
+        return self.memory.cells.dtype
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        return int(np.prod(self.shape))
+
+    # ---- what a kernel does with it ------------------------------------------------------------------------------
+
+    def load(self, index, active: Active, site):
+        """`view[index]`: a number, uniform where it is the same for all lanes, or a view of fewer dimensions."""
+        index = index if type(index) is tuple else (index,)
+        if len(index) < len(self.shape) or slice in map(type, index):
+            return self._part(index, active, site)
+        at, active = self._locate(index, active, site)
+        memory = self.memory
+        if type(at) is int:
+            if memory.written is None and memory.machine.counters is None:
+                return memory.cells[at]
+            positions = np.full(active.size, at)
+            memory.load(positions, active, site)
+            return memory.cells[at]
+        if not active.size:
+            return np.zeros(active.crew.size, self.dtype)
+        return active.expand(memory.load(at, active, site))
+
+    def store(self, index, value, active: Active, site) -> None:
+        """`view[index] = value`"""
+        at, active, value = self._target(index, value, active, site)
+        if active.size:
+            self.memory.store(at, value, active, site)
+
+    def update(self, index, value, active: Active, site, combine) -> np.ndarray:
+        """An atomic update `view[index] = combine(old, value)`. Returns the old values, per lane."""
+        wanted = active
+        index = index if type(index) is tuple else (index,)
+        at, active, value = self._target(index, value, active, site)
+        if not active.size:
+            return np.zeros(wanted.crew.size, self.dtype)
+        memory = self.memory
+        memory.atomics(at, active, site)
+        values = [np.broadcast_to(v, at.shape) for v in (value if type(value) is tuple else (value,))]
+        if len(np.unique(at)) == len(at):
+            old = memory.cells[at]
+            memory.cells[at] = combine(old, *values)
+        else:  # several lanes update one element: one after the other, in the order of the lanes
+            old = np.empty(len(at), self.dtype)
+            for lane, position in enumerate(at):
+                old[lane] = memory.cells[position]
+                memory.cells[position] = combine(old[lane], *(v[lane] for v in values))
+        return active.expand(old)
+
+    def check_aligned(self, index, aligned: int, active: Active, site) -> None:
+        """Report lanes for which the address of `view[index]` is no multiple of `aligned` bytes."""
+        memory = self.memory
+        place = memory.address + np.asarray(self.offset + index * self.strides[0]) * self.dtype.itemsize
+        wrong = active.select(np.broadcast_to(place % aligned != 0, active.crew.size))
+        if wrong.any():
+            where = int(np.argmax(wrong))
+            thread = memory.machine.launch.thread_name(active.select(memory.machine.crew.thread)[where])
+            first = active.select(np.broadcast_to(index, active.crew.size))[where]
+            memory.machine.report(
+                findings.MISALIGNED,
+                site,
+                f"{thread} accesses {aligned} bytes at once from {memory.name}[{first}], "
+                f"whose address is no multiple of {aligned}",
+                thread,
+            )
+
+    def _target(self, index, value, active, site):
+        """(positions, the lanes that are in bounds, their values) of a write."""
+        index = index if type(index) is tuple else (index,)
+        if len(index) != len(self.shape) or slice in map(type, index):
+            raise UnsupportedInKernel(
+                f"line {site.line}: {self.memory.name} has {self.ndim} dimensions and is written with {len(index)} "
+                "indices; a thread writes one element at a time"
+            )
+        at, inside = self._locate(index, active, site)
+        if type(at) is int:
+            at = np.full(inside.size, at)
+        if not self.memory.cells.flags.writeable:
+            self.memory.machine.report(findings.READ_ONLY, site, f"{self.memory.name} may only be read", "")
+            inside = inside.crew.nobody
+        values = value if type(value) is tuple else (value,)
+        for one in values:
+            if not isinstance(one, (int, float, np.generic, np.ndarray)):
+                raise UnsupportedInKernel(f"line {site.line}: {type(one).__name__} cannot be stored in an array")
+        values = tuple(inside.select(v) if type(v) is np.ndarray else v for v in values)
+        return at, inside, values if type(value) is tuple else values[0]
+
+    # ---- from indices to positions ---------------------------------------------------------------------------------
+
+    def _locate(self, index, active, site):
+        """(position, lanes): an int where all lanes mean the same element, else one position per lane of `lanes`.
+
+        Lanes whose index is out of bounds are reported and left out of `lanes`.
+        """
+        if len(index) > len(self.shape):
+            raise UnsupportedInKernel(
+                f"line {site.line}: {self.memory.name} has {self.ndim} dimensions but is given {len(index)} indices"
+            )
+        outside = None
+        position = self.offset if type(self.offset) is int else active.select(self.offset)
+        selected = []
+        for i, length, stride in zip(index, self.shape, self.strides, strict=False):
+            if type(i) is np.ndarray:
+                if i.dtype.kind not in "iu":
+                    raise UnsupportedInKernel(f"line {site.line}: an index must be an integer, not {i.dtype.name}")
+                i = active.select(i)
+                out = i.view(np.uint64) >= length if i.dtype.itemsize == 8 else (i < 0) | (i >= length)
+                if out.any():
+                    outside = out if outside is None else outside | out
+            else:
+                i = _integer(i, site)
+                if not 0 <= i < length:
+                    outside = np.ones(active.size, bool)
+            selected.append(i)
+            position = position + i * stride
+        if outside is not None:
+            self._report_outside(selected, outside, active, site)
+            inside = np.zeros(active.crew.size, bool)
+            inside[active.index] = ~outside
+            position = np.broadcast_to(position, outside.shape)[~outside]
+            active = Active(active.crew, inside)
+        if self.memory.start is not None:
+            position = position + active.select(self.memory.start)
+        return position, active
+
+    def _part(self, index, active, site):
+        """A view of fewer dimensions: `x[i]` of a matrix, `x[i, :]`, `x[2:5]`."""
+        offset, shape, strides = self.offset, [], []
+        kept = list(index) + [slice(None)] * (len(self.shape) - len(index))
+        for axis, (i, length, stride) in enumerate(zip(kept, self.shape, self.strides, strict=True)):
+            if type(i) is slice:
+                bounds = [None if b is None else _integer(b, site) for b in (i.start, i.stop, i.step)]
+                steps = range(length)[slice(*bounds)]
+                offset = offset + (steps.start * stride if steps else 0)
+                shape.append(len(steps))
+                strides.append(stride * steps.step)
+                continue
+            values = active.select(i) if type(i) is np.ndarray else np.full(active.size, _integer(i, site))
+            outside = (values < 0) | (values >= length)
+            if outside.any():
+                self._report_outside([":"] * axis + [values], outside, active, site)
+                i = np.where((i >= 0) & (i < length), i, 0) if type(i) is np.ndarray else 0
+            offset = offset + (i if type(i) is np.ndarray else _integer(i, site)) * stride
+        return View(self.memory, offset, tuple(shape), tuple(strides))
+
+    def _report_outside(self, index, outside, active, site):
+        machine, where = self.memory.machine, int(np.argmax(outside))
+        thread = machine.launch.thread_name(active.select(machine.crew.thread)[where])
+        values = [i[where] if type(i) is np.ndarray else i for i in index]
+        text = ", ".join(map(str, values))
+        negative = any(type(i) is not str and i < 0 for i in values)
+        why = "; a negative index does not count from the end here" if negative else ""
+        machine.report(
+            findings.OUT_OF_BOUNDS,
+            site,
+            f"{thread} {site.verb} {self.memory.name}[{text}] of shape {self.shape}{why}",
+            thread,
+        )
+
+
+def _integer(value, site):
+    if type(value) is np.ndarray:
+        raise UnsupportedInKernel(f"line {site.line}: the bounds of a slice must be the same for all threads")
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise UnsupportedInKernel(f"line {site.line}: an index must be an integer, not {value!r}") from None

@@ -1,0 +1,208 @@
+"""Barriers, shuffles and votes: what the threads of a block or a warp do together.
+
+A warp word takes a mask of the lanes that take part. CUDA's rules, which a GPU does not check: a thread that calls it
+is in its own mask; all of the mask's lanes that have not returned call the same word with the same mask; and a shuffle
+reads only from lanes that take part. (CUDA C++ Programming Guide, "Warp Shuffle Functions", "Warp Vote Functions".)
+"""
+
+import numpy as np
+
+from llaisys_mini.sanitizer import findings, values
+from llaisys_mini.sanitizer.findings import UnsupportedInKernel
+from llaisys_mini.sanitizer.lanes import WARP, Active
+
+_FULL = 0xFFFFFFFF
+
+
+# ---- barriers of the block ------------------------------------------------------------------------------------------
+
+
+def syncthreads(frame, line):
+    """A barrier of the block."""
+    frame.machine.barrier(frame.active, line, "syncthreads")
+
+
+def _counted(frame, line, predicate, word):
+    """For each lane how many threads of its block pass a true predicate."""
+    machine, active = frame.machine, frame.active
+    machine.barrier(active, line, word)
+    true = active.select(_per_lane(values.truth(predicate), active))
+    return np.bincount(active.select(machine.crew.slot), true, machine.crew.blocks).astype(np.int64)[machine.crew.slot]
+
+
+def syncthreads_count(frame, line, predicate):
+    """A barrier; for each lane how many threads of its block pass a true predicate, int64."""
+    return _counted(frame, line, predicate, "syncthreads_count")
+
+
+def syncthreads_and(frame, line, predicate):
+    """A barrier; 1 for lanes of blocks in which every thread passes a true predicate, else 0."""
+    count = _counted(frame, line, predicate, "syncthreads_and")
+    return (count == frame.machine.launch.threads_per_block).astype(np.int64)
+
+
+def syncthreads_or(frame, line, predicate):
+    """A barrier; 1 for lanes of blocks in which some thread passes a true predicate, else 0."""
+    return (_counted(frame, line, predicate, "syncthreads_or") > 0).astype(np.int64)
+
+
+# ---- within a warp --------------------------------------------------------------------------------------------------
+
+
+def syncwarp(translator, node, _):
+    """Translate `cuda.syncwarp(mask)`: what the lanes of the mask did before is over for all of them."""
+    translator.program.uses_syncwarp = True
+    if node.keywords or len(node.args) > 1:
+        translator.refuse(node, "`syncwarp` with these arguments")
+    mask = translator.expression(node.args[0]) if node.args else lambda frame: _FULL
+    line = node.lineno
+
+    def run(frame):
+        masks = _taking_part(frame, line, "syncwarp", mask(frame))
+        crew = frame.machine.crew
+        per_warp = np.zeros(crew.warps, np.int64)
+        per_warp[frame.active.select(crew.warp)] = frame.active.select(masks)
+        frame.machine.clocks.synchronise(per_warp & frame.active.warp_bits)
+
+    return run
+
+
+def _per_lane(value, active: Active) -> np.ndarray:
+    return value if type(value) is np.ndarray else np.full(active.crew.size, value)
+
+
+def _taking_part(frame, line, word, mask) -> np.ndarray:
+    """The mask of each lane, after checking CUDA's rules for it."""
+    machine, active, crew = frame.machine, frame.active, frame.machine.crew
+    if type(mask) is int and mask == _FULL and ((active.warp_bits == _FULL) | (active.warp_bits == 0)).all():
+        return np.full(crew.size, _FULL)  # whole warps, and all of them: the usual case
+    if values.dtype_of(mask).kind not in "iub":
+        raise UnsupportedInKernel(f"line {line}: the mask of cuda.{word} must be an integer")
+    masks = _per_lane(values.cast(mask, values.INT64) & _FULL, active)
+    lane, warp, chosen = active.select(crew.lane), active.select(crew.warp), active.select(masks)
+    outside = (chosen >> lane) & 1 == 0
+    if outside.any():
+        _complain(frame, line, outside, lambda who, _: f"{who} calls cuda.{word} but is not in its mask")
+    present = crew.everyone.warp_bits
+    returned = Active(crew, machine.exited).warp_bits if machine.exited.any() else 0
+    absent = chosen & (present & ~returned)[warp] & ~active.warp_bits[warp]
+    if absent.any():
+        _complain(
+            frame,
+            line,
+            absent != 0,
+            lambda who, where: (
+                f"{who} calls cuda.{word} for lanes {_lanes(chosen[where])}, "
+                f"but of its warp {_lanes(absent[where])} did not come here"
+            ),
+        )
+    first = np.zeros(crew.warps, np.int64)
+    first[warp] = chosen
+    different = first[warp] != chosen
+    if different.any():
+        _complain(
+            frame, line, different, lambda who, _: f"{who} calls cuda.{word} with another mask than others of its warp"
+        )
+    return masks
+
+
+def _lanes(mask) -> str:
+    """A mask in words: `0-15, 17`."""
+    members = [lane for lane in range(WARP) if (int(mask) >> lane) & 1]
+    runs: list[list[int]] = []
+    for lane in members:
+        if runs and runs[-1][1] == lane - 1:
+            runs[-1][1] = lane
+        else:
+            runs.append([lane, lane])
+    return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in runs)
+
+
+def _complain(frame, line, which, message):
+    machine, where = frame.machine, int(np.argmax(which))
+    thread = machine.launch.thread_name(frame.active.select(machine.crew.thread)[where])
+    machine.report(findings.WARP, line, message(thread, where), thread)
+
+
+def shuffle(word: str):
+    """shfl_sync, shfl_up_sync, shfl_down_sync or shfl_xor_sync: each lane reads a value of another lane."""
+
+    def run(frame, line, mask, value, distance):
+        active, crew = frame.active, frame.machine.crew
+        masks = _taking_part(frame, line, word, mask)
+        if values.dtype_of(value).itemsize < 4:
+            value = values.cast(value, np.dtype(np.int32 if values.dtype_of(value).kind != "f" else np.float32))
+        vector = _per_lane(value, active)
+        d = _per_lane(distance, active)
+        source = {
+            "shfl_sync": lambda: d % WARP,
+            "shfl_up_sync": lambda: crew.lane - d,
+            "shfl_down_sync": lambda: crew.lane + d,
+            "shfl_xor_sync": lambda: crew.lane ^ d,
+        }[word]()
+        source = np.where((source < 0) | (source >= WARP), crew.lane, source)  # beyond the warp: one's own value
+        place = crew.position[crew.warp, source]
+        takes_part = (place >= 0) & active.bits[place] & ((masks >> source) & 1 == 1)
+        absent = active.select(~takes_part)
+        if absent.any():
+            reads = active.select(source)
+            _complain(
+                frame,
+                line,
+                absent,
+                lambda who, where: f"{who} reads lane {reads[where]} of its warp in cuda.{word}, {_why_not}",
+            )
+        return vector[np.where(takes_part, place, np.arange(crew.size))]
+
+    return run
+
+
+_why_not = "which does not take part"
+
+
+def _votes(frame, line, word, mask, predicate):
+    """For each lane the mask of the lanes of its warp that pass a true predicate, and the mask of those that vote."""
+    active, crew = frame.active, frame.machine.crew
+    masks = _taking_part(frame, line, word, mask)
+    true = active.only(_per_lane(values.truth(predicate), active))
+    return true.warp_bits[crew.warp] & masks, active.warp_bits[crew.warp] & masks
+
+
+def any_sync(frame, line, mask, predicate):
+    """For each lane whether some lane of its warp and mask passes a true predicate."""
+    return _votes(frame, line, "any_sync", mask, predicate)[0] != 0
+
+
+def all_sync(frame, line, mask, predicate):
+    """For each lane whether every lane of its warp and mask passes a true predicate."""
+    true, voting = _votes(frame, line, "all_sync", mask, predicate)
+    return true == voting
+
+
+def eq_sync(frame, line, mask, predicate):
+    """For each lane whether all lanes of its warp and mask pass the same predicate."""
+    true, voting = _votes(frame, line, "eq_sync", mask, predicate)
+    return (true == voting) | (true == 0)
+
+
+def ballot_sync(frame, line, mask, predicate):
+    """For each lane the mask of the lanes of its warp and mask that pass a true predicate."""
+    return _votes(frame, line, "ballot_sync", mask, predicate)[0]
+
+
+def match_any_sync(frame, line, mask, value):
+    """For each lane the mask of the lanes of its warp that hold the same value."""
+    active, crew = frame.active, frame.machine.crew
+    masks = _taking_part(frame, line, "match_any_sync", mask)
+    vector = _per_lane(value, active)
+    table = np.zeros(crew.size, np.int64)
+    for other in range(WARP):
+        place = crew.position[crew.warp, other]
+        same = (place >= 0) & active.bits[place] & (vector[place] == vector)
+        table |= same.astype(np.int64) << other
+    return table & masks
+
+
+def activemask(frame, line):
+    """For each lane the mask of the lanes of its warp that are here too."""
+    return frame.active.warp_bits[frame.machine.crew.warp]

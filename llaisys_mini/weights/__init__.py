@@ -1,0 +1,1 @@
+"""A model's weights: safetensors files, the hub they come from, quantised copies."""
