@@ -14,10 +14,10 @@ import numpy as np
 from benchmarks.measure import Contestant
 from benchmarks.work import ALONE, NOT_INSTALLED, OURS, PLAIN, Work
 from llaisys_mini import dtypes, use_kernels
-from llaisys_mini.contract import Operator
 from llaisys_mini.kernels.choice import from_set
 from llaisys_mini.kernels.sets import PLAIN as PLAIN_SET
-from llaisys_mini.kernels.sets import SOLUTIONS, solutions_set
+from llaisys_mini.kernels.sets import SOLUTIONS, expert_set, plain_set
+from llaisys_mini.operator import Operator
 from llaisys_mini.tensor import Tensor
 
 
@@ -42,7 +42,7 @@ def copies(array: np.ndarray, total: int) -> list[np.ndarray]:
 def ours(operator: Operator, calls: Callable[[], object]) -> list[Contestant]:
     """Our kernels behind `calls`, which calls the operator: the fastest, and the lab's where that is another."""
     found = [Contestant(OURS, calls, lambda: use_kernels(SOLUTIONS))]
-    if solutions_set().path(operator.name, "cpu", large=True) != solutions_set().path(operator.name, "cpu"):
+    if expert_set().path(operator.name, "cpu") != plain_set().path(operator.name, "cpu"):
         found.append(Contestant(PLAIN, calls, lambda: use_kernels(PLAIN_SET)))
     return found
 

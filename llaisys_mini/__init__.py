@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from llaisys_mini.inspect.race import race
     from llaisys_mini.inspect.traffic import count_traffic
     from llaisys_mini.kernels.choice import use_kernels
-    from llaisys_mini.kernels.registry import kernel
+    from llaisys_mini.kernels.decorator import kernel
+    from llaisys_mini.kernels.runtime import observe_calls
     from llaisys_mini.lectures import plots
     from llaisys_mini.tensor import Tensor
 
@@ -38,7 +39,8 @@ _HOME = {
     "count_gpu_traffic": "llaisys_mini.inspect.gpu_traffic",
     "count_traffic": "llaisys_mini.inspect.traffic",
     "explain": "llaisys_mini.inspect.codegen",
-    "kernel": "llaisys_mini.kernels.registry",
+    "kernel": "llaisys_mini.kernels.decorator",
+    "observe_calls": "llaisys_mini.kernels.runtime",
     "load_model": "llaisys_mini.engine.generate",
     "race": "llaisys_mini.inspect.race",
     "show_progress": "llaisys_mini.course.progress",
@@ -57,6 +59,7 @@ __all__ = [
     "explain",
     "kernel",
     "load_model",
+    "observe_calls",
     "operators",
     "plots",
     "race",

@@ -18,6 +18,7 @@ import numpy as np
 float32 = np.dtype(np.float32)
 float16 = np.dtype(np.float16)
 bfloat16 = np.dtype(ml_dtypes.bfloat16)
+int32 = np.dtype(np.int32)
 int64 = np.dtype(np.int64)
 
 STORAGE = (float32, float16, bfloat16)
@@ -40,6 +41,11 @@ BY_NAME = {
         "bool": np.bool_,
     }.items()
 }
+
+
+def seen_by_kernels(dtype: np.dtype) -> np.dtype:
+    """The dtype under which a kernel sees numbers that are stored as `dtype`."""
+    return _KERNEL_VIEW.get(dtype, dtype)
 
 
 def kernel_view(array: np.ndarray) -> np.ndarray:

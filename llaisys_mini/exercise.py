@@ -15,45 +15,29 @@ Files in `exercises/` hold exercises as those in `operators/` hold operators. Th
 import copy
 import inspect
 import sys
-from collections.abc import Callable, Iterator
+import types
+from collections.abc import Callable
 
 import numpy as np
 
-from llaisys_mini.contract import Case, Mistake
 from llaisys_mini.errors import KernelError
+from llaisys_mini.kernels.answers import answering
+from llaisys_mini.kernels.decorator import enter
+from llaisys_mini.kernels.registry import PYTHON, Kernel
+from llaisys_mini.task import Case, Catalogue, Task
 
-PYTHON = "python"
-"""Where an answer runs: it takes the place that "cpu" and "cuda" have for kernels."""
+EXERCISES: Catalogue["Exercise"] = Catalogue("exercises", "exercise")
 
 
-class Exercise:
+class Exercise(Task):
     """A task with a reference, cases and known mistakes. An answer is a function or class with the reference's
     arguments. Results are numbers, text, None, arrays, or tuples, lists and dicts of these."""
 
     def __init__(self, reference: Callable):
-        self.name = reference.__name__
-        self.__doc__ = reference.__doc__
-        self.__name__ = reference.__name__
-        self.reference = reference
-        self.mistakes: list[Mistake] = []
+        super().__init__(reference)
         self.accuracy = 1e-4  # of floats, relative to the largest number of the expected array
-        self._make_cases: Callable[[np.random.Generator], Iterator] | None = None
         self._use: Callable = lambda answer, **inputs: answer(**inputs)
         self.left_alone: tuple[str, ...] = ()
-
-    def cases(self, function):
-        """`function(rng)` yields (name, {argument: value}) pairs."""
-        self._make_cases = function
-        return function
-
-    def mistake(self, sentence: str):
-        """Register a wrong version with the sentence that explains it."""
-
-        def register(function):
-            self.mistakes.append(Mistake(function.__name__.strip("_"), sentence, function))
-            return function
-
-        return register
 
     def use(self, function):
         """`function(answer, **inputs)` runs an answer on a case and returns what is compared. Default: calls it."""
@@ -69,10 +53,8 @@ class Exercise:
         return list(inspect.signature(self.reference).parameters)
 
     def make_cases(self, seed: int = 0) -> list[Case]:
-        """The cases drawn with `seed`; 0 is public. Raises KernelError for an exercise whose file gives none."""
-        if self._make_cases is None:
-            raise KernelError(f"{self.name} has no cases yet: add a function under @{self.name}.cases to its file")
-        return [Case(name, inputs) for name, inputs in self._make_cases(np.random.default_rng(seed))]
+        """The cases drawn with `seed`; 0 is public. Raises ContractError for an exercise whose file gives none."""
+        return [Case(name, inputs) for name, inputs in self.drawn_cases(seed)]
 
     def run(self, answer: Callable, case: Case):
         """What `answer` gives on a copy of the case's inputs, and which of them it left alone."""
@@ -92,7 +74,34 @@ class Exercise:
 
     def __call__(self, *arguments, **named):
         """The learner's answer if it passed its check, else the course's, else the reference."""
-        return answering(self.name)(*arguments, **named)
+        return self.answering()(*arguments, **named)
+
+    def answering(self) -> Callable:
+        """The answer that counts now."""
+        return answering(self.name, self.reference)
+
+    def hide_answer(self) -> None:
+        """Take the answer to this exercise out of the process: its reference, its cases, its mistakes, and what they
+        are made from. For a process that runs somebody's answer and must not hold the right one."""
+        module = sys.modules[self.__module__]
+        needed, pending = set(), [self._use.__code__]
+        while pending:
+            code = pending.pop()
+            needed |= set(code.co_names)
+            pending += [constant for constant in code.co_consts if hasattr(constant, "co_names")]
+        for name, value in list(vars(module).items()):
+            is_needed = name in needed or isinstance(value, types.ModuleType) or name.startswith("__")
+            if not is_needed and name != self.name:
+                delattr(module, name)
+        signature = inspect.signature(self.reference)
+
+        def hidden(*_, **__):
+            raise PermissionError(f"{self.name}: the course's answer is not here")
+
+        vars(hidden)["__signature__"] = signature
+        self.reference = hidden
+        self.mistakes.clear()
+        self._draw = hidden
 
 
 def _same(before, after) -> bool:
@@ -115,10 +124,7 @@ def answer(name: str) -> Callable:
     Raises KernelError if there is no such exercise, if the arguments differ from the asked ones, or if the cell uses
     names that it does not define.
     """
-    from llaisys_mini import exercises
-    from llaisys_mini.kernels.registry import Kernel, enter
-
-    asked = exercises.get(name)
+    asked = EXERCISES.get(name)
 
     def register(function: Callable) -> Callable:
         found = list(inspect.signature(function).parameters)
@@ -127,16 +133,3 @@ def answer(name: str) -> Callable:
         return enter(Kernel(name, PYTHON, "", function), sys._getframe(1))
 
     return register
-
-
-def answering(name: str) -> Callable:
-    """The learner's answer if it passed, else the course's, else the reference."""
-    from llaisys_mini import exercises
-    from llaisys_mini.kernels import verdicts
-    from llaisys_mini.kernels.sets import solutions_set, student_set
-
-    if verdicts.passed_storages(name, PYTHON):
-        return student_set().get(name, PYTHON).function
-    if solutions_set().has(name, PYTHON):
-        return solutions_set().get(name, PYTHON).function
-    return exercises.get(name).reference

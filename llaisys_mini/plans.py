@@ -5,146 +5,238 @@ answer becomes a Plan. A decoder makes the same few kinds of calls for every tok
 """
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
 
 import numpy as np
 
 from llaisys_mini import dtypes
+from llaisys_mini.contract import ArraySpec, Contract
+from llaisys_mini.devices import HOST, Device
 from llaisys_mini.errors import ContractError
-from llaisys_mini.tensor import Tensor, contiguous_strides
-
-if TYPE_CHECKING:
-    from llaisys_mini.contract import ArraySpec, Operator
-
-LARGE = 1 << 18
-"""Numbers in the array arguments of a call, all together, from which on the call is large: then an expert kernel
-answers where there is one. Below, the plain kernel is done before the expert's compilation would ever pay. An operator
-may set its own, `operator.large_from`."""
+from llaisys_mini.tensor import Storage, Tensor, contiguous_strides
 
 
 @dataclass(frozen=True, slots=True)
 class Output:
     """One output of a call: what the caller gets, and the shape its kernel sees."""
 
+    name: str
     shape: tuple[int, ...]
     dtype: np.dtype
     strides: tuple[int, ...]  # in elements
     seen_shape: tuple[int, ...]
+    nbytes: int
 
 
 @dataclass(slots=True)
 class Plan:
-    """What a call with arguments of certain shapes and dtypes needs."""
+    """What a call with arguments of certain shapes, dtypes and devices needs.
 
-    variant: str  # name of the storage dtype, which may decide which kernel answers
-    reshapes: list[tuple[int, tuple[int, ...]]]  # (argument, the shape its kernel sees)
-    views: list[tuple[int, np.dtype]]  # (argument, the integer dtype its kernel sees)
-    scalars: list[int]
-    outputs: list[Output]
-    is_large: bool = False  # which too may decide it
-    merges_outputs: bool = False  # whether a kernel sees any output in another shape than the caller
-
-
-def make_plan(operator: "Operator", values: Sequence[Any]) -> Plan:
-    """The plan of a call with these arguments: NumPy arrays, numbers and None, in the contract's order.
-
-    Only shapes, dtypes and layouts are looked at. Raises ContractError for what the contract does not allow.
+    variant: name of the weights' storage dtype, and dims: the lengths by name ("..." is the product of the leading
+    ones). Both may decide which kernel answers.
+    adapts: (position, function) of each argument that its kernel sees in another form.
+    answer: what was chosen to answer, and in which circumstances; see operator.
     """
+
+    operator: str
+    device: Device
+    variant: str = "float32"
+    dims: dict[str, int] = field(default_factory=dict)
+    adapts: list[tuple[int, Callable[[Any], Any]]] = field(default_factory=list)
+    outputs: list[Output] = field(default_factory=list)
+    merges_outputs: bool = False  # whether a kernel sees any output in another shape than the caller
+    may_overwrite: bool = False  # whether an output may be an input
+    answer: tuple = (None, None, None, None)
+
+    def values(self, arguments: Sequence[Any]) -> list[Any]:
+        """The arguments as a kernel sees them."""
+        values = list(arguments)
+        for position, adapt in self.adapts:
+            values[position] = adapt(values[position])
+        return values
+
+    def new_outputs(self) -> list[Any]:
+        """Outputs for the kernel to fill: arrays on the host, tensors elsewhere."""
+        if self.device is HOST:
+            return [np.empty(output.shape, output.dtype) for output in self.outputs]
+        return [
+            Tensor(Storage(self.device.allocate(o.nbytes), self.device), 0, o.shape, o.strides, o.dtype)
+            for o in self.outputs
+        ]
+
+    def accept(self, out: Any, arguments: Sequence[Any]) -> list[Any]:
+        """The arrays, or tensors off the host, of `out`, each checked. Raises ContractError."""
+        given = list(out) if isinstance(out, (tuple, list)) else [out]
+        if len(given) != len(self.outputs):
+            names = ", ".join(output.name for output in self.outputs)
+            raise ContractError(f"{self.operator}: out needs {len(self.outputs)} arrays ({names})")
+        results = []
+        for target, output in zip(given, self.outputs, strict=True):
+            if not self.may_overwrite:
+                for value in arguments:
+                    if target is value:
+                        raise ContractError(
+                            f"{self.operator}: {output.name} is also an input; pass an array of its own"
+                        )
+            results.append(self._accept_host(target, output) if self.device is HOST else self._accept(target, output))
+        return results
+
+    def _accept_host(self, target: Any, output: Output) -> np.ndarray:
+        array = target.numpy() if isinstance(target, Tensor) and target.storage.device is HOST else target
+        if not isinstance(array, np.ndarray) or array.shape != output.shape or array.dtype != output.dtype:
+            raise ContractError(
+                f"{self.operator}: {output.name} must be {output.dtype.name} {output.shape}, not {describe(target)}"
+            )
+        flags = array.flags
+        if not flags.c_contiguous or not flags.writeable:
+            raise ContractError(f"{self.operator}: {output.name} must be C-contiguous and writable")
+        return array
+
+    def _accept(self, target: Any, output: Output) -> Tensor:
+        if not isinstance(target, Tensor) or target.storage.device is not self.device:
+            raise ContractError(
+                f"{self.operator}: {output.name} must be a Tensor on {self.device.name}, as the arguments are"
+            )
+        if (target.shape, target.dtype) != (output.shape, output.dtype) or not target.is_contiguous():
+            raise ContractError(f"{self.operator}: {output.name} must be contiguous {output.dtype.name} {output.shape}")
+        return target
+
+    def outputs_for_kernel(self, results: list[Any]) -> list[Any]:
+        """Outputs as a kernel sees them: their leading dimensions merged into one."""
+        if self.device is not HOST:
+            return [result.for_kernel(o.seen_shape) for result, o in zip(results, self.outputs, strict=True)]
+        if not self.merges_outputs:
+            return results
+        return [result.reshape(o.seen_shape) for result, o in zip(results, self.outputs, strict=True)]
+
+
+def make_plan(contract: Contract, arguments: Sequence[Any]) -> Plan:
+    """The plan of a call with these arguments, in the contract's order: arrays, tensors, numbers and None.
+
+    Only kinds are looked at: shapes, dtypes, layouts, devices. Raises ContractError for what the contract forbids.
+    """
+    plan = Plan(contract.name, _device_of(contract, arguments), may_overwrite=contract.is_elementwise)
     lengths: dict[str, tuple[int, str]] = {}  # dimension -> (length, where it was seen first)
     leading: tuple[tuple[int, ...], str] | None = None
-    plan = Plan("float32", [], [], [], [])
-    arrays = operator.arrays
-    for position, (name, value) in enumerate(zip(operator.inputs, values, strict=True)):
-        spec = arrays.get(name)
+    for position, (name, value) in enumerate(zip(contract.inputs, arguments, strict=True)):
+        spec = contract.arrays.get(name)
         if spec is None:
-            if isinstance(value, bool) or not isinstance(value, (int, float, np.floating, np.integer)):
-                raise ContractError(f"{operator.name}: {name} must be a number, not {describe(value)}")
-            plan.scalars.append(position)
+            _plan_number(contract, plan, position, name, value)
             continue
         if value is None and spec.optional:
             continue
-        _check_array(operator, name, spec, value)
-        named_shape = value.shape[len(value.shape) - len(spec.dims) + 1 :] if spec.any_leading else value.shape
+        _require_allowed(contract, name, spec, value)
         named_dims = spec.dims[1:] if spec.any_leading else spec.dims
+        front, named = value.shape[: value.ndim - len(named_dims)], value.shape[value.ndim - len(named_dims) :]
         where = f"{name} {value.shape}"
-        for dim, length in zip(named_dims, named_shape, strict=True):
+        for dim, length in zip(named_dims, named, strict=True):
             seen, first = lengths.setdefault(dim, (length, where))
             if seen != length:
-                raise ContractError(f"{operator.name}: {dim} is {seen} in {first} but {length} in {where}")
+                raise ContractError(f"{contract.name}: {dim} is {seen} in {first} but {length} in {where}")
         if spec.any_leading:
-            front = value.shape[: len(value.shape) - len(named_dims)]
             leading = leading or (front, where)
             if leading[0] != front:
-                raise ContractError(f"{operator.name}: the leading dimensions of {where} differ from {leading[1]}")
-            seen_shape = (math.prod(front), *named_shape)
-            if seen_shape != value.shape:
-                plan.reshapes.append((position, seen_shape))
+                raise ContractError(f"{contract.name}: the leading dimensions of {where} differ from {leading[1]}")
         if spec.is_stored:
             if plan.variant != "float32" and value.dtype.name not in (plan.variant, "float32"):
-                raise ContractError(f"{operator.name}: {name} is {value.dtype.name} but another is {plan.variant}")
+                raise ContractError(f"{contract.name}: {name} is {value.dtype.name} but another is {plan.variant}")
             if value.dtype != dtypes.float32:
                 plan.variant = value.dtype.name
-            seen_as = dtypes.kernel_view(value).dtype
-            if seen_as != value.dtype:
-                plan.views.append((position, seen_as))
-    plan.is_large = sum(value.size for value in values if isinstance(value, np.ndarray)) >= operator.large_from
-    dims = {dim: length for dim, (length, _) in lengths.items()}
-    problem = operator.problem_of_shapes(dims)
+        seen_shape = (math.prod(front), *named) if spec.any_leading else value.shape
+        _plan_array(plan, position, value, seen_shape)
+    plan.dims = {dim: length for dim, (length, _) in lengths.items()}
+    problem = contract.problem_of_shapes(plan.dims)
     if problem:
-        raise ContractError(f"{operator.name}: {problem}")
-    front = leading[0] if leading else ()
-    for spec in operator.outputs.values():
-        named = tuple(dims[dim] for dim in spec.dims if dim != "...")
-        shape, seen_shape = ((*front, *named), (math.prod(front), *named)) if spec.any_leading else (named, named)
-        plan.outputs.append(Output(shape, spec.allowed[0], contiguous_strides(shape), seen_shape))
-        plan.merges_outputs = plan.merges_outputs or shape != seen_shape
+        raise ContractError(f"{contract.name}: {problem}")
+    _plan_outputs(contract, plan, leading[0] if leading else ())
+    if leading:
+        plan.dims["..."] = math.prod(leading[0])
     return plan
 
 
-def _check_array(operator: "Operator", name: str, spec: "ArraySpec", value: Any) -> None:
-    if not isinstance(value, np.ndarray):
-        raise ContractError(f"{operator.name}: {name} must be an array or Tensor of {spec}, not {describe(value)}")
+def _device_of(contract: Contract, arguments: Sequence[Any]) -> Device:
+    """Where the call's arrays lie. Raises ContractError where they lie on several devices."""
+    found: tuple[Device, str] | None = None
+    for name, value in zip(contract.inputs, arguments, strict=True):
+        if isinstance(value, (np.ndarray, Tensor)):
+            device = value.storage.device if isinstance(value, Tensor) else HOST
+            found = found or (device, name)
+            if device is not found[0]:
+                there, first = found
+                raise ContractError(
+                    f"{contract.name}: {name} lies on {device.name}, but {first} on {there.name}; move it with "
+                    f".to({there.name!r})"
+                )
+    return found[0] if found else HOST
+
+
+def _plan_number(contract: Contract, plan: Plan, position: int, name: str, value: Any) -> None:
+    if contract.inputs[name] is int:
+        if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+            raise ContractError(f"{contract.name}: {name} must be a whole number, not {describe(value)}")
+        if type(value) is not int:
+            plan.adapts.append((position, int))
+    else:
+        if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
+            raise ContractError(f"{contract.name}: {name} must be a number, not {describe(value)}")
+        if type(value) is not float:
+            plan.adapts.append((position, float))
+
+
+def _plan_array(plan: Plan, position: int, value: Any, seen_shape: tuple[int, ...]) -> None:
+    """How this argument is handed to a kernel, unless as it is."""
+    seen_dtype = dtypes.seen_by_kernels(value.dtype)
+    if isinstance(value, Tensor):
+        if seen_shape == value.shape:
+            is_plain = value.storage.device is HOST and seen_dtype == value.dtype
+            plan.adapts.append((position, Tensor.numpy if is_plain else Tensor.for_kernel))
+        else:
+            plan.adapts.append((position, partial(_tensor_for_kernel, shape=seen_shape)))
+    elif type(value) is not np.ndarray or seen_shape != value.shape or seen_dtype != value.dtype:
+        plan.adapts.append((position, partial(_array_for_kernel, shape=seen_shape)))
+
+
+def _tensor_for_kernel(value: Tensor, shape: tuple[int, ...]) -> Any:
+    return value.for_kernel(shape)
+
+
+def _array_for_kernel(value: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    return dtypes.kernel_view(value.view(np.ndarray).reshape(shape))
+
+
+def _plan_outputs(contract: Contract, plan: Plan, front: tuple[int, ...]) -> None:
+    for name, spec in contract.outputs.items():
+        named = tuple(plan.dims[dim] for dim in spec.dims if dim != "...")
+        shape, seen_shape = ((*front, *named), (math.prod(front), *named)) if spec.any_leading else (named, named)
+        dtype = spec.allowed[0]
+        nbytes = math.prod(shape) * dtype.itemsize
+        plan.outputs.append(Output(name, shape, dtype, contiguous_strides(shape), seen_shape, nbytes))
+        plan.merges_outputs = plan.merges_outputs or shape != seen_shape
+
+
+def _require_allowed(contract: Contract, name: str, spec: ArraySpec, value: Any) -> None:
+    if not isinstance(value, (np.ndarray, Tensor)):
+        raise ContractError(f"{contract.name}: {name} must be an array or Tensor of {spec}, not {describe(value)}")
     if value.dtype not in spec.allowed:
-        raise ContractError(f"{operator.name}: {name} must be {spec}, not {value.dtype.name} {value.shape}")
+        raise ContractError(f"{contract.name}: {name} must be {spec}, not {value.dtype.name} {value.shape}")
     least = len(spec.dims) - 1 if spec.any_leading else len(spec.dims)
-    if len(value.shape) < least or (not spec.any_leading and len(value.shape) != least):
+    if value.ndim < least or (not spec.any_leading and value.ndim != least):
         raise ContractError(
-            f"{operator.name}: {name} must have the dimensions [{', '.join(spec.dims)}], not {value.shape}"
+            f"{contract.name}: {name} must have the dimensions [{', '.join(spec.dims)}], not {value.shape}"
         )
     if value.size == 0:
-        raise ContractError(f"{operator.name}: {name} {value.shape} is empty")
-    if not value.flags.c_contiguous:
+        raise ContractError(f"{contract.name}: {name} {value.shape} is empty")
+    is_contiguous = value.is_contiguous() if isinstance(value, Tensor) else value.flags.c_contiguous
+    if not is_contiguous:
         raise ContractError(
-            f"{operator.name}: {name} {value.shape} is not C-contiguous; "
+            f"{contract.name}: {name} {value.shape} is not C-contiguous; "
             "pass Tensor.contiguous() or np.ascontiguousarray"
         )
-
-
-def accepted_outputs(operator: "Operator", out: Any, plan: Plan, arguments: Sequence[Any]) -> list[np.ndarray]:
-    """The arrays of `out`, each checked against the shape and dtype that this call produces. Raises ContractError."""
-    given = list(out) if isinstance(out, (tuple, list)) else [out]
-    if len(given) != len(plan.outputs):
-        raise ContractError(f"{operator.name}: out needs {len(plan.outputs)} arrays ({', '.join(operator.outputs)})")
-    results = []
-    for name, target, output in zip(operator.outputs, given, plan.outputs, strict=True):
-        if not operator.is_elementwise and any(target is value for value in arguments):
-            raise ContractError(f"{operator.name}: {name} is also an input; pass an array of its own")
-        array = target.numpy() if type(target) is Tensor else target
-        if not isinstance(array, np.ndarray) or (array.shape, array.dtype) != (output.shape, output.dtype):
-            raise ContractError(
-                f"{operator.name}: {name} must be {output.dtype.name} {output.shape}, not {describe(target)}"
-            )
-        if not array.flags.c_contiguous or not array.flags.writeable:
-            raise ContractError(f"{operator.name}: {name} must be C-contiguous and writable")
-        results.append(array)
-    return results
-
-
-def as_kernels_see(results: Sequence[np.ndarray], plan: Plan) -> list[np.ndarray]:
-    """The output arrays with their leading dimensions merged into one."""
-    return [result.reshape(output.seen_shape) for result, output in zip(results, plan.outputs, strict=True)]
+    if spec.written and isinstance(value, np.ndarray) and not value.flags.writeable:
+        raise ContractError(f"{contract.name}: {name} is written into, but the array is read-only")
 
 
 def describe(value: Any) -> str:
@@ -152,3 +244,8 @@ def describe(value: Any) -> str:
     if isinstance(value, (np.ndarray, Tensor)):
         return f"{value.dtype.name} {value.shape}"
     return f"{type(value).__name__} {value!r}"[:60]
+
+
+def dims_of(contract: Contract, inputs: Mapping[str, Any]) -> dict[str, int]:
+    """The lengths of the dimensions by name, for inputs by name."""
+    return make_plan(contract, [inputs[name] for name in contract.inputs]).dims

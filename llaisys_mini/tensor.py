@@ -15,33 +15,39 @@ from typing import Any
 
 import numpy as np
 
-from llaisys_mini import dtypes
-from llaisys_mini.errors import DeviceError, UserError
+from llaisys_mini import devices, dtypes
+from llaisys_mini.devices import HOST, Device
+from llaisys_mini.strides import (
+    TensorError,
+    bytes_under,
+    completed,
+    contiguous_strides,
+    flattened,
+    strides_of_view,
+)
 
-
-class TensorError(UserError, ValueError):
-    """A tensor cannot be made, viewed or filled as asked."""
+__all__ = ["Storage", "Tensor", "TensorError", "contiguous_strides", "views_come_from"]
 
 
 class Storage:
-    """A run of bytes on one device, shared by the tensors over it: the memory under `array`.
+    """A run of bytes on one device, shared by the tensors over it.
 
-    On "cuda" `array` is a buffer of cuda.memory instead, and `data` gives it as it is.
+    memory: on the host the array whose memory it is, elsewhere a buffer of the device.
     """
 
-    __slots__ = ("_array", "_data", "device")
+    __slots__ = ("_bytes", "_memory", "device")
 
-    def __init__(self, array, device: str = "cpu"):
-        self._array = array
-        self._data: Any = None
+    def __init__(self, memory: Any, device: Device = HOST):
+        self._memory = memory
+        self._bytes: Any = None
         self.device = device
 
     @property
-    def data(self) -> np.ndarray:
-        """The bytes as a flat uint8 array, or the buffer on the device."""
-        if self._data is None:  # made when it is needed: most results are used whole
-            self._data = _bytes_under(self._array) if self.device == "cpu" else self._array
-        return self._data
+    def data(self) -> Any:
+        """The device's buffer: on the host the bytes as a flat uint8 array."""
+        if self._bytes is None:  # made when it is needed: most results are used whole
+            self._bytes = bytes_under(self._memory) if self.device is HOST else self._memory
+        return self._bytes
 
 
 class Tensor:
@@ -51,7 +57,7 @@ class Tensor:
     strides: elements to step per dimension; dtype: what each element is (see `dtypes`).
     """
 
-    __slots__ = ("_array", "dtype", "offset", "prepared", "shape", "storage", "strides")
+    __slots__ = ("_array", "_kind", "dtype", "offset", "prepared", "shape", "storage", "strides")
 
     def __init__(self, storage: Storage, offset: int, shape: Sequence[int], strides: Sequence[int], dtype):
         self.storage = storage
@@ -60,26 +66,24 @@ class Tensor:
         self.strides = tuple(strides)
         self.dtype: np.dtype = dtype
         self.prepared: dict[Callable, Any] | None = None
-        self._array: np.ndarray | None = None
+        self._array: Any = None  # over the whole tensor, as NumPy (host) or a kernel (elsewhere) is given it
+        self._kind: tuple | None = None
 
     # ---- making tensors --------------------------------------------------------------------------------------
 
     @classmethod
-    def empty(cls, shape: Sequence[int], dtype=dtypes.float32, device: str = "cpu") -> "Tensor":
+    def empty(cls, shape: Sequence[int], dtype=dtypes.float32, device: str | Device = HOST) -> "Tensor":
         """A new contiguous tensor whose numbers are not set yet. dtype: NumPy's or its name.
 
-        device: "cpu" or "cuda". Where there is no GPU, "cuda" is ordinary memory that the sanitizer watches.
-        Raises DeviceError for an unknown device, or if the device's memory is full.
+        device: a Device or its name, "cpu" or "cuda". Where there is no GPU, "cuda" is ordinary memory that the
+        sanitizer watches. Raises DeviceError for an unknown device, or if the device's memory is full.
         """
         shape = tuple(shape)
         dtype = np.dtype(dtypes.BY_NAME.get(dtype, dtype) if isinstance(dtype, str) else dtype)
-        if device == "cpu":
+        device = devices.get(device) if isinstance(device, str) else device
+        if device is HOST:
             return cls.from_numpy(np.empty(shape, dtype))
-        if device != "cuda":
-            raise DeviceError(f"there is no device {device!r}: choose 'cpu' or 'cuda'")
-        from llaisys_mini.cuda import memory
-
-        buffer = memory.allocate(math.prod(shape) * dtype.itemsize)
+        buffer = device.allocate(math.prod(shape) * dtype.itemsize)
         return cls(Storage(buffer, device), 0, shape, contiguous_strides(shape), dtype)
 
     @classmethod
@@ -106,7 +110,17 @@ class Tensor:
 
     @property
     def device(self) -> str:
-        return self.storage.device
+        """The name of the device it lies on; `storage.device` is the Device itself."""
+        return self.storage.device.name
+
+    @property
+    def kind(self) -> tuple:
+        """What decides how an operator handles it: shape, dtype, whether it is contiguous and, off the host, where."""
+        if self._kind is None:
+            device = self.storage.device
+            where = () if device is HOST else (device,)
+            self._kind = (self.shape, self.dtype, self.is_contiguous(), *where)
+        return self._kind
 
     @property
     def ndim(self) -> int:
@@ -123,6 +137,9 @@ class Tensor:
 
     def is_contiguous(self) -> bool:
         """Whether the elements lie next to each other in the order of their indices (C order)."""
+        learners = _find_views()
+        if learners is not None:
+            return learners.is_contiguous(self)
         expected = 1
         for length, stride in zip(reversed(self.shape), reversed(self.strides), strict=True):
             if length != 1 and stride != expected:  # a dimension of one element is never stepped along
@@ -137,9 +154,12 @@ class Tensor:
 
         Raises TensorError where the strides cannot express it without moving numbers (use `contiguous()` first).
         """
-        shape = _complete(_flatten(shape), self.size)
+        shape = completed(flattened(shape), self.size)
+        learners = _find_views()
+        if learners is not None:
+            return learners.view(self, *shape)
         strides = (
-            contiguous_strides(shape) if self.is_contiguous() else _strides_of_view(self.shape, self.strides, shape)
+            contiguous_strides(shape) if self.is_contiguous() else strides_of_view(self.shape, self.strides, shape)
         )
         if strides is None:
             raise TensorError(
@@ -150,7 +170,10 @@ class Tensor:
 
     def permute(self, *order: int) -> "Tensor":
         """Dimensions in another order: `permute(1, 0)` is the transpose."""
-        order = _flatten(order)
+        order = flattened(order)
+        learners = _find_views()
+        if learners is not None:
+            return learners.permute(self, *order)
         if sorted(order) != list(range(self.ndim)):
             raise TensorError(f"permute{order} must name each of the {self.ndim} dimensions of {self.shape} once")
         shape, strides = [self.shape[i] for i in order], [self.strides[i] for i in order]
@@ -158,6 +181,9 @@ class Tensor:
 
     def slice(self, dim: int, start: int, end: int) -> "Tensor":
         """Elements `start` to `end` (exclusive) along dimension `dim`."""
+        learners = _find_views()
+        if learners is not None:
+            return learners.slice(self, dim, start, end)
         if not 0 <= dim < self.ndim:
             raise TensorError(f"slice: dimension {dim} is not among the {self.ndim} of shape {self.shape}")
         if not 0 <= start <= end <= self.shape[dim]:
@@ -170,23 +196,23 @@ class Tensor:
 
     def contiguous(self) -> "Tensor":
         """This tensor if it is contiguous, else a contiguous copy."""
-        return self if self.is_contiguous() else Tensor.from_numpy(np.ascontiguousarray(self.numpy())).to(self.device)
+        return (
+            self
+            if self.is_contiguous()
+            else Tensor.from_numpy(np.ascontiguousarray(self.numpy())).to(self.storage.device)
+        )
 
     def load(self, values: "np.ndarray | Tensor") -> "Tensor":
         """Fill this tensor with `values` of the same shape, converted to its dtype. Returns itself.
 
-        On "cuda" the tensor must be contiguous; what lies on the device already does not leave it.
+        Off the host the tensor must be contiguous; what lies on its device already does not leave it.
         """
         if not isinstance(values, Tensor):
             values = np.asarray(values)
         if values.shape != self.shape:
             raise TensorError(f"load: values have shape {values.shape}, the tensor has {self.shape}")
-        if self.device != "cpu":
-            if not self.is_contiguous():
-                raise TensorError(f"load: on {self.device} a tensor must be contiguous to be filled")
-            from llaisys_mini.cuda.transfer import fill
-
-            fill(self, values)
+        if self.storage.device is not HOST:
+            self._load_on_device(values)
             return self
         values = values.numpy() if isinstance(values, Tensor) else values
         target = self.numpy()
@@ -195,9 +221,27 @@ class Tensor:
         target[...] = values
         return self
 
-    def to(self, device: str) -> "Tensor":
+    def _load_on_device(self, values: "np.ndarray | Tensor") -> None:
+        device = self.storage.device
+        if not self.is_contiguous():
+            raise TensorError(f"load: on {device.name} a tensor must be contiguous to be filled")
+        if isinstance(values, Tensor) and values.storage.device is device:
+            if not values.is_contiguous():
+                raise TensorError(f"load: on {device.name} the values must be contiguous; call .contiguous() first")
+            if values.dtype == self.dtype:
+                device.copy(values.storage.data, values.offset, self.storage.data, self.offset, self.nbytes)
+                return
+            if values.dtype == dtypes.float32 and self.dtype in dtypes.STORAGE:
+                flat = (self.size,)
+                device.narrow(values.for_kernel(flat), self.for_kernel(flat))
+                return
+        host = values.numpy() if isinstance(values, Tensor) else values
+        device.upload(np.ascontiguousarray(host, dtype=self.dtype), self.storage.data, self.offset)
+
+    def to(self, device: str | Device) -> "Tensor":
         """This tensor on `device`: itself if it is there, else a copy. Raises DeviceError as `empty` does."""
-        if device == self.device:
+        device = devices.get(device) if isinstance(device, str) else device
+        if device is self.storage.device:
             return self
         return Tensor.empty(self.shape, self.dtype, device).load(self)
 
@@ -206,7 +250,7 @@ class Tensor:
         dtype = np.dtype(dtypes.BY_NAME[dtype] if isinstance(dtype, str) else dtype)
         if dtype == self.dtype:
             return self
-        return Tensor.from_numpy(self.numpy().astype(dtype, order="C")).to(self.device)
+        return Tensor.from_numpy(self.numpy().astype(dtype, order="C")).to(self.storage.device)
 
     def freeze(self) -> "Tensor":
         """Promise that the numbers will not change: kernels may then keep a copy in a layout of their own (`prepared`:
@@ -216,16 +260,40 @@ class Tensor:
         return self
 
     def numpy(self) -> np.ndarray:
-        """The same memory as a NumPy array; nothing is copied. From "cuda": a copy, once all kernels have run."""
-        if self.storage.device != "cpu":
-            from llaisys_mini.cuda.transfer import fetch
-
-            return fetch(self)
+        """The same memory as a NumPy array; nothing is copied. Off the host: a copy, once all kernels have run."""
+        if self.storage.device is not HOST:
+            if self.size == 0:
+                return np.empty(self.shape, self.dtype)
+            span = 1 + sum((length - 1) * step for length, step in zip(self.shape, self.strides, strict=True))
+            data = self.storage.device.download(self.storage.data, self.offset, span * self.dtype.itemsize)
+            return self._over_bytes(data, 0)
         if self._array is None:
-            item = self.dtype.itemsize
-            steps = tuple(stride * item for stride in self.strides)
-            self._array = np.ndarray(self.shape, self.dtype, self.storage.data, self.offset, steps)
+            self._array = self._over_bytes(self.storage.data, self.offset)
         return self._array
+
+    def on_host(self) -> np.ndarray:
+        """The tensor's own memory as a NumPy array, for devices whose memory is the host's (`Device.on_host`)."""
+        return self.numpy() if self.storage.device is HOST else self._over_bytes(self.storage.data, self.offset)
+
+    def _over_bytes(self, data: np.ndarray, offset: int) -> np.ndarray:
+        steps = tuple(stride * self.dtype.itemsize for stride in self.strides)
+        return np.ndarray(self.shape, self.dtype, data, offset, steps)
+
+    def for_kernel(self, shape: tuple[int, ...] | None = None) -> Any:
+        """What a kernel of its device is handed for this contiguous tensor, in `shape` if given; see dtypes for 16-bit
+        floats. The one in the tensor's own shape is remembered: weights are handed over for every token."""
+        if self.storage.device is HOST:
+            array = dtypes.kernel_view(self.numpy())
+            return array if shape is None else array.reshape(shape)
+        if shape is not None and shape != self.shape:
+            return self._on_device(shape)
+        if self._array is None:
+            self._array = self._on_device(self.shape)
+        return self._array
+
+    def _on_device(self, shape: tuple[int, ...]) -> Any:
+        dtype = dtypes.seen_by_kernels(self.dtype)
+        return self.storage.device.array(self.storage.data, self.offset, shape, dtype)
 
     def __array__(self, dtype=None, copy=None) -> np.ndarray:
         array = self.numpy()
@@ -245,89 +313,13 @@ class Tensor:
         return f"{head}\n{np.array2string(self.numpy(), threshold=64, edgeitems=2, precision=4)}"
 
 
-def _flatten(sizes: tuple) -> tuple[int, ...]:
-    """Accept view(2, 3) and view((2, 3)) alike."""
-    return tuple(sizes[0]) if len(sizes) == 1 and isinstance(sizes[0], (tuple, list)) else sizes
-
-
-def _complete(shape: tuple[int, ...], size: int) -> tuple[int, ...]:
-    """`shape` with its one -1 worked out so that it holds `size` elements."""
-    known = math.prod(length for length in shape if length != -1)
-    if shape.count(-1) == 1 and known > 0 and size % known == 0:
-        shape = tuple(size // known if length == -1 else length for length in shape)
-    if any(length < 0 for length in shape) or math.prod(shape) != size:
-        raise TensorError(f"view: {shape} does not hold {size} elements")
-    return shape
-
-
-def _strides_of_view(old_shape, old_strides, new_shape) -> tuple[int, ...] | None:
-    """Strides that walk `new_shape` through the same memory, or None where no strides can.
-
-    Old dimensions fall into blocks that can be walked with one constant step; each new dimension must lie
-    inside one block. Both are matched from the last dimension forwards.
-    """
-    if math.prod(new_shape) == 0:
-        return contiguous_strides(new_shape)
-    blocks: list[tuple[int, int]] = []  # (elements, step of the innermost element), last block first
-    for length, stride in zip(reversed(old_shape), reversed(old_strides), strict=True):
-        if length == 1:
-            continue
-        if blocks and stride == blocks[-1][0] * blocks[-1][1]:
-            blocks[-1] = (blocks[-1][0] * length, blocks[-1][1])
-        else:
-            blocks.append((length, stride))
-    remaining = iter(blocks or [(1, 1)])
-    left, step = next(remaining)
-    strides = []
-    for length in reversed(new_shape):
-        if left == 1 and length != 1:
-            left, step = next(remaining)
-        if left % length:
-            return None
-        strides.append(step)
-        left //= length
-        step *= length
-    return tuple(reversed(strides))
-
-
-def contiguous_strides(shape: Sequence[int]) -> tuple[int, ...]:
-    """Strides, in elements, of a tensor of this shape whose elements lie next to each other."""
-    strides, step = [], 1
-    for length in reversed(shape):
-        strides.append(step)
-        step *= max(length, 1)
-    return tuple(reversed(strides))
-
-
-def _bytes_under(array: np.ndarray) -> np.ndarray:
-    """The bytes from the first element of `array` to its last, as a flat uint8 array over the same memory."""
-    if array.size == 0:
-        return np.empty(0, np.uint8)
-    if array.flags.c_contiguous:
-        return array.reshape(-1).view(np.uint8)
-    last = sum((length - 1) * step for length, step in zip(array.shape, array.strides, strict=True))
-    first_element = array[(slice(0, 1),) * array.ndim].reshape(1).view(np.uint8)
-    return np.lib.stride_tricks.as_strided(first_element, (last + array.dtype.itemsize,), (1,))
-
-
 # ---- the learner's views -----------------------------------------------------------------------------------------
 
-_OWN_VIEWS = {name: getattr(Tensor, name) for name in ("is_contiguous", "view", "permute", "slice")}
+_find_views: Callable[[], Any | None] = lambda: None  # noqa: E731 - replaced by views_come_from
 
 
-def use_views(learners: Any | None) -> None:
-    """Have every tensor answer with the methods of this class, the answer to exercises.tensor_views; None: our own."""
-    for name, method in (_OWN_VIEWS if learners is None else _views_of(learners)).items():
-        setattr(Tensor, name, method)
-
-
-def _views_of(learners: Any) -> dict[str, Callable]:
-    """The learner's methods, given sizes as the exercise says: one by one, and each of them known."""
-
-    def view(self, *shape):
-        return learners.view(self, *_complete(_flatten(shape), self.size))
-
-    def permute(self, *order):
-        return learners.permute(self, *_flatten(order))
-
-    return {"is_contiguous": learners.is_contiguous, "slice": learners.slice, "view": view, "permute": permute}
+def views_come_from(find: Callable[[], Any | None]) -> None:
+    """Have tensors ask `find()` for a class that answers exercises.tensor_views, whose methods then make their views;
+    None: their own do. Called once, by kernels.answers, which knows whose answer counts in the caller's context."""
+    global _find_views
+    _find_views = find

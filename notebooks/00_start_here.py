@@ -14,8 +14,7 @@ from collections import Counter
 import numpy as np
 from ipywidgets import interact
 
-from llaisys_mini import check, load_model, operators, plots, use_kernels
-from llaisys_mini.contract import observe_calls
+from llaisys_mini import check, load_model, observe_calls, operators, plots, use_kernels
 from llaisys_mini.errors import CheckFailed
 from llaisys_mini.kernels.choice import answering_kernel
 

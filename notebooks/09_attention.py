@@ -14,8 +14,7 @@ import numba
 import numpy as np
 from ipywidgets import interact
 
-from llaisys_mini import load_model, operators, paths, plots
-from llaisys_mini.contract import observe_calls
+from llaisys_mini import load_model, observe_calls, operators, paths, plots
 from llaisys_mini.inspect.timing import seconds
 
 # %% [markdown]

@@ -11,8 +11,7 @@
 import numpy as np
 from ipywidgets import interact
 
-from llaisys_mini import load_model, operators, paths, plots
-from llaisys_mini.contract import observe_calls
+from llaisys_mini import load_model, observe_calls, operators, paths, plots
 from llaisys_mini.weights.checkpoint import Checkpoint
 
 # %% [markdown]

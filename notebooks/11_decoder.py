@@ -17,8 +17,15 @@ import numba
 import numpy as np
 from ipywidgets import interact
 
-from llaisys_mini import load_model, operators, paths, plots, use_kernels, verify_calls
-from llaisys_mini.contract import observe_calls
+from llaisys_mini import (
+    load_model,
+    observe_calls,
+    operators,
+    paths,
+    plots,
+    use_kernels,
+    verify_calls,
+)
 from llaisys_mini.inspect.timing import seconds
 from llaisys_mini.kernels.sets import student_set
 from llaisys_mini.text.sampling import Sampler

@@ -85,6 +85,8 @@ def _home(module: str, name: str) -> tuple[str, str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module:
             for alias in node.names:
+                if (alias.asname or alias.name) == name and path_of(f"{node.module}.{alias.name}").is_file():
+                    return "", name
                 if (alias.asname or alias.name) == name:
                     return ("", name) if node.module == module else _home(node.module, alias.name)
     raise AssertionError(f"{module} neither defines nor imports {name}")

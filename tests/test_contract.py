@@ -6,8 +6,8 @@ import pytest
 
 from llaisys_mini import Tensor
 from llaisys_mini import operators as ops
-from llaisys_mini.contract import observe_calls
 from llaisys_mini.errors import ContractError
+from llaisys_mini.kernels.runtime import observe_calls
 
 
 def f32(*shape):

@@ -1,13 +1,15 @@
 """The exercises: references and solutions pass, each known mistake is rejected on every seed and recognised."""
 
+import threading
+
 import numpy as np
 import pytest
 
 from llaisys_mini import check, exercises
 from llaisys_mini.checks.exercises import difference, first_difference
 from llaisys_mini.errors import CheckFailed, KernelError
-from llaisys_mini.exercise import answering
-from llaisys_mini.kernels.choice import kernels_changed
+from llaisys_mini.kernels.answers import learners_views
+from llaisys_mini.kernels.runtime import kernels_changed
 from llaisys_mini.kernels.sets import solutions_set
 
 SEEDS = (0, 1, 12345)
@@ -111,7 +113,7 @@ def test_check_says_what_is_wrong(write, body, sentence):
     write(body)
     with pytest.raises(CheckFailed, match=sentence):
         check("merge_softmax")
-    assert answering("merge_softmax").__module__ == "llaisys_mini_solutions.python.merge_softmax"
+    assert exercises.get("merge_softmax").answering().__module__ == "llaisys_mini_solutions.python.merge_softmax"
 
 
 def test_an_answer_that_passed_is_used(write, capsys):
@@ -121,7 +123,7 @@ def test_an_answer_that_passed_is_used(write, capsys):
     )
     check("merge_softmax")
     assert "right on all cases" in capsys.readouterr().out
-    assert answering("merge_softmax").__module__ == "llaisys_mini_student.python.merge_softmax"
+    assert exercises.get("merge_softmax").answering().__module__ == "llaisys_mini_student.python.merge_softmax"
 
 
 def test_errors(write):
@@ -135,21 +137,30 @@ def test_tensors_use_the_learners_views_once_they_passed(tmp_path, monkeypatch):
     from llaisys_mini import Tensor, use_kernels
 
     monkeypatch.setenv("LLAISYS_MINI_STUDENT_DIR", str(tmp_path))
-    own = Tensor.slice
     (tmp_path / "python").mkdir()
     source = solutions_set().path("tensor_views", "python").read_text()
     (tmp_path / "python" / "tensor_views.py").write_text(source)
     try:
         kernels_changed()
-        assert Tensor.slice is own
+        assert learners_views() is None
         check("tensor_views")
-        assert Tensor.slice is not own
+        views = learners_views()
+        assert views.__module__ == "llaisys_mini_student.python.tensor_views"
         tensor = Tensor.from_numpy(np.arange(12).reshape(3, 4))
+        monkeypatch.setattr(views, "slice", lambda self, dim, start, end: "the learner's")
+        assert tensor.slice(0, 0, 1) == "the learner's"
         assert tensor.view(-1, 2).shape == (6, 2)
         assert tensor.permute((1, 0)).numpy().tolist() == tensor.numpy().T.tolist()
         with use_kernels("solutions"):
-            assert Tensor.slice is own
+            assert tensor.slice(0, 0, 1).shape == (1, 4)
+        seen = []
+        thread = threading.Thread(target=lambda: seen.append(learners_views()))
+        with use_kernels("reference"):
+            assert learners_views() is None
+            thread.start()
+            thread.join()
+        assert seen == [views]
     finally:
         monkeypatch.undo()
         kernels_changed()
-    assert Tensor.slice is own
+    assert learners_views() is None

@@ -8,8 +8,8 @@ import pytest
 from llaisys_mini import check, count_gpu_traffic, count_traffic, explain, race
 from llaisys_mini.errors import CheckFailed, KernelError
 from llaisys_mini.inspect import race as racing
-from llaisys_mini.kernels.choice import kernels_changed
 from llaisys_mini.kernels.earlier import earlier_kernel
+from llaisys_mini.kernels.runtime import kernels_changed
 
 ADD = """
 import numpy as np

@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
-from llaisys_mini import load_model, operators
+from llaisys_mini import load_model
 from llaisys_mini.errors import CheckpointError, DeviceError, GenerationError
+from llaisys_mini.kernels.registry import Kernel
+from llaisys_mini.kernels.runtime import Runtime
 from tests.models.random_models import make_checkpoint
 
 
@@ -45,7 +47,7 @@ def test_same_seed_same_text(model):
 
 
 def test_what_a_cache_holds_is_not_computed_again(model):
-    from llaisys_mini.contract import observe_calls
+    from llaisys_mini.kernels.runtime import observe_calls
 
     prompt = [1, 2, 3, 4, 5]
     plain = list(model.generate([*prompt, 9], max_new_tokens=5))
@@ -88,14 +90,13 @@ def test_logits_beyond_the_context_are_refused(model):
 
 
 @pytest.mark.parametrize("temperature", [0.0, 1.0])
-def test_a_kernel_that_makes_nan_is_noticed(model, monkeypatch, temperature):
+def test_a_kernel_that_makes_nan_is_noticed(model, temperature):
     def broken(x, weight, eps, out):
         out[:] = np.nan
 
     model.logits([1])
-    for key in list(operators.rms_norm._chosen):
-        monkeypatch.setitem(operators.rms_norm._chosen, key, (broken, []))
-    with pytest.raises(GenerationError, match=r"The logits hold NaN.*check the kernels"):
+    kernels = Runtime(per_operator={"rms_norm": Kernel("rms_norm", "cpu", "broken", broken)})
+    with kernels.in_force(), pytest.raises(GenerationError, match=r"The logits hold NaN.*check the kernels"):
         list(model.generate([1, 2], temperature=temperature, max_new_tokens=3))
 
 

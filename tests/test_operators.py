@@ -5,9 +5,9 @@ import inspect
 import numpy as np
 import pytest
 
-from llaisys_mini import operators
-from llaisys_mini.checks.compare import compare, mistaken_outputs, recognise
-from llaisys_mini.contract import Mistake
+from llaisys_mini import operators, task
+from llaisys_mini.checks.compare import compare, mistaken_outputs, recognised
+from llaisys_mini.task import Mistake
 from tests.operators_variants import VARIANTS
 
 SEEDS = (0, 1, 2, 12345)  # 0 is public; the others stand for the autograder's private ones
@@ -79,7 +79,7 @@ def test_every_mistake_is_recognised(operator, mistake):
     cases = operator.make_cases(0, storages=("float32",))
     runs = [(case.inputs, mistaken_outputs(operator, mistake, case.inputs)) for case in cases]
     inputs, outputs = next(run for run in runs if compare(operator, *run))
-    assert recognise(operator, inputs, outputs, runs) == mistake.sentence
+    assert recognised(operator, inputs, outputs, runs) == mistake.sentence
 
 
 @all_variants
@@ -107,5 +107,5 @@ def test_one_changed_element_is_found(operator):
 
 def test_no_list_names_the_operators():
     """Adding an operator means adding its files: the package finds them by itself."""
-    assert "pkgutil" in inspect.getsource(operators)
+    assert "pkgutil" in inspect.getsource(task)
     assert len(operators.names) >= 19

@@ -7,7 +7,7 @@ import pytest
 from llaisys_mini import check, operators
 from llaisys_mini.course.progress import print_progress
 from llaisys_mini.errors import CheckFailed
-from llaisys_mini.kernels.choice import kernels_changed
+from llaisys_mini.kernels.runtime import kernels_changed
 
 KERNEL = """
 from numba import njit

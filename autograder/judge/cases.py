@@ -12,7 +12,7 @@ from autograder.judge.findings import REFUSED
 from autograder.judge.verdicts import CRASHED, NOT_WRITTEN, PASSED, WRONG
 from autograder.tasks import CASES, SHIPPED_MODEL, Check
 from autograder.worker.pool import Ended, Worker
-from llaisys_mini.contract import Case
+from llaisys_mini.task import Case
 
 
 @dataclass

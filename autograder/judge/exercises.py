@@ -9,8 +9,8 @@ from autograder.judge.verdicts import WRONG
 from autograder.tasks import SHIPPED_MODEL
 from autograder.worker.pool import Ended
 from llaisys_mini import exercises, paths
-from llaisys_mini.checks.exercises import first_difference, recognise
-from llaisys_mini.contract import Case
+from llaisys_mini.checks.exercises import first_difference, recognised
+from llaisys_mini.task import Case
 
 
 def run_exercise(plan, task, checks, cut, worker, secret, found) -> Ended:
@@ -41,7 +41,7 @@ def _compare_answer(asked, judged: JudgedCase, message, found) -> None:
     if place is None:
         return
     try:
-        mistake = recognise(asked, case, got)
+        mistake = recognised(asked, case, got)
     except Exception:
         mistake = None
     lines = [f"{asked.name} is wrong on {judged}"] + ([] if judged.check.hidden else [f"  {place}"])

@@ -12,14 +12,14 @@ from autograder.tasks import FACTS, GPU_TRAFFIC, TRAFFIC, Check
 from autograder.worker.pool import Ended
 from llaisys_mini import operators
 from llaisys_mini.checks.check import diagnosis
-from llaisys_mini.checks.compare import compare, recognise
-from llaisys_mini.checks.run import Result
-from llaisys_mini.contract import Case
+from llaisys_mini.checks.compare import compare, recognised, unset
+from llaisys_mini.checks.run import Result, changed_inputs
 from llaisys_mini.errors import CheckFailed
 from llaisys_mini.inspect.codegen import Facts
 from llaisys_mini.inspect.gpu_traffic import GpuTraffic, measured_inputs
 from llaisys_mini.inspect.traffic import Traffic
 from llaisys_mini.sanitizer.findings import KINDS, REMARKS
+from llaisys_mini.task import Case
 
 
 def run_kernel(plan, task, checks, cut, worker, secret, found) -> Ended:
@@ -30,10 +30,8 @@ def run_kernel(plan, task, checks, cut, worker, secret, found) -> Ended:
     sent = []
     for j in judged:
         forms = [
-            ["int64", list(value.shape), int(np.iinfo(np.int64).min)]
-            if spec.allowed == (np.dtype(np.int64),)
-            else ["float32", list(value.shape), float("nan")]
-            for value, spec in zip(contract.expected(j.case.inputs), contract.outputs.values(), strict=True)
+            [spec.allowed[0].name, list(value.shape), unset(spec.allowed[0])]
+            for value, spec in zip(contract.expected(j.case.inputs), contract.outputs.values(), strict=False)
         ]
         sent.append({"inputs": j.case.inputs, "outputs": forms, "counts": j.check.kind == GPU_TRAFFIC})
     kinds = {check.kind for check in checks}
@@ -142,46 +140,33 @@ def _compare(contract, judged: JudgedCase, sent, message, found) -> None:
     outcome = found[judged.check]
     outputs, inputs = message.get("outputs"), message.get("inputs")
     forms = sent["outputs"]
-    strayed = message.get("strayed", [])
+    out_of_bounds = message.get("out_of_bounds", [])
     good = isinstance(outputs, list) and len(outputs) == len(forms)
-    good = good and isinstance(inputs, dict) and isinstance(strayed, list)
+    good = good and isinstance(inputs, dict) and isinstance(out_of_bounds, list)
     good = good and all(
         isinstance(o, (np.ndarray, np.generic)) and o.dtype.name == dtype and list(o.shape) == shape
         for o, (dtype, shape, _) in zip(outputs, forms, strict=True)
     )
     if not good:
         return fail(outcome, TAMPERING, "the worker sent outputs of another form than asked for")
-    outputs = [np.asarray(o) for o in outputs]
     case = judged.case
-    changed = [
-        name
-        for name, value in case.inputs.items()
-        if isinstance(value, np.ndarray) and not _same_bytes(value, inputs.get(name))
-    ]
-    differences = compare(contract, case.inputs, outputs)
-    if not (differences or changed or strayed):
+    changed = changed_inputs(contract, case, inputs)
+    results = [np.asarray(o) for o in outputs] + [np.asarray(inputs.get(name)) for name in contract.written]
+    differences = compare(contract, case.inputs, results)
+    if not (differences or changed or out_of_bounds):
         return None
-    mistake = recognise(contract, case.inputs, outputs) if differences else None
+    mistake = recognised(contract, case.inputs, results) if differences else None
     if not judged.check.hidden:
         return fail(
             outcome,
             WRONG,
-            diagnosis(contract, Result(case, outputs, differences, changed, None, tuple(strayed))),
+            diagnosis(contract, Result(case, results, differences, changed, None, tuple(out_of_bounds))),
             mistake,
         )
     lines = [f"{contract.name} is wrong on {judged}"]
     lines += [f"  {d.output}: {int(d.wrong.sum())} of {d.wrong.size} elements wrong" for d in differences]
-    lines += [f"  {d.unwritten} of them were never written (or are NaN)" for d in differences if d.unwritten]
+    lines += [f"  {d.uninitialised} of them were never written (or are NaN)" for d in differences if d.uninitialised]
     lines += [f"  the kernel changed its input {', '.join(changed)}; inputs are read only"] if changed else []
-    lines += ["  the kernel wrote outside of its arrays"] if strayed else []
+    lines += ["  the kernel wrote outside of its arrays"] if out_of_bounds else []
     lines += [f"  this is what comes out when {mistake}"] if mistake else []
     return fail(outcome, WRONG, "\n".join(lines), mistake)
-
-
-def _same_bytes(value, back) -> bool:
-    return (
-        isinstance(back, (np.ndarray, np.generic))
-        and back.dtype == value.dtype
-        and back.shape == value.shape
-        and np.asarray(back).tobytes() == value.tobytes()
-    )

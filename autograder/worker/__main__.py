@@ -16,7 +16,6 @@ import signal
 import socket
 import sys
 import threading
-import types
 from pathlib import Path
 
 import llvmlite.binding
@@ -27,17 +26,15 @@ from numba.np.ufunc import parallel, workqueue
 from autograder import channel, sandbox
 from autograder.sandbox.limits import Limits
 from autograder.worker import gpu
-from llaisys_mini import exercise as exercise_module
 from llaisys_mini import exercises, operators, paths
-from llaisys_mini.checks.guard_zones import Margins
+from llaisys_mini.checks.guard_zones import GuardZones
 from llaisys_mini.cuda import reductions, tensor_cores, vectors  # noqa: F401 - imported once, for all kernels
-from llaisys_mini.inspect import codegen as explanation
-from llaisys_mini.inspect import traffic
-from llaisys_mini.kernels import sets
-from llaisys_mini.kernels.sets import student_set
+from llaisys_mini.devices.sanitized import HostComputation
+from llaisys_mini.inspect import codegen, traffic
+from llaisys_mini.kernels.registry import PYTHON
+from llaisys_mini.kernels.runtime import Runtime, current
+from llaisys_mini.kernels.sets import REFERENCE, student_set
 from llaisys_mini.sanitizer.findings import RUNAWAY
-
-PYTHON = exercise_module.PYTHON
 
 
 def main() -> None:
@@ -45,7 +42,7 @@ def main() -> None:
     control = socket.socket(fileno=int(sys.argv[1]))
     scratch, level, limits = Path(sys.argv[2]), sys.argv[3], Limits(**json.loads(sys.argv[4]))
     atexit.register(shutil.rmtree, scratch, ignore_errors=True)  # a grader that was killed cannot
-    _warm_up(scratch)
+    _warm_up()
     sandbox.adopt_orphans()
     sandbox.system_paths()
     wake_read, wake_write = os.pipe()
@@ -104,20 +101,15 @@ _CALLED_BY_PARALLEL_CODE = (
 ).split()
 
 
-def _warm_up(scratch: Path) -> None:
+def _runtime(scratch: Path) -> Runtime:
+    """How operators and exercises are answered here: by the code in `scratch` and by references. The course's kernels
+    answer nothing, and nothing is kept on disk: a cache that one student's code writes and another's loads would be a
+    way from one to the other."""
+    return Runtime(student=scratch, solutions=False, keeps_compiled=False, answers=REFERENCE)
+
+
+def _warm_up() -> None:
     """Pay once for imports and for the parts of the compiler that every kernel needs."""
-    os.environ[paths.STUDENT_VARIABLE] = str(scratch)
-    paths.solutions_folder = lambda: scratch / "none"  # the course's kernels answer nothing here
-    # A cache that one student's code writes and another's loads would be a way from one to the other.
-    numba.core.dispatcher.Dispatcher.enable_caching = lambda self: None
-    sets.drop_if_stale = lambda *_: False
-    gpu.keep_arrays_on_device()
-    # Other exercises of the course that an answer builds upon are answered by their references.
-    exercise_module.answering = _reference_in_float32
-    # Nothing is cached, so the kernel that ran can be examined as it is.
-    explanation._compiled_here = lambda kernel: kernel
-    for name in operators.names:
-        operators.get(name)
     for name in exercises.names:
         exercises.get(name)
 
@@ -137,18 +129,6 @@ def _warm_up(scratch: Path) -> None:
     launch, parallel._launch_threads = parallel._launch_threads, lambda: None
     warm.compile("(float32[:, ::1], float32[:, ::1])")
     parallel._launch_threads = launch
-
-
-def _reference_in_float32(name: str):
-    """The reference of an exercise as a learner's answer would be: it returns float32."""
-    reference = exercises.get(name).reference
-
-    def single(value):
-        if isinstance(value, tuple):
-            return tuple(map(single, value))
-        return value.astype(np.float32) if getattr(value, "dtype", None) == np.float64 else value
-
-    return lambda *arguments, **named: single(reference(*arguments, **named))
 
 
 # ---- in the child ------------------------------------------------------------------------------------------------
@@ -172,7 +152,8 @@ def _child(source: int, sink: int, scratch: Path, level: str, limits: Limits) ->
         reply(sandbox=f"{type(problem).__name__}: {problem}")
         return
     try:
-        _RUNS[request["device"]](request, reply)
+        with _runtime(scratch).in_force():
+            _RUNS[request["device"]](request, reply)
         reply(done=True)
     except channel.ChannelClosed:
         pass
@@ -197,8 +178,8 @@ def _run_kernel(request, reply) -> None:
     kernel = student_set().get(contract.name, request["device"])
     compiled = False
     for number, case in enumerate(request["cases"]):
-        margins = Margins()
-        inputs, outputs = margins.around_call(contract, case["inputs"], _empty(case))
+        zones = GuardZones()
+        inputs, outputs = zones.around_call(contract, case["inputs"], _empty(case))
         try:
             contract.run_with(kernel, inputs, outputs)
         except BaseException as problem:
@@ -209,9 +190,9 @@ def _run_kernel(request, reply) -> None:
         if not compiled:
             compiled = True
             reply(compiled=_compiled(kernel.function))
-        reply(case=number, outputs=outputs, inputs=inputs, strayed=margins.strayed())
+        reply(case=number, outputs=outputs, inputs=inputs, out_of_bounds=zones.overrun())
     if request["explain"]:
-        reply(explained=_facts(lambda: explanation._examine(contract, kernel)))
+        reply(explained=_facts(lambda: codegen.examine(contract, kernel)))
     if request["traffic"]:
         reply(traffic=_facts(lambda: traffic.count_traffic(contract.name)))
 
@@ -223,14 +204,14 @@ def _empty(case) -> list[np.ndarray]:
 def _run_cuda_kernel(request, reply) -> None:
     contract = operators.get(request["name"])
     _watch(reply)
-    kernel = gpu.apart(student_set().get(contract.name, request["device"]))
+    kernel = student_set().get(contract.name, request["device"])
     for number, case in enumerate(request["cases"]):
         inputs, outputs = case["inputs"], _empty(case)
         try:
             found = gpu.run(contract, kernel, inputs, outputs, case["counts"])
         except BaseException as problem:
             reply(case=number, error=_error(problem))
-            if isinstance(problem, (NotImplementedError, MemoryError, gpu.HostComputation)):
+            if isinstance(problem, (NotImplementedError, MemoryError, HostComputation)):
                 return
             continue
         reply(case=number, outputs=outputs, inputs=inputs, **found)
@@ -266,7 +247,7 @@ def _compiled(function) -> dict:
 
 def _run_exercise(request, reply) -> None:
     asked = exercises.get(request["name"])
-    _hide_answers(asked)
+    asked.hide_answer()
     if request["watched"]:  # all but the trial of probe.py, which is to meet the sandbox itself
         _watch(reply)
     answer = student_set().get(asked.name, PYTHON).function
@@ -283,30 +264,6 @@ def _run_exercise(request, reply) -> None:
             reply(case=number, error=_error(problem))
             if isinstance(problem, (NotImplementedError, MemoryError)):
                 return
-
-
-def _hide_answers(asked) -> None:
-    """Take the answer to this exercise out of the process: its reference, its mistakes, and what they are made from."""
-    module = sys.modules[f"llaisys_mini.exercises.{asked.name}"]
-    use = asked._use
-    needed, pending = set(), [use.__code__]
-    while pending:
-        code = pending.pop()
-        needed |= set(code.co_names)
-        pending += [constant for constant in code.co_consts if hasattr(constant, "co_names")]
-    for name, value in list(vars(module).items()):
-        is_needed = name in needed or isinstance(value, types.ModuleType) or name.startswith("__")
-        if not is_needed and name != asked.name:
-            delattr(module, name)
-    signature = exercise_module.inspect.signature(asked.reference)
-
-    def hidden(*_, **__):
-        raise PermissionError(f"{asked.name}: the course's answer is not here")
-
-    vars(hidden)["__signature__"] = signature
-    asked.reference = hidden
-    asked.mistakes.clear()
-    asked._make_cases = hidden
 
 
 _FORBIDDEN = tuple(
@@ -337,7 +294,7 @@ def _watch(reply) -> None:
         if event in ("open", "os.listdir", "os.scandir"):
             writes = event == "open" and len(arguments) > 1 and any(c in str(arguments[1]) for c in "wax+")
             inside = detail.startswith(allowed) and not detail.startswith(private)
-            if not writes and (inside or detail.startswith(os.environ[paths.STUDENT_VARIABLE])):
+            if not writes and (inside or detail.startswith(str(current().student))):
                 return
         count += 1
         if count <= _MOST_REPORTS:

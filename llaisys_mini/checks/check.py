@@ -14,13 +14,14 @@ from rich.text import Text
 
 from llaisys_mini import exercises, operators
 from llaisys_mini.checks import compile_errors
-from llaisys_mini.checks.compare import Difference, case_shapes, recognise
+from llaisys_mini.checks.compare import Difference, case_shapes, recognised
 from llaisys_mini.checks.exercises import check_exercise
 from llaisys_mini.checks.run import Result, run_cases
 from llaisys_mini.console import console
-from llaisys_mini.contract import Operator
+from llaisys_mini.contract import Contract
 from llaisys_mini.errors import CheckFailed, KernelError
 from llaisys_mini.kernels import choice, earlier, verdicts
+from llaisys_mini.kernels.runtime import kernels_changed
 from llaisys_mini.kernels.sets import NAMES, STUDENT
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def check(
         verdicts.remember(operator, device, tuple(passed))
         if failure is None:
             earlier.keep(operator, device)
-        choice.kernels_changed()
+        kernels_changed()
     if failure is not None:
         text = diagnosis(contract, failure, kernel.path, results)
         if isinstance(failure.exception, compile_errors.COMPILE_ERRORS):
@@ -108,10 +109,10 @@ def _where(device) -> str:
     return f"\nsanitizer: no findings; on a device: {f'not run ({reason})' if reason else 'right'}"
 
 
-def diagnosis(operator: Operator, result: Result, path: Path | None = None, others: Iterable[Result] = ()) -> str:
+def diagnosis(operator: Contract, result: Result, path: Path | None = None, others: Iterable[Result] = ()) -> str:
     """What is wrong with a failed result, in a few lines.
 
-    path: the kernel's file, where a compile error points to. others: results on further cases, see compare.recognise.
+    path: the kernel's file, where a compile error points to. others: results on further cases, see recognise.
     """
     if isinstance(result.exception, compile_errors.COMPILE_ERRORS):
         return "\n".join(
@@ -125,14 +126,14 @@ def diagnosis(operator: Operator, result: Result, path: Path | None = None, othe
         lines.append(f"  the kernel raised {type(result.exception).__name__}: {_first_lines(result.exception)}")
         if isinstance(result.exception, ImportError) and "scipy" in str(result.exception):
             lines.append("  Numba would have @ and np.dot computed by a library: write the loops yourself")
-    lines += [f"  {sentence}" for sentence in result.strayed]
+    lines += [f"  {sentence}" for sentence in result.out_of_bounds]
     for difference in result.differences:
         lines += _describe(difference)
     if result.changed_inputs:
         lines.append(f"  the kernel changed its input {', '.join(result.changed_inputs)}; inputs are read only")
     if result.differences:
-        runs = [(other.case.inputs, other.outputs) for other in others if other.exception is None]
-        sentence = recognise(operator, result.case.inputs, result.outputs, runs)
+        runs = [(other.case.inputs, other.results) for other in others if other.exception is None]
+        sentence = recognised(operator, result.case.inputs, result.results, runs)
     else:
         sentence = None
     if sentence:
@@ -143,8 +144,10 @@ def diagnosis(operator: Operator, result: Result, path: Path | None = None, othe
 def _describe(difference: Difference) -> list[str]:
     count, total = int(difference.wrong.sum()), difference.wrong.size
     lines = [f"  {difference.output}: {count} of {total} elements wrong"]
-    if difference.unwritten:
-        lines.append(f"  {difference.unwritten} were never written (or are NaN), the first at {list(difference.first)}")
+    if difference.uninitialised:
+        lines.append(
+            f"  {difference.uninitialised} were never written (or are NaN), the first at {list(difference.first)}"
+        )
     for word, index in (("first", difference.first), ("worst", difference.worst)):
         got, expected, error = difference.got[index], difference.expected[index], difference.error[index]
         lines.append(f"  {word} at {list(index)}: got {got:.7g}, expected {expected:.7g}  ({_size(error)})")
@@ -181,8 +184,8 @@ def _table(operator, device, results, storage):
         worst = max((float(d.error.max()) for d in result.differences), default=0.0)
         if result.exception:
             size = ""
-        elif result.strayed:
-            size = "outside of its arrays"
+        elif result.out_of_bounds:
+            size = "out of bounds"
         else:
             size = "within tolerance" if worst <= 1 else _size(worst)
         verdict = Text("right", "green") if result.passed else Text("wrong", "bold red")

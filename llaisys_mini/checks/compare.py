@@ -2,14 +2,19 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from llaisys_mini import dtypes
-from llaisys_mini.contract import UNIT_ROUNDOFF, Case, Operator
+from llaisys_mini.checks.recognise import recognise
+from llaisys_mini.contract import UNIT_ROUNDOFF, Contract
+from llaisys_mini.task import Case
 
-UNWRITTEN_INDEX = np.iinfo(np.int64).min
-"""What integer outputs are filled with before a kernel runs; float outputs are filled with NaN."""
+
+def unset(dtype: np.dtype):
+    """What an output is filled with before a kernel runs, so that what is never written shows."""
+    return np.nan if dtype.kind == "f" else np.iinfo(dtype).min
 
 
 @dataclass(frozen=True)
@@ -17,7 +22,7 @@ class Difference:
     """How one output of one case is wrong.
 
     wrong: bool array of the output's shape; error: absolute error as a multiple of the tolerance (inf where the
-    output is not finite or an integer differs); unwritten: number of elements that still hold the filling.
+    output is not finite or an integer differs); uninitialised: number of elements that were never written (or are NaN).
     """
 
     output: str
@@ -25,7 +30,7 @@ class Difference:
     expected: np.ndarray
     wrong: np.ndarray
     error: np.ndarray
-    unwritten: int
+    uninitialised: int
 
     @property
     def first(self) -> tuple[int, ...]:
@@ -38,52 +43,42 @@ class Difference:
         return tuple(int(i) for i in np.unravel_index(np.argmax(self.error), self.error.shape))
 
 
-def empty_outputs(operator: Operator, inputs: dict[str, object]) -> list[np.ndarray]:
-    """Output arrays for a kernel, filled so that what is never written shows: NaN, or the lowest integer."""
+def empty_outputs(operator: Contract, inputs: dict[str, Any]) -> list[np.ndarray]:
+    """Output arrays for a kernel, filled with what nobody writes by chance, see `unset`."""
     return [
-        np.full(value.shape, UNWRITTEN_INDEX, np.int64) if spec.is_int64 else np.full(value.shape, np.nan, np.float32)
-        for value, spec in zip(operator.expected(inputs), operator.outputs.values(), strict=True)
+        np.full(value.shape, unset(spec.allowed[0]), spec.allowed[0])
+        for value, spec in zip(operator.expected(inputs), operator.outputs.values(), strict=False)
     ]
 
 
-def compare(operator: Operator, inputs: dict[str, object], outputs: list[np.ndarray]) -> list[Difference]:
-    """The outputs that are wrong; an empty list if all are right."""
+def compare(operator: Contract, inputs: dict[str, Any], results: list[np.ndarray]) -> list[Difference]:
+    """The results that are wrong; an empty list if all are right. results: in the order of Contract.results."""
     expected, tolerance = operator.expected(inputs), operator.tolerance(inputs)
     found = []
-    for name, got, want, allowed in zip(operator.outputs, outputs, expected, tolerance, strict=True):
+    for name, got, want, allowed in zip(operator.results, results, expected, tolerance, strict=True):
         got = np.asarray(got)
         if got.shape != want.shape:
             raise ValueError(f"{operator.name}: {name} has shape {got.shape}, expected {want.shape}")
         error = _in_tolerances(got, want, allowed)
         if (error > 1).any():
-            unwritten = np.isnan(got) & ~np.isnan(want) if got.dtype.kind == "f" else got == UNWRITTEN_INDEX
-            found.append(Difference(name, got, want, error > 1, error, int(unwritten.sum())))
+            is_index = got.dtype.kind == "i"
+            uninitialised = got == unset(got.dtype) if is_index else np.isnan(got.astype(np.float64)) & ~np.isnan(want)
+            found.append(Difference(name, got, want, error > 1, error, int(uninitialised.sum())))
     return found
 
 
-def recognise(
-    operator: Operator,
-    inputs: dict[str, object],
-    outputs: list[np.ndarray],
-    others: Iterable[tuple[dict[str, object], list[np.ndarray]]] = (),
-) -> str | None:
-    """The sentence of the known mistake that gives exactly these wrong outputs, or None.
+def recognised(operator: Contract, inputs: dict, results: list[np.ndarray], others: Iterable[tuple] = ()) -> str | None:
+    """The sentence of the known mistake that gives exactly these wrong results, or None.
 
-    others: (inputs, outputs) of the kernel on further cases, right or wrong. On one case several mistakes may give the
-    same numbers; of those the one is named that fits most of the other cases too.
+    others: (inputs, results) of the kernel on further cases, see recognise.
     """
-    fitting = [mistake for mistake in operator.mistakes if _gives(operator, mistake, inputs, outputs)]
-    if len(fitting) > 1:
-        others = list(others)
-        counts = [sum(_gives(operator, mistake, *other) for other in others) for mistake in fitting]
-        return fitting[int(np.argmax(counts))].sentence  # the first of the largest
-    return fitting[0].sentence if fitting else None
+    return recognise(operator.mistakes, lambda mistake, run: _gives(operator, mistake, *run), (inputs, results), others)
 
 
-def _gives(operator, mistake, inputs, outputs) -> bool:
-    """Whether these are the outputs of a kernel with this mistake."""
+def _gives(operator, mistake, inputs, results) -> bool:
+    """Whether these are the results of a kernel with this mistake."""
     wants, tolerance = mistaken_outputs(operator, mistake, inputs), operator.tolerance(inputs)
-    for got, want, allowed in zip(outputs, wants, tolerance, strict=True):
+    for got, want, allowed in zip(results, wants, tolerance, strict=True):
         scale = UNCERTAINTY_OF_MISTAKE * UNIT_ROUNDOFF * np.abs(np.nan_to_num(want, posinf=0, neginf=0))
         if not (_in_tolerances(got, want, 4 * allowed + scale) <= 1).all():
             return False
@@ -94,14 +89,14 @@ UNCERTAINTY_OF_MISTAKE = 64
 """Mistakes are computed in float32 too, with rounding of their own; matching them is a hint, not a verdict."""
 
 
-def mistaken_outputs(operator: Operator, mistake, inputs: dict[str, object]) -> list[np.ndarray]:
+def mistaken_outputs(operator: Contract, mistake, inputs: dict[str, object]) -> list[np.ndarray]:
     """What a kernel with this mistake would return, computed in float32 as the kernel would, overflow included."""
     with np.errstate(all="ignore"):
         result = mistake.function(*operator.computed_in(dtypes.float32, inputs))
     result = result if isinstance(result, tuple) else (result,)
     return [
-        np.asarray(value, np.int64 if spec.is_int64 else np.float32)
-        for value, spec in zip(result, operator.outputs.values(), strict=True)
+        np.asarray(value, spec.allowed[0] if spec.is_index else np.float32)
+        for value, spec in zip(result, operator.results.values(), strict=True)
     ]
 
 

@@ -8,12 +8,15 @@ from rich.table import Table
 from rich.text import Text
 
 from llaisys_mini import exercises
+from llaisys_mini.checks.recognise import recognise
 from llaisys_mini.console import console
-from llaisys_mini.contract import Case
 from llaisys_mini.errors import CheckFailed
-from llaisys_mini.exercise import PYTHON, Exercise
-from llaisys_mini.kernels import choice, verdicts
+from llaisys_mini.exercise import Exercise
+from llaisys_mini.kernels import verdicts
+from llaisys_mini.kernels.registry import PYTHON
+from llaisys_mini.kernels.runtime import kernels_changed
 from llaisys_mini.kernels.sets import FOLDERS, STUDENT
+from llaisys_mini.task import Case, Mistake
 
 
 def check_exercise(name: str, kernel_set: str = STUDENT, seed: int = 0) -> None:
@@ -31,7 +34,7 @@ def check_exercise(name: str, kernel_set: str = STUDENT, seed: int = 0) -> None:
     printer.print(table)
     if kernel_set == STUDENT and seed == 0:
         verdicts.remember(name, PYTHON, () if problem else ("float32",))
-        choice.kernels_changed()
+        kernels_changed()
     if problem:
         raise CheckFailed(problem)
     printer.print(f"{name}: right on all cases")
@@ -54,22 +57,22 @@ def difference(exercise: Exercise, answer, case: Case, path: Path | None = None)
     if place is None:
         return None
     lines = [f"{exercise.name} is wrong on the case '{case.name}'", f"  {place}"]
-    sentence = recognise(exercise, case, got)
+    sentence = recognised(exercise, case, got)
     if sentence:
         lines.append(f"  this is what comes out when {sentence}")
     return "\n".join(lines)
 
 
-def recognise(exercise: Exercise, case: Case, got) -> str | None:
+def recognised(exercise: Exercise, case: Case, got) -> str | None:
     """The sentence of the known mistake that gives exactly this result, or None."""
-    for mistake in exercise.mistakes:
+
+    def fits(mistake: Mistake, got: object) -> bool:
         try:
-            same = first_difference(got, exercise.run(mistake.function, case), exercise.accuracy) is None
+            return first_difference(got, exercise.run(mistake.function, case), exercise.accuracy) is None
         except Exception:  # a mistake may crash on some cases; then it is not the one
-            continue
-        if same:
-            return mistake.sentence
-    return None
+            return False
+
+    return recognise(exercise.mistakes, fits, got)
 
 
 def first_difference(got, expected, accuracy: float, where: str = "the result") -> str | None:

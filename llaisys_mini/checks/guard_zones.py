@@ -1,7 +1,7 @@
-"""Arrays with a margin on both sides, so that a CPU kernel that leaves its array is told so.
+"""Guard zones: memory on both sides of an array that shows what a CPU kernel writes out of bounds.
 
 Numba does not check indices. A kernel that writes beyond an array ruins what lies there, and Python ends a moment later
-without a word. Here a margin lies there: what was written into it is found afterwards, and what is read from it is NaN.
+without a word. With a guard zone there, what was written into it is found afterwards, and what is read from it is NaN.
 """
 
 import numpy as np
@@ -11,14 +11,14 @@ _NAN = 0xFF  # each byte, around inputs: NaN as floats, -1 as integers
 _MARK = 0xA5  # around outputs: a NaN that is written there is to be seen as well
 
 
-class Margins:
-    """Copies of arrays, each between two margins."""
+class GuardZones:
+    """Copies of arrays, each between two guard zones."""
 
     def __init__(self):
         self._areas: list[tuple[str, int, np.ndarray, np.ndarray]] = []  # name, byte, all bytes, the copy
 
     def around(self, name: str, array: np.ndarray, is_output: bool = False) -> np.ndarray:
-        """A C-contiguous copy of `array` between margins. name: what `strayed` is to call it."""
+        """A C-contiguous copy of `array` between guard zones. name: what `overrun` is to call it."""
         byte = _MARK if is_output else _NAN
         area = np.full(array.nbytes + 2 * _BYTES, byte, np.uint8)
         copy = area[_BYTES : _BYTES + array.nbytes].view(array.dtype).reshape(array.shape)
@@ -27,12 +27,12 @@ class Margins:
         return copy
 
     def around_call(self, operator, inputs: dict, outputs: list[np.ndarray]) -> tuple[dict, list[np.ndarray]]:
-        """The inputs and outputs of one call, each array a copy between margins; what is no array stays as it is."""
-        # Outputs first: what a kernel writes outside of them is what `strayed` is to tell first.
+        """The inputs and outputs of one call, each array a copy between guard zones; numbers and None as they are."""
+        # Outputs first: what is written outside of them is told first.
         outputs = [self.around(n, v, is_output=True) for n, v in zip(operator.outputs, outputs, strict=True)]
         return {n: self.around(n, v) if isinstance(v, np.ndarray) else v for n, v in inputs.items()}, outputs
 
-    def strayed(self) -> list[str]:
+    def overrun(self) -> list[str]:
         """What was written outside of each array, nearest place first, as sentences without a full stop."""
         found = []
         for name, byte, area, copy in self._areas:

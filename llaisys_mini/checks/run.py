@@ -4,40 +4,42 @@ A kernel for "cuda" runs under the sanitizer, and then on the device too where t
 device happens to forgive is found, and one that only a device shows as well.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from llaisys_mini import operators
 from llaisys_mini.checks.compare import Difference, compare, empty_outputs
-from llaisys_mini.checks.guard_zones import Margins
-from llaisys_mini.contract import Case
+from llaisys_mini.checks.guard_zones import GuardZones
+from llaisys_mini.contract import Contract
 from llaisys_mini.kernels.registry import Kernel
+from llaisys_mini.task import Case
 
 
 @dataclass(frozen=True)
 class Result:
     """What happened on one case: wrong outputs, inputs that the kernel changed, or an exception; none if right.
 
-    strayed: what a CPU kernel wrote outside of its arrays, see margins.py.
+    out_of_bounds: what a CPU kernel wrote outside of its arrays, see guard_zones.
     place: where it ran: "cpu", "sanitizer" or "device".
     remarks: what the sanitizer says of a kernel without faulting it (sanitizer.Finding).
     """
 
     case: Case
-    outputs: list[np.ndarray]
+    results: list[np.ndarray]
     differences: list[Difference]
     changed_inputs: list[str]
     exception: Exception | None = None
-    strayed: tuple[str, ...] = ()
+    out_of_bounds: tuple[str, ...] = ()
     place: str = "cpu"
     remarks: tuple = ()
 
     @property
     def passed(self) -> bool:
-        return not (self.differences or self.changed_inputs or self.strayed) and self.exception is None
+        return not (self.differences or self.changed_inputs or self.out_of_bounds) and self.exception is None
 
 
 def places(device: str) -> dict[str, Callable]:
@@ -70,19 +72,32 @@ def run_case(kernel: Kernel, case: Case, place: str = "") -> Result:
     """Run `kernel` on one case, where kernels of its device run now, and compare. place: what the result is to say."""
     operator = operators.get(kernel.operator)
     outputs = empty_outputs(operator, case.inputs)
-    margins = Margins()
+    zones = GuardZones()
     if kernel.device == "cpu":
-        inputs, outputs = margins.around_call(operator, case.inputs, outputs)
+        inputs, outputs = zones.around_call(operator, case.inputs, outputs)
     else:  # the sanitizer watches every access
         inputs = {n: v.copy() if isinstance(v, np.ndarray) else v for n, v in case.inputs.items()}
     try:
         operator.run_with(kernel, inputs, outputs)
     except Exception as exception:  # the kernel is somebody's code: whatever it raises is a finding
         return Result(case, outputs, [], [], exception, place=place)
-    changed = [
+    changed = changed_inputs(operator, case, inputs)
+    results = [*outputs, *(inputs[name] for name in operator.written)]
+    return Result(case, results, compare(operator, case.inputs, results), changed, None, tuple(zones.overrun()), place)
+
+
+def changed_inputs(operator: Contract, case: Case, after: Mapping[str, Any]) -> list[str]:
+    """Names of the inputs that differ in any bit from what they were, though the operator may not write into them."""
+    return [
         name
         for name, value in case.inputs.items()
-        if isinstance(value, np.ndarray) and not np.array_equal(value.view(np.uint8), inputs[name].view(np.uint8))
+        if isinstance(value, np.ndarray) and name not in operator.written and not _same_bytes(value, after.get(name))
     ]
-    differences = compare(operator, case.inputs, outputs)
-    return Result(case, outputs, differences, changed, None, tuple(margins.strayed()), place)
+
+
+def _same_bytes(before: np.ndarray, after: Any) -> bool:
+    is_alike = isinstance(after, (np.ndarray, np.generic)) and (after.dtype, after.shape) == (
+        before.dtype,
+        before.shape,
+    )
+    return is_alike and np.asarray(after).tobytes() == before.tobytes()

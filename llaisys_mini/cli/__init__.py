@@ -277,8 +277,8 @@ def _generate_sanitized(prompt, options):
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     from llaisys_mini import cuda
-    from llaisys_mini.contract import observe_calls
     from llaisys_mini.errors import DeviceError
+    from llaisys_mini.kernels.runtime import observe_calls
 
     if options["device"] != "cuda":
         raise DeviceError("--sanitize watches CUDA kernels: add --device cuda")
@@ -332,7 +332,7 @@ def _started(tokens):
     else:
         from rich.console import Console
 
-        from llaisys_mini.contract import observe_calls
+        from llaisys_mini.kernels.runtime import observe_calls
 
         ready: dict[str, None] = {}
         with Console(stderr=True).status("computing the first token") as status:

@@ -5,9 +5,8 @@ A kernel may be right for float32 weights only; for the bfloat16 weights of a mo
 
 from collections import Counter
 
-from llaisys_mini import operators
 from llaisys_mini.kernels import verdicts
-from llaisys_mini.kernels.choice import answering_kernel
+from llaisys_mini.kernels.runtime import current
 from llaisys_mini.kernels.sets import STUDENT, student_set
 
 _UNNEEDED = "not needed here"
@@ -16,11 +15,10 @@ _FEW = 4  # names that a line about nothing to do may take
 
 def kernels_that_answered() -> dict[str, dict[str, str]]:
     """Of every operator called since the choice of kernels last changed: storage of its weights -> kernel set."""
-    return {
-        name: {storage: answering_kernel(name, device, storage, large).kernel_set for device, storage, large in calls}
-        for name in operators.names
-        if (calls := operators.get(name).kinds_of_calls())
-    }
+    found: dict[str, dict[str, str]] = {}
+    for (name, _device), by_storage in sorted(current().answered.items()):
+        found.setdefault(name, {}).update(by_storage)
+    return found
 
 
 def credit(device: str) -> list[str]:

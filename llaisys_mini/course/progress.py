@@ -10,10 +10,11 @@ from rich.table import Table
 
 from llaisys_mini import operators
 from llaisys_mini.console import console
-from llaisys_mini.contract import Operator, observe_calls
 from llaisys_mini.course.labs import find_labs, next_step
 from llaisys_mini.kernels import choice, verdicts
+from llaisys_mini.kernels.runtime import observe_calls
 from llaisys_mini.kernels.sets import SOLUTIONS, STUDENT, solutions_set, student_set
+from llaisys_mini.operator import Operator
 from llaisys_mini.tensor import Tensor
 
 

@@ -10,8 +10,8 @@
 
 The words are those of Numba's CUDA target (its manual applies), and on a machine with a GPU Numba compiles the kernel
 for it. Everywhere else, and within `cuda.sanitized()`, the sanitizer runs it on the CPU and watches every access.
-See `jit` for how one function serves both, `runtime` for memory, copies, streams and events, `sanitizer` for what is
-found. Importing this package imports neither Numba nor a driver.
+See `jit` for how one function serves both, the package `devices` for memory, copies, streams and events, `sanitizer`
+for what is found. Importing this package imports neither Numba nor a driver.
 """
 
 from typing import TYPE_CHECKING
@@ -53,22 +53,14 @@ from llaisys_mini.cuda.intrinsics import (
 from llaisys_mini.cuda.jit import CudaKernel, jit, primitive, recorded_launches
 
 if TYPE_CHECKING:
-    from llaisys_mini.cuda.runtime import (
-        device_array,
-        device_count,
-        is_available,
-        synchronize,
-        target,
-        to_device,
-    )
-    from llaisys_mini.sanitizer import sanitized
+    from llaisys_mini.devices.cuda import device_count, is_available
+    from llaisys_mini.devices.in_launchers import device_array, synchronize, to_device
+    from llaisys_mini.devices.sanitized import sanitized
 
 _HOME = {
-    **dict.fromkeys(
-        ("device_array", "device_count", "is_available", "synchronize", "target", "to_device"),
-        "llaisys_mini.cuda.runtime",
-    ),
-    "sanitized": "llaisys_mini.sanitizer",
+    **dict.fromkeys(("device_array", "synchronize", "to_device"), "llaisys_mini.devices.in_launchers"),
+    **dict.fromkeys(("device_count", "is_available"), "llaisys_mini.devices.cuda"),
+    "sanitized": "llaisys_mini.devices.sanitized",
 }
 
 __all__ = [
@@ -112,7 +104,6 @@ __all__ = [
     "device_count",
     "is_available",
     "synchronize",
-    "target",
     "to_device",
     "sanitized",
 ]

@@ -1,8 +1,8 @@
 """`@cuda.jit`: one function, run by a GPU or by the sanitizer.
 
-The decorator only remembers the function. A launch looks where kernels run now (`runtime.target`):
+The decorator only remembers the function. A launch is handed to the device that runs kernels now (`launching`):
 
-- On a device Numba gets a copy of the function whose globals hold Numba's own `cuda`, Numba's device functions and
+- For a GPU Numba gets a copy of the function whose globals hold Numba's own `cuda`, Numba's device functions and
   Numba's intrinsics in the places of ours. The code object is the same, so line numbers and sources are too.
 - Otherwise the sanitizer gets the function as it was written.
 """
@@ -10,12 +10,14 @@ The decorator only remembers the function. A launch looks where kernels run now 
 import types
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from llaisys_mini.cuda import intrinsics as words
+from llaisys_mini.cuda.launching import launching_device
 from llaisys_mini.errors import KernelError
 
 
@@ -23,7 +25,7 @@ class CudaKernel:
     """What `@cuda.jit` makes: a kernel or a device function.
 
     A kernel is started by `kernel[grid, block, stream, shared_bytes](...)`.
-    grid, block: an int or up to three ints (blocks; threads of a block). stream: 0 or a runtime.Stream.
+    grid, block: an int or up to three ints (blocks; threads of a block). stream: 0, or a stream of the device.
     shared_bytes: dynamic shared memory, which a kernel sees as `cuda.shared.array(0, dtype)`.
     py_func: the function as written. options: what the decorator was given, for Numba.
     """
@@ -54,17 +56,12 @@ class CudaKernel:
 
     def __getitem__(self, configuration) -> Callable:
         """A launch with this grid and block. Raises KernelError where the configuration cannot be one."""
-        from llaisys_mini.cuda import runtime
-
         if self.is_device:
             raise KernelError(f"{self.__name__} is a device function: call it from a kernel; only kernels are launched")
-        if _recordings:
-            return lambda *arguments: _recordings[-1].append(RecordedLaunch.of(self, configuration, arguments))
-        if runtime.target() == runtime.DEVICE:
-            return self.dispatcher[configuration]
-        from llaisys_mini.sanitizer import launcher
-
-        return launcher(self, configuration)
+        recording = _recording.get()
+        if recording is not None:
+            return lambda *arguments: recording.append(RecordedLaunch.of(self, configuration, arguments))
+        return launching_device().launcher(self, configuration)
 
     def __call__(self, *_):
         if self.is_device:
@@ -104,17 +101,18 @@ class RecordedLaunch:
         return cls(kernel, grid, block, shared_bytes, arguments)
 
 
-_recordings: list[list[RecordedLaunch]] = []
+_recording: ContextVar[list[RecordedLaunch] | None] = ContextVar("recording", default=None)
 
 
 @contextmanager
 def recorded_launches() -> Iterator[list[RecordedLaunch]]:
     """Within this context kernels are not run: each launch is appended to the list instead."""
-    _recordings.append([])
+    launches: list[RecordedLaunch] = []
+    token = _recording.set(launches)
     try:
-        yield _recordings[-1]
+        yield launches
     finally:
-        _recordings.pop()
+        _recording.reset(token)
 
 
 def launch_configuration(kernel: CudaKernel, configuration) -> tuple:

@@ -6,6 +6,7 @@ Architecture sm_80 and newer. PTX: https://docs.nvidia.com/cuda/parallel-thread-
 import numpy as np
 
 from llaisys_mini import cuda
+from llaisys_mini.cuda.launching import launching_device
 
 LOWEST_ARCHITECTURE = "sm_80"
 _ALL_LANES = 0xFFFFFFFF
@@ -78,10 +79,4 @@ def mma(a0, a1, a2, a3, b0, b1, c0, c1, c2, c3):
 
 def are_available() -> bool:
     """Whether the device has tensor cores for bfloat16. The sanitizer computes what they would."""
-    from llaisys_mini.cuda import runtime
-
-    if runtime.target() != runtime.DEVICE:
-        return True
-    from numba import cuda as numba_cuda
-
-    return numba_cuda.get_current_device().compute_capability >= (8, 0)
+    return launching_device().has_tensor_cores

@@ -11,11 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from llaisys_mini import dtypes
+from llaisys_mini import devices, dtypes
 from llaisys_mini import operators as ops
 from llaisys_mini.cache.contiguous import Cache
-from llaisys_mini.errors import DeviceError, GenerationError
-from llaisys_mini.kernels.choice import choose_views
+from llaisys_mini.errors import GenerationError
 from llaisys_mini.models.config import ModelConfig
 from llaisys_mini.models.decoder import Decoder
 from llaisys_mini.tensor import Tensor
@@ -134,8 +133,7 @@ def load_model(path_or_id: str | Path = "mini", dtype: str = "auto", device: str
     names = ("auto", *(dtype.name for dtype in dtypes.STORAGE))
     if dtype not in names:
         raise GenerationError(f"dtype {dtype!r} is not one of {', '.join(names)}")
-    _require_device(device)
-    choose_views()
+    devices.require(device)
     folder = find_model(path_or_id)
     config = ModelConfig.from_folder(folder)
     checkpoint = Checkpoint.open(folder)
@@ -147,18 +145,3 @@ def load_model(path_or_id: str | Path = "mini", dtype: str = "auto", device: str
         weights = cache_dtype = dtypes.BY_NAME[dtype]
     decoder = Decoder(config, checkpoint, weights, device)
     return LanguageModel(config, decoder, Tokenizer.open_if_present(folder), cache_dtype)
-
-
-def _require_device(device: str) -> None:
-    if device not in ("cpu", "cuda"):
-        raise DeviceError(f"there is no device {device!r}: choose 'cpu' or 'cuda'")
-    if device == "cpu":
-        return
-    from llaisys_mini.cuda import availability, runtime
-
-    reason = None if runtime.is_sanitizing() else availability.why_no_device()
-    if reason:
-        raise DeviceError(
-            f"{reason}. Choose the device 'cpu'; `llaisys-mini generate --device cuda --sanitize` writes a few tokens "
-            "without a GPU"
-        )

@@ -19,11 +19,12 @@ from rich.table import Table
 from llaisys_mini import operators
 from llaisys_mini.checks.compare import case_shapes, empty_outputs
 from llaisys_mini.console import console
-from llaisys_mini.contract import Operator
 from llaisys_mini.errors import CheckFailed, KernelError
 from llaisys_mini.kernels import choice
+from llaisys_mini.kernels.compiled import is_cached
 from llaisys_mini.kernels.registry import Kernel
 from llaisys_mini.kernels.sets import STUDENT
+from llaisys_mini.operator import Operator
 
 # x86: addps, vfmadd231ps ...; ARM: fadd v0.4s, v1.4s ...
 _ON_VECTORS = re.compile(
@@ -111,7 +112,7 @@ def explain(operator: str, kernel_set: str = STUDENT) -> Facts:
     if not hasattr(kernel.function, "py_func"):
         raise KernelError(f"{operator}: only a function under @njit can be explained; this one is plain Python")
     if kernel.function not in _known:
-        _known[kernel.function] = _examine(contract, kernel)
+        _known[kernel.function] = examine(contract, kernel)
     console().print(_known[kernel.function])
     return _known[kernel.function]
 
@@ -120,7 +121,8 @@ _known: dict[object, Facts] = {}
 """Compiled function -> its facts: a changed kernel is another function."""
 
 
-def _examine(contract: Operator, kernel: Kernel) -> Facts:
+def examine(contract: Operator, kernel: Kernel) -> Facts:
+    """What the compiler made of this kernel. Raises KernelError if it does not run."""
     operator = contract.name
     case = max(contract.make_cases(storages=("float32",)), key=lambda c: sum(np.size(v) for v in c.inputs.values()))
     fresh = _compiled_here(kernel)
@@ -145,6 +147,8 @@ def _examine(contract: Operator, kernel: Kernel) -> Facts:
 
 def _compiled_here(kernel: Kernel) -> Kernel:
     """The same kernel without Numba's cache: of a function loaded from the cache, Numba cannot show the code."""
+    if not is_cached(kernel.function):
+        return kernel
     compiled: Any = kernel.function
     options = {name: value for name, value in compiled.targetoptions.items() if name != "nopython"}
     return dataclasses.replace(kernel, function=numba.njit(**options)(compiled.py_func))

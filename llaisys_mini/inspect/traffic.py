@@ -16,7 +16,8 @@ from llaisys_mini import operators
 from llaisys_mini.console import console
 from llaisys_mini.errors import CheckFailed, KernelError
 from llaisys_mini.kernels import choice
-from llaisys_mini.kernels.sets import STUDENT, import_fresh
+from llaisys_mini.kernels.loading import import_fresh
+from llaisys_mini.kernels.sets import STUDENT
 
 LINE = 64  # bytes
 CACHE_LINES = 32  # 2 KiB: half of one array of 32 x 32 floats, as a real cache is to a real matrix

@@ -4,11 +4,13 @@ Without a word from the user: the learner's kernel if it passed its check, else 
 `use_kernels` chooses otherwise, for all operators or for some.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
 
-from llaisys_mini import operators
+from llaisys_mini.contract import OPERATORS, Contract
 from llaisys_mini.errors import KernelError
-from llaisys_mini.kernels import verdicts
+from llaisys_mini.kernels import runtime, verdicts
 from llaisys_mini.kernels.registry import DEVICES, Kernel
 from llaisys_mini.kernels.sets import (
     FOLDERS,
@@ -20,22 +22,10 @@ from llaisys_mini.kernels.sets import (
     solutions_set,
     student_set,
 )
-from llaisys_mini.tensor import use_views
-
-
-@dataclass(frozen=True)
-class Choice:
-    """`everywhere`: a kernel set or None for the rule above; `per_operator`: exceptions to it."""
-
-    everywhere: str | None = None
-    per_operator: dict[str, str] = field(default_factory=dict)
-
-
-_current = Choice()
 
 
 class use_kernels:
-    """Choose the kernels that answer from now on, or within a `with` block.
+    """Choose the kernels that answer from now on in this thread, or within a `with` block.
 
         use_kernels("reference")                  the NumPy reference for every operator
         use_kernels("student")                    the learner's kernels, checked or not; where none is written, the rule
@@ -46,33 +36,37 @@ class use_kernels:
     """
 
     def __init__(self, everywhere: str | None = None, /, **per_operator: str):
-        global _current
         for name in [everywhere, *per_operator.values()]:
             if name is not None and name not in NAMES:
                 raise KernelError(f"there is no kernel set {name!r}; choose among {', '.join(NAMES)}")
         for name, kernel_set in per_operator.items():
-            operators.get(name)
+            OPERATORS.get(name)
             if kernel_set in FOLDERS and not any(FOLDERS[kernel_set]().has(name, device) for device in DEVICES):
                 raise KernelError(
                     f"the kernel set {kernel_set!r} has no kernel for {name}; "
                     f"it would be a file {name}.py in {FOLDERS[kernel_set]().folder}/cpu"
                 )
-        self._before, _current = _current, Choice(everywhere, dict(per_operator))
-        kernels_changed()
+        self._changes: dict[str, Any] = dict(everywhere=everywhere, per_operator=per_operator, answered={})
+        self._undo = runtime.from_now_on(**self._changes)
 
     def __repr__(self) -> str:
         """Says what is in force now: in a notebook this stands under a cell that ends with use_kernels(...)."""
+        now = runtime.current()
         rule = "student kernels that passed, else solutions, else reference"
-        exceptions = "".join(f", {name} from {chosen}" for name, chosen in _current.per_operator.items())
-        return f"kernels: {_current.everywhere or rule}{exceptions}"
+        exceptions = "".join(f", {name} from {_called(chosen)}" for name, chosen in now.per_operator.items())
+        return f"kernels: {now.everywhere or rule}{exceptions}"
 
     def __enter__(self):
+        self._undo()  # the block has a context of its own
+        self._token = runtime.enter(replace(runtime.current(), **self._changes))
         return self
 
     def __exit__(self, *_):
-        global _current
-        _current = self._before
-        kernels_changed()
+        runtime.leave(self._token)
+
+
+def _called(chosen: str | Kernel) -> str:
+    return chosen if isinstance(chosen, str) else chosen.kernel_set
 
 
 def parse_choice(text: str) -> tuple[str | None, dict[str, str]]:
@@ -89,44 +83,36 @@ def parse_choice(text: str) -> tuple[str | None, dict[str, str]]:
     return everywhere, per_operator
 
 
-def kernels_changed() -> None:
-    """Have every operator look up anew which kernel answers."""
-    for name in operators.names:
-        operators.get(name).forget_choice()
-    choose_views()
+def answering_kernel(
+    operator: Contract | str, device: str = "cpu", storage: str = "float32", dims: Mapping[str, int] | None = None
+) -> Kernel:
+    """The kernel that answers `operator` on `device` for weights stored as `storage`.
 
-
-def choose_views() -> None:
-    """Have tensors answer with the learner's methods (exercises.tensor_views) where they passed and may answer."""
-    may_answer = _current.everywhere in (None, STUDENT)
-    passed = may_answer and verdicts.passed_storages("tensor_views", "python")
-    use_views(student_set().get("tensor_views", "python").function if passed else None)
-
-
-def answering_kernel(operator, device: str = "cpu", storage: str = "float32", large: bool = False) -> Kernel:
-    """The kernel that answers `operator` (an Operator or its name) on `device` for weights stored as `storage`.
-
-    large: whether the call is large, see plans.LARGE. Raises KernelError if no kernel can answer.
+    dims: the dimensions of the call, by which an expert kernel may answer it (Kernel.when). Raises KernelError if no
+    kernel can answer.
     """
     name = operator if isinstance(operator, str) else operator.name
-    wanted = _current.per_operator.get(name)
-    if wanted is not None:
-        return from_set(wanted, name, device, large)
-    if _current.everywhere not in (None, STUDENT):
-        if _current.everywhere == REFERENCE or solutions_set().has(name, device):
-            return from_set(_current.everywhere, name, device, large)
-    unchecked_too = _current.everywhere == STUDENT
+    now = runtime.current()
+    wanted = now.per_operator.get(name)
+    if isinstance(wanted, Kernel) and wanted.device == device:
+        return wanted
+    if isinstance(wanted, str):
+        return from_set(wanted, name, device, dims)
+    if now.everywhere not in (None, STUDENT):
+        if now.everywhere == REFERENCE or solutions_set().has(name, device):
+            return from_set(now.everywhere, name, device, dims)
+    unchecked_too = now.everywhere == STUDENT
     if student_set().has(name, device) and (unchecked_too or storage in verdicts.passed_storages(name, device)):
         return from_set(STUDENT, name, device)
     if solutions_set().has(name, device):
-        return from_set(SOLUTIONS, name, device, large)
+        return from_set(SOLUTIONS, name, device, dims)
     return from_set(REFERENCE, name, device)
 
 
-def from_set(kernel_set: str, operator: str, device: str, large: bool = False) -> Kernel:
+def from_set(kernel_set: str, operator: str, device: str, dims: Mapping[str, int] | None = None) -> Kernel:
     """The kernel of one set. Raises KernelError if the set has none for this operator and device."""
     if kernel_set == REFERENCE:
         if device != "cpu":
             raise KernelError(f"{operator}: the reference runs on the cpu only, not on {device}")
         return reference_kernel(operator)
-    return FOLDERS[kernel_set]().get(operator, device, large)
+    return FOLDERS[kernel_set]().get(operator, device, dims)

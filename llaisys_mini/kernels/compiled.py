@@ -10,7 +10,8 @@ of a compiled kernel is not cached on its own; it lies within the kernel's compi
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from llaisys_mini.files import write_atomically
@@ -46,6 +47,27 @@ def keep_parallel_helpers_within(kernel, module) -> None:
     for value in vars(module).values():
         if isinstance(value, Dispatcher) and value is not kernel and value.targetoptions.get("parallel"):
             value._cache = NullCache()
+
+
+@contextmanager
+def nothing_cached() -> Iterator[None]:
+    """Functions under @njit(cache=True) that are made within this context are not kept on disk, as if `cache` were not
+    there: also where there is no folder to keep them in."""
+    from numba.core.dispatcher import Dispatcher
+
+    enable = Dispatcher.enable_caching
+    Dispatcher.enable_caching = lambda self: None
+    try:
+        yield
+    finally:
+        Dispatcher.enable_caching = enable
+
+
+def is_cached(function) -> bool:
+    """Whether a compiled function may have come from the cache on disk."""
+    from numba.core.caching import NullCache
+
+    return not isinstance(getattr(function, "_cache", NullCache()), NullCache)
 
 
 def _fingerprint(sources: Iterable[Path]) -> str:

@@ -1,53 +1,53 @@
 """Kernel sets: `reference` (NumPy, part of the contract), `solutions` (the course's), `student` (the learner's).
 
-Where speed takes more than a lab asks for, an expert version stands beside the lab's answer: `linear_expert.py` beside
-`linear.py`. It takes longer to compile, which a small model never earns back, so that of `solutions` the expert version
-answers large calls (plans.LARGE) and the lab's answer the others. The kernel sets `plain` and `expert` are the same
-folder with the size left aside.
-
-The sets but the reference are folders of the same form, `<device>/<operator>.py`, and are imported under the names
-`llaisys_mini_<set>.<device>.<operator>`, so that files of a set can import from each other and Numba can cache them.
+The sets but the reference are folders of the same form, `<device>/<operator>.py`. Where speed takes more than a lab
+asks for, an expert version stands beside the lab's answer: `linear_expert.py` beside `linear.py`. It takes longer to
+compile, which a small model never earns back, so it says itself for which calls it is made (Kernel.when): of
+`solutions` it answers those, and the lab's answer all others. `plain` and `expert` are the same folder with that left
+aside.
 """
 
-import ast
-import contextlib
 import dataclasses
-import importlib.abc
-import importlib.util
-import linecache
-import sys
-import types
+import threading
+from collections.abc import Mapping
+from contextlib import nullcontext
 from functools import cache
 from pathlib import Path
 
-from llaisys_mini import operators, paths
+from llaisys_mini import paths
+from llaisys_mini.contract import OPERATORS
 from llaisys_mini.dtypes import stored_view
 from llaisys_mini.errors import KernelError
-from llaisys_mini.kernels.compiled import drop_if_stale, keep_parallel_helpers_within
+from llaisys_mini.kernels.compiled import drop_if_stale, keep_parallel_helpers_within, nothing_cached
+from llaisys_mini.kernels.loading import import_kernel, stamp
 from llaisys_mini.kernels.registry import DEVICES, Kernel
+from llaisys_mini.kernels.runtime import current
 from llaisys_mini.kernels.threads import choose_thread_pool
 
 REFERENCE, SOLUTIONS, PLAIN, EXPERT, STUDENT = "reference", "solutions", "plain", "expert", "student"
 NAMES = (STUDENT, SOLUTIONS, PLAIN, EXPERT, REFERENCE)
 
-_HELPERS_OF_KERNELS = ("widen.py", "cpu/simd.py", "cpu/fast_exp.py", "cpu/exp_vector.py")  # compiled into their users
+_COMPILED_INTO_KERNELS = ("widen.py", "cpu/simd.py", "cpu/fast_exp.py", "cpu/exp_vector.py")
+
+_loading = threading.RLock()  # two threads may ask for the same kernel
 
 
 class KernelSet:
-    """A folder of kernels. Each file is imported when it is first asked for."""
+    """A folder of kernels. Each file is imported when it is first asked for.
 
-    def __init__(self, name: str, folder: Path):
+    modules: the name under which they are imported. Sets over one folder share it: Numba's cache remembers a kernel's
+    module by name.
+    """
+
+    def __init__(self, name: str, folder: Path, modules: str | None = None):
         self.name = name
         self.folder = folder
+        self.modules = modules or name
         self._loaded: dict[Path, tuple[tuple[int, int], Kernel]] = {}  # with the file's stamp
         self._fresh: set[str] = set()  # devices whose compiled kernels are known to fit the sources
 
-    def path(self, operator: str, device: str, large: bool = False) -> Path:
-        """Where the kernel for small or large calls is, or would be."""
-        if self.name == EXPERT or (self.name == SOLUTIONS and large):
-            expert = self.folder / device / f"{operator}_expert.py"
-            if expert.is_file():
-                return expert
+    def path(self, operator: str, device: str) -> Path:
+        """Where the kernel is, or would be."""
         return self.folder / device / f"{operator}.py"
 
     def has(self, operator: str, device: str) -> bool:
@@ -56,56 +56,40 @@ class KernelSet:
 
     def written(self) -> list[tuple[str, str]]:
         """(operator, device) of every kernel file in the folder that belongs to an operator."""
-        return [(o, device) for device in DEVICES for o in operators.names if self.has(o, device)]
+        return [(o, device) for device in DEVICES for o in OPERATORS.names if self.has(o, device)]
 
-    def get(self, operator: str, device: str, large: bool = False) -> Kernel:
-        """The kernel for small or large calls, imported; anew if its file has changed since.
+    def get(self, operator: str, device: str, dims: Mapping[str, int] | None = None) -> Kernel:
+        """The kernel for calls of these dimensions, imported; anew if its file has changed since.
 
-        Raises KernelError if the file is absent, cannot be imported, or holds no kernel.
+        dims: see Kernel.when; without them the kernel for small calls. Raises KernelError if the file is absent, cannot
+        be imported, or holds no kernel.
         """
-        path = self.path(operator, device, large)
-        if not path.is_file() and self.name == STUDENT:
-            mark = f'@kernel("{operator}", device="{device}")' if device in DEVICES else f'@answer("{operator}")'
-            raise KernelError(f"{operator}: run the cell with {mark} first, or write it to {path}")
+        return self._get_file(operator, device, self.path(operator, device))
+
+    def _get_file(self, operator: str, device: str, path: Path) -> Kernel:
         if not path.is_file():
-            raise KernelError(f"the kernel set {self.name!r} has no {device} kernel for {operator}: {path} is missing")
-        if device not in self._fresh:
-            choose_thread_pool()
-            drop_if_stale(self.folder / device, self._sources(device))
-            self._fresh.add(device)
-        stamp = _stamp(path)
-        known = self._loaded.get(path)
-        if known is None or known[0] != stamp:
-            known = self._loaded[path] = stamp, self._load(operator, device, path)
+            raise KernelError(self._absent(operator, device, path))
+        with _loading:
+            known = self._loaded.get(path)
+            if known is None or known[0] != stamp(path):
+                known = self._loaded[path] = stamp(path), self._load(operator, device, path)
         return known[1]
 
-    def _sources(self, device) -> list[Path]:
-        """The files besides its own that a kernel may be compiled from. A learner's kernels are self-contained."""
-        package = [paths.PACKAGE / name for name in _HELPERS_OF_KERNELS]
-        return package if self.name == STUDENT else [*package, *(self.folder / device).glob("*.py")]
+    def _absent(self, operator: str, device: str, path: Path) -> str:
+        return f"the kernel set {self.name!r} has no {device} kernel for {operator}: {path} is missing"
 
-    def _load(self, operator, device, path):
-        # Sets over one folder share its modules: Numba's cache remembers a kernel's module by name.
-        shared = SOLUTIONS if self.name in (PLAIN, EXPERT) else self.name
-        name = f"{_package(shared, self.folder, device)}.{path.stem}"
-        module = sys.modules.get(name)
-        try:
-            # Another file of the set may have imported it already; a module of a changed file carries an old stamp.
-            if (
-                module is None
-                or module.__file__ != str(path)
-                or getattr(module, "__stamp__", _stamp(path)) != _stamp(path)
-            ):
-                if self.name == STUDENT:
-                    _require_alone(operator, path)
-                module = import_fresh(name, path)
-        except KernelError:
-            raise
-        except Exception as problem:
-            where = f", line {problem.lineno}" if isinstance(problem, SyntaxError) else ""
-            raise KernelError(
-                f"{operator}: {path}{where} cannot be imported: {type(problem).__name__}: {problem}"
-            ) from problem
+    def _sources(self, device: str) -> list[Path]:
+        """The files besides its own that a kernel may be compiled from."""
+        return [*(paths.PACKAGE / name for name in _COMPILED_INTO_KERNELS), *(self.folder / device).glob("*.py")]
+
+    def _load(self, operator: str, device: str, path: Path, stands_alone: bool = False) -> Kernel:
+        if device not in self._fresh:
+            choose_thread_pool()
+            if current().keeps_compiled:
+                drop_if_stale(self.folder / device, self._sources(device))
+            self._fresh.add(device)
+        with nullcontext() if current().keeps_compiled else nothing_cached():
+            module = import_kernel(operator, self.modules, self.folder, device, path, stands_alone)
         made = getattr(module, "__kernels__", {}).get((operator, device))
         if made is None:
             raise KernelError(f"{operator}: {path} holds no function under @kernel({operator!r}, device={device!r})")
@@ -113,102 +97,83 @@ class KernelSet:
         return dataclasses.replace(made, kernel_set=self.name, path=path)
 
 
-def _require_alone(operator: str, path: Path) -> None:
-    """Refuse a learner's kernel that imports from another one's file: its verdict and its compiled form belong to one
-    file, and would stay what they were when the other file changes. A cell of a notebook cannot import so either.
-    """
-    for node in ast.walk(ast.parse(path.read_bytes())):
-        if isinstance(node, ast.ImportFrom) and node.level:
-            raise KernelError(
-                f"{operator}: {path}, line {node.lineno} imports from the file of another kernel. "
-                "A kernel's file stands alone, as a cell does: copy the helpers that it uses into it"
-            )
+class StudentSet(KernelSet):
+    """The learner's kernels: each file stands alone, as a cell does."""
+
+    def _absent(self, operator: str, device: str, path: Path) -> str:
+        mark = f'@kernel("{operator}", device="{device}")' if device in DEVICES else f'@answer("{operator}")'
+        return f"{operator}: run the cell with {mark} first, or write it to {path}"
+
+    def _sources(self, device: str) -> list[Path]:
+        return [paths.PACKAGE / name for name in _COMPILED_INTO_KERNELS]
+
+    def _load(self, operator: str, device: str, path: Path, stands_alone: bool = True) -> Kernel:
+        return super()._load(operator, device, path, stands_alone)
 
 
-class _FreshLoader(importlib.machinery.SourceFileLoader):
-    """Compiles from source each time: a .pyc is matched by whole seconds, and a learner is faster than that.
+class ExpertSet(KernelSet):
+    """The expert versions where there are any, whatever the call."""
 
-    Like a cell, a file that somebody wrote may end with a call of check. Importing must not run it.
-    """
+    def path(self, operator: str, device: str) -> Path:
+        expert = self._expert(operator, device)
+        return expert if expert.is_file() else super().path(operator, device)
 
-    def get_code(self, fullname):
-        from llaisys_mini.kernels.cells import keep_definitions
-
-        path = self.get_filename(fullname)
-        source = importlib.util.decode_source(self.get_data(path))
-        with contextlib.suppress(SyntaxError):  # raised below, with the file's name
-            source = keep_definitions(source)
-        return self.source_to_code(source, path)
+    def _expert(self, operator: str, device: str) -> Path:
+        return self.folder / device / f"{operator}_expert.py"
 
 
-def import_fresh(name: str, path: Path) -> types.ModuleType:
-    """Import the file at `path` as module `name` from its present source."""
-    linecache.checkcache(str(path))
-    loader = _FreshLoader(name, str(path))
-    spec = importlib.util.spec_from_file_location(name, path, loader=loader)
-    assert spec is not None  # since the loader is given
-    module = importlib.util.module_from_spec(spec)
-    vars(module)["__stamp__"] = _stamp(path)
-    sys.modules[name] = module
-    try:
-        loader.exec_module(module)
-    except BaseException:
-        sys.modules.pop(name, None)
-        raise
-    return module
+class SolutionsSet(ExpertSet):
+    """The lab's answers, and expert versions for the calls they say they are made for."""
 
+    def path(self, operator: str, device: str) -> Path:
+        return KernelSet.path(self, operator, device)
 
-def _stamp(path: Path) -> tuple[int, int]:
-    """Changes whenever the file does."""
-    status = path.stat()
-    return status.st_mtime_ns, status.st_size
-
-
-def _package(set_name: str, folder: Path, device: str) -> str:
-    """Make `folder` and its device folder importable as packages; return the device package's name."""
-    name = f"llaisys_mini_{set_name}"
-    for package, place in ((name, folder), (f"{name}.{device}", folder / device)):
-        module = sys.modules.get(package)
-        if module is None or module.__path__ != [str(place)]:
-            module = types.ModuleType(package)
-            module.__path__ = [str(place)]
-            sys.modules[package] = module
-    return f"{name}.{device}"
+    def get(self, operator: str, device: str, dims: Mapping[str, int] | None = None) -> Kernel:
+        path = self._expert(operator, device)
+        if dims is not None and path.is_file():
+            expert = self._get_file(operator, device, path)
+            if expert.when is None or expert.when(dims):
+                return expert
+        return super().get(operator, device)
 
 
 @cache
-def _folder_set(name: str, folder: Path) -> KernelSet:
-    return KernelSet(name, folder)
+def _set(make: type[KernelSet], name: str, folder: Path, modules: str | None = None) -> KernelSet:
+    return make(name, folder, modules)
 
 
 def student_set() -> KernelSet:
     """The learner's kernels, in the folder that counts now."""
-    return _folder_set(STUDENT, paths.student_folder())
+    return _set(StudentSet, STUDENT, current().student or paths.student_folder())
 
 
 def solutions_set() -> KernelSet:
-    """The course's kernels: expert versions for large calls, the labs' answers for all others."""
-    return _folder_set(SOLUTIONS, paths.solutions_folder())
+    """The course's kernels: the labs' answers, and expert versions where they pay."""
+    return _set(SolutionsSet, SOLUTIONS, _course_folder(), SOLUTIONS)
 
 
 def plain_set() -> KernelSet:
     """The labs' answers, whatever the size of the call."""
-    return _folder_set(PLAIN, paths.solutions_folder())
+    return _set(KernelSet, PLAIN, _course_folder(), SOLUTIONS)
 
 
 def expert_set() -> KernelSet:
     """The expert versions where there are any, whatever the size of the call."""
-    return _folder_set(EXPERT, paths.solutions_folder())
+    return _set(ExpertSet, EXPERT, _course_folder(), SOLUTIONS)
+
+
+def _course_folder() -> Path:
+    return paths.solutions_folder() if current().solutions else paths.PACKAGE / "no course kernels"
 
 
 FOLDERS = {STUDENT: student_set, SOLUTIONS: solutions_set, PLAIN: plain_set, EXPERT: expert_set}
-"""The kernel sets that are folders; a function each, since the learner's folder may change while we run."""
+"""The kernel sets that are folders; a function each, since the folder depends on the Runtime in force."""
 
 
 @cache
 def reference_kernel(operator: str) -> Kernel:
     """The operator's own NumPy reference in the form of a kernel."""
-    contract = operators.get(operator)
+    contract = OPERATORS.get(operator)
     count = len(contract.inputs)
 
     def run(*arguments):
@@ -216,7 +181,8 @@ def reference_kernel(operator: str) -> Kernel:
             name: stored_view(value) if name in contract.arrays and value is not None else value
             for name, value in zip(contract.inputs, arguments[:count], strict=True)
         }
-        for out, value in zip(arguments[count:], contract.expected(inputs), strict=True):
-            out[...] = value.reshape(out.shape)
+        targets = [*arguments[count:], *(inputs[name] for name in contract.written)]
+        for target, value in zip(targets, contract.expected(inputs), strict=True):
+            target[...] = value.reshape(target.shape)
 
     return Kernel(operator, "cpu", REFERENCE, run)

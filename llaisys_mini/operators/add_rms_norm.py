@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from llaisys_mini.contract import F32, Outputs, Stored, operator
+from llaisys_mini.contract import F32, Outputs, Stored
+from llaisys_mini.operator import operator
 from llaisys_mini.operators.rms_norm import rms_norm
 
 

@@ -4,7 +4,8 @@ import math
 
 import numpy as np
 
-from llaisys_mini.contract import F32, operator
+from llaisys_mini.contract import F32
+from llaisys_mini.operator import operator
 
 _erf = np.vectorize(math.erf, otypes=[np.float64])
 

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from llaisys_mini.contract import F32, UNIT_ROUNDOFF, Stored, operator
+from llaisys_mini.contract import F32, UNIT_ROUNDOFF, Stored
+from llaisys_mini.operator import operator
 
 
 @operator

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from llaisys_mini.contract import F32, Outputs, operator
+from llaisys_mini.contract import F32, Outputs
+from llaisys_mini.operator import operator
 
 
 @operator

@@ -12,7 +12,8 @@ This is the order of llama.cpp's Q4_0; the scale is apart, in an array of its ow
 
 import numpy as np
 
-from llaisys_mini.contract import F32, U8, Stored, operator
+from llaisys_mini.contract import F32, U8, Stored
+from llaisys_mini.operator import operator
 
 GROUP = 32
 """Weights that share a scale."""

@@ -10,7 +10,8 @@ One byte instead of four is read per weight, so a token takes about a quarter of
 
 import numpy as np
 
-from llaisys_mini.contract import F32, I8, Stored, operator
+from llaisys_mini.contract import F32, I8, Stored
+from llaisys_mini.operator import operator
 
 
 @operator

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from llaisys_mini.contract import F32, operator
+from llaisys_mini.contract import F32
+from llaisys_mini.operator import operator
 
 
 @operator
@@ -12,9 +13,6 @@ def matmul(a: F32["M K"], b: F32["K N"]) -> F32["M N"]:
     out[m, n] = sum_k a[m, k] * b[k, n]
     """
     return a @ b
-
-
-matmul.large_from = 1 << 17  # two arrays of 256 x 256: work enough for the expert kernel
 
 
 @matmul.rounding

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from llaisys_mini.contract import F32, Stored, operator
+from llaisys_mini.contract import F32, Stored
+from llaisys_mini.operator import operator
 
 
 @operator

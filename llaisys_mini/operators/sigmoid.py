@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from llaisys_mini.contract import F32, operator
+from llaisys_mini.contract import F32
+from llaisys_mini.operator import operator
 
 
 @operator

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from llaisys_mini.contract import F32, SMALLEST_NORMAL, UNIT_ROUNDOFF, operator
+from llaisys_mini.contract import F32, SMALLEST_NORMAL, UNIT_ROUNDOFF
+from llaisys_mini.operator import operator
 from llaisys_mini.operators.sigmoid import sigmoid
 
 

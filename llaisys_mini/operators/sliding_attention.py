@@ -2,15 +2,16 @@
 
 import numpy as np
 
-from llaisys_mini.contract import F32, Stored, operator
+from llaisys_mini.contract import F32, Stored
+from llaisys_mini.operator import operator
 from llaisys_mini.operators.attention import attend, attention, causal_mask, inputs, rounding_under, shapes_go_together
 
 
 @operator
 def sliding_attention(
-    q: F32["L H D"], k: Stored["S K D"], v: Stored["S K D"], scale: float, window: float
+    q: F32["L H D"], k: Stored["S K D"], v: Stored["S K D"], scale: float, window: int
 ) -> F32["L H D"]:
-    """Attention in which each query sees its own key and the `window` - 1 before it (`window` >= 1, a whole number).
+    """Attention in which each query sees its own key and the `window` - 1 before it (`window` >= 1).
 
         query l at position p = S - L + l sees the keys s with p - window < s <= p
 
@@ -35,8 +36,8 @@ sliding_attention.shape_rule(shapes_go_together)
 
 @sliding_attention.value_rule
 def window_is_positive(q, k, v, scale, window):
-    if window < 1 or window != int(window):
-        return f"window must be a whole number of keys, at least 1, not {window}"
+    if window < 1:
+        return f"window must be at least 1 key, not {window}"
 
 
 @sliding_attention.cases

@@ -16,6 +16,15 @@ Not supported: threads that wait for other threads in a loop (locks, grid-wide b
 from llaisys_mini.sanitizer.findings import Finding, SanitizerError, UnsupportedInKernel
 from llaisys_mini.sanitizer.lanes import ORDERS
 from llaisys_mini.sanitizer.report import Report
-from llaisys_mini.sanitizer.session import launcher, sanitized
+from llaisys_mini.sanitizer.session import LOOP_LIMIT, launcher, watching
 
-__all__ = ["ORDERS", "Finding", "Report", "SanitizerError", "UnsupportedInKernel", "launcher", "sanitized"]
+__all__ = [
+    "LOOP_LIMIT",
+    "ORDERS",
+    "Finding",
+    "Report",
+    "SanitizerError",
+    "UnsupportedInKernel",
+    "launcher",
+    "watching",
+]

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from llaisys_mini.cuda import runtime
 from llaisys_mini.cuda.jit import CudaKernel, launch_configuration
 from llaisys_mini.errors import KernelError, UserError
 from llaisys_mini.sanitizer import values
@@ -25,7 +25,7 @@ LOOP_LIMIT = 100_000
 
 @dataclass
 class Session:
-    """How launches run now. See `sanitized` for the fields."""
+    """How launches run now. See devices.sanitized.sanitized for the fields."""
 
     report: Report
     order: str = "forward"
@@ -35,38 +35,29 @@ class Session:
     loop_limit: int = LOOP_LIMIT
 
 
-_open: list[Session] = []
+_session: ContextVar[Session | None] = ContextVar("session", default=None)
 
 
 @contextmanager
-def sanitized(
-    outputs: Sequence[np.ndarray] = (),
-    order: str = "forward",
-    counts: bool = False,
-    traces: bool = False,
-    raises: bool = True,
-    loop_limit: int = LOOP_LIMIT,
+def watching(
+    outputs: Sequence[np.ndarray],
+    order: str,
+    counts: bool,
+    traces: bool,
+    raises: bool,
+    loop_limit: int,
 ) -> Iterator[Report]:
-    """Within this context kernels run on the CPU and are watched, also where there is a device.
-
-    outputs: arrays whose contents count as not yet written.
-    order: one of lanes.ORDERS; what is found does not depend on it, what a wrong kernel computes does.
-    counts: count the traffic of each line; traces: note every access too, for pictures.
-    raises: a launch with findings raises SanitizerError at its end.
-    loop_limit: rounds of a `while` loop after which it is taken to be endless.
-    """
+    """Within this context launches under the sanitizer go into one report. See devices.sanitized.sanitized."""
     if order not in ORDERS:
         raise KernelError(f"there is no order {order!r}; choose among {', '.join(ORDERS)}")
     session = Session(Report(traces), order, counts or traces, traces, raises, loop_limit)
     for array in outputs:
         registry.add(array)
-    _open.append(session)
-    runtime.force(runtime.SANITIZER)
+    token = _session.set(session)
     try:
         yield session.report
     finally:
-        runtime.unforce()
-        _open.pop()
+        _session.reset(token)
         for array in outputs:
             registry.forget(array)
 
@@ -75,7 +66,7 @@ def launcher(kernel: CudaKernel, configuration) -> Callable:
     """What `kernel[configuration]` is under the sanitizer."""
     grid, block, _, shared_bytes = launch_configuration(kernel, configuration)
     launch = Launch(grid, block, shared_bytes)
-    return lambda *arguments: _run(kernel, launch, arguments, _open[-1] if _open else Session(Report()))
+    return lambda *arguments: _run(kernel, launch, arguments, _session.get() or Session(Report()))
 
 
 def _run(kernel: CudaKernel, launch: Launch, arguments, session: Session) -> None:

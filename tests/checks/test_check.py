@@ -7,8 +7,8 @@ from numba import njit
 from llaisys_mini import operators
 from llaisys_mini.checks.check import diagnosis, picture
 from llaisys_mini.checks.run import run_cases
-from llaisys_mini.contract import Case
 from llaisys_mini.kernels.registry import Kernel
+from llaisys_mini.task import Case
 
 
 def diagnose(operator, function, **inputs):

@@ -3,8 +3,8 @@
 import numpy as np
 
 from llaisys_mini import operators
-from llaisys_mini.contract import Case
 from llaisys_mini.dtypes import BY_NAME
+from llaisys_mini.task import Case
 
 _PRODUCTS = [(200, 88, 136), (128, 16, 128), (9, 8, 4), (5, 7, 4), (3, 520, 30), (20, 40, 9), (20, 39, 8)]  # M, K, N
 

@@ -8,11 +8,11 @@ import pytest
 from llaisys_mini import cuda, operators
 from llaisys_mini.checks.check import check, diagnosis
 from llaisys_mini.checks.run import run_cases
-from llaisys_mini.contract import Case
 from llaisys_mini.errors import CheckFailed
 from llaisys_mini.kernels.choice import from_set
 from llaisys_mini.kernels.sets import expert_set, solutions_set
 from llaisys_mini.sanitizer import ORDERS
+from llaisys_mini.task import Case
 from tests.cuda.expert_cases import LARGER, larger_cases
 
 all_operators = pytest.mark.parametrize("name", operators.names)

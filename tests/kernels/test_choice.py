@@ -5,7 +5,8 @@ import pytest
 
 from llaisys_mini import check, operators, use_kernels
 from llaisys_mini.errors import CheckFailed, KernelError
-from llaisys_mini.kernels.choice import answering_kernel, kernels_changed, parse_choice
+from llaisys_mini.kernels.choice import answering_kernel, parse_choice
+from llaisys_mini.kernels.runtime import kernels_changed
 
 RIGHT = """
 import numpy as np

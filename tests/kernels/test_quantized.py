@@ -6,8 +6,8 @@ import pytest
 from llaisys_mini import operators
 from llaisys_mini.checks.check import diagnosis
 from llaisys_mini.checks.run import run_cases
-from llaisys_mini.contract import Case
 from llaisys_mini.kernels.choice import from_set
+from llaisys_mini.task import Case
 
 
 @pytest.mark.parametrize("kernel_set", ["solutions", pytest.param("expert", marks=pytest.mark.slow)])

@@ -5,8 +5,11 @@ import json
 import numpy as np
 import pytest
 
-from llaisys_mini import load_model, operators, use_kernels, verify_calls
+from llaisys_mini import load_model, use_kernels, verify_calls
 from llaisys_mini.errors import CheckpointError, ConfigError, GenerationError
+from llaisys_mini.kernels.choice import answering_kernel
+from llaisys_mini.kernels.registry import Kernel
+from llaisys_mini.kernels.runtime import Runtime
 from tests.models.random_models import VARIETIES, make_checkpoint
 
 varieties = pytest.mark.parametrize("changes", VARIETIES.values(), ids=VARIETIES)
@@ -73,18 +76,18 @@ def test_every_operator_call_agrees_with_its_contract(tmp_path, changes):
     assert "agree with the reference" in str(report)
 
 
-def test_the_first_diverging_layer_and_operator_are_named(model, monkeypatch):
-    right, prepares = operators.swiglu._choose("cpu", "float32", False)
+def test_the_first_diverging_layer_and_operator_are_named(model):
+    right = answering_kernel("swiglu")
     calls = []
 
     def wrong_in_the_second_layer(gate, up, out):
-        right(gate, up, out)
+        right.function(gate, up, out)
         calls.append(None)
         if len(calls) == 2:
             out[5] += 0.5
 
-    monkeypatch.setitem(operators.swiglu._chosen, ("cpu", "float32", False), (wrong_in_the_second_layer, prepares))
-    with verify_calls(model) as report:
+    wrong = Kernel("swiglu", "cpu", "wrong", wrong_in_the_second_layer)
+    with Runtime(per_operator={"swiglu": wrong}).in_force(), verify_calls(model) as report:
         model.logits([1, 2, 3])
     assert "swiglu is wrong" in report.first
     assert "layer 1" in report.first

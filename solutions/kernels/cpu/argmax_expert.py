@@ -14,7 +14,7 @@ def search_row(row, index, value, r):
     index[r] = first_place(row, value[r])
 
 
-@kernel("argmax", device="cpu")
+@kernel("argmax", device="cpu", when=lambda dims: dims["V"] >= 1 << 14)
 @njit(parallel=True, cache=True)
 def argmax(x, index, value):
     if x.size < PARALLEL_FROM:

@@ -268,7 +268,7 @@ def read_prompt(q, k, v, scale, out):
         )
 
 
-@kernel("attention", device="cpu")
+@kernel("attention", device="cpu", when=lambda dims: dims["S"] * dims["K"] * dims["D"] >= 1 << 16)
 def attention(q, k, v, scale, out):
     """Plain Python: it only picks one of three, and the other two need not be compiled."""
     length, heads, width = q.shape

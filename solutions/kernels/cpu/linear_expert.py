@@ -8,7 +8,7 @@ from .gemm import multiply, multiply_row, pack_weight
 from .linear import add_bias
 
 
-@kernel("linear", device="cpu", prepare={"weight": pack_weight})
+@kernel("linear", device="cpu", prepare={"weight": pack_weight}, when=lambda dims: dims["M"] * dims["K"] >= 1 << 18)
 def linear(x, weight, bias, out):
     if x.shape[0] == 1:
         multiply_row(x, weight, out)

@@ -7,7 +7,12 @@ from .linear import add_bias
 from .quantized import multiply_row, multiply_rows
 
 
-@kernel("linear_int8", device="cpu", prepare={"weight": pack_weight, "scales": pack_weight})
+@kernel(
+    "linear_int8",
+    device="cpu",
+    prepare={"weight": pack_weight, "scales": pack_weight},
+    when=lambda dims: dims["M"] * dims["K"] >= 1 << 18,
+)
 def linear_int8(x, weight, scales, bias, out):
     if x.shape[0] == 1:
         multiply_row(x, weight, scales, out)

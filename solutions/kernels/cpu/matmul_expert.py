@@ -64,6 +64,6 @@ def multiply(a, b, out, threads):
         group_product(packed_a, b, task * group, min(group, panels - task * group), out)
 
 
-@kernel("matmul", device="cpu")
+@kernel("matmul", device="cpu", when=lambda dims: dims["K"] * dims["N"] >= 1 << 16)
 def matmul(a, b, out):
     multiply(a, b, out, get_num_threads())

@@ -17,7 +17,7 @@ def softmax_row(row, out):
         out[c] *= share
 
 
-@kernel("softmax", device="cpu")
+@kernel("softmax", device="cpu", when=lambda dims: dims["C"] >= 1 << 10)
 @njit(parallel=True, cache=True)
 def softmax(x, out):
     if x.size < PARALLEL_FROM:

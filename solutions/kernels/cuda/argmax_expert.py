@@ -77,7 +77,7 @@ def choose_kernel(part_values, part_places, width, index, value):
         value[row] = best
 
 
-@kernel("argmax", device="cuda")
+@kernel("argmax", device="cuda", when=lambda dims: dims["V"] >= 1 << 14)
 def argmax(x, index, value):
     rows, width = x.shape
     if width <= STRETCH or rows > MOST_ROWS:

@@ -294,6 +294,6 @@ def launch(q, k, v, scale, window, out):
         tiled_kernel[blocks, THREADS](q, k, v, np.float32(scale), window, out)
 
 
-@kernel("attention", device="cuda")
+@kernel("attention", device="cuda", when=lambda dims: dims["S"] * dims["K"] * dims["D"] >= 1 << 16)
 def attention(q, k, v, scale, out):
     launch(q, k, v, scale, k.shape[0], out)

@@ -41,7 +41,7 @@ def few_rows_kernel(x, weight, bias, out):
             out[n, m] = total
 
 
-@kernel("linear", device="cuda")
+@kernel("linear", device="cuda", when=lambda dims: dims["M"] * dims["K"] >= 1 << 18)
 def linear(x, weight, bias, out):
     rows, columns = out.shape
     is_few, is_bfloat16 = rows <= FEW_ROWS, weight.dtype == np.uint16

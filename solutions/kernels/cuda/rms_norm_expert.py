@@ -43,7 +43,7 @@ def rms_norm_kernel(x, weight, eps, out, width):
             )
 
 
-@kernel("rms_norm", device="cuda")
+@kernel("rms_norm", device="cuda", when=lambda dims: dims["E"] >= 1 << 9)
 def rms_norm(x, weight, eps, out):
     rows, width = x.shape
     if width % 4 or width > WIDEST:

@@ -10,5 +10,5 @@ from .attention import launch
 @kernel("sliding_attention", device="cuda")
 def sliding_attention(q, k, v, scale, window, out):
     ### BEGIN SOLUTION
-    launch(q, k, v, scale, int(window), out)
+    launch(q, k, v, scale, window, out)
     ### END SOLUTION

@@ -30,7 +30,7 @@ def swiglu_kernel(gate, up, out):
             out[last] = gated(gate[last], up[last])
 
 
-@kernel("swiglu", device="cuda")
+@kernel("swiglu", device="cuda", when=lambda dims: dims["..."] >= 1 << 18)
 def swiglu(gate, up, out):
     if not are_aligned(gate, up, out):  # views that begin anywhere
         plain_swiglu(gate, up, out)

@@ -4,11 +4,12 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from llaisys_mini import Tensor, cuda
+from llaisys_mini import Tensor, cuda, devices
 from llaisys_mini import operators as ops
-from llaisys_mini.contract import observe_calls
+from llaisys_mini.devices.sanitized import Sanitized
 from llaisys_mini.engine.generate import load_model
 from llaisys_mini.errors import ContractError, DeviceError
+from llaisys_mini.kernels.runtime import observe_calls
 from llaisys_mini.tensor import TensorError
 
 
@@ -74,9 +75,9 @@ def test_out_on_the_device():
 @pytest.mark.parametrize(
     ("call", "sentence"),
     [
-        (lambda: ops.add(on_cuda(f32(3)), f32(3)), r"y lies on the cpu, but x on cuda; move it with .to\('cuda'\)"),
-        (lambda: ops.add(on_cuda(f32(3)), Tensor.from_numpy(f32(3))), "y lies on the cpu, but x on cuda"),
-        (lambda: ops.add(Tensor.from_numpy(f32(3)), on_cuda(f32(3))), "some arguments lie on the cpu, others on cuda"),
+        (lambda: ops.add(on_cuda(f32(3)), f32(3)), r"y lies on cpu, but x on cuda; move it with .to\('cuda'\)"),
+        (lambda: ops.add(on_cuda(f32(3)), Tensor.from_numpy(f32(3))), "y lies on cpu, but x on cuda"),
+        (lambda: ops.add(Tensor.from_numpy(f32(3)), on_cuda(f32(3))), "y lies on cuda, but x on cpu"),
         (lambda: ops.rms_norm(on_cuda(f32(2, 8)), on_cuda(f32(7)), 1e-6), r"E is 8 in x \(2, 8\) but 7 in weight"),
         (lambda: ops.relu(on_cuda(f32(4, 6)).permute(1, 0)), "not C-contiguous"),
         (lambda: ops.softmax(on_cuda(f32(4).astype(np.float16))), "x must be float32"),
@@ -105,8 +106,6 @@ def test_memory_that_no_kernel_wrote_is_found_across_calls():
         if i < out.size // 2:
             out[i] = x[i]
 
-    from llaisys_mini.cuda.dispatch import _launch
-
     out = np.empty(8, np.float32)
     reader = np.empty(8, np.float32)
 
@@ -115,7 +114,7 @@ def test_memory_that_no_kernel_wrote_is_found_across_calls():
         half[1, 32](out[4:], reader)
 
     with pytest.raises(Exception, match="nobody"):
-        _launch(launcher, [f32(8)], [out])
+        Sanitized().launch(launcher, [f32(8)], [out])
 
 
 def test_generating_on_cuda_without_a_gpu_is_refused_in_one_sentence():
@@ -127,19 +126,18 @@ def test_generating_on_cuda_without_a_gpu_is_refused_in_one_sentence():
 
 @pytest.mark.slow
 def test_the_same_greedy_text_as_on_the_cpu_and_copies_of_one_id_only():
-    from llaisys_mini.cuda import memory
-
     cpu = load_model("mini")
     ids = cpu.tokenizer.encode("Once upon a time")
     expected = list(cpu.generate(ids, 12))
     copied = []
     with cuda.sanitized(), pytest.MonkeyPatch.context() as patch:
+        device = devices.get("cuda")
         model = load_model("mini", device="cuda")
         tokens = model.generate(ids, 12, cache=(cache := model.cache()))
         written = [next(tokens)]
-        upload, download = memory.upload, memory.download
+        upload, download = device.upload, device.download
 
-        def note_upload(values, buffer, offset=0):
+        def note_upload(values, buffer, offset=0, stream=None):
             copied.append(("to the device", values.nbytes))
             return upload(values, buffer, offset)
 
@@ -147,8 +145,8 @@ def test_the_same_greedy_text_as_on_the_cpu_and_copies_of_one_id_only():
             copied.append(("from the device", nbytes))
             return download(buffer, offset, nbytes)
 
-        patch.setattr(memory, "upload", note_upload)
-        patch.setattr(memory, "download", note_download)
+        patch.setattr(device, "upload", note_upload)
+        patch.setattr(device, "download", note_download)
         with observe_calls(lambda operator, arguments, results: copied.append(operator.name)):
             written.append(next(tokens))
         copies = [entry for entry in copied if isinstance(entry, tuple)]

@@ -1,0 +1,57 @@
+"""Devices: where tensors lie and kernels run. `get("cuda")` finds one by its name.
+
+device.py       the face that all of them have
+host.py         the computer's own processor and memory: "cpu"
+cuda.py         an NVIDIA GPU: "cuda"
+sanitized.py    the sanitizer in its place, where there is no GPU or within `cuda.sanitized()`: "cuda" too
+in_launchers.py what a launcher may ask of the device that runs it: `cuda.device_array` and others
+"""
+
+from functools import cache
+
+from llaisys_mini.devices.cuda import Cuda, is_available, why_no_device
+from llaisys_mini.devices.device import Device, Event, chosen_devices, use_device
+from llaisys_mini.devices.host import HOST
+from llaisys_mini.errors import DeviceError
+
+__all__ = ["HOST", "Device", "Event", "get", "require", "use_device"]
+
+
+def get(name: str) -> Device:
+    """The device of this name: one that `use_device` put in force, else one of this machine.
+
+    "cuda" is the GPU, or the sanitizer where there is none. Raises DeviceError for an unknown name.
+    """
+    if name == "cpu":
+        return HOST
+    chosen = chosen_devices().get(name)
+    if chosen is not None:
+        return chosen
+    if name == "cuda":
+        return _gpu() if is_available() else _sanitized()
+    names = ["cpu", "cuda", *chosen_devices()]
+    raise DeviceError(f"there is no device {name!r}: choose {' or '.join(repr(n) for n in dict.fromkeys(names))}")
+
+
+def require(name: str) -> Device:
+    """`get`, but "cuda" where there is no GPU raises DeviceError unless the sanitizer was asked for: it is a thousand
+    times slower, so a model is run on it on purpose only."""
+    device = get(name)
+    if name == "cuda" and name not in chosen_devices() and not is_available():
+        raise DeviceError(
+            f"{why_no_device() or 'there is no CUDA device here'}. Choose the device 'cpu'; `llaisys-mini generate "
+            "--device cuda --sanitize` writes a few tokens without a GPU"
+        )
+    return device
+
+
+@cache
+def _gpu() -> Device:
+    return Cuda()
+
+
+@cache
+def _sanitized() -> Device:
+    from llaisys_mini.devices.sanitized import Sanitized
+
+    return Sanitized()

@@ -1,0 +1,115 @@
+"""CUDA without a GPU, or watched: ordinary memory, and the sanitizer that runs the kernels and reports what they do."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from llaisys_mini import sanitizer
+from llaisys_mini.devices.device import Device, use_device
+from llaisys_mini.devices.host import Host
+from llaisys_mini.errors import KernelError
+from llaisys_mini.sanitizer.uninitialised import registry
+
+
+class Sanitized(Host):
+    """What "cuda" means where there is no GPU, and within `cuda.sanitized()`.
+
+    opaque: launchers are given arrays whose numbers they cannot look at, as on a GPU. The judge asks for it; a
+    learner's check does not, so that printing an array in a launcher shows something.
+    """
+
+    name = kernels = "cuda"
+
+    def __init__(self, opaque: bool = False):
+        self.opaque = opaque
+
+    def array(self, buffer: np.ndarray, offset: int, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+        return self._handed(np.ndarray(shape, dtype, buffer, offset))
+
+    def new_array(self, shape: int | Sequence[int], dtype: Any = np.float32) -> np.ndarray:
+        """As on a GPU, but what is read before it was written is found."""
+        array = np.full(shape, np.nan if np.dtype(dtype).kind == "f" else np.iinfo(dtype).max, dtype)
+        registry.add(array)
+        return self._handed(array)
+
+    def launcher(self, kernel, configuration) -> Callable:
+        return sanitizer.launcher(kernel, configuration)
+
+    def launch(self, function: Callable, inputs: Sequence[Any], outputs: Sequence[np.ndarray]) -> None:
+        for output in outputs:
+            registry.add(output)
+        try:
+            Device.launch(self, function, [self._handed(value) for value in inputs], [*map(self._handed, outputs)])
+        finally:
+            for output in outputs:
+                registry.forget(output)
+
+    run = launch
+
+    def narrow(self, source: np.ndarray, target: np.ndarray) -> None:
+        Device.narrow(self, source, target)
+
+    def _handed(self, value: Any) -> Any:
+        return value.view(OpaqueArray) if self.opaque and isinstance(value, np.ndarray) else value
+
+
+@contextmanager
+def sanitized(
+    outputs: Sequence[np.ndarray] = (),
+    order: str = "forward",
+    counts: bool = False,
+    traces: bool = False,
+    raises: bool = True,
+    loop_limit: int = sanitizer.LOOP_LIMIT,
+    opaque: bool = False,
+) -> Iterator[sanitizer.Report]:
+    """Within this context "cuda" is the CPU and every access of a kernel is watched, also where there is a GPU.
+
+    outputs: arrays whose contents count as not yet written.
+    order: one of sanitizer.ORDERS; what is found does not depend on it, what a wrong kernel computes does.
+    counts: count the traffic of each line; traces: note every access too, for pictures.
+    raises: a launch with findings raises SanitizerError at its end.
+    loop_limit: rounds of a `while` loop after which it is taken to be endless.
+    opaque: see Sanitized.
+    """
+    with (
+        sanitizer.watching(outputs, order, counts, traces, raises, loop_limit) as report,
+        use_device(Sanitized(opaque)),
+    ):
+        yield report
+
+
+class HostComputation(KernelError):
+    """A launcher tried to see or compute numbers of an array that on a GPU lies out of its reach."""
+
+
+def _refuse(*_, **__):
+    raise HostComputation(
+        "the launcher computes with an array's numbers, which on a GPU it cannot even see: the kernel has to do that"
+    )
+
+
+class OpaqueArray(np.ndarray):
+    """An array that can be reshaped, sliced, viewed as another type, filled with one number, and handed to a kernel."""
+
+    __array_ufunc__ = __array_function__ = _refuse
+    __iter__ = __contains__ = __float__ = __int__ = __index__ = __bool__ = __complex__ = _refuse
+
+    def __getitem__(self, index):
+        part = super().__getitem__(index)
+        return part if isinstance(part, OpaqueArray) else _refuse()
+
+    def __setitem__(self, index, value):
+        if isinstance(value, np.ndarray) or not isinstance(value, (int, float, np.number)):
+            _refuse()
+        super().__setitem__(index, value)
+
+    def __repr__(self):
+        return f"array of {self.dtype} {self.shape} on the device"
+
+    __str__ = __repr__
+
+    def __format__(self, _):
+        return repr(self)

@@ -1,0 +1,33 @@
+"""The source of a cell as a module: what stays when it is imported, and which names it would not find then.
+
+Bare statements at top level (a call of check, a print, a plot) are blanked out, since importing must not run them.
+"""
+
+import ast
+import builtins
+import symtable
+
+
+def keep_definitions(source: str) -> str:
+    """The source with top-level expression statements blanked out, line for line; docstring and definitions stay."""
+    lines = source.splitlines()
+    for position, statement in enumerate(ast.parse(source).body):
+        is_docstring = position == 0 and isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+        if isinstance(statement, ast.Expr) and not is_docstring:
+            for number in range(statement.lineno - 1, statement.end_lineno or statement.lineno):
+                lines[number] = ""
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def undefined_names(source: str) -> list[str]:
+    """Names that the module would look up at its top level but never binds, in order of the alphabet."""
+    table = symtable.symtable(source, "<cell>", "exec")
+    defined = {s.get_name() for s in table.get_symbols() if s.is_assigned() or s.is_imported() or s.is_namespace()}
+    used = {s.get_name() for s in table.get_symbols() if s.is_referenced()}
+    pending = list(table.get_children())
+    while pending:
+        scope = pending.pop()
+        used |= {s.get_name() for s in scope.get_symbols() if s.is_global() and s.is_referenced()}
+        defined |= {s.get_name() for s in scope.get_symbols() if s.is_declared_global() and s.is_assigned()}
+        pending += scope.get_children()
+    return sorted(used - defined - set(dir(builtins)) - {"__name__", "__file__", "__doc__"})

@@ -1,0 +1,98 @@
+"""What an operator and an exercise have in common: a reference, cases to try an answer on, known mistakes, a name.
+
+One decorated function makes a task; further functions of the same file are added to it by decorators:
+
+    @softmax.cases              function(rng) yields (name, {argument: value}) pairs
+    @softmax.mistake("...")     a small wrong version, with the sentence that explains it
+"""
+
+import difflib
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+
+from llaisys_mini import paths
+from llaisys_mini.errors import ContractError, KernelError
+
+
+@dataclass(frozen=True)
+class Case:
+    """One set of inputs, by argument name. For an operator: arrays of the contract's dtypes, numbers, None."""
+
+    name: str
+    inputs: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A well-known wrong way: a small function like the reference, and the sentence that explains it."""
+
+    name: str
+    sentence: str
+    function: Callable
+
+
+class Task:
+    """A reference with cases and known mistakes. Nothing here runs a kernel."""
+
+    def __init__(self, reference: Callable):
+        self.name = self.__name__ = reference.__name__
+        self.__doc__ = reference.__doc__
+        self.__module__ = reference.__module__
+        self.reference = reference
+        self.mistakes: list[Mistake] = []
+        self._draw: Callable[[np.random.Generator], Iterator] | None = None
+
+    def cases(self, function):
+        """`function(rng)` yields (name, {argument: value}) pairs."""
+        self._draw = function
+        return function
+
+    def mistake(self, sentence: str):
+        """Register a wrong version with the sentence that explains it."""
+
+        def register(function):
+            self.mistakes.append(Mistake(function.__name__.strip("_"), sentence, function))
+            return function
+
+        return register
+
+    def drawn_cases(self, seed: int) -> Iterator[tuple[str, dict[str, Any]]]:
+        """(name, inputs) as the file's function yields them. Seed 0 is public; the autograder keeps its own.
+
+        Raises ContractError for a task whose file gives none: no answer may pass for want of cases.
+        """
+        if self._draw is None:
+            raise ContractError(f"{self.name} has no cases yet: add a function under @{self.name}.cases to its file")
+        return self._draw(np.random.default_rng(seed))
+
+
+AnyTask = TypeVar("AnyTask", bound=Task)
+
+
+class Catalogue(Generic[AnyTask]):
+    """The tasks of one folder of the package: every file holds the task of its own name, and no list names them.
+
+    Tasks are found by name, so that kernels can ask what an operator is although operators are built on kernels.
+    """
+
+    def __init__(self, folder: str, what: str):
+        self._folder = folder
+        self._what = what
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        found = pkgutil.iter_modules([str(paths.PACKAGE / self._folder)])
+        return tuple(sorted(module.name for module in found))
+
+    def get(self, name: str) -> AnyTask:
+        """The task called `name`. Raises KernelError with the nearest names if there is none."""
+        if name not in self.names:
+            near = difflib.get_close_matches(name, self.names) or self.names
+            raise KernelError(f"there is no {self._what} {name!r}; did you mean {', '.join(near)}?")
+        return getattr(importlib.import_module(f"llaisys_mini.{self._folder}.{name}"), name)
