@@ -1,4 +1,4 @@
-"""Every figure that the README quotes, measured on this machine by one command: `python -m benchmarks` or `make bench`.
+"""The figures of docs/benchmarks.md, measured on this machine by one command: `python -m benchmarks` or `make bench`.
 
     surroundings    what else ran while a sample was taken, so that a disturbed sample is repeated
     measure         contestants timed in turn: medians, and ratios that slow drifts cannot bend
