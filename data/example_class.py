@@ -1,4 +1,4 @@
-"""`python -m data.example_class` writes data/class: nine submissions of lab 04, made from the course's own solution.
+"""`python -m data.example_class` writes data/class: nine submissions of lab 07, made from the course's own solution.
 
 What each one is stands in CLASS. `make grade` grades them. The same sources always give the same bytes.
 """
@@ -12,7 +12,7 @@ from pathlib import Path
 from autograder import labs
 from llaisys_mini.files import write_atomically
 
-LAB = "04_softmax"
+LAB = "07_softmax"
 FOLDER = Path(__file__).parent / "class"
 
 
