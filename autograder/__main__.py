@@ -69,7 +69,7 @@ def release(target):
 
 @main.command()
 @click.argument("submissions", type=click.Path(path_type=Path), default=SUBMITTED)
-@click.option("--lab", help="This lab only, such as 04_softmax.")
+@click.option("--lab", help="This lab only, such as 07_softmax.")
 @click.option("--student", help="This student only.")
 @click.option("--jobs", type=click.IntRange(1), default=None, help="Workers side by side; by default one per core.")
 @click.option("--scheduler", help="Address of a Dask scheduler (tcp://host:8786) whose workers grade instead.")

@@ -1,8 +1,8 @@
 """`python -m autograder.labs` makes the labs from `solutions/labs/*.py`, the only place where a lab is written.
 
-    solutions/labs/04_softmax.py         text source, one file per lab
-    build/labs/04_softmax/*.ipynb        nbgrader's source notebook: with solutions and hidden tests
-    labs/04_softmax/04_softmax.ipynb     nbgrader's release notebook: what students get
+    solutions/labs/07_softmax.py         text source, one file per lab
+    build/labs/07_softmax/*.ipynb        nbgrader's source notebook: with solutions and hidden tests
+    labs/07_softmax/07_softmax.ipynb     nbgrader's release notebook: what students get
 
 A source is a notebook in jupytext's percent form. These keys in a cell's head stand for nbgrader's metadata:
 
@@ -10,6 +10,10 @@ A source is a notebook in jupytext's percent form. These keys in a cell's head s
                                             solutions/kernels/cpu/softmax.py, so no kernel stands twice
     # %% test="softmax-public" points=3     locked; scores all its points or none
     # %% [markdown] written="why" points=2  a question that a person grades; the cell holds a model answer
+
+Labs are done by number. One that is done later names, in the head of its first cell, the lab that it follows:
+
+    # %% [markdown] after="07_softmax"
 
 The same source always gives the same bytes: cell ids come from grade ids and from the text.
 """
@@ -38,6 +42,7 @@ from nbgrader.utils import is_grade
 
 from autograder.tasks import ROOT, SOURCES, WITH_SOLUTIONS, GradingError, lab_names
 from llaisys_mini.files import write_atomically
+from llaisys_mini.labs import rank
 
 KERNELS = ROOT / "solutions" / "kernels"
 RELEASE = ROOT / "labs"
@@ -61,6 +66,8 @@ def source_notebook(name: str) -> NotebookNode:
         "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
         "language_info": {"file_extension": ".py", "mimetype": "text/x-python", "name": "python"},
     }
+    if after := _after(name):
+        notebook.metadata["llaisys_mini"] = {"after": after}
     return nbformat.from_dict(notebook)
 
 
@@ -110,7 +117,7 @@ def kernel_cell(task: str) -> str:
 
 def _way(name: str, points: int) -> str:
     """The line on top: back, the lecture, on, and what the lab is worth."""
-    names = lab_names()
+    names = sorted(lab_names(), key=lambda lab: rank(lab, _after(lab)))
     here = names.index(name)
     parts = []
     if here > 0:
@@ -120,6 +127,13 @@ def _way(name: str, points: int) -> str:
     if here + 1 < len(names):
         parts.append(f"[lab {_title(names[here + 1])} &rarr;](../{names[here + 1]}/{names[here + 1]}.ipynb)")
     return " &nbsp;|&nbsp; ".join([*parts, f"{points} points"])
+
+
+def _after(name: str) -> str | None:
+    """The lab that this one follows, where that is not what its number says."""
+    with (SOURCES / f"{name}.py").open(encoding="utf-8") as source:
+        head = source.readline()
+    return jupytext.reads(head, fmt="py:percent").cells[0].metadata.get("after")
 
 
 def _title(name: str) -> str:

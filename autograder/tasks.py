@@ -28,7 +28,7 @@ RELEASED = ROOT / "build" / "released"
 CASES, FACTS, TRAFFIC, GPU_TRAFFIC = "cases", "facts", "traffic", "GPU traffic"
 SHIPPED_MODEL, BY_HAND = "shipped model", "by hand"
 
-SPECIAL = {("11_the_decoder_speaks", "shipped-model"): (SHIPPED_MODEL, "decoder_forward")}
+SPECIAL = {("14_the_decoder_speaks", "shipped-model"): (SHIPPED_MODEL, "decoder_forward")}
 """(lab, grade id) -> what is judged, of which exercise."""
 
 

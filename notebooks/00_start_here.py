@@ -131,18 +131,18 @@ frame = dict(facecolor="#00000008", edgecolor="#999999", linestyle="--")
 axis.add_patch(Rectangle((3.2, 1.0), 10.1, 5.6, **frame))
 axis.text(3.4, 1.2, "a block,\nrepeated in every layer", fontsize=9, color="#555555")
 axis.text(
-    3.4, 5.4, "after attention and SwiGLU:\nadd what came in (10)", fontsize=9, color="#555555"
+    3.4, 5.4, "after attention and SwiGLU:\nadd what came in (13)", fontsize=9, color="#555555"
 )
-box(1.4, 7.2, "text to tokens", "lecture 08", plots.GREEN)
-box(1.4, 3.8, "embedding", "lecture 08", plots.GREEN)
+box(1.4, 7.2, "text to tokens", "lecture 11", plots.GREEN)
+box(1.4, 3.8, "embedding", "lecture 11", plots.GREEN)
 box(4.9, 3.8, "RMSNorm", "lecture 05", plots.BLUE, width=2.4)
-box(8.2, 3.8, "attention", "lecture 09", plots.VERMILION, width=2.4)
+box(8.2, 3.8, "attention", "lecture 12", plots.VERMILION, width=2.4)
 box(11.5, 3.8, "RMSNorm", "lecture 05", plots.BLUE, width=2.4)
-box(9.4, 5.7, "RoPE: places", "lecture 08", plots.GREEN, width=2.4)
-box(8.2, 1.9, "softmax", "lecture 04", plots.ORANGE, width=2.4)
-box(11.5, 1.9, "SwiGLU", "lecture 10", plots.PURPLE, width=2.4)
-box(16.5, 3.8, "scores", "lectures 06, 07", plots.BLACK, width=2.4)
-box(16.5, 7.2, "choose a token", "lectures 04, 11", plots.ORANGE)
+box(9.4, 5.7, "RoPE: positions", "lecture 11", plots.GREEN, width=2.4)
+box(8.2, 1.9, "softmax", "lecture 07", plots.ORANGE, width=2.4)
+box(11.5, 1.9, "SwiGLU", "lecture 13", plots.PURPLE, width=2.4)
+box(16.5, 3.8, "scores", "lectures 09, 10", plots.BLACK, width=2.4)
+box(16.5, 7.2, "choose a token", "lectures 07, 14", plots.ORANGE)
 for start, end in [
     ((1.4, 6.5), (1.4, 4.5)), ((2.9, 3.8), (3.6, 3.8)), ((6.2, 3.8), (6.9, 3.8)),
     ((9.5, 3.8), (10.2, 3.8)), ((8.7, 5.0), (8.7, 4.5)), ((8.2, 2.6), (8.2, 3.1)),
@@ -151,7 +151,7 @@ for start, end in [
 ]:  # fmt: skip
     arrow(start, end)
 axis.text(9, 7.45, "append it, and go round again", ha="center", fontsize=9, color="#555555")
-below = "Below all of it: neurons (01), layers (02), tensors (03), products of matrices (06, 07)"
+below = "Below all of it: neurons (01), layers (02), tensors (06), products of matrices (09, 10)"
 axis.text(9, 0.1, below, ha="center")
 plots.show(
     fig,
@@ -170,22 +170,23 @@ plots.show(
 # | teaching | `make grade` grades an example class and writes the report; `README.md` of the course, *You are an instructor*, says how to release labs and grade your class |
 
 # %% [markdown]
-# The lectures and their labs:
+# The lectures and their labs, in the order in which to read them. Lecture 05 comes after 07, on which it builds. There are no
+# lectures 03, 04 and 08 yet.
 #
 # | lecture | question | lab |
 # |---|---|---|
 # | 00 Start here | what happens inside? | [00 practice](../labs/00_practice/00_practice.ipynb) |
 # | [01 From curves to neurons](01_neurons.ipynb) | how does a machine find a rule? | [01 neuron](../labs/01_neuron/01_neuron.ipynb) |
 # | [02 Layers](02_layers.ipynb) | how do many neurons learn any shape? | [02 layers](../labs/02_layers/02_layers.ipynb) |
-# | [03 Tensors](03_tensors.ipynb) | how does a matrix live in memory? | [03 tensor](../labs/03_tensor/03_tensor.ipynb) |
-# | [04 Softmax](04_softmax.ipynb) | how do scores become probabilities? | [04 softmax](../labs/04_softmax/04_softmax.ipynb) |
+# | [06 Tensors](06_tensors.ipynb) | how does a matrix live in memory? | [06 tensor](../labs/06_tensor/06_tensor.ipynb) |
+# | [07 Softmax](07_softmax.ipynb) | how do scores become probabilities? | [07 softmax](../labs/07_softmax/07_softmax.ipynb) |
 # | [05 Normalisation](05_normalisation.ipynb) | what keeps numbers in range? | [05 norms](../labs/05_norms/05_norms.ipynb) |
-# | [06 Matmul on a CPU](06_matmul_cpu.ipynb) | how fast can a product of matrices be? | [06 matmul](../labs/06_matmul/06_matmul.ipynb) |
-# | [07 Matmul on a GPU](07_matmul_gpu.ipynb) | and with ten thousand threads? | [07 matmul on a GPU](../labs/07_matmul_gpu/07_matmul_gpu.ipynb) |
-# | [08 Words and places](08_words_and_places.ipynb) | how does text become numbers? | [08 words and places](../labs/08_words_and_places/08_words_and_places.ipynb) |
-# | [09 Attention](09_attention.ipynb) | how do words look at each other? | [09 attention](../labs/09_attention/09_attention.ipynb) |
-# | [10 The Qwen block](10_qwen_block.ipynb) | how do the parts fit together? | [10 Qwen block](../labs/10_qwen_block/10_qwen_block.ipynb) |
-# | [11 The decoder speaks](11_decoder.ipynb) | does it speak with your kernels? | [11 the decoder speaks](../labs/11_the_decoder_speaks/11_the_decoder_speaks.ipynb) |
+# | [09 Matmul on a CPU](09_matmul_cpu.ipynb) | how fast can a product of matrices be? | [09 matmul](../labs/09_matmul/09_matmul.ipynb) |
+# | [10 Matmul on a GPU](10_matmul_gpu.ipynb) | and with ten thousand threads? | [10 matmul on a GPU](../labs/10_matmul_gpu/10_matmul_gpu.ipynb) |
+# | [11 Tokens and positions](11_tokens_and_positions.ipynb) | how does text become numbers? | [11 tokens and positions](../labs/11_tokens_and_positions/11_tokens_and_positions.ipynb) |
+# | [12 Attention](12_attention.ipynb) | how do words look at each other? | [12 attention](../labs/12_attention/12_attention.ipynb) |
+# | [13 The Qwen block](13_qwen_block.ipynb) | how do the parts fit together? | [13 Qwen block](../labs/13_qwen_block/13_qwen_block.ipynb) |
+# | [14 The decoder speaks](14_decoder.ipynb) | does it speak with your kernels? | [14 the decoder speaks](../labs/14_the_decoder_speaks/14_the_decoder_speaks.ipynb) |
 
 # %% [markdown]
 # A lecture is a notebook like this one: a file that ends in `.ipynb`. Where a `.py` of the same name lies beside it, that is only

@@ -5,7 +5,7 @@
 #
 # | before this | you need | reading time | lab | next |
 # |---|---|---|---|---|
-# | [01 From curves to neurons](01_neurons.ipynb) | the derivative, the chain rule, the product of matrices | 25 minutes | [02 layers](../labs/02_layers/02_layers.ipynb) | [03 Tensors](03_tensors.ipynb) |
+# | [01 From curves to neurons](01_neurons.ipynb) | the derivative, the chain rule, the product of matrices | 25 minutes | [02 layers](../labs/02_layers/02_layers.ipynb) | [06 Tensors](06_tensors.ipynb) |
 
 # %%
 import itertools
@@ -698,4 +698,4 @@ plots.show(
 # ## Go on
 #
 # In [lab 02 layers](../labs/02_layers/02_layers.ipynb) you write these operators forward and backward, and train a network with
-# them. Then: [03 Tensors](03_tensors.ipynb).
+# them. Then: [06 Tensors](06_tensors.ipynb); there are no lectures 03 and 04 yet.

@@ -5,7 +5,9 @@
 #
 # | before this | you need | reading time | lab | next |
 # |---|---|---|---|---|
-# | [04 Softmax](04_softmax.ipynb) | mean and variance, lecture 02's layers | 20 minutes | [05 norms](../labs/05_norms/05_norms.ipynb) | [06 Matmul on a CPU](06_matmul_cpu.ipynb) |
+# | [07 Softmax](07_softmax.ipynb) | mean and variance, lecture 02's layers | 20 minutes | [05 norms](../labs/05_norms/05_norms.ipynb) | [09 Matmul on a CPU](09_matmul_cpu.ipynb) |
+#
+# Read lecture 07 first: this one builds on it, although its number is lower.
 
 # %%
 import math
@@ -375,7 +377,7 @@ for rows in (1, 16, 256, 4096):
 # %% [markdown]
 # ## 5. Adding up a row on a GPU
 #
-# A GPU runs thousands of threads. Three words are needed; lecture 07 has the rest:
+# A GPU runs thousands of threads. Three words are needed; lecture 10 has the rest:
 #
 # - A **thread** runs the kernel once, with its own index.
 # - A **warp** is 32 threads, its *lanes*, that go through the program together. They can read each other's registers: a *shuffle*.
@@ -489,7 +491,7 @@ plots.show(
 )
 
 # %% [markdown]
-# With too few threads the first stage is long; with too many the last is. Lecture 07 weighs what else counts.
+# With too few threads the first stage is long; with too many the last is. Lecture 10 weighs what else counts.
 
 # %% [markdown]
 # ## The answer
@@ -510,4 +512,4 @@ plots.show(
 # ## Go on
 #
 # In [lab 05 norms](../labs/05_norms/05_norms.ipynb) you write both norms for the CPU and for CUDA. Then:
-# [06 Matmul on a CPU](06_matmul_cpu.ipynb).
+# [09 Matmul on a CPU](09_matmul_cpu.ipynb); there is no lecture 08 yet.

@@ -10,7 +10,7 @@ def installed(tmp_path, monkeypatch):
     """As from a wheel, with two labs handed out to <tmp>/term/labs."""
     monkeypatch.delenv(paths.STUDENT_VARIABLE)
     monkeypatch.setattr(paths, "course_root", lambda: tmp_path / "site-packages" / "llaisys_mini" / "_course")
-    for name in ("00_practice", "04_softmax"):
+    for name in ("00_practice", "07_softmax"):
         folder = tmp_path / "term" / "labs" / name
         folder.mkdir(parents=True)
         (folder / f"{name}.ipynb").write_text("{}")
@@ -19,7 +19,7 @@ def installed(tmp_path, monkeypatch):
     paths._handed_out.cache_clear()
 
 
-@pytest.mark.parametrize("working", [".", "labs", "labs/04_softmax"])
+@pytest.mark.parametrize("working", [".", "labs", "labs/07_softmax"])
 def test_one_place_for_labs_and_kernels_wherever_python_starts(installed, monkeypatch, working):
     monkeypatch.chdir(installed / working)
     assert paths.labs_folder() == installed / "labs"

@@ -35,15 +35,16 @@ CELLS = [
 
 @pytest.fixture
 def course(tmp_path, monkeypatch):
-    """A course folder with one lab; write(cells) changes it."""
+    """A course folder with one lab; write(cells) changes it, and with another name adds one."""
     monkeypatch.setattr(labs_module, "labs_folder", lambda: tmp_path / "labs")
     monkeypatch.setenv("COLUMNS", "120")
 
-    def write(cells):
-        folder = tmp_path / "labs" / "01_small"
+    def write(cells, name="01_small", after=None):
+        folder = tmp_path / "labs" / name
         folder.mkdir(parents=True, exist_ok=True)
-        notebook = {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
-        (folder / "01_small.ipynb").write_text(json.dumps(notebook))
+        metadata = {"llaisys_mini": {"after": after}} if after else {}
+        notebook = {"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
+        (folder / f"{name}.ipynb").write_text(json.dumps(notebook))
 
     write(CELLS)
     write.folder = tmp_path
@@ -131,6 +132,15 @@ def test_labs_are_found_by_number_and_word(course):
     assert find_lab("01") == find_lab("small") == find_lab("01_small")
     assert find_lab("01").tasks == (("cpu", "add"),)
     assert "next: add on cpu, in lab 01 small" in next_step()
+
+
+def test_a_lab_comes_after_the_one_it_names(course, monkeypatch):
+    for number, what, after in ((2, "relu", "07_gelu"), (3, "silu", None), (7, "gelu", None), (9, "sign", None)):
+        course([cell("code", "", what, task=f"cpu/{what}")], f"{number:02}_{what}", after)
+    assert [lab.name for lab in find_labs()] == ["01_small", "03_silu", "07_gelu", "02_relu", "09_sign"]
+    passed = {"add", "silu", "gelu"}
+    monkeypatch.setattr(labs_module.verdicts, "passed_storages", lambda what, device: what in passed)
+    assert "next: relu on cpu, in lab 02 relu" in next_step()
 
 
 def test_a_broken_notebook_is_left_out_of_the_list(course):

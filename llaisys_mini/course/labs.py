@@ -15,11 +15,12 @@ class LabError(UserError):
 
 @dataclass(frozen=True)
 class Lab:
-    """name: "04_softmax"; tasks: (device, operator or exercise) in the order of the notebook."""
+    """name: "07_softmax"; tasks: (device, operator or exercise) in the order of the notebook; after: see `rank`."""
 
     name: str
     path: Path
     tasks: tuple[tuple[str, str], ...]
+    after: str | None
 
     @property
     def title(self) -> str:
@@ -31,20 +32,26 @@ class Lab:
         return sum(bool(verdicts.passed_storages(what, device)) for device, what in self.tasks)
 
 
+def rank(name: str, after: str | None) -> tuple[str, ...]:
+    """What labs are sorted by: their number, but a lab that names another as `after` comes right behind that one."""
+    return (after, name) if after else (name,)
+
+
 def find_labs() -> list[Lab]:
-    """All labs in order; those that cannot be read are left out."""
+    """All labs in the order in which to do them; those that cannot be read are left out."""
     found = []
     for path in sorted(labs_folder().glob("[0-9][0-9]_*/*.ipynb")):
         if path.stem == path.parent.name:
             try:
-                found.append(Lab(path.stem, path, _tasks(read_cells(path))))
+                cells, after = _read(path)
             except LabError:
                 continue
-    return found
+            found.append(Lab(path.stem, path, _tasks(cells), after))
+    return sorted(found, key=lambda lab: rank(lab.name, lab.after))
 
 
 def find_lab(name: str) -> Lab:
-    """The lab called "04_softmax", "04" or "softmax". Raises LabError if there is none."""
+    """The lab called "07_softmax", "07" or "softmax". Raises LabError if there is none."""
     labs = find_labs()
     for lab in labs:
         if name in (lab.name, lab.name[:2], lab.name[3:]):
@@ -55,10 +62,16 @@ def find_lab(name: str) -> Lab:
 
 def read_cells(path: Path) -> list[dict]:
     """The cells of a notebook. Raises LabError if it cannot be read."""
+    return _read(path)[0]
+
+
+def _read(path: Path) -> tuple[list[dict], str | None]:
+    """The cells of a notebook, and what its metadata names as `after`."""
     try:
-        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-        return [dict(cell, source="".join(cell["source"])) for cell in cells]
-    except (OSError, ValueError, KeyError, TypeError) as problem:
+        notebook = json.loads(path.read_text(encoding="utf-8"))
+        cells = [dict(cell, source="".join(cell["source"])) for cell in notebook["cells"]]
+        return cells, notebook.get("metadata", {}).get("llaisys_mini", {}).get("after")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as problem:
         raise LabError(f"{path} is not a readable notebook: {problem}") from problem
 
 

@@ -1,4 +1,4 @@
-"""`submit("04_softmax")`: run the lab from the beginning in a fresh Python, say what would be scored, hand it in.
+"""`submit("07_softmax")`: run the lab from the beginning in a fresh Python, say what would be scored, hand it in.
 
 The file goes to `submitted/<name>/<lab>/<lab>.ipynb`, nbgrader's layout, with a timestamp beside it. A lab that is not
 finished may be handed in too, and handed in again.
@@ -28,7 +28,7 @@ _SUBMITTING = "LLAISYS_MINI_SUBMITTING"
 
 
 def submit(lab: str, name: str | None = None) -> Path | None:
-    """Validate the lab ("04_softmax") and write the submission. name: the student's, by default the login name.
+    """Validate the lab ("07_softmax") and write the submission. name: the student's, by default the login name.
 
     Returns the file written; None inside the run that validates. Raises LabError for a lab that cannot be found, read
     or run, and for a notebook whose last changes are not saved.

@@ -1,4 +1,4 @@
-# %% [markdown]
+# %% [markdown] after="07_softmax"
 # # Lab 05: norms
 #
 # Numbers that pass through many layers grow or vanish. A norm brings each row back to a common size.

@@ -1,4 +1,4 @@
-"""A class of honest, unlucky and hostile submissions of lab 04, made from the solution lab, each with its verdict.
+"""A class of honest, unlucky and hostile submissions of lab 07, made from the solution lab, each with its verdict.
 
 Most of them use a serial softmax, which compiles fast and scores all but the two points for a vectorised, parallel one,
 and leave the CUDA kernel out.
@@ -17,7 +17,7 @@ from autograder import tasks
 from autograder.judge.submission import CRASHED, GRADED, MANUAL, TAMPERING, TIMED_OUT, UNREADABLE
 from autograder.sandbox.limits import Limits
 
-LAB = "04_softmax"
+LAB = "07_softmax"
 SOFTMAX, MERGE, ENTROPY, GPU = 6, 2, 4, 5
 COMPILED, COUNTED = 2, 1  # of softmax: for the compiler's facts; and for the traffic of the CUDA kernel, within GPU
 BASE = SOFTMAX + MERGE + ENTROPY
@@ -346,7 +346,7 @@ def the_class() -> list[Attempt]:
         Attempt("past-the-end", softmax(SERIAL + "    out[x.shape[0], 0] = 1\n"), NO_SOFTMAX),
         Attempt("not-python", softmax(SERIAL.replace("def softmax(x, out):", "def softmax(x, out)")), NO_SOFTMAX),
         # accidents
-        Attempt("renamed-file", save(base(), "Lab 4 final (1).ipynb"), BASE),
+        Attempt("renamed-file", save(base(), "Lab 7 final (1).ipynb"), BASE),
         Attempt("stripped-metadata", changed(_strip), BASE),
         Attempt("format-3", save(_format_3(base())), BASE),
         Attempt("format-99", save(new_format), BASE),

@@ -101,10 +101,10 @@ def test_feedback_shows_no_solution_and_no_hidden_input(graded):
     from llaisys_mini import exercises
 
     secret = runner.course_secret(graded["build"])
-    hidden = exercises.get("merge_softmax").make_cases(seed_of(secret, "04_softmax", "merge_softmax-python"))
+    hidden = exercises.get("merge_softmax").make_cases(seed_of(secret, "07_softmax", "merge_softmax-python"))
     numbers = [repr(case.inputs["sum_a"]) for case in hidden if case.inputs["sum_a"] not in (0.0, 1.0)]
     for student in graded["verdicts"]:
-        page = (graded["build"] / "feedback" / student / "04_softmax" / "04_softmax.html").read_text()
+        page = (graded["build"] / "feedback" / student / "07_softmax" / "07_softmax.html").read_text()
         assert "BEGIN HIDDEN" not in page and "BEGIN SOLUTION" not in page
         assert not [number for number in numbers if number in page]
         assert "<b>'" not in page

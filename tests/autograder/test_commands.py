@@ -32,7 +32,7 @@ def test_formgrader_says_that_it_sees_only_the_course(tmp_path):
 
 
 def test_points_of_an_earlier_version_of_a_lab_are_not_taken_for_tampering():
-    notebook = labs.release_notebook("04_softmax")
+    notebook = labs.release_notebook("07_softmax")
     cells = {c.metadata.nbgrader.grade_id: c for c in notebook.cells if "nbgrader" in c.metadata}
     cell = cells["softmax-public"]
 
@@ -52,9 +52,9 @@ def test_points_of_an_earlier_version_of_a_lab_are_not_taken_for_tampering():
 
 def test_grading_one_lab_again_keeps_the_verdicts_on_the_others(tmp_path):
     tasks.make_if_stale()
-    before = [Verdict("ada", lab, notes=["before"]) for lab in ("00_practice", "04_softmax")]
+    before = [Verdict("ada", lab, notes=["before"]) for lab in ("00_practice", "07_softmax")]
     url = gradebook_url.default(tmp_path)
     report.write_all(before, tmp_path, "none", url)
-    report.write_all([Verdict("ada", "04_softmax", notes=["again"])], tmp_path, "none", url)
+    report.write_all([Verdict("ada", "07_softmax", notes=["again"])], tmp_path, "none", url)
     kept, _ = report.load(tmp_path)
-    assert [(v.lab, v.notes) for v in kept] == [("00_practice", ["before"]), ("04_softmax", ["again"])]
+    assert [(v.lab, v.notes) for v in kept] == [("00_practice", ["before"]), ("07_softmax", ["again"])]

@@ -50,9 +50,9 @@ def test_postgresql_holds_what_sqlite_holds(database, tmp_path):
 
     # What a person enters in formgrader is in every report, without --db given again.
     grade_by_hand(database, "student-1", "softmax-mean", 1.5)
-    assert '"student-1","04_softmax","graded"' in export(build)
-    assert '"student-1","04_softmax","needs manual grading"' in export(in_sqlite)
-    assert '"student-1","04_softmax","graded"' in export(in_sqlite, "--db", database)
+    assert '"student-1","07_softmax","graded"' in export(build)
+    assert '"student-1","07_softmax","needs manual grading"' in export(in_sqlite)
+    assert '"student-1","07_softmax","graded"' in export(in_sqlite, "--db", database)
     run(autograder(build, "feedback"))
     page = (build / "feedback" / "student-1" / LAB / f"{LAB}.html").read_text()
     assert "1.5" in page and "a person graded it" in page

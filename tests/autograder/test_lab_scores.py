@@ -26,12 +26,12 @@ WORTH = {
         "numerical_gradient-python": 2,
         "mlp_step-python": 4,
     },
-    "03_tensor": {"tensor_views-python": 10},
-    "04_softmax": {"softmax-cpu": 8, "merge_softmax-python": 2, "cross_entropy-cpu": 4, "softmax-cuda": 5},
     "05_norms": {"layer_norm-cpu": 7, "rms_norm-cpu": 7, "rms_norm-cuda": 5, "layer_norm-cuda": 3},
-    "06_matmul": {"matmul-plain": 3, "matmul-reordered": 5, "matmul-tiled": 5, "matmul-registers": 9},
-    "07_matmul_gpu": {"matmul-plain-cuda": 4, "matmul-tiles-cuda": 7, "matmul-registers-cuda": 7},
-    "08_words_and_places": {
+    "06_tensor": {"tensor_views-python": 10},
+    "07_softmax": {"softmax-cpu": 8, "merge_softmax-python": 2, "cross_entropy-cpu": 4, "softmax-cuda": 5},
+    "09_matmul": {"matmul-plain": 3, "matmul-reordered": 5, "matmul-tiled": 5, "matmul-registers": 9},
+    "10_matmul_gpu": {"matmul-plain-cuda": 4, "matmul-tiles-cuda": 7, "matmul-registers-cuda": 7},
+    "11_tokens_and_positions": {
         "bpe_step-python": 3,
         "embedding-cpu": 2,
         "argmax-cpu": 2,
@@ -40,9 +40,9 @@ WORTH = {
         "rope-cuda": 3,
         "argmax-cuda": 3,
     },
-    "09_attention": {"attention-cpu": 7, "attention-one-pass": 7, "decode_step-python": 3, "attention-cuda": 6},
-    "10_qwen_block": {"swiglu-cpu": 4, "add_rms_norm-cpu": 4, "qwen_mlp-python": 3, "qwen_attention-python": 6},
-    "11_the_decoder_speaks": {"layer_weights-python": 3, "decoder_forward-python": 6, "sample_token-python": 3},
+    "12_attention": {"attention-cpu": 7, "attention-one-pass": 7, "decode_step-python": 3, "attention-cuda": 6},
+    "13_qwen_block": {"swiglu-cpu": 4, "add_rms_norm-cpu": 4, "qwen_mlp-python": 3, "qwen_attention-python": 6},
+    "14_the_decoder_speaks": {"layer_weights-python": 3, "decoder_forward-python": 6, "sample_token-python": 3},
 }
 """Lab -> its task cells, and the points that each brings by itself."""
 

@@ -9,6 +9,7 @@ from nbgrader.utils import is_grade, is_solution
 from autograder import labs, tasks
 from autograder.tasks import GradingError
 from llaisys_mini import exercises, operators
+from llaisys_mini.labs import find_labs
 
 NAMES = labs.lab_names()
 all_labs = pytest.mark.parametrize("name", NAMES)
@@ -46,11 +47,11 @@ def test_a_lab_without_a_source_is_removed(tmp_path):
 
 def test_work_in_the_labs_is_not_overwritten(tmp_path):
     labs.make_labs(tmp_path / "labs", tmp_path / "source")
-    mine = tmp_path / "labs" / "04_softmax" / "04_softmax.ipynb"
+    mine = tmp_path / "labs" / "07_softmax" / "07_softmax.ipynb"
     notebook = json.loads(mine.read_text())
     next(cell for cell in notebook["cells"] if cell["cell_type"] == "code")["execution_count"] = 1
     mine.write_text(json.dumps(notebook))
-    with pytest.raises(GradingError, match=r"04_softmax\.ipynb was run"):
+    with pytest.raises(GradingError, match=r"07_softmax\.ipynb was run"):
         labs.make_labs(tmp_path / "labs", tmp_path / "source")
     assert json.loads(mine.read_text()) == notebook
 
@@ -124,6 +125,15 @@ def test_hints_come_in_threes(name):
 def test_links_lead_to_files(name):
     for target in re.findall(r"\]\((\.\./[^)]+)\)", released(name)):
         assert (labs.RELEASE / name / target).resolve().exists(), target
+
+
+def test_labs_lead_to_each_other_in_the_order_in_which_a_learner_is_sent_to_them():
+    order = [lab.name for lab in find_labs()]
+    assert sorted(order) == NAMES
+    assert {lab.after for lab in find_labs()} <= {None, *NAMES}
+    for name, before, after in zip(order, [None, *order[:-1]], [*order[1:], None], strict=True):
+        way = json.loads(released(name))["cells"][0]["source"]
+        assert re.findall(r"\(\.\./(\w+)/\w+\.ipynb\)", "".join(way)) == [lab for lab in (before, after) if lab]
 
 
 def test_stub_raises_where_a_body_was_and_drops_helpers():

@@ -17,10 +17,11 @@ from notebooks import build
 
 ROOT = Path(__file__).resolve().parents[2]
 LECTURES = build.lectures()
-STEMS = """00_start_here 01_neurons 02_layers 03_tensors 04_softmax 05_normalisation 06_matmul_cpu 07_matmul_gpu
-08_words_and_places 09_attention 10_qwen_block 11_decoder""".split()
-LABS = """00_practice 01_neuron 02_layers 03_tensor 04_softmax 05_norms 06_matmul 07_matmul_gpu 08_words_and_places
-09_attention 10_qwen_block 11_the_decoder_speaks""".split()
+# In the order of reading: 05 follows 07.
+STEMS = """00_start_here 01_neurons 02_layers 06_tensors 07_softmax 05_normalisation 09_matmul_cpu 10_matmul_gpu
+11_tokens_and_positions 12_attention 13_qwen_block 14_decoder""".split()
+LABS = """00_practice 01_neuron 02_layers 06_tensor 07_softmax 05_norms 09_matmul 10_matmul_gpu 11_tokens_and_positions
+12_attention 13_qwen_block 14_the_decoder_speaks""".split()
 # What lectures may link to before it is written: nothing, once all of them are there.
 PLANNED = {
     *(f"notebooks/{stem}.ipynb" for stem in STEMS if stem not in {source.stem for source in LECTURES}),

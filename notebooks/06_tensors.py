@@ -1,0 +1,519 @@
+# %% [markdown]
+# # 06 · Tensors
+#
+# **Question:** memory is one long row of bytes. How does a matrix live in it, and what do 16 or 8 bits for a number cost?
+#
+# | before this | you need | reading time | lab | next |
+# |---|---|---|---|---|
+# | [02 Layers](02_layers.ipynb) | NumPy arrays, binary numbers | 20 minutes | [06 tensor](../labs/06_tensor/06_tensor.ipynb) | [07 Softmax](07_softmax.ipynb) |
+
+# %%
+import itertools
+
+import ml_dtypes
+import numpy as np
+from ipywidgets import interact
+from numba import njit
+
+from llaisys_mini import Tensor, plots
+from llaisys_mini.inspect.timing import seconds  # shortest of several runs
+from llaisys_mini.tensor import TensorError
+
+# %% [markdown]
+# ## 1. A row of bytes and a way to walk through it
+#
+# A *tensor* is an array with any number of dimensions: a vector has one, a matrix two. In memory there is only one dimension,
+# the address. So a tensor has two parts:
+#
+# - the **storage**: a row of bytes;
+# - a **description**: `shape` (how many elements along each dimension), `strides` (how many elements to step in memory when
+#   an index grows by one), `offset` (where the first element is, in bytes), and `dtype` (what one element is).
+#
+# Element $(i, j)$ lives at byte
+#
+# $$\text{offset} + \text{itemsize}\cdot(i\cdot\text{strides}_0 + j\cdot\text{strides}_1).$$
+#
+# The course has its own `Tensor`, in `llaisys_mini/tensor.py`. It does nothing but this.
+
+# %%
+t = Tensor.from_numpy(np.arange(12, dtype=np.float32).reshape(3, 4))
+print(t)
+print("storage:", t.storage.data.nbytes, "bytes")
+
+# %%
+i, j = 2, 1
+address = t.offset + t.dtype.itemsize * (i * t.strides[0] + j * t.strides[1])
+four_bytes = t.storage.data[address : address + 4]
+print(f"element ({i}, {j}) is at byte {address}: {four_bytes.tolist()}")
+print("the same four bytes read as a float32:", four_bytes.view(np.float32)[0])
+
+# %% [markdown]
+# ## 2. Views: another description of the same bytes
+#
+# Three operations change the description only. No number moves, so they cost the same for 12 numbers and for a billion.
+#
+# | operation | meaning | what changes |
+# |---|---|---|
+# | `view(4, 3)` | another shape, same order of elements | shape, strides |
+# | `permute(1, 0)` | dimensions in another order (here: the transpose) | shape and strides, reordered |
+# | `slice(1, 1, 3)` | along dimension 1, elements 1 to 3 (exclusive) | shape, offset |
+#
+# > **Predict, then run.** What are shape, strides and offset of `t.permute(1, 0)`, and of `t.permute(1, 0).slice(0, 1, 3)`?
+
+# %%
+views = {
+    "t": t,
+    "t.view(2, 6)": t.view(2, 6),
+    "t.permute(1, 0)": t.permute(1, 0),
+    "t.slice(1, 1, 3)": t.slice(1, 1, 3),
+    "t.permute(1, 0).slice(0, 1, 3)": t.permute(1, 0).slice(0, 1, 3),
+}
+for name, view in views.items():
+    same = view.storage is t.storage
+    description = f"shape {view.shape}  strides {view.strides}  offset {view.offset} B"
+    print(f"{name:31s} {description}  same storage: {same}")
+
+
+# %% jupyter={"source_hidden": true}
+def draw_walk(axis, tensor, title):
+    """The storage as boxes; below each, when it is read as the indices of `tensor` count up."""
+    numbers = tensor.storage.data.view(np.float32)
+    order = {}
+    for turn, index in enumerate(itertools.product(*map(range, tensor.shape))):
+        position = tensor.offset // 4 + sum(
+            i * stride for i, stride in zip(index, tensor.strides, strict=True)
+        )
+        order[position] = turn, index[0]
+    for position, number in enumerate(numbers):
+        turn, row = order.get(position, ("", None))
+        face = "white" if row is None else plots.COLOURS[row] + "50"
+        axis.bar(position, 1, width=0.94, color=face, edgecolor="#999999", linewidth=0.7)
+        axis.text(position, 0.5, f"{number:.0f}", ha="center", va="center")
+        axis.text(position, -0.42, turn, ha="center", va="center", fontsize=8, color="#555555")
+    axis.set(xlim=(-0.6, len(numbers) - 0.4), ylim=(-0.8, 1.1), title=title)
+    axis.axis("off")
+
+
+fig, axes = plots.figure(len(views), 1, width=7.6, height=1.08 * len(views))
+for axis, (name, view) in zip(axes, views.items(), strict=True):
+    draw_walk(
+        axis, view, f"{name}    shape {view.shape}, strides {view.strides}, offset {view.offset} B"
+    )
+plots.show(
+    fig,
+    alt="The twelve numbers of the storage, drawn once for each view. Colours show the first "
+    "index, small numbers the order in which the view walks: in order for t and its view, in "
+    "jumps of four for the transpose, with gaps for the slice.",
+)
+
+# %% [markdown]
+# The boxes are the memory, always the same. A colour is one value of the first index. The small numbers below tell in which
+# order the elements come when the indices count up.
+#
+# Views share memory, so writing through one is seen through the other:
+
+# %%
+column = t.slice(1, 3, 4)  # [3, 1]: the last column
+column.load(np.array([[-1], [-2], [-3]]))
+print(t.numpy())
+
+# %% [markdown]
+# Lecture 12 uses this for the KV cache, a store that hands out its filled part; lecture 14 for the weights of a model, which
+# are used straight from their file. Nothing is copied.
+
+# %% [markdown]
+# ## 3. When a copy is needed
+#
+# A tensor is *contiguous* when its elements lie side by side in the order of their indices. For shape $(3, 4)$ that means strides
+# $(4, 1)$: each stride is the product of the lengths after it.
+#
+# The transpose is not contiguous. Can it be seen as one row of 12 numbers? That would need one single stride, but its walk
+# jumps by 4, and at the end of each column back by 7. No stride does that:
+
+# %%
+t = Tensor.from_numpy(np.arange(12, dtype=np.float32).reshape(3, 4))
+try:
+    t.permute(1, 0).view(12)
+except TensorError as error:
+    print(error)
+
+copied = t.permute(1, 0).contiguous().view(12)
+print(copied.numpy(), "- same storage:", copied.storage is t.storage)
+
+# %% [markdown]
+# `contiguous()` makes a new storage and moves every number. What that costs, beside a view, for 16 million numbers:
+
+
+# %%
+large = Tensor.empty((4096, 4096))
+copying = seconds(lambda: large.permute(1, 0).contiguous())
+print(f"permute, 12 numbers:         {1e6 * seconds(t.permute, 1, 0):10.1f} µs")
+print(f"permute, 16 million numbers: {1e6 * seconds(large.permute, 1, 0):10.1f} µs")
+print(f"permute and contiguous:      {1e6 * copying:10.1f} µs")
+
+# %% [markdown]
+# NumPy follows the same rules, with strides in bytes and, where a view is impossible, silent copies:
+
+# %%
+a = np.arange(12, dtype=np.float32).reshape(3, 4)
+print("strides in bytes:", a.strides, "and transposed:", a.T.strides)
+print("a.reshape(12) shares memory with a:  ", np.shares_memory(a, a.reshape(12)))
+print("a.T.reshape(12) shares memory with a:", np.shares_memory(a, a.T.reshape(12)))
+print("a[[0, 2]] (rows picked by a list) does:", np.shares_memory(a, a[[0, 2]]))
+
+# %% [markdown]
+# ## 4. Broadcasting: a stride of zero
+#
+# Adding a bias of shape [4] to a matrix of shape [3, 4] uses the same bias for every row. Nobody repeats it in memory.
+# The trick is a stride of 0: when the row index grows, stay where you are.
+
+# %%
+bias = np.array([10, 20, 30, 40], dtype=np.float32)
+repeated = Tensor.from_numpy(np.broadcast_to(bias, (3, 4)))
+print(repeated)
+print("numbers in the tensor:", repeated.size)
+print("numbers in memory:    ", repeated.storage.data.nbytes // 4)
+
+# %% [markdown]
+# The rule: line the shapes up at their last dimension. Two lengths fit if they are equal or one of them is 1 (or missing);
+# the one gets stride 0.
+#
+# > **Predict, then run.** Which of these fit, and what is the shape of the result?
+
+# %%
+for left, right in [((3, 4), (4,)), ((3, 4), (3,)), ((3, 1), (1, 4)), ((8, 1, 5), (3, 1))]:
+    try:
+        print(f"{left!s:10s} with {right!s:7s} -> {np.broadcast_shapes(left, right)}")
+    except ValueError:
+        print(f"{left!s:10s} with {right!s:7s} -> do not fit")
+
+# %% [markdown]
+# `(3, 4)` with `(3,)` fails although a human would guess what is meant: 4 meets 3. Make it `(3, 1)` and it works.
+
+# %% [markdown]
+# ## 5. Layout and speed
+#
+# All orders of walking give the same sum. Do they take the same time? We write two kernels: one walks along the rows, the other
+# down the columns. `@njit` from Numba turns them into machine code at the first call; `fastmath` lets it add in any order.
+
+
+# %%
+@njit(fastmath=True)
+def sum_along_rows(a):
+    total = np.float32(0)
+    for i in range(a.shape[0]):
+        for j in range(a.shape[1]):
+            total += a[i, j]
+    return total
+
+
+@njit(fastmath=True)
+def sum_down_columns(a):
+    total = np.float32(0)
+    for j in range(a.shape[1]):
+        for i in range(a.shape[0]):
+            total += a[i, j]
+    return total
+
+
+# %% [markdown]
+# > **Predict, then run.** The matrix has 4096 × 4096 numbers. How much slower is the walk down the columns: not at all, twice,
+# > ten times?
+
+# %%
+matrix = np.random.default_rng(0).normal(size=(4096, 4096)).astype(np.float32)
+along, down = seconds(sum_along_rows, matrix), seconds(sum_down_columns, matrix)
+print(f"along the rows:   {1000 * along:6.1f} ms, {matrix.nbytes / along / 1e9:5.1f} GB/s")
+print(f"down the columns: {1000 * down:6.1f} ms, {matrix.nbytes / down / 1e9:5.1f} GB/s")
+print(f"down the columns takes {down / along:.0f} times as long")
+print(f"the transpose down its columns: {1000 * seconds(sum_down_columns, matrix.T):.1f} ms")
+
+# %% [markdown]
+# The last line shows that neither the loops nor the numbers are to blame: down the columns of the transpose means along the
+# rows of the memory. What counts is the stride of the inner loop.
+#
+# Between memory and CPU stands the *cache*, small and fast, which keeps what was used last. Memory delivers whole *cache lines*
+# to it, never single numbers. On most CPUs a line is 64 bytes, 16 float32 numbers. With stride 1 all 16 are used. With stride 16
+# or more each line is fetched for one number. We read 500 000 numbers with strides from 1 to 64:
+
+
+# %%
+@njit(fastmath=True)
+def sum_with_stride(flat, count, stride):
+    total = np.float32(0)
+    for n in range(count):
+        total += flat[n * stride]
+    return total
+
+
+count = 500_000
+flat = np.ones(64 * count, dtype=np.float32)
+strides = [1, 2, 4, 8, 12, 16, 24, 32, 48, 64]
+times = [
+    1e9 / count * seconds(sum_with_stride, flat, count, stride, repeats=9) for stride in strides
+]
+
+# %% jupyter={"source_hidden": true}
+fig, axis = plots.figure(width=6.4)
+axis.loglog(strides, times, "o-", base=2)
+axis.axvline(16, color=plots.GREY, linestyle="--", linewidth=1)
+axis.text(
+    15.2,
+    max(times),
+    "one cache line",
+    rotation=90,
+    ha="right",
+    va="top",
+    color="#555555",
+    fontsize=9,
+)
+axis.set(
+    xlabel="stride [float32 numbers]",
+    ylabel="time for one number [ns]",
+    xticks=[*strides[:4], 16, 32, 64],
+)
+axis.set_xticklabels([1, 2, 4, 8, 16, 32, 64])
+axis.yaxis.set_major_formatter("{x:.2g}")
+axis.grid()
+plots.show(
+    fig,
+    alt="Time to read one number against the stride, measured here. It grows several times between "
+    "a stride of 1 and one of 16 numbers, which is one cache line.",
+)
+print("stride:ns  ", "  ".join(f"{n}:{t:.2f}" for n, t in zip(strides, times, strict=True)))
+
+# %% [markdown]
+# Up to 16 each doubling of the stride doubles the lines. Beyond, the number of lines stays, but they lie further apart: the CPU
+# is worse at fetching them ahead of time and at looking up where they are (Drepper, 2007).
+#
+# So the innermost loop should walk with stride 1. Lecture 09 builds on this; lecture 10 finds the same rule on a GPU.
+
+# %% [markdown]
+# ## 6. Numbers in bits
+#
+# A float has a sign $s$, an exponent $e$ and a fraction $f$. With a fraction of $F$ bits and a *bias* that centres the exponent, a
+# normal number is
+#
+# $$(-1)^s \cdot 2^{\,e - \text{bias}} \cdot (1 + f / 2^{F}).$$
+#
+# | type | sign | exponent | fraction | bias |
+# |---|---|---|---|---|
+# | float32 (IEEE 754) | 1 | 8 | 23 | 127 |
+# | float16 (IEEE 754) | 1 | 5 | 10 | 15 |
+# | bfloat16 | 1 | 8 | 7 | 127 |
+#
+# (Numbers too small to be normal have exponent bits 0 and are stored a little differently.)
+# bfloat16 is the upper half of a float32. NumPy does not have it; the package `ml_dtypes` adds it.
+
+# %%
+FORMATS = {
+    "float32": (np.float32, 8),
+    "float16": (np.float16, 5),
+    "bfloat16": (ml_dtypes.bfloat16, 8),
+}
+
+
+def bits_of(value, dtype):
+    """The bits of `value` rounded to `dtype`, highest first, as a text of zeros and ones."""
+    stored = np.array(value, dtype=dtype)
+    whole = int(stored.view(f"uint{8 * stored.itemsize}"))
+    return f"{whole:0{8 * stored.itemsize}b}"
+
+
+def decode(bits, exponent_bits):
+    """The formula above, for a normal number."""
+    sign, exponent, fraction = bits[0], bits[1 : 1 + exponent_bits], bits[1 + exponent_bits :]
+    bias = 2 ** (exponent_bits - 1) - 1
+    return (
+        (-1) ** int(sign)
+        * 2.0 ** (int(exponent, 2) - bias)
+        * (1 + int(fraction, 2) / 2 ** len(fraction))
+    )
+
+
+for name, (dtype, exponent_bits) in FORMATS.items():
+    bits = bits_of(0.1, dtype)
+    by_hand, by_numpy = decode(bits, exponent_bits), float(dtype(0.1))
+    print(f"{name:9s} {bits:32s} = {by_hand:.10f}  NumPy: {by_numpy:.10f}")
+
+
+# %% jupyter={"source_hidden": true}
+def draw_bits(axis, value):
+    for row, (name, (dtype, exponent_bits)) in enumerate(FORMATS.items()):
+        bits = bits_of(value, dtype)
+        for place, bit in enumerate(bits):
+            part = 0 if place == 0 else 1 if place <= exponent_bits else 2
+            face = (plots.VERMILION, plots.ORANGE, plots.SKY)[part] + "66"
+            axis.barh(
+                -row, 0.92, left=place, height=0.7, color=face, edgecolor="#777777", linewidth=0.6
+            )
+            axis.text(place + 0.46, -row, bit, ha="center", va="center", fontsize=9)
+        axis.text(-0.4, -row, name, ha="right", va="center")
+        axis.text(len(bits) + 0.4, -row, f"= {float(dtype(value)):.10g}", va="center")
+    for place, part in [(0.46, "sign"), (5, "exponent"), (20, "fraction")]:
+        axis.text(place, 0.62, part, ha="center", fontsize=9, color="#555555")
+    axis.set(xlim=(-4.5, 39), ylim=(-2.5, 1), title=f"{value:g} in bits")
+    axis.axis("off")
+
+
+fig, axes = plots.figure(2, 1, width=9, height=3.6)
+draw_bits(axes[0], 0.1)
+draw_bits(axes[1], -6.5)
+plots.show(
+    fig,
+    alt="0.1 and -6.5 as sign, exponent and fraction bits. The bfloat16 bits are the first half of "
+    "the float32 bits. -6.5 is exact in all three, 0.1 in none.",
+)
+
+
+# %%
+@interact(value=(-8.0, 8.0, 0.05))
+def draw_chosen_bits(value=0.3):
+    fig, axis = plots.figure(width=9, height=1.9)
+    draw_bits(axis, value)
+    plots.show(fig, alt=f"The bits of {value} in three formats.")
+
+
+# %% [markdown]
+# Exponent bits buy range, fraction bits buy precision:
+
+# %%
+print(f"{'':9s} {'bytes':>5s} {'largest':>10s} {'smallest normal':>16s} {'step above 1':>13s}")
+for name, (dtype, _) in FORMATS.items():
+    info = ml_dtypes.finfo(dtype)
+    largest, smallest, step = float(info.max), float(info.smallest_normal), float(info.eps)
+    print(f"{name:9s} {info.bits // 8:5d} {largest:10.3g} {smallest:16.3g} {step:13.3g}")
+with np.errstate(over="ignore"):
+    print("70000 as float16: ", np.float32(70000).astype(np.float16))
+    print("70000 as bfloat16:", ml_dtypes.bfloat16(70000))
+
+# %% [markdown]
+# > **Predict, then run.** We add up a thousand ones, and round to the type after each addition. What comes out?
+
+# %%
+for name, (dtype, _) in FORMATS.items():
+    total = dtype(0)
+    for _ in range(1000):
+        total = dtype(total + dtype(1))
+    print(f"{name:9s} {float(total):.0f}")
+
+# %% [markdown]
+# In bfloat16 the sum sticks at 256. There the step from one number to the next is 2, so 256 + 1 lies halfway and is rounded back
+# to 256. That is why the kernels of this course *store* weights in 16 bits but *add up* in float32.
+
+# %% [markdown]
+# ## 7. int8: whole numbers and a scale
+#
+# One byte holds a whole number from −128 to 127, without exponent or fraction. The last seven bits count 64, 32, ..., 1, and
+# the first counts −128 (*two's complement*):
+
+# %%
+PLACES = [-128, 64, 32, 16, 8, 4, 2, 1]
+
+
+def int8_bits(whole):
+    return [int(bit) for bit in bits_of(whole, np.int8)]
+
+
+for whole in (17, -4, 127, -128):
+    bits = int8_bits(whole)
+    total = sum(place * bit for place, bit in zip(PLACES, bits, strict=True))
+    print(f"{whole:4d} is {bits}, which counts {total}")
+
+# %% jupyter={"source_hidden": true}
+fig, axis = plots.figure(width=6.4, height=1.5)
+for row, whole in enumerate((17, -4)):
+    for place, bit in enumerate(int8_bits(whole)):
+        face = (plots.VERMILION if place == 0 else plots.SKY) + ("66" if bit else "1A")
+        axis.barh(
+            -row, 0.94, left=place, height=0.8, color=face, edgecolor="#777777", linewidth=0.6
+        )
+        axis.text(place + 0.47, -row, bit, ha="center", va="center", fontsize=9)
+        axis.text(place + 0.47, 0.65, PLACES[place], ha="center", fontsize=8.5, color="#555555")
+    counted = [str(n) for n, bit in zip(PLACES, int8_bits(whole), strict=True) if bit]
+    axis.text(-0.2, -row, whole, ha="right", va="center")
+    axis.text(8.2, -row, "= " + " + ".join(counted), va="center")
+axis.set(xlim=(-1, 14), ylim=(-1.5, 1.1))
+axis.axis("off")
+plots.show(
+    fig,
+    alt="The eight bits of 17 and of -4 with the worth of each place: 17 is 16 + 1, -4 is -128 + "
+    "64 + 32 + 16 + 8 + 4.",
+)
+
+# %% [markdown]
+# To store real numbers $w$ in int8, choose a scale $s = \max|w| / 127$ and keep $q = \operatorname{round}(w / s)$. Then
+# $w \approx s\,q$, and no error exceeds $s/2$. This is *quantisation*.
+
+# %%
+w = np.random.default_rng(0).normal(scale=0.02, size=(256, 256)).astype(np.float32)
+scale = np.abs(w).max() / 127
+q = np.round(w / scale).astype(np.int8)
+error = np.abs(scale * q - w)
+print("first weights:", np.round(w[0, :4], 4))
+print("as int8:      ", q[0, :4])
+print("times scale:  ", np.round(scale * q[0, :4], 4))
+print(f"scale {scale:.5f}, largest error {error.max():.5f}, half the scale {scale / 2:.5f}")
+
+# %% [markdown]
+# How large are the errors, and what does one outlier do, a single large weight among 65 536?
+
+
+# %%
+def through_int8(w, group=None):
+    """w rounded to int8 and back, with one scale for every `group` neighbours, or one for all."""
+    groups = w.reshape(-1, group or w.size)
+    scales = np.abs(groups).max(axis=1, keepdims=True) / 127
+    return (scales * np.round(groups / scales)).reshape(w.shape)
+
+
+outlier = w.copy()
+outlier[0, 0] = 1.0
+rounded = {name: w.astype(dtype).astype(np.float32) for name, (dtype, _) in FORMATS.items()}
+rounded["int8"] = through_int8(w)
+rounded["int8, outlier"] = through_int8(outlier)
+rounded["int8 in groups of 32, outlier"] = through_int8(outlier, group=32)
+
+
+# %%
+def root_mean_square(values):
+    return np.sqrt(np.mean(values**2))
+
+
+for name, values in rounded.items():
+    error = values - (outlier if "outlier" in name else w)
+    print(f"{name:30s} relative error {root_mean_square(error) / root_mean_square(w):.2e}")
+
+# %% [markdown]
+# A single large weight stretches the scale and spoils all others. Models do have such outliers (Dettmers et al., 2022). With a
+# scale for every 32 neighbours it spoils 31. So real formats have scales for small groups, as do the operators `linear_int8` and
+# `linear_int4` of this course.
+#
+# What fewer bits buy, for the 0.6 billion weights of Qwen3-0.6B (Qwen team, 2025), scales not counted:
+
+# %%
+for name, bytes_each in [("float32", 4), ("bfloat16, float16", 2), ("int8", 1), ("int4", 0.5)]:
+    print(f"{name:18s} {0.6e9 * bytes_each / 1e9:.1f} GB")
+
+# %% [markdown]
+# ## The answer
+#
+# - A tensor is a row of bytes and a description: shape, strides, offset, dtype. `view`, `permute`, `slice` and broadcasting change the
+#   description only; a copy is needed when no strides can describe the walk.
+# - Walk memory with stride 1 inside: memory comes in lines of 64 bytes.
+# - 16 bits halve the memory of 32. bfloat16 keeps the range of float32 and 2 to 3 digits; float16 keeps 3 to 4 digits and little
+#   range. int8 needs a scale, best one for every small group. Sums stay in float32.
+#
+# ## Sources
+#
+# - IEEE 754-2019, [Standard for floating-point arithmetic](https://doi.org/10.1109/IEEESTD.2019.8766229).
+# - S. Wang, P. Kanwar (2019), [BFloat16: the secret to high performance on Cloud TPUs](https://cloud.google.com/blog/products/ai-machine-learning/bfloat16-the-secret-to-high-performance-on-cloud-tpus).
+# - C. Harris et al. (2020), [Array programming with NumPy](https://doi.org/10.1038/s41586-020-2649-2): strides and broadcasting.
+# - U. Drepper (2007), [What every programmer should know about memory](https://people.freebsd.org/~lstewart/articles/cpumemory.pdf).
+# - T. Dettmers et al. (2022), [LLM.int8(): 8-bit matrix multiplication for transformers at scale](https://arxiv.org/abs/2208.07339).
+# - Qwen team (2025), [Qwen3 technical report](https://arxiv.org/abs/2505.09388).
+#
+# ## Go on
+#
+# In [lab 06 tensor](../labs/06_tensor/06_tensor.ipynb) you write `view`, `permute`, `slice` and `is_contiguous` yourself; the package
+# then uses yours. Next: [07 Softmax](07_softmax.ipynb).

@@ -1,0 +1,492 @@
+# %% [markdown]
+# # 07 · Softmax
+#
+# **Question:** a network ends in scores. How do they become probabilities, safely, and with as few walks through memory as possible?
+#
+# | before this | you need | reading time | lab | next |
+# |---|---|---|---|---|
+# | [06 Tensors](06_tensors.ipynb) | $e^x$, $\log$, the derivative | 25 minutes | [07 softmax](../labs/07_softmax/07_softmax.ipynb) | [05 Normalisation](05_normalisation.ipynb) |
+
+# %%
+import math
+
+import numpy as np
+from ipywidgets import interact
+from numba import njit
+
+from llaisys_mini import load_model, operators, paths, plots
+from llaisys_mini.inspect.timing import seconds  # shortest of several runs
+
+# %% [markdown]
+# ## 1. From scores to probabilities
+#
+# Lecture 02 ended with a vector of scores, one for each class, and took the largest. Often we want more: how sure is it?
+# Which answer comes second? For that the scores $x_1, \dots, x_C$ must become probabilities $p_1, \dots, p_C$:
+# positive, with the sum one, and in the same order. *Softmax* does it:
+#
+# $$p_c = \frac{e^{x_c}}{\sum_{j=1}^{C} e^{x_j}}$$
+#
+# The power makes everything positive, the division makes the sum one.
+
+
+# %%
+def simple_softmax(x):
+    """x [C] -> probabilities [C], as the formula says."""
+    powers = np.exp(x)
+    return powers / powers.sum()
+
+
+x = np.array([2.0, 1.0, 0.0, -1.0], dtype=np.float32)
+p = simple_softmax(x)
+print("scores       ", x)
+print("probabilities", np.round(p, 3), " sum", p.sum())
+print("each is e =", round(math.e, 3), "times the next:", np.round(p[:-1] / p[1:], 3))
+
+# %% [markdown]
+# Equal differences of scores are equal ratios of probabilities: $p_a / p_b = e^{x_a - x_b}$.
+#
+# > **Predict, then run.** What happens to the probabilities if we add 5 to all scores? If we double all scores? If we add 100?
+
+# %%
+print("as they are:", np.round(simple_softmax(x), 3))
+print("all + 5:    ", np.round(simple_softmax(x + 5), 3))
+print("all · 2:    ", np.round(simple_softmax(2 * x), 3))
+with np.errstate(all="ignore"):
+    print("all + 100:  ", simple_softmax(x + 100))
+
+# %% [markdown]
+# Adding a constant $k$ multiplies numerator and denominator by $e^k$. It cancels, so 5 changes nothing. Doubling squares the ratios.
+#
+# But 100 gave `nan`, "not a number". The mathematics says the result is the same; the computer disagrees.
+
+# %% [markdown]
+# ## 2. Overflow, and the safe softmax
+#
+# The largest float32 is about $3.4\cdot10^{38}$. A power beyond it becomes `inf`, and `inf / inf` is `nan`.
+
+# %%
+for dtype in (np.float16, np.float32, np.float64):
+    info = np.finfo(dtype)
+    high, low = math.log(info.max), math.log(info.smallest_subnormal)
+    print(f"{info.dtype}: e^x is inf for x above {high:.2f}, and zero for x below about {low:.2f}")
+
+# %% [markdown]
+# A network's scores may well lie beyond 89. The cure uses what we just saw: subtracting a constant changes nothing.
+# Subtract the largest score, $m = \max_j x_j$:
+#
+# $$p_c = \frac{e^{x_c - m}}{\sum_j e^{x_j - m}}$$
+#
+# - Every exponent is at most 0, so every power is at most 1. Nothing overflows.
+# - The largest power is exactly 1, so the sum is at least 1. Nothing is divided by zero.
+# - Powers of very small scores become 0, which is what their probability rounds to anyway.
+
+
+# %%
+def safe_softmax(x):
+    powers = np.exp(x - x.max())
+    return powers / powers.sum()
+
+
+print("all + 100:  ", np.round(safe_softmax(x + 100), 3))
+print("all - 1000: ", np.round(safe_softmax(x - 1000), 3))
+print("far apart:  ", safe_softmax(np.array([1000, 0, -1000], np.float32)))
+print("operator:   ", np.round(operators.softmax(x + 100), 3))
+
+# %% [markdown]
+# ## 3. How often must we walk through memory?
+#
+# The safe softmax of a row looks like three walks, or *passes*:
+#
+# 1. read the row, find the maximum $m$;
+# 2. read it again, add up $s = \sum_j e^{x_j - m}$;
+# 3. read it once more, write $e^{x_c - m} / s$.
+#
+# Rows can be long: Qwen3 has a score for each of some 150 000 tokens (Qwen team, 2025). When a row does not fit into the cache,
+# each pass fetches it from memory again. Can passes 1 and 2 become one? Pass 2 needs $m$, known only at the end of pass 1.
+
+# %% [markdown]
+# ### Online softmax
+#
+# Idea (Milakov and Gimelshein, 2018): keep the maximum *so far*, $m_j$, and the sum *so far* relative to it, $s_j$:
+#
+# $$s_j = \sum_{i=1}^{j} e^{x_i - m_j}$$
+#
+# When the next score $x_{j+1}$ arrives, the new maximum is $m_{j+1} = \max(m_j, x_{j+1})$. The old sum was relative to the old
+# maximum. Multiply it by $e^{m_j - m_{j+1}}$ and it is relative to the new one:
+#
+# $$s_{j+1} = \sum_{i=1}^{j} e^{x_i - m_{j+1}} + e^{x_{j+1} - m_{j+1}}
+#           = s_j\, e^{m_j - m_{j+1}} + e^{x_{j+1} - m_{j+1}}$$
+#
+# Start with $m_0 = -\infty$ and $s_0 = 0$. Every exponent is again at most 0.
+
+# %%
+m, s = -math.inf, 0.0
+for score in (1.0, 3.0, 2.0, 5.0):
+    new_m = max(m, score)
+    factor = math.exp(m - new_m)
+    s = s * factor + math.exp(score - new_m)
+    print(f"score {score}: maximum {m:4} -> {new_m}, old sum times {factor:.3f}, sum now {s:.3f}")
+    m = new_m
+print(f"directly: {sum(math.exp(score - 5) for score in (1.0, 3.0, 2.0, 5.0)):.3f}")
+
+# %% [markdown]
+# Two stretches of a row can also be worked on apart and put together afterwards, by the same rule:
+#
+# $$m = \max(m_a, m_b), \qquad s = s_a\, e^{m_a - m} + s_b\, e^{m_b - m}$$
+#
+# The order does not matter. So threads of a CPU or blocks of a GPU can each take a piece.
+
+
+# %%
+def summary(x):
+    """(m, s) of a stretch."""
+    return x.max(), np.exp(x - x.max()).sum()
+
+
+def merge(a, b):
+    m = max(a[0], b[0])
+    return m, a[1] * np.exp(a[0] - m) + b[1] * np.exp(b[0] - m)
+
+
+row = np.random.default_rng(0).normal(scale=30, size=1000)
+pieces = [summary(piece) for piece in np.split(row, [137, 500, 501])]
+together = merge(merge(pieces[3], pieces[0]), merge(pieces[2], pieces[1]))
+print("whole row:          m = {:.6f}, s = {:.6f}".format(*summary(row)))
+print("four pieces merged: m = {:.6f}, s = {:.6f}".format(*together))
+
+# %% [markdown]
+# ### Three kernels
+#
+# Now as loops, compiled by Numba. `in_blocks` takes a stretch of 2048 numbers, which the cache keeps, finds the maximum and the
+# sum of it, and merges. So memory is read once for both, and the maximum changes only from stretch to stretch.
+#
+# `reassoc` lets the compiler add in any order, `contract` lets it join a product and a sum. The rest of `fastmath` stays off: it
+# would let the compiler assume that there is no `inf` and no `nan`.
+
+
+# %%
+@njit(fastmath={"reassoc", "contract"})
+def largest(x, start, end):
+    m = x[start]
+    for i in range(start, end):
+        m = max(m, x[i])
+    return m
+
+
+@njit(fastmath={"reassoc", "contract"})
+def sum_of_powers(x, start, end, m):
+    s = np.float32(0)
+    for i in range(start, end):
+        s += math.exp(x[i] - m)
+    return s
+
+
+@njit(fastmath={"reassoc", "contract"})
+def write_shares(x, m, s, out):
+    share = np.float32(1) / s
+    for i in range(x.size):
+        out[i] = math.exp(x[i] - m) * share
+
+
+# %%
+@njit
+def three_passes(x, out):
+    m = largest(x, 0, x.size)
+    write_shares(x, m, sum_of_powers(x, 0, x.size, m), out)
+
+
+@njit
+def online(x, out):
+    m, s = x[0], np.float32(1)
+    for i in range(1, x.size):
+        new_m = max(m, x[i])
+        s = s * math.exp(m - new_m) + math.exp(x[i] - new_m)
+        m = new_m
+    write_shares(x, m, s, out)
+
+
+@njit
+def in_blocks(x, out):
+    m, s = x[0], np.float32(0)
+    for start in range(0, x.size, 2048):
+        end = min(start + 2048, x.size)
+        new_m = max(m, largest(x, start, end))
+        s = s * math.exp(m - new_m) + sum_of_powers(x, start, end, new_m)
+        m = new_m
+    write_shares(x, m, s, out)
+
+
+# %% [markdown]
+# > **Predict, then run.** Which one is fastest on a row of 5 million numbers, and which one is most exact?
+
+# %%
+KERNELS = {"three passes": three_passes, "online": online, "in blocks": in_blocks}
+
+
+def nanoseconds(count, work, *arguments):
+    """For one of `count` numbers."""
+    return 1e9 * seconds(work, *arguments) / count
+
+
+lengths = [10_000, 100_000, 1_000_000, 5_000_000]
+times, errors = {name: [] for name in KERNELS}, {name: [] for name in KERNELS}
+for length in lengths:
+    x = np.random.default_rng(length).normal(scale=3, size=length).astype(np.float32)
+    expected, out = safe_softmax(x.astype(np.float64)), np.empty_like(x)
+    for name, kernel in KERNELS.items():
+        times[name].append(nanoseconds(length, kernel, x, out))
+        errors[name].append(np.abs(out / expected - 1).max())
+
+# %% jupyter={"source_hidden": true}
+fig, axes = plots.figure(1, 2, width=9)
+for name, marker, dashes in zip(KERNELS, plots.MARKERS, ("-", "--", "-."), strict=False):
+    axes[0].semilogx(lengths, times[name], marker + dashes, label=name)
+    axes[1].loglog(lengths, errors[name], marker + dashes, label=name)
+axes[0].set(ylabel="time for one number [ns]", ylim=(0, None))
+axes[1].set(ylabel="largest relative error")
+axes[0].legend(loc="lower right")
+for axis in axes:
+    axis.set(xlabel="length of the row [numbers]")
+    axis.grid()
+plots.show(
+    fig,
+    alt="Left: time for one number against the length of the row; the three kernels are close to "
+    "each other. Right: the relative error; it grows with the length for three passes and most "
+    "for online, and stays small in blocks.",
+)
+print("a row of 5 million numbers:")
+for name in KERNELS:
+    print(f"{name:13s} {times[name][-1]:5.2f} ns for one, relative error {errors[name][-1]:.1e}")
+
+# %% [markdown]
+# The times are close. To see why, count what each does for one number, and measure what a read and a power cost:
+#
+# | | reads | writes | powers |
+# |---|---|---|---|
+# | three passes | 3 | 1 | 2 |
+# | online | 2 | 1 | 3 |
+# | in blocks | 2, and 1 more from the cache | 1 | 2, and one for each block |
+
+# %%
+x = np.random.default_rng(0).normal(size=5_000_000).astype(np.float32)
+reading = nanoseconds(x.size, largest, x, 0, x.size)
+with_power = nanoseconds(x.size, sum_of_powers, x, 0, x.size, x[0])
+print(f"a pass that only reads:             {reading:.2f} ns for one number")
+print(f"a pass with one power for a number: {with_power:.2f} ns")
+
+# %% [markdown]
+# On one CPU core powers take the time, so a saved read hardly shows. On a GPU arithmetic is plenty and memory is the bottleneck:
+# there the saved read makes softmax up to 1.3 times as fast (Milakov and Gimelshein, 2018).
+#
+# The errors differ far more. Adding millions of small numbers to one float32 sum loses digits: the larger the sum, the coarser its
+# steps (lecture 06). In `online` each number waits for the one before, so there is one sum. In `three_passes` the compiler keeps
+# several (lecture 05 looks at that). In blocks, each sum is short, and only some thousands of them are added up.
+
+# %% [markdown]
+# ### One pass
+#
+# Softmax itself needs two passes: the first probability depends on the last score. But often we do not want the probabilities.
+# We want the mean of vectors $v_j$ [D] weighted with them, $o = \sum_j p_j v_j$ [D]. Then one pass is enough: keep the weighted
+# sum so far, and rescale it together with $s$ whenever the maximum grows.
+
+
+# %%
+def weighted_mean_in_one_pass(x, v):
+    """x [S], v [S, D] -> sum of softmax(x)[j] * v[j], shape [D]. Everything is read once."""
+    m, s, o = -math.inf, 0.0, np.zeros(v.shape[1])
+    for score, vector in zip(x, v, strict=True):
+        new_m = max(m, score)
+        factor, power = math.exp(m - new_m), math.exp(score - new_m)
+        s = s * factor + power
+        o = o * factor + power * vector
+        m = new_m
+    return o / s
+
+
+rng = np.random.default_rng(1)
+x, v = rng.normal(scale=20, size=300), rng.normal(size=(300, 4))
+print("one pass:     ", weighted_mean_in_one_pass(x, v))
+print("softmax first:", safe_softmax(x) @ v)
+
+# %% [markdown]
+# This is the heart of FlashAttention (Dao et al., 2022): attention is such a weighted mean, and lecture 12 computes it this way.
+
+# %% [markdown]
+# ## 4. Temperature
+#
+# Divide all scores by a *temperature* $T$ before the softmax: $\;p = \operatorname{softmax}(x / T)$. That is the doubling of
+# section 1, with a knob.
+#
+# We take real scores: those which the small language model of this course gives to all tokens, words or pieces of words, for
+# being the next one.
+
+# %%
+model = load_model("mini")
+beginning = "In the garden she found a"
+logits = np.asarray(model.logits(model.tokenizer.encode(beginning)))  # [L, V]: after each token
+scores = logits[-1]  # [V]: after the last one
+top = np.argsort(-scores)[:8]
+words = [model.tokenizer.decode([int(token)]) for token in top]
+print(f"{len(scores)} scores, from {scores.min():.1f} to {scores.max():.1f}")
+for token, word in zip(top, words, strict=True):
+    print(f"{scores[token]:6.2f}  {beginning}{word}")
+
+
+# %% jupyter={"source_hidden": true}
+def draw_temperature(axis, temperature):
+    p = operators.softmax((scores / temperature).astype(np.float32))
+    axis.barh(range(len(top)), p[top], color=plots.BLUE)
+    axis.set(xlim=(0, max(0.5, 1.05 * p.max())), xlabel="probability", yticks=range(len(top)))
+    axis.set_yticklabels([word.strip() or repr(word) for word in words])
+    axis.set_title(f"T = {temperature:g}: top 8 hold {p[top].sum():.0%}", fontsize=10)
+    axis.invert_yaxis()
+
+
+fig, axes = plots.figure(1, 3, width=9, height=3.1, sharey=True)
+for axis, temperature in zip(axes, (0.2, 1, 2), strict=True):
+    draw_temperature(axis, temperature)
+plots.show(
+    fig,
+    alt="Probabilities of the eight likeliest next tokens at three temperatures. At 0.2 they fall "
+    "off fast and have nearly all; at 1 they fall off slowly; at 2 they are nearly even and "
+    "together hold only a part.",
+)
+
+# %% [markdown]
+# How undecided is such a distribution? Its *entropy* $-\sum_c p_c \log p_c$ (Shannon, 1948) says it in one number. With the natural
+# logarithm its unit is the *nat*, as the bit is that of $\log_2$.
+
+
+# %%
+def entropy(p):
+    """In nats; p [V]."""
+    p = p[p > 0]
+    return -np.sum(p * np.log(p))
+
+
+for temperature in (0.01, 0.2, 1, 2, 1000):
+    p = operators.softmax((scores / temperature).astype(np.float32))
+    print(f"T = {temperature:7}: largest probability {p.max():.4f}, entropy {entropy(p):.3f} nats")
+print(f"all {len(scores)} equally likely: entropy {math.log(len(scores)):.3f} nats")
+
+# %% [markdown]
+# A low temperature makes the model bold: towards $T = 0$ all the probability goes to the largest score. A high one makes it even:
+# towards $T = \infty$ all tokens are equally likely.
+
+
+# %%
+@interact(temperature=(0.1, 5.0, 0.1))
+def draw_chosen_temperature(temperature=0.7):
+    fig, axis = plots.figure(width=5.5)
+    draw_temperature(axis, temperature)
+    plots.show(fig, alt=f"Probabilities of the next token at temperature {temperature}.")
+
+
+# %% [markdown]
+# ## 5. Cross-entropy: how surprised is the model?
+#
+# To train or judge a model we need one number for "how wrong". Let $t$ be the right class. The *cross-entropy* loss is
+#
+# $$L = -\log p_t.$$
+#
+# It is 0 if the model was certain and right, and grows without bound as $p_t$ goes to 0. Why the logarithm: the probability of a
+# whole text is the product of its tokens' probabilities, and the logarithm turns this product into a sum.
+#
+# > **Predict, then run.** What is the loss of a model that knows nothing and gives all 1536 tokens the same probability?
+
+# %%
+ids = np.array(model.tokenizer.encode(paths.held_out_text().read_text()[:1500]))
+logits = np.asarray(model.logits(ids[:-1]))  # [L, V]: the scores after each token
+losses = operators.cross_entropy(logits, ids[1:])  # [L]: for the token that really came next
+loss = losses.mean()
+print(f"knows nothing:         {math.log(logits.shape[1]):.2f} nats")
+print(f"the model, {len(losses)} tokens: {loss:.2f} nats on average")
+print(f"like a choice among e^{loss:.2f} = {math.exp(loss):.1f} equally likely tokens")
+
+# %% [markdown]
+# The text is one that the model was not trained on. The last number, $e^{L}$ with the mean of $L$, is the model's *perplexity*.
+
+# %% [markdown]
+# There is a trap. Computing the probability first and taking its logarithm fails where the probability rounds to zero:
+
+# %%
+x = np.array([[0, 200]], dtype=np.float32)  # the model is sure of class 1 ...
+target = np.array([0])  # ... and wrong
+with np.errstate(divide="ignore"):
+    print("log of softmax:", -np.log(operators.softmax(x)[0, 0]))
+print("cross_entropy: ", operators.cross_entropy(x, target)[0])
+
+# %% [markdown]
+# The operator never forms the probability. It uses the logarithm of the formula, again with the maximum taken out:
+#
+# $$L = -\log\frac{e^{x_t - m}}{\sum_j e^{x_j - m}} = m + \log \sum_j e^{x_j - m} - x_t$$
+
+# %% [markdown]
+# ## 6. Its gradient
+#
+# What should each score do to lower the loss? Differentiate $L = \log \sum_j e^{x_j} - x_t$:
+#
+# $$\frac{\partial L}{\partial x_c} = \frac{e^{x_c}}{\sum_j e^{x_j}} - [c = t] = p_c - [c = t]$$
+#
+# Here $[c = t]$ is 1 for the right class and 0 for all others. So the gradient is the probability, minus one for the right
+# class. Check it with finite differences (lecture 02):
+
+# %%
+x = np.array([[2.0, 1.0, 0.0, -1.0]])
+target = np.array([1])
+
+
+def loss_of(x):
+    return operators.cross_entropy.reference(x, target)[0]  # the reference computes in float64
+
+
+nudge = 1e-6
+measured = [
+    (loss_of(x + nudge * unit) - loss_of(x - nudge * unit)) / (2 * nudge) for unit in np.eye(4)
+]
+formula = operators.softmax_cross_entropy_backward(x.astype(np.float32), target)[0]
+print("measured:", np.round(measured, 4))
+print("formula: ", np.round(formula, 4), f" sum: {abs(formula.sum()):.6f}")
+
+# %% jupyter={"source_hidden": true}
+fig, axes = plots.figure(1, 3, width=9, height=2.7)
+colours = [plots.VERMILION if c == target[0] else plots.BLUE for c in range(4)]
+panels = [("score", x[0]), ("probability", safe_softmax(x[0])), ("a step downhill", -formula)]
+for axis, (name, values) in zip(axes, panels, strict=True):
+    bars = axis.bar(range(4), values, color=colours)
+    bars[target[0]].set_hatch("//")
+    axis.axhline(0, color="#555555", linewidth=0.8)
+    axis.set(xlabel="class", ylabel=name, xticks=range(4))
+axes[0].set_title("class 1 is the right one (hatched)")
+plots.show(
+    fig,
+    alt="Scores, probabilities and the negative gradient of four classes. The step raises the "
+    "score of the right class and lowers each other one in proportion to its probability.",
+)
+
+# %% [markdown]
+# A step downhill raises the right score and lowers each other score in proportion to its probability. The parts add up to zero: what
+# one class gains the others lose. If the model is certain and right, the gradient is zero.
+
+# %% [markdown]
+# ## The answer
+#
+# - Softmax: powers, divided by their sum. Subtract the maximum first, and nothing can overflow.
+# - Written plainly it takes three passes. Keeping maximum and sum so far and rescaling (online softmax) takes two; a weighted
+#   mean takes one. Whether that pays depends on whether memory or arithmetic is scarce.
+# - Temperature divides the scores: cold is bold, hot is even.
+# - Cross-entropy is $-\log p_t$, computed without ever forming $p_t$. Its gradient is $p$ minus one at the right class.
+#
+# ## Sources
+#
+# - J. Bridle (1990), [Probabilistic interpretation of feedforward classification network outputs](https://doi.org/10.1007/978-3-642-76153-9_28):
+#   the name softmax.
+# - C. Shannon (1948), [A mathematical theory of communication](https://doi.org/10.1002/j.1538-7305.1948.tb01338.x): entropy.
+# - M. Milakov, N. Gimelshein (2018), [Online normalizer calculation for softmax](https://arxiv.org/abs/1805.02867).
+# - T. Dao et al. (2022), [FlashAttention](https://arxiv.org/abs/2205.14135).
+# - Qwen team (2025), [Qwen3 technical report](https://arxiv.org/abs/2505.09388).
+#
+# ## Go on
+#
+# In [lab 07 softmax](../labs/07_softmax/07_softmax.ipynb) you write the safe and the online softmax and the cross-entropy as kernels.
+# Then: [05 Normalisation](05_normalisation.ipynb), which builds on this lecture although its number is lower.

@@ -1,0 +1,304 @@
+# %% [markdown]
+# # Lab 11: tokens and positions
+#
+# A model gets numbers, not words, and has to know which stands where. You write how a text becomes vectors, how a vector
+# learns its position, how the best next token is found, and how a tokenizer learns its tokens.
+
+# %%
+import matplotlib.pyplot as plt
+import numpy as np
+
+from llaisys_mini import check, count_gpu_traffic, explain, operators
+
+# %% [markdown]
+# ## 1. How a tokenizer learns: one step of byte-pair encoding
+#
+# Words are tuples of symbols, each with how often it occurs: `{("l", "o", "w"): 5, ("l", "o", "t"): 2}`. One step:
+#
+# 1. Count each pair of neighbours, as often as its word occurs: `("l", "o")` 7, `("o", "w")` 5, `("o", "t")` 2.
+# 2. Take the most frequent pair. Of several that are equally frequent take the first in Python's order of tuples.
+# 3. Merge each occurrence, from left to right, into one symbol: `{("lo", "w"): 5, ("lo", "t"): 2}`.
+#
+# Return `(pair, words)`: here `(("l", "o"), {("lo", "w"): 5, ("lo", "t"): 2})`. If there is no pair, return `(None, words)`.
+# Leave the given dictionary alone. This one is plain Python.
+
+# %% task="python/bpe_step"
+
+# %% [markdown]
+# <details><summary>Hint 1</summary>
+#
+# `Counter()` counts: `counts[pair] += times`. The pair at place i of a word is `word[i : i + 2]`.
+#
+# </details>
+# <details><summary>Hint 2</summary>
+#
+# `min` with a key finds the most frequent pair and the first in order at once: sort by minus the count, then by the pair.
+#
+# </details>
+# <details><summary>Hint 3</summary>
+#
+# Merge with a `while` loop and an index: where the pair stands append both symbols as one and go on by 2, else append one
+# symbol and go on by 1. In `aaa` the pair `aa` is then merged once: `aa`, `a`.
+#
+# </details>
+
+# %% test="bpe-public" points=2
+check("bpe_step")
+
+# %% test="bpe-hidden" points=1
+# Other words, when it is graded.
+### BEGIN HIDDEN TESTS
+check("bpe_step", seed=40801)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# Twenty steps on a nursery rhyme. Frequent words become one symbol.
+
+# %%
+rhyme = "the cat and the hat sat on the mat and the rat ate that hat on the mat near the cat"
+words = {}
+for word in rhyme.split():
+    words[tuple(word)] = words.get(tuple(word), 0) + 1
+merges = []
+for _ in range(20):
+    pair, words = bpe_step(words)
+    if pair is None:
+        break
+    merges.append("".join(pair))
+print("learned:", *merges)
+print("words now:", *("|".join(word) for word in words))
+
+# %% [markdown]
+# ## 2. Embedding
+#
+# Each token id has a row in a table. `ids` is `[N]`, int64; `weight` is `[V, E]`; `out` is `[N, E]`, float32.
+#
+# $$\text{out}[n, e] = \text{weight}[\text{ids}[n], e]$$
+#
+# `ids = [2, 0]` and `weight = [[1, 2], [3, 4], [5, 6]]` give `[[5, 6], [1, 2]]`. `widen(weight[i, e])` reads every storage.
+
+# %% task="cpu/embedding"
+
+# %% test="embedding-public" points=1
+check("embedding")
+
+# %% test="embedding-hidden" points=1
+# Other ids and sizes, when it is graded.
+### BEGIN HIDDEN TESTS
+check("embedding", seed=40802)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## 3. Argmax
+#
+# The choice of greedy decoding. `x` is `[N, V]`; two outputs: `index` `[N]`, int64, and `value` `[N]`, float32, of each row's
+# largest element. Of several equal ones the lowest index wins.
+#
+# `x = [[3, 7, 7], [-2, -1, -5]]` gives `index = [1, 1]` and `value = [7, -1]`.
+
+# %% task="cpu/argmax"
+
+# %% [markdown]
+# <details><summary>Hint 1</summary>
+#
+# Start each row with its first element as the best so far, not with 0: all numbers may be negative.
+#
+# </details>
+# <details><summary>Hint 2</summary>
+#
+# Strictly greater (`>`) keeps the first of equal ones; `>=` would take the last.
+#
+# </details>
+# <details><summary>Hint 3</summary>
+#
+# Keep `best` as an index: `if x[n, v] > x[n, best]: best = v`. After the loop store `best` and `x[n, best]`.
+#
+# </details>
+
+# %% test="argmax-public" points=1
+check("argmax")
+
+# %% test="argmax-hidden" points=1
+# Other numbers, when it is graded.
+### BEGIN HIDDEN TESTS
+check("argmax", seed=40803)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## 4. Rotary positions
+#
+# Attention compares vectors by their dot product, and a dot product does not know where they stand. RoPE turns pairs of
+# numbers by an angle that grows with the position. Then the dot product of two vectors depends on their *distance*.
+#
+# `x` is `[L, H, D]`: L positions, H heads, D numbers (D is even). `positions` is `[L]`, int64. `theta` is a number.
+# Number i of the first half is paired with number i of the second half, $i + D/2$:
+#
+# $$a = \text{positions}[l] \cdot \text{theta}^{-2i/D}$$
+# $$\text{out}[l, h, i] = x[l, h, i] \cos a - x[l, h, i + D/2] \sin a$$
+# $$\text{out}[l, h, i + D/2] = x[l, h, i + D/2] \cos a + x[l, h, i] \sin a$$
+#
+# With numbers: D = 2, so there is one pair, and $\text{theta}^0 = 1$. At position 1 the angle is 1 radian. `x = [1, 0]` becomes
+# `[0.5403, 0.8415]`, and `[0, 1]` becomes `[-0.8415, 0.5403]`.
+
+# %% task="cpu/rope"
+
+# %% [markdown]
+# <details><summary>Hint 1</summary>
+#
+# Loops over l, over i up to D/2, and over h. The angle does not depend on h: compute sine and cosine once for all heads.
+#
+# </details>
+# <details><summary>Hint 2</summary>
+#
+# `theta ** (-2.0 * i / D)` in float64 (Python's floats) keeps the angle right at high positions.
+#
+# </details>
+# <details><summary>Hint 3</summary>
+#
+# Read both numbers of the pair into variables first, then store both results.
+#
+# </details>
+
+# %% test="rope-public" points=3
+check("rope")
+
+# %% test="rope-hidden" points=2
+# Other sizes and positions, when it is graded.
+### BEGIN HIDDEN TESTS
+check("rope", seed=40804)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# Sine and cosine are dear, and no instruction computes several at once. But the rotation itself can work on several numbers at
+# once, if it is a loop of its own: first a loop over i that fills two small tables, then a loop over h and i that only
+# multiplies and adds. One point.
+
+# %%
+explain("rope")
+
+# %% test="rope-compiled" points=1
+explain("rope").require(vectorised=True)
+
+# %% [markdown]
+# What it is good for: one query and one key, moved along together. The dot product depends only on how far they are apart.
+
+# %%
+rng = np.random.default_rng(0)
+query, key = rng.normal(size=(2, 1, 1, 64)).astype(np.float32)
+
+
+def turned(x, position):
+    return operators.rope(x, np.array([position]), 10000.0)[0, 0]
+
+
+distances = np.arange(0, 60)
+for start, style in ((0, "-"), (500, ":")):
+    dots = [turned(query, start + distance) @ turned(query, start) for distance in distances]
+    plt.plot(distances, dots, style, linewidth=3 if style == ":" else 1.5, label=f"key at position {start}")
+plt.xlabel("distance in positions")
+plt.ylabel("dot product of a vector with itself")
+plt.legend()
+plt.show()
+
+# %% [markdown]
+# ## 5. On a GPU
+#
+# **Embedding**: one block of 128 threads per id. The threads share the columns of its row: thread t copies the columns t, t + 128, ...
+# Wanted: at most 1.3 times the necessary bytes. (One thread per id would read far apart numbers at the same time.)
+
+# %% task="cuda/embedding"
+
+# %% test="embedding-gpu-public" points=2
+check("embedding", device="cuda")
+
+# %% test="embedding-gpu-traffic" points=1
+table = dict(ids=np.array([3, 1, 2, 3]), weight=np.random.default_rng(0).normal(size=(8, 256)))
+count_gpu_traffic("embedding", table).require(waste=1.3)
+
+# %% [markdown]
+# **Rope**: one thread per pair. From the number of the thread, `task = cuda.grid(1)`, follow i, head and row:
+# `i = task % half`, `head = task // half % heads`, `row = task // (half * heads)`.
+#
+# Angles reach thousands of turns, and `math.cos` in float32 is no longer exact there. `cuda.libdevice.cospif(x)` is $\cos(\pi x)$, and
+# takes whole turns off exactly: divide the angle by $\pi$ first. Keep everything float32: hand `np.float32(theta)` to the kernel.
+#
+# With L = 2, H = 2, D = 4 there are 8 pairs. Thread 5 has i = 1, head = 0, row = 1.
+
+# %% task="cuda/rope"
+
+# %% [markdown]
+# <details><summary>Hint 1</summary>
+#
+# There are `x.size // 2` pairs; threads beyond that do nothing.
+#
+# </details>
+# <details><summary>Hint 2</summary>
+#
+# `math.pow(theta, -np.float32(2 * i) / np.float32(width))` is the frequency.
+#
+# </details>
+# <details><summary>Hint 3</summary>
+#
+# `turns = np.float32(positions[row]) * frequency * np.float32(1 / math.pi)`, then `cuda.libdevice.cospif(turns)` and `sinpif(turns)`.
+#
+# </details>
+
+# %% test="rope-gpu-public" points=2
+check("rope", device="cuda")
+
+# %% [markdown]
+# **Argmax**: one block of 256 threads per row. Each thread finds the best of its columns; then the threads compare, as in the sum of lab
+# 05, but with pairs of value and index. The larger value wins; of equal values the lower index.
+
+# %% task="cuda/argmax"
+
+# %% [markdown]
+# <details><summary>Hint 1</summary>
+#
+# Shuffle both, value and index, with the same step, and keep the better of your own pair and the other.
+#
+# </details>
+# <details><summary>Hint 2</summary>
+#
+# A thread without columns starts with `-inf` and an index that loses against every real one, such as the number of columns. A row may
+# hold nothing but -inf: a thread takes its first column in any case.
+#
+# </details>
+# <details><summary>Hint 3</summary>
+#
+# The first thread of each warp stores value and index in two shared arrays. After the barrier thread 0 compares those eight pairs and stores
+# the result.
+#
+# </details>
+
+# %% test="argmax-gpu-public" points=2
+check("argmax", device="cuda")
+
+# %% test="embedding-gpu-hidden" points=1
+# Embedding on other sizes, when it is graded.
+### BEGIN HIDDEN TESTS
+check("embedding", device="cuda", seed=40805)
+### END HIDDEN TESTS
+
+# %% test="rope-gpu-hidden" points=1
+# Rope on other sizes and positions, when it is graded.
+### BEGIN HIDDEN TESTS
+check("rope", device="cuda", seed=40806)
+### END HIDDEN TESTS
+
+# %% test="argmax-gpu-hidden" points=1
+# Argmax on other numbers, when it is graded.
+### BEGIN HIDDEN TESTS
+check("argmax", device="cuda", seed=40807)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## 6. In your own words
+#
+# A model was trained with positions 0 to 4095. You ask it about a text of 10 000 tokens. What do the later queries and keys meet
+# that they have never seen in training: new *angles* in the fast pairs (small i), or in the slow ones (large i)? Explain.
+
+# %% [markdown] written="rope-long" points=2
+# The fast pairs have turned around many times within 4096 positions, so every angle, and every difference of angles, was seen.
+# The slowest pairs have not completed one turn: beyond position 4095 they reach angles that never occurred. That is why methods
+# for longer contexts (such as YaRN) slow down the slow pairs and leave the fast ones.

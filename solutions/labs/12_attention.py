@@ -1,0 +1,269 @@
+# %% [markdown]
+# # Lab 12: attention
+#
+# Attention is how a token looks back over the text. You write it so that every earlier key is scored and every value mixed; then
+# in one pass with no memory of its own; then one step at a time with a cache, as a model speaks.
+
+# %%
+import numpy as np
+
+from llaisys_mini import check, explain, operators, race
+
+# %% [markdown]
+# ## 1. Causal attention with grouped queries
+#
+# | array | shape | |
+# |---|---|---|
+# | `q` | [L, H, D] | L queries, H heads, D numbers each |
+# | `k`, `v` | [S, K, D] | S keys and values, K heads |
+# | `scale` | number | usually $1 / \sqrt{D}$ |
+# | `out` | [L, H, D] | |
+#
+# - The queries are the **last** L of the S positions. Query l stands at position S - L + l, and sees the keys up to and with its
+#   own: `s <= S - L + l`.
+# - H is a multiple of K. Neighbouring query heads share a key head: head h uses key head `h // (H // K)`.
+#
+# For each query and head:
+#
+# $$\text{score}[s] = \text{scale} \sum_d q[l, h, d] \cdot k[s, h', d] \qquad w = \text{softmax}(\text{score}) \qquad
+# \text{out}[l, h, d] = \sum_s w[s] \cdot v[s, h', d]$$
+#
+# With numbers, D = 1, one head, scale 1: `q = [[[1]]]`, `k = [[[0]], [[1]]]`, `v = [[[10]], [[20]]]`. The one query is the last of two
+# positions and sees both keys. Scores 0 and 1, weights 0.2689 and 0.7311, result $10 \cdot 0.2689 + 20 \cdot 0.7311 = 17.311$.
+#
+# Subtract the largest score before taking powers, as in lab 07. `widen(k[s, h, d])` reads every storage of the cache.
+
+# %% task="cpu/attention" id="attention-cpu"
+
+# %% [markdown]
+# <details><summary>Hint 1: the loops</summary>
+#
+# For each row l and each head h: `last = S - L + l + 1` keys are visible. One loop over `s in range(last)` for the scores, one for
+# the powers and their sum, one for the mixing.
+#
+# </details>
+# <details><summary>Hint 2: where the scores go</summary>
+#
+# One `np.empty(S, np.float32)` for all rows and heads is enough: each overwrites what the one before has left.
+#
+# </details>
+# <details><summary>Hint 3: mixing</summary>
+#
+# Set `out[l, h, d]` to 0 for all d first. Then for each s: `weight = scores[s] / total`, and for each d add
+# `weight * widen(v[s, key_head, d])`. That order reads each value row once, from front to back.
+#
+# </details>
+
+# %% test="attention-public" points=4
+check("attention")
+
+# %% test="attention-hidden" points=3
+# Other sizes and numbers, when it is graded.
+### BEGIN HIDDEN TESTS
+check("attention", seed=40901)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## 2. One pass, no memory
+#
+# The scores of a row need an array as long as the text. In lab 07 you merged parts of a softmax; attention can be computed in the
+# same way, key by key. Keep for a query and head:
+#
+# - `top`, the largest score so far, `total`, the sum of powers so far,
+# - the mix of values so far, not divided yet: keep it in `out[l, h]` itself.
+#
+# A new key has the score x. The new largest is `larger = max(top, x)`. What was collected was relative to `top`, so `total` and the mix
+# are multiplied by $e^{\text{top} - \text{larger}}$. Then the key adds $e^{x - \text{larger}}$ to the total and that much of its value to
+# the mix. At the end the mix is divided by the total.
+#
+# | key | score | top | factor for the past | total | mix (values 10, 20) |
+# |---|---|---|---|---|---|
+# | 0 | 0 | 0 | - | 1 | 10 |
+# | 1 | 1 | 1 | 0.3679 | 1.3679 | 23.679 |
+#
+# 23.679 / 1.3679 = 17.311, as before. This is what FlashAttention does, with blocks of keys in place of single ones.
+# Wanted: correct, and **no array made** in a call. Heads and rows are independent, so share them among the cores too.
+
+# %% task="cpu/attention" id="attention-one-pass"
+import math
+
+import numpy as np
+from numba import njit, prange
+
+from llaisys_mini import kernel
+from llaisys_mini.widen import widen
+
+
+### BEGIN SOLUTION
+@njit(fastmath={"reassoc", "contract"}, cache=True)
+def score(q, row, head, k, s, key_head):
+    total = np.float32(0)
+    for d in range(q.shape[2]):
+        total += q[row, head, d] * widen(k[s, key_head, d])
+    return total
+
+
+@njit(cache=True)
+def attend(q, k, v, scale, out, row, head):
+    key_head = head // (q.shape[1] // k.shape[1])
+    width = q.shape[2]
+    top, total = np.float32(-np.inf), np.float32(0)
+    for d in range(width):
+        out[row, head, d] = np.float32(0)
+    for s in range(k.shape[0] - q.shape[0] + row + 1):
+        x = score(q, row, head, k, s, key_head) * scale
+        larger = max(top, x)
+        shrink, power = np.float32(math.exp(top - larger)), np.float32(math.exp(x - larger))
+        total = total * shrink + power
+        for d in range(width):
+            out[row, head, d] = out[row, head, d] * shrink + power * widen(v[s, key_head, d])
+        top = larger
+    for d in range(width):
+        out[row, head, d] /= total
+
+
+### END SOLUTION
+@kernel("attention", device="cpu")
+@njit(parallel=True, cache=True)
+def attention(q, k, v, scale, out):
+    ### BEGIN SOLUTION
+    heads = q.shape[1]
+    small = np.float32(scale)
+    for task in prange(q.shape[0] * heads):
+        attend(q, k, v, small, out, task // heads, task % heads)
+    ### END SOLUTION
+
+
+# %% [markdown]
+# <details><summary>Hint 1</summary>
+#
+# Start with `top = np.float32(-np.inf)` and a total of 0. For the first key the factor for the past is then $e^{-\infty} = 0$, and
+# no special case is needed.
+#
+# </details>
+# <details><summary>Hint 2</summary>
+#
+# A helper `attend(q, k, v, scale, out, l, h)` for one query and head keeps the kernel short. `fastmath=True` would let the compiler
+# assume that there is no infinity, and -inf is one: leave it out of the function that holds `top`.
+#
+# </details>
+# <details><summary>Hint 3</summary>
+#
+# Per key: `shrink = math.exp(top - larger)`, `power = math.exp(x - larger)`, `total = total * shrink + power`, and for each d
+# `out[l, h, d] = out[l, h, d] * shrink + power * widen(v[s, key_head, d])`. Keep every variable float32: `np.float32(math.exp(...))`.
+#
+# </details>
+
+# %% test="one-pass-public" points=3
+check("attention")
+
+# %% test="one-pass-compiled" points=2
+explain("attention").require(allocations=0, parallel=True)
+
+# %% test="one-pass-hidden" points=2
+# Other sizes and numbers, when it is graded.
+### BEGIN HIDDEN TESTS
+check("attention", seed=40902)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# Decoding: one query looks back over more and more keys. `explain` and the race show what you have; NumPy here makes the whole
+# matrix of scores.
+
+# %%
+rng = np.random.default_rng(0)
+race(
+    "attention",
+    lambda keys: dict(
+        q=rng.normal(size=(1, 16, 64)), k=rng.normal(size=(keys, 8, 64)), v=rng.normal(size=(keys, 8, 64)), scale=0.125
+    ),
+    (16, 128, 1024),
+    size_name="keys",
+)
+
+# %% [markdown]
+# ## 3. One token at a time: the KV cache
+#
+# Keys and values of earlier tokens never change, since nothing earlier can see the new token. So they are kept.
+#
+# `keys` and `values` are the cache, `[capacity, K, D]`: positions 0 to `length - 1` are filled, what lies behind is anything.
+# For the next token come `query` `[1, H, D]`, `key` and `value` `[1, K, D]`. Store key and value at position `length`, and return the
+# attention of the query over the `length + 1` positions, `[1, H, D]`. `operators.attention(q, k, v, scale)` does the attention.
+#
+# This one is plain Python. With `length = 2`, the new key goes to `keys[2]`, and the query sees positions 0, 1 and 2.
+
+# %% task="python/decode_step"
+
+# %% test="decode-public" points=2
+check("decode_step")
+
+# %% test="decode-hidden" points=1
+# Other sizes, when it is graded.
+### BEGIN HIDDEN TESTS
+check("decode_step", seed=40903)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# Ten tokens at once, or one after the other with a cache: the same numbers.
+
+# %%
+q, k, v = (rng.normal(size=(10, heads, 8)).astype(np.float32) for heads in (4, 2, 2))
+at_once = operators.attention(q, k, v, 0.35)
+keys, values = np.zeros((16, 2, 8), np.float32), np.zeros((16, 2, 8), np.float32)
+step_by_step = [decode_step(q[i : i + 1], k[i : i + 1], v[i : i + 1], keys, values, i, 0.35)[0] for i in range(10)]
+print("largest difference:", np.abs(at_once - np.array(step_by_step)).max())
+
+# %% [markdown]
+# ## 4. Attention on a GPU
+#
+# One block for each query and head, and the one-pass form of section 2. A simple plan with a single warp of 32 threads per block:
+#
+# - The lanes share the width: lane i holds the numbers i, i + 32, ... of the query and of the mix, in small arrays
+#   `cuda.local.array(8, np.float32)`. That serves heads up to 256 wide.
+# - For each visible key every lane computes its part of the dot product. `warp_sum(part)` (from `llaisys_mini.cuda.reductions`) gives the
+#   whole score to all lanes.
+# - All lanes then know the same `top` and `total`, and scale and extend their own part of the mix.
+# - In the end each lane stores its numbers, divided by the total.
+#
+# With more warps each takes every fourth key, and the parts are merged in the end, as in lab 07. That is faster, and not asked for.
+#
+# Launch: `attention_kernel[(L, H), 32](...)`; the row is `cuda.blockIdx.x`, the head `cuda.blockIdx.y`. Example: L = 2, H = 4, D = 48: 8
+# blocks; lane 3 holds the numbers 3 and 35, lane 20 only number 20.
+
+# %% task="cuda/attention"
+
+# %% [markdown]
+# <details><summary>Hint 1</summary>
+#
+# Every lane must call `warp_sum`, also one whose numbers lie beyond D: it hands in 0.
+#
+# </details>
+# <details><summary>Hint 2</summary>
+#
+# Number j of lane i is `d = i + 32 * j`; use it only where `d < D`. Keep `-inf`, scale and every sum float32.
+#
+# </details>
+# <details><summary>Hint 3</summary>
+#
+# The loop over keys is that of section 2 with loops over j where there were loops over d. `range(S - L + row + 1)` are the visible keys.
+#
+# </details>
+
+# %% test="attention-gpu-public" points=4
+check("attention", device="cuda")
+
+# %% test="attention-gpu-hidden" points=2
+# Other sizes and numbers, when it is graded.
+### BEGIN HIDDEN TESTS
+check("attention", device="cuda", seed=40904)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## 5. In your own words
+#
+# A model with 28 layers, 8 key heads of width 128 and a cache in 16 bits answers a user with 30 000 tokens of text. How large is
+# the cache? The same model with 16 key heads, one for each query head: what would that cost while decoding, in memory and in time?
+
+# %% [markdown] written="cache-size" points=2
+# 2 (keys and values) * 28 layers * 8 heads * 128 * 2 bytes = 114 688 bytes per token; times 30 000 is 3.4 GB. With 16 key heads the
+# cache is 6.9 GB. Each new token reads the whole cache once, and decoding is bound by memory, so attention would take twice the time.
