@@ -67,7 +67,7 @@ def test_what_a_cache_holds_is_not_computed_again(model):
         (dict(ids=[-1]), r"token ids must lie in 0\.\.60"),
         (dict(ids=[0.5]), "must be a sequence of token ids"),
         (dict(ids="abc"), "must be a sequence of token ids"),
-        (dict(ids=[1], max_new_tokens=-1), "cannot be negative"),
+        (dict(ids=[1], max_new_tokens=-1), "max_new_tokens is -1"),
         (dict(ids=[1], temperature=-1), "temperature"),
         (dict(ids=[1], top_p=1.5), "top_p"),
     ],

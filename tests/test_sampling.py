@@ -104,8 +104,7 @@ def test_draws_follow_the_distribution():
 def test_a_seed_fixes_the_choices():
     logits = np.random.default_rng(1).standard_normal(1000).astype(np.float32)
     first, again, other = (
-        [sampler(logits) for _ in range(20)]
-        for sampler in (Sampler(1.0, seed=7), Sampler(1.0, seed=7), Sampler(1.0, seed=8))
+        [sampler(logits) for _ in range(20)] for sampler in (Sampler(temperature=1.0, seed=seed) for seed in (7, 7, 8))
     )
     assert first == again
     assert first != other
@@ -123,7 +122,7 @@ def test_a_seed_fixes_the_choices():
     ],
 )
 def test_impossible_logits_are_refused(temperature, logits, says):
-    for act in (Sampler(temperature), Sampler(temperature).probabilities):
+    for act in (Sampler(temperature=temperature), Sampler(temperature=temperature).probabilities):
         with pytest.raises(GenerationError, match=says):
             act(np.array(logits, np.float32))
 
@@ -131,7 +130,9 @@ def test_impossible_logits_are_refused(temperature, logits, says):
 def test_minus_infinity_strikes_a_token_out():
     logits = np.array([-np.inf, 0.0, -np.inf], np.float32)
     assert Sampler()(logits) == 1
-    np.testing.assert_array_equal(Sampler(1.0, top_p=0.9, min_p=0.1, top_k=2).probabilities(logits), [0, 1, 0])
+    np.testing.assert_array_equal(
+        Sampler(temperature=1.0, top_p=0.9, min_p=0.1, top_k=2).probabilities(logits), [0, 1, 0]
+    )
 
 
 @pytest.mark.parametrize(
@@ -171,7 +172,8 @@ def test_values_out_of_range_are_refused_with_the_range(setting, value, allowed)
 def test_the_distribution_is_one_and_every_draw_is_possible(seed, size, levels, temperature, top_k, top_p, min_p):
     rng = np.random.default_rng(seed)
     logits = rng.integers(-levels, levels, size).astype(np.float32)  # few levels: many ties
-    sampler = Sampler(temperature, top_k, top_p, min_p, repetition_penalty=1.2, seed=seed)
+    rule = dict(temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p)
+    sampler = Sampler(**rule, repetition_penalty=1.2, seed=seed)
     previous = rng.integers(0, size, 5).tolist()
     distribution = sampler.probabilities(logits, previous)
     assert distribution.shape == (size,)
