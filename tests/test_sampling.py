@@ -1,5 +1,8 @@
 """Choosing the next token: each rule on numbers small enough to check by hand, and the whole by its statistics."""
 
+from dataclasses import FrozenInstanceError
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,7 +10,7 @@ from hypothesis import strategies as st
 
 from llaisys_mini.errors import GenerationError
 from llaisys_mini.text import sampling
-from llaisys_mini.text.sampling import Sampler
+from llaisys_mini.text.sampling import Sampler, SamplingParams
 
 
 def logits_of(*probabilities: float) -> np.ndarray:
@@ -157,6 +160,41 @@ def test_minus_infinity_strikes_a_token_out():
 def test_values_out_of_range_are_refused_with_the_range(setting, value, allowed):
     with pytest.raises(GenerationError, match=f"^{setting} is .*{allowed}"):
         Sampler(**{setting: value})
+
+
+def test_what_a_model_asks_for_and_what_is_given():
+    config = SimpleNamespace(
+        generation={"do_sample": True, "temperature": 0.6, "top_k": 20, "min_p": 0.1}, stop_ids=frozenset({3, 5})
+    )
+    own = SamplingParams.of_model(config)
+    assert own == SamplingParams(temperature=0.6, top_k=20, min_p=0.1, stop_ids=frozenset({3, 5}))
+    given = SamplingParams.of_model(config, temperature=0, top_k=None, seed=np.int64(9), stop_ids=[1])
+    assert given == SamplingParams(top_k=20, min_p=0.1, seed=9, stop_ids=frozenset({1}))
+    assert given.is_greedy
+    assert type(given.seed) is int
+
+
+@pytest.mark.parametrize(
+    ("generation", "temperature"),
+    [
+        ({}, 0.0),
+        ({"temperature": 0.6}, 0.0),
+        ({"do_sample": False, "temperature": 0.6}, 0.0),
+        ({"do_sample": True}, 1.0),
+        ({"do_sample": True, "temperature": 0.6}, 0.6),
+    ],
+)
+def test_a_model_is_greedy_unless_it_asks_for_sampling(generation, temperature):
+    config = SimpleNamespace(generation=generation, stop_ids=frozenset())
+    assert SamplingParams.of_model(config).temperature == temperature
+    assert SamplingParams.of_model(config, temperature=0.3).temperature == 0.3
+
+
+def test_sampling_values_do_not_change_under_a_text():
+    with pytest.raises(FrozenInstanceError):
+        SamplingParams().temperature = 1.0
+    with pytest.raises(GenerationError, match=r"^top_k is 2\.5, but must be an integer"):
+        SamplingParams(top_k=2.5)
 
 
 @settings(max_examples=200, deadline=None)
