@@ -41,8 +41,8 @@ from nbgrader.preprocessors import (
 from nbgrader.utils import is_grade
 
 from autograder.tasks import ROOT, SOURCES, WITH_SOLUTIONS, GradingError, lab_names
+from llaisys_mini.course.labs import rank
 from llaisys_mini.files import write_atomically
-from llaisys_mini.labs import rank
 
 KERNELS = ROOT / "solutions" / "kernels"
 RELEASE = ROOT / "labs"

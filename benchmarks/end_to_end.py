@@ -129,7 +129,7 @@ class Field:
 
 def quantised_folder(folder: Path, kind: str) -> Path:
     """The checkpoint with its projections quantised by `llaisys-mini quantize`; kept beside it."""
-    from llaisys_mini.weights.quantization import quantize
+    from llaisys_mini.models.quantize import quantize
 
     target = folder.with_name(f"{folder.name}-{kind}")
     made_from = folder / "config.json"

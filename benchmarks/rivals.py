@@ -53,7 +53,7 @@ class Ours:
         return self.model.decoder.forward(ids, self.cache, last_only=True).numpy()[0]
 
     def decode(self, count: int) -> list[int]:
-        return list(self.model.generate(self.prompt, count, cache=self.cache))
+        return list(self.model.generate(self.prompt, count, temperature=0, cache=self.cache))
 
 
 class Transformers:

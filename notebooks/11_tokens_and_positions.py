@@ -606,14 +606,14 @@ plots.show(
 
 # %%
 ids = np.array(tokenizer.encode(story.split("<|endoftext|>")[0])[:200])
-rotate = model.decoder._rotate  # the step that applies RoPE to queries and keys
 
 
 def loss_with(change):
     """Mean cross-entropy, and the logits, if the model sees `change(positions)` as positions."""
-    model.decoder._rotate = lambda x, positions: rotate(x, change(positions))
-    logits = model.logits(ids[:-1])  # [L, V]
-    model.decoder._rotate = rotate
+    cache = model.cache()
+    begin = cache.begin  # gives the positions that RoPE rotates by
+    cache.begin = lambda ids: change(np.asarray(begin(ids)))
+    logits = model.logits(ids[:-1], cache)  # [L, V]
     return operators.cross_entropy(logits, ids[1:]).mean(), logits
 
 

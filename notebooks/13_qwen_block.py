@@ -289,7 +289,7 @@ def keep_largest_score(operator, arguments, results):
 with observe_calls(keep_largest_score):
     model.logits(ids)
 for number, (layer, score) in enumerate(zip(model.decoder.layers, largest, strict=True)):
-    a, b = np.abs(layer.query_norm).max(), np.abs(layer.key_norm).max()
+    a, b = (np.abs(n.weight).max() for n in (layer.attention.query_norm, layer.attention.key_norm))
     print(f"layer {number}: largest score {score:5.1f}, bound {32**0.5 * a * b:5.1f}")
 
 # %% [markdown]
@@ -379,19 +379,19 @@ def block(x, layer, positions, eps=1e-6, theta=10_000.0, D=32):
     next add_rms_norm will add: [L, E] each.
     """
     L = len(x)
-    h = operators.rms_norm(x, layer.input_norm, eps)  # [L, E]
-    q = operators.linear(h, layer.query.weight).reshape(L, -1, D)  # [L, H, D]
-    k = operators.linear(h, layer.key.weight).reshape(L, -1, D)  # [L, K, D]
-    v = operators.linear(h, layer.value.weight).reshape(L, -1, D)  # [L, K, D]
-    q = operators.rms_norm(q, layer.query_norm, eps)
-    k = operators.rms_norm(k, layer.key_norm, eps)
+    h = operators.rms_norm(x, layer.input_norm.weight, eps)  # [L, E]
+    q = operators.linear(h, layer.attention.query.weight).reshape(L, -1, D)  # [L, H, D]
+    k = operators.linear(h, layer.attention.key.weight).reshape(L, -1, D)  # [L, K, D]
+    v = operators.linear(h, layer.attention.value.weight).reshape(L, -1, D)  # [L, K, D]
+    q = operators.rms_norm(q, layer.attention.query_norm.weight, eps)
+    k = operators.rms_norm(k, layer.attention.key_norm.weight, eps)
     q, k = operators.rope(q, positions, theta), operators.rope(k, positions, theta)
     mixed = operators.attention(q, k, v, D**-0.5).reshape(L, -1)  # [L, H·D]
-    part = operators.linear(mixed, layer.output.weight)  # [L, E]
-    x, h = operators.add_rms_norm(x, part, layer.post_norm, eps)  # [L, E] each
-    gate = operators.linear(h, layer.gate.weight)  # [L, F]
-    up = operators.linear(h, layer.up.weight)  # [L, F]
-    return x, operators.linear(operators.swiglu(gate, up), layer.down.weight)
+    part = operators.linear(mixed, layer.attention.output.weight)  # [L, E]
+    x, h = operators.add_rms_norm(x, part, layer.post_norm.weight, eps)  # [L, E] each
+    gate = operators.linear(h, layer.mlp.gate.weight)  # [L, F]
+    up = operators.linear(h, layer.mlp.up.weight)  # [L, F]
+    return x, operators.linear(operators.swiglu(gate, up), layer.mlp.down.weight)
 
 
 # %% [markdown]
@@ -430,7 +430,7 @@ print(f"{len(differences)} calls, largest difference {max(differences)}")
 
 # %%
 e = mine[0][1][-1]  # [E]: the embedding of " time"
-weight = np.asarray(model.decoder.layers[0].input_norm)
+weight = np.asarray(model.decoder.layers[0].input_norm.weight)
 size = np.sqrt(np.mean(e**2) + 1e-6)
 print(f"{e[0]:.4f} / {size:.4f} · {weight[0]:.4f} = {e[0] / size * weight[0]:.4f}")
 

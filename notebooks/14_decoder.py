@@ -366,10 +366,10 @@ def draw_chosen_rule(temperature=1.0, top_k=0, top_p=1.0, min_p=0.0):
 # %%
 beginning = tokenizer.encode("Once upon a time")
 for name, rule in {
-    "greedy": dict(),
+    "greedy": dict(temperature=0.0),
     "T = 0.6, top-k 20, top-p 0.95": dict(temperature=0.6, top_k=20, top_p=0.95, seed=0),
-    "T = 1.5": dict(temperature=1.5, seed=0),
-    "T = 3": dict(temperature=3.0, seed=0),
+    "T = 1.5": dict(temperature=1.5, top_k=0, top_p=1.0, seed=0),
+    "T = 3": dict(temperature=3.0, top_k=0, top_p=1.0, seed=0),
 }.items():
     new = list(model.generate(beginning, max_new_tokens=45, **rule))
     print(textwrap.fill(f"[{name}] {tokenizer.decode(beginning + new)}", 100), "\n")
@@ -398,7 +398,7 @@ print(f"{len(real)} real stories: {surprise(real):.3f} nats a token")
 temperatures = [0.1, 0.3, 0.6, 1.0, 1.5, 2.0, 3.0]
 surprises = []
 for temperature in temperatures:
-    rule = dict(max_new_tokens=60, temperature=temperature)
+    rule = dict(max_new_tokens=60, temperature=temperature, top_k=0, top_p=1.0)
     texts = [beginning + list(model.generate(beginning, seed=seed, **rule)) for seed in range(10)]
     surprises.append(surprise(texts))
     print(f"T = {temperature}: {surprises[-1]:.3f} nats a token")
@@ -435,7 +435,9 @@ print(model.config.generation)
 
 # %%
 prompt = tokenizer.render_chat([{"role": "user", "content": "What is 347 + 285?"}])
-print(prompt + tokenizer.decode(list(model.generate(tokenizer.encode(prompt), max_new_tokens=120))))
+print(
+    prompt + tokenizer.decode(list(model.generate(tokenizer.encode(prompt), 120, temperature=0.0)))
+)
 
 # %% [markdown]
 # ## 7. Your kernels, one by one
@@ -503,7 +505,9 @@ is_here = isinstance(huggingface_hub.try_to_load_from_cache(NAME, "model.safeten
 if is_here or (DOWNLOAD and has_network()):
     qwen = load_model(NAME)
     prompt = qwen.tokenizer.encode("The capital of France is")
-    print(qwen.tokenizer.decode([*prompt, *qwen.generate(prompt, max_new_tokens=12)]))
+    print(
+        qwen.tokenizer.decode([*prompt, *qwen.generate(prompt, max_new_tokens=12, temperature=0.0)])
+    )
 elif has_network():
     print("not run: set DOWNLOAD = True in this cell to fetch the model")
 else:

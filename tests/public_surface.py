@@ -18,11 +18,12 @@ ROOT = Path(__file__).resolve().parents[1]
 FILE = Path(__file__).with_suffix(".txt")
 
 PUBLIC = (
-    "cache.contiguous console contract course.doctor cpu.exp_vector cpu.fast_exp cpu.simd cuda cuda.reductions"
-    " cuda.tensor_cores cuda.vectors dtypes engine.generate engine.quality errors exercise inspect.compile_check"
-    " inspect.occupancy inspect.pictures inspect.timing kernels.choice kernels.sets lectures.datasets lectures.plots"
-    " models.config models.decoder models.rope paths sanitizer tensor text.sampling text.tokenizer"
-    " weights.checkpoint weights.quantization widen"
+    "cache.cache cache.contiguous cache.several console contract course.doctor cpu.exp_vector cpu.fast_exp"
+    " cpu.simd cuda cuda.reductions cuda.tensor_cores cuda.vectors dtypes engine.conversation engine.generate"
+    " engine.quality errors exercise inspect.compile_check inspect.occupancy inspect.pictures inspect.timing"
+    " kernels.choice kernels.sets lectures.datasets lectures.plots models.config models.decoder models.loading"
+    " models.quantize models.rope paths sanitizer tensor text.sampling text.tokenizer weights.checkpoint"
+    " weights.quantization widen"
 ).split()
 """Modules of the package whose names are public."""
 

@@ -5,13 +5,15 @@ import os
 import shutil
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import ml_dtypes
 import pytest
 from click.testing import CliRunner
 
-from llaisys_mini import operators, use_kernels
+from llaisys_mini import load_model, operators, use_kernels
 from llaisys_mini.cli import main
+from llaisys_mini.cli.reporting import Stopwatch
 from llaisys_mini.paths import shipped_model
 from tests.models.random_models import make_checkpoint
 
@@ -35,6 +37,21 @@ def test_generate_continues_the_prompt(run):
     again = run("generate", "Once upon a time", "--seed", "3", "--max-new-tokens", "30")
     assert again.stdout == result.stdout
     assert again.stderr == ""
+
+
+def test_the_command_and_python_write_the_same_text(run):
+    model = load_model("mini")
+    new = model.generate(model.tokenizer.encode("Once upon a time"), 30, seed=3)
+    text = "Once upon a time" + model.tokenizer.decode(list(new))
+    assert run("generate", "--seed", "3", "--max-new-tokens", "30").stdout == text + "\n"
+
+
+@pytest.mark.parametrize(("seconds", "shown"), [(0.001, "1000"), (0.1, "10"), (0.4, "2.5"), (25, "0.04")])
+def test_a_slow_model_does_not_seem_to_stand_still(seconds, shown, capsys):
+    watch = Stopwatch(0.0)
+    watch.ticks = [i * seconds for i in range(5)]
+    watch.report(3, SimpleNamespace(length=8, nbytes=2**20))
+    assert f"5 new tokens, {shown} per second after the first" in capsys.readouterr().err
 
 
 def test_the_reference_kernels_tell_the_same_story(run):
@@ -225,7 +242,7 @@ def test_a_second_start_compiles_nothing(tmp_path):
     program = """
 from llaisys_mini import load_model, operators
 model = load_model("mini")
-list(model.generate([1, 2, 3], max_new_tokens=4))
+list(model.generate([1, 2, 3], max_new_tokens=4, temperature=0))
 from llaisys_mini.kernels.choice import answering_kernel
 from llaisys_mini.kernels.runtime import current
 functions = [answering_kernel(name).function for name, _ in current().answered]

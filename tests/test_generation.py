@@ -7,6 +7,7 @@ from llaisys_mini import load_model
 from llaisys_mini.errors import CheckpointError, DeviceError, GenerationError
 from llaisys_mini.kernels.registry import Kernel
 from llaisys_mini.kernels.runtime import Runtime
+from llaisys_mini.text.sampling import SamplingParams
 from tests.models.random_models import make_checkpoint
 
 
@@ -36,6 +37,56 @@ def test_a_stop_token_ends_the_text_and_is_not_yielded(tmp_path, model):
         make_checkpoint(tmp_path / "stops", max_position_embeddings=40, generation={"eos_token_id": [60, stop]})
     )
     assert list(stopping.generate([7, 8], max_new_tokens=10)) == text[: text.index(stop)]
+
+
+def test_the_iterator_tells_why_the_text_ended(model):
+    tokens = model.generate([7, 8], max_new_tokens=5)
+    assert iter(tokens) is tokens
+    assert tokens.stop_reason is None
+    text = list(tokens)
+    assert (len(text), tokens.stop_reason, tokens.stop_id) == (5, "length", None)
+    assert list(tokens) == []
+
+    to_the_end = model.generate([7, 8])
+    assert len(list(to_the_end)) == 38
+    assert (to_the_end.stop_reason, to_the_end.stop_id) == ("length", None)
+
+    stopped = model.generate([7, 8], max_new_tokens=5, stop_ids={60, text[3]})
+    assert list(stopped) == text[: text.index(text[3])]
+    assert (stopped.stop_reason, stopped.stop_id) == ("stop", text[3])
+    with pytest.raises(StopIteration):
+        next(stopped)
+
+
+OWN = {"do_sample": True, "temperature": 0.8, "top_k": 7, "top_p": 0.9, "repetition_penalty": 1.1}
+
+
+def test_generate_samples_as_the_model_asks_unless_told_otherwise(tmp_path, model):
+    samples = load_model(make_checkpoint(tmp_path / "samples", max_position_embeddings=40, generation=OWN))
+    rule = {name: value for name, value in OWN.items() if name != "do_sample"}
+
+    def text(of, **given):
+        return list(of.generate([7, 8], max_new_tokens=20, **given))
+
+    assert text(samples, seed=3) == text(model, seed=3, **rule)
+    assert text(samples, seed=3, top_k=0) == text(model, seed=3, **rule | {"top_k": 0})
+    assert text(samples, temperature=0, repetition_penalty=1) == text(model)
+    assert text(samples, seed=3, temperature=None) == text(samples, seed=3)
+    whole = SamplingParams(temperature=1.5, seed=3)
+    assert text(samples, params=whole) == text(model, temperature=1.5, seed=3)
+    assert text(samples, params=whole, seed=4) == text(model, temperature=1.5, seed=4)
+    with pytest.raises(TypeError, match="temprature"):
+        samples.generate([7, 8], temprature=1.0)
+
+
+def test_parameters_given_as_a_whole_keep_the_models_stop_tokens(tmp_path, model):
+    text = list(model.generate([7, 8], max_new_tokens=10))
+    stopping = load_model(
+        make_checkpoint(tmp_path / "stops", max_position_embeddings=40, generation={"eos_token_id": text[4]})
+    )
+    greedy = SamplingParams(max_new_tokens=10)
+    assert list(stopping.generate([7, 8], params=greedy)) == text[: text.index(text[4])]
+    assert list(stopping.generate([7, 8], params=greedy, stop_ids=())) == text
 
 
 def test_same_seed_same_text(model):
@@ -69,7 +120,7 @@ def test_what_a_cache_holds_is_not_computed_again(model):
         (dict(ids=[-1]), r"token ids must lie in 0\.\.60"),
         (dict(ids=[0.5]), "must be a sequence of token ids"),
         (dict(ids="abc"), "must be a sequence of token ids"),
-        (dict(ids=[1], max_new_tokens=-1), "cannot be negative"),
+        (dict(ids=[1], max_new_tokens=-1), "max_new_tokens is -1"),
         (dict(ids=[1], temperature=-1), "temperature"),
         (dict(ids=[1], top_p=1.5), "top_p"),
     ],

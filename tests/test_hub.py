@@ -9,6 +9,7 @@ import pytest
 from huggingface_hub import errors
 
 from llaisys_mini.errors import CheckpointError, ConfigError
+from llaisys_mini.models.config import ModelConfig
 from llaisys_mini.weights import hub
 from llaisys_mini.weights.hub import find_model
 
@@ -94,7 +95,7 @@ def test_a_path_object_is_never_a_model_id(downloads):
 
 
 def test_the_descriptions_come_before_the_weights(downloads):
-    assert find_model("Qwen/Qwen3-0.6B") == downloads.folder
+    assert find_model("Qwen/Qwen3-0.6B", examine=ModelConfig.from_folder) == downloads.folder
     small, everything = downloads.asked
     assert "config.json" in small
     assert not any("safetensors" in pattern and "*" in pattern for pattern in small)
@@ -106,7 +107,7 @@ def test_the_descriptions_come_before_the_weights(downloads):
 def test_an_unsupported_model_is_refused_before_its_weights_are_downloaded(downloads):
     (downloads.folder / "config.json").write_text(json.dumps(CONFIG | {"model_type": "qwen3_moe"}))
     with pytest.raises(ConfigError, match="mixture-of-experts"):
-        find_model("Qwen/Qwen3-30B-A3B")
+        find_model("Qwen/Qwen3-30B-A3B", examine=ModelConfig.from_folder)
     assert len(downloads.asked) == 1
 
 

@@ -11,8 +11,8 @@ from llaisys_mini import load_model
 from llaisys_mini.cli import main
 from llaisys_mini.engine.quality import compare_models
 from llaisys_mini.errors import GenerationError
+from llaisys_mini.models.quantize import quantize
 from llaisys_mini.paths import held_out_text, shipped_model
-from llaisys_mini.weights.quantization import quantize
 
 TEXT = "Once upon a time, there lived a mole named Gus.\n<|endoftext|>\nMia was a frog. Gus said, I am sorry.\n"
 

@@ -10,13 +10,16 @@ from click.testing import CliRunner
 from llaisys_mini import load_model, use_kernels, verify_calls
 from llaisys_mini.cli import main
 from llaisys_mini.errors import CheckpointError, ConfigError
-from llaisys_mini.models.config import ModelConfig, Quantization
-from llaisys_mini.models.decoder import Projection, QuantizedProjection
+from llaisys_mini.layers.linear import Linear
+from llaisys_mini.layers.quantized import QuantizedLinear
+from llaisys_mini.models import quantize as writing
+from llaisys_mini.models.config import ModelConfig
+from llaisys_mini.models.quantize import quantize
 from llaisys_mini.operators.linear_int4 import packed, unpacked
 from llaisys_mini.operators.linear_int8 import dequantised
 from llaisys_mini.weights import quantization
 from llaisys_mini.weights.checkpoint import Checkpoint, save_safetensors
-from llaisys_mini.weights.quantization import DTYPES, quantize, round_weights
+from llaisys_mini.weights.quantization import DTYPES, Quantization, round_weights
 from tests.models.random_models import make_checkpoint
 
 BF16 = ml_dtypes.bfloat16
@@ -131,8 +134,8 @@ def test_the_model_computes_with_exactly_the_rounded_weights(tmp_path, changes, 
     before, after = quantize(source, out, how.split()[0], per_row=how.endswith("row"))
     assert after < before
     model, rounded = load_model(out), load_model(dequantised_copy(out, tmp_path / "rounded"))
-    assert isinstance(model.decoder.layers[0].down, QuantizedProjection)
-    assert isinstance(model.decoder.head, QuantizedProjection)  # tied or not: the head is read whole for every token
+    assert isinstance(model.decoder.layers[0].mlp.down, QuantizedLinear)
+    assert isinstance(model.decoder.head, QuantizedLinear)  # tied or not: the head is read whole for every token
     ids = np.random.default_rng(0).integers(0, 61, size=19)
     np.testing.assert_allclose(model.logits(ids), rounded.logits(ids), atol=3e-5, rtol=0)
     with use_kernels("reference"):
@@ -176,13 +179,13 @@ def test_rows_that_no_group_fits_stay_as_they_are(tmp_path):
     source = make_checkpoint(tmp_path / "model", **SIZES | dict(intermediate_size=40))
     quantize(source, tmp_path / "out", "int4")
     layer = load_model(tmp_path / "out").decoder.layers[0]
-    assert isinstance(layer.down, Projection)
-    assert isinstance(layer.up, QuantizedProjection)
+    assert isinstance(layer.mlp.down, Linear)
+    assert isinstance(layer.mlp.up, QuantizedLinear)
 
 
 def test_large_models_become_several_files(folder, tmp_path, monkeypatch):
     quantize(folder, tmp_path / "one", "int8")
-    monkeypatch.setattr(quantization, "_SHARD", 20_000)
+    monkeypatch.setattr(writing, "_SHARD", 20_000)
     quantize(folder, tmp_path / "many", "int8")
     files = sorted(path.name for path in (tmp_path / "many").glob("*.safetensors"))
     assert len(files) > 2
@@ -228,7 +231,7 @@ def test_mistakes_get_one_sentence_and_leave_nothing_behind(folder, tmp_path, mo
     def fails(*_):
         raise CheckpointError("no space left")
 
-    monkeypatch.setattr(quantization, "save_safetensors", fails)
+    monkeypatch.setattr(writing, "save_safetensors", fails)
     refused(CheckpointError, "no space left", make_checkpoint(folder, **SIZES), out, "int8")
 
 

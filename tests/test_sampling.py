@@ -1,5 +1,8 @@
 """Choosing the next token: each rule on numbers small enough to check by hand, and the whole by its statistics."""
 
+from dataclasses import FrozenInstanceError
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,7 +10,7 @@ from hypothesis import strategies as st
 
 from llaisys_mini.errors import GenerationError
 from llaisys_mini.text import sampling
-from llaisys_mini.text.sampling import Sampler
+from llaisys_mini.text.sampling import Sampler, SamplingParams
 
 
 def logits_of(*probabilities: float) -> np.ndarray:
@@ -104,8 +107,7 @@ def test_draws_follow_the_distribution():
 def test_a_seed_fixes_the_choices():
     logits = np.random.default_rng(1).standard_normal(1000).astype(np.float32)
     first, again, other = (
-        [sampler(logits) for _ in range(20)]
-        for sampler in (Sampler(1.0, seed=7), Sampler(1.0, seed=7), Sampler(1.0, seed=8))
+        [sampler(logits) for _ in range(20)] for sampler in (Sampler(temperature=1.0, seed=seed) for seed in (7, 7, 8))
     )
     assert first == again
     assert first != other
@@ -123,7 +125,7 @@ def test_a_seed_fixes_the_choices():
     ],
 )
 def test_impossible_logits_are_refused(temperature, logits, says):
-    for act in (Sampler(temperature), Sampler(temperature).probabilities):
+    for act in (Sampler(temperature=temperature), Sampler(temperature=temperature).probabilities):
         with pytest.raises(GenerationError, match=says):
             act(np.array(logits, np.float32))
 
@@ -131,7 +133,9 @@ def test_impossible_logits_are_refused(temperature, logits, says):
 def test_minus_infinity_strikes_a_token_out():
     logits = np.array([-np.inf, 0.0, -np.inf], np.float32)
     assert Sampler()(logits) == 1
-    np.testing.assert_array_equal(Sampler(1.0, top_p=0.9, min_p=0.1, top_k=2).probabilities(logits), [0, 1, 0])
+    np.testing.assert_array_equal(
+        Sampler(temperature=1.0, top_p=0.9, min_p=0.1, top_k=2).probabilities(logits), [0, 1, 0]
+    )
 
 
 @pytest.mark.parametrize(
@@ -158,6 +162,41 @@ def test_values_out_of_range_are_refused_with_the_range(setting, value, allowed)
         Sampler(**{setting: value})
 
 
+def test_what_a_model_asks_for_and_what_is_given():
+    config = SimpleNamespace(
+        generation={"do_sample": True, "temperature": 0.6, "top_k": 20, "min_p": 0.1}, stop_ids=frozenset({3, 5})
+    )
+    own = SamplingParams.of_model(config)
+    assert own == SamplingParams(temperature=0.6, top_k=20, min_p=0.1, stop_ids=frozenset({3, 5}))
+    given = SamplingParams.of_model(config, temperature=0, top_k=None, seed=np.int64(9), stop_ids=[1])
+    assert given == SamplingParams(top_k=20, min_p=0.1, seed=9, stop_ids=frozenset({1}))
+    assert given.is_greedy
+    assert type(given.seed) is int
+
+
+@pytest.mark.parametrize(
+    ("generation", "temperature"),
+    [
+        ({}, 0.0),
+        ({"temperature": 0.6}, 0.0),
+        ({"do_sample": False, "temperature": 0.6}, 0.0),
+        ({"do_sample": True}, 1.0),
+        ({"do_sample": True, "temperature": 0.6}, 0.6),
+    ],
+)
+def test_a_model_is_greedy_unless_it_asks_for_sampling(generation, temperature):
+    config = SimpleNamespace(generation=generation, stop_ids=frozenset())
+    assert SamplingParams.of_model(config).temperature == temperature
+    assert SamplingParams.of_model(config, temperature=0.3).temperature == 0.3
+
+
+def test_sampling_values_do_not_change_under_a_text():
+    with pytest.raises(FrozenInstanceError):
+        SamplingParams().temperature = 1.0
+    with pytest.raises(GenerationError, match=r"^top_k is 2\.5, but must be an integer"):
+        SamplingParams(top_k=2.5)
+
+
 @settings(max_examples=200, deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),
@@ -171,7 +210,8 @@ def test_values_out_of_range_are_refused_with_the_range(setting, value, allowed)
 def test_the_distribution_is_one_and_every_draw_is_possible(seed, size, levels, temperature, top_k, top_p, min_p):
     rng = np.random.default_rng(seed)
     logits = rng.integers(-levels, levels, size).astype(np.float32)  # few levels: many ties
-    sampler = Sampler(temperature, top_k, top_p, min_p, repetition_penalty=1.2, seed=seed)
+    rule = dict(temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p)
+    sampler = Sampler(**rule, repetition_penalty=1.2, seed=seed)
     previous = rng.integers(0, size, 5).tolist()
     distribution = sampler.probabilities(logits, previous)
     assert distribution.shape == (size,)

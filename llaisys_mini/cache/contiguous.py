@@ -1,33 +1,41 @@
-"""The KV cache: keys and values of the positions already computed, so that each new token needs only its own.
+"""The KV cache of one text: a pair of tensors [capacity, K, D] per layer, of which the front part is filled.
 
-One pair of tensors [capacity, K, D] per layer. The decoder is handed slices of the filled part, without copying.
+`attention` is handed slices of the filled part, without copying.
 """
 
 import numpy as np
 
 from llaisys_mini import dtypes
+from llaisys_mini import operators as ops
+from llaisys_mini.cache.cache import Cache
 from llaisys_mini.errors import GenerationError
-from llaisys_mini.models.config import ModelConfig
 from llaisys_mini.tensor import Tensor
 
 _FIRST_CAPACITY = 128
+_NOTHING = np.empty(0, np.int64)
 
 
-class Cache:
+class ContiguousCache(Cache):
     """Keys and values of one text. `ids` are the token ids it was computed from; `length` is their number.
 
+    layers, kv_heads, head_dim: of the model; max_positions: the context, in tokens.
     dtype: how keys and values are stored (float32, float16 or bfloat16); device: where.
     """
 
-    def __init__(self, config: ModelConfig, dtype=dtypes.float32, device: str = "cpu"):
+    def __init__(
+        self, layers: int, kv_heads: int, head_dim: int, max_positions: int, dtype=dtypes.float32, device: str = "cpu"
+    ):
         self.ids: list[int] = []
-        self.max_positions = config.max_positions
+        self.max_positions = max_positions
         self.dtype = np.dtype(dtype)
         self.device = device
-        self._shape = (config.kv_heads, config.head_dim)
-        self._capacity = min(_FIRST_CAPACITY, config.max_positions)
-        self._keys = [self._allocate() for _ in range(config.layers)]
-        self._values = [self._allocate() for _ in range(config.layers)]
+        self._shape = (kv_heads, head_dim)
+        self._capacity = min(_FIRST_CAPACITY, max_positions)
+        self._keys = [self._allocate(self._capacity) for _ in range(layers)]
+        self._values = [self._allocate(self._capacity) for _ in range(layers)]
+        # Copied to the device once; each pass takes a slice.
+        self._positions = Tensor.from_numpy(np.arange(max_positions)).to(device)
+        self._begun = _NOTHING
 
     @property
     def length(self) -> int:
@@ -39,29 +47,53 @@ class Cache:
         """Bytes allocated for keys and values."""
         return sum(tensor.nbytes for tensor in [*self._keys, *self._values])
 
-    def reserve(self, length: int) -> None:
-        """Make room for `length` positions. Raises GenerationError beyond the model's context."""
+    def begin(self, ids: np.ndarray) -> Tensor:
+        start, end = self.length, self.length + len(ids)
+        self.reserve(end)
+        self._begun = ids
+        return self._positions.slice(0, start, end)
+
+    @property
+    def last_rows(self) -> np.ndarray:
+        return np.array([len(self._begun) - 1])
+
+    def attend(
+        self,
+        layer: int,
+        q: Tensor,
+        k: Tensor,
+        v: Tensor,
+        scale: float,
+        window: int | None,
+        out: Tensor | None = None,
+    ) -> Tensor:
+        """See Cache. out: where the result is written; by default a new tensor."""
+        start, end = self.length, self.length + q.shape[0]
+        self._keys[layer].slice(0, start, end).load(k)
+        self._values[layer].slice(0, start, end).load(v)
+        keys, values = self._keys[layer].slice(0, 0, end), self._values[layer].slice(0, 0, end)
+        if window is None:
+            return ops.attention(q, keys, values, scale, out=out)
+        return ops.sliding_attention(q, keys, values, scale, window, out=out)
+
+    def commit(self) -> None:
+        self.ids.extend(self._begun.tolist())
+        self._begun = _NOTHING
+
+    def require_room(self, length: int) -> None:
+        """Raise GenerationError if `length` positions are more than the model's context."""
         if length > self.max_positions:
             raise GenerationError(f"{length} tokens do not fit the model's context of {self.max_positions}")
+
+    def reserve(self, length: int) -> None:
+        """Make room for `length` positions. Raises GenerationError beyond the model's context."""
+        self.require_room(length)
         if length <= self._capacity:
             return
-        self._capacity = min(max(length, 2 * self._capacity), self.max_positions)  # doubling: each copy is rare
-        self._keys = [self._grown(tensor) for tensor in self._keys]
-        self._values = [self._grown(tensor) for tensor in self._values]
-
-    def append(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-        """Store keys and values [L, K, D] of the next positions; returns those of all positions so far [S, K, D].
-
-        The positions count only after `advance`: every layer appends at the same place first.
-        """
-        start, end = self.length, self.length + keys.shape[0]
-        self._keys[layer].slice(0, start, end).load(keys)
-        self._values[layer].slice(0, start, end).load(values)
-        return self._keys[layer].slice(0, 0, end), self._values[layer].slice(0, 0, end)
-
-    def advance(self, ids) -> None:
-        """Every layer has appended the positions of these token ids."""
-        self.ids.extend(int(i) for i in ids)
+        capacity = min(max(length, 2 * self._capacity), self.max_positions)  # doubling: each copy is rare
+        self._keys = [self._grown(tensor, capacity) for tensor in self._keys]
+        self._values = [self._grown(tensor, capacity) for tensor in self._values]
+        self._capacity = capacity  # last: the device's memory may be full
 
     def truncate(self, length: int) -> None:
         """Forget all positions from `length` on."""
@@ -76,10 +108,10 @@ class Cache:
             count += 1
         return count
 
-    def _allocate(self) -> Tensor:
-        return Tensor.empty((self._capacity, *self._shape), self.dtype, self.device)
+    def _allocate(self, capacity: int) -> Tensor:
+        return Tensor.empty((capacity, *self._shape), self.dtype, self.device)
 
-    def _grown(self, tensor: Tensor) -> Tensor:
-        larger = self._allocate()
+    def _grown(self, tensor: Tensor, capacity: int) -> Tensor:
+        larger = self._allocate(capacity)
         larger.slice(0, 0, self.length).load(tensor.slice(0, 0, self.length))
         return larger

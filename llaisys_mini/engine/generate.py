@@ -13,21 +13,65 @@ import numpy as np
 
 from llaisys_mini import devices, dtypes
 from llaisys_mini import operators as ops
-from llaisys_mini.cache.contiguous import Cache
+from llaisys_mini.cache.contiguous import ContiguousCache
 from llaisys_mini.errors import GenerationError
 from llaisys_mini.models.config import ModelConfig
 from llaisys_mini.models.decoder import Decoder
+from llaisys_mini.models.loading import load_decoder
 from llaisys_mini.tensor import Tensor
-from llaisys_mini.text.sampling import Sampler, require_possible
+from llaisys_mini.text.sampling import Sampler, SamplingParams, require_possible
 from llaisys_mini.text.tokenizer import Tokenizer
 from llaisys_mini.weights.checkpoint import Checkpoint
 from llaisys_mini.weights.hub import find_model
 
 Ids = Sequence[int] | np.ndarray
-"""Token ids: a list of them, or an array of integers [L]."""
+"""Token ids: a list of them, or an array of integers [T]."""
 
 _SMALL = 64_000_000
 """Weights up to this many are converted to float32 unless told otherwise: a learner's first kernels read float32."""
+
+
+class Generation(Iterator[int]):
+    """The ids that a model writes after `ids` (int64 [T], at least one), one by one. Each is computed when asked for.
+
+    stop_ids: the tokens that end the text.
+    stop_reason: None while the text goes on, then why it ended: "stop" by a stop token, "length" by max_new_tokens or
+        the end of the context.
+    stop_id: the stop token that ended it, which is not among the ids; else None.
+    """
+
+    def __init__(self, decoder: Decoder, ids: np.ndarray, params: SamplingParams, cache: ContiguousCache):
+        self.params = params
+        self.stop_ids = decoder.config.stop_ids if params.stop_ids is None else params.stop_ids
+        self.stop_reason: str | None = None
+        self.stop_id: int | None = None
+        self._decoder = decoder
+        self._cache = cache
+        self._sampler = Sampler(params)
+        self._text: list[int] = ids.tolist()
+        room = decoder.config.max_positions - len(ids)
+        self._left = room if params.max_new_tokens is None else min(params.max_new_tokens, room)
+        # The last id is always computed again, even when it is in the cache: its logits choose the first new token.
+        cache.truncate(min(cache.common_prefix(self._text), len(ids) - 1))
+        self._new = ids[cache.length :]
+
+    def __next__(self) -> int:
+        if self.stop_reason is None and self._left == 0:
+            self.stop_reason = "length"
+        if self.stop_reason is not None:
+            raise StopIteration
+        logits = self._decoder.forward(self._new, self._cache, last_only=True)
+        if self.params.takes_the_largest_logit:
+            chosen = _likeliest(logits)
+        else:
+            chosen = self._sampler(logits.numpy()[0], self._text)
+        if chosen in self.stop_ids:
+            self.stop_reason, self.stop_id = "stop", chosen
+            raise StopIteration
+        self._left -= 1
+        self._text.append(chosen)
+        self._new = np.array([chosen])
+        return chosen
 
 
 class LanguageModel:
@@ -39,12 +83,15 @@ class LanguageModel:
         self.tokenizer = tokenizer
         self._cache_dtype = cache_dtype
 
-    def cache(self) -> Cache:
+    def cache(self) -> ContiguousCache:
         """An empty KV cache for one text."""
-        return Cache(self.config, self._cache_dtype, self.decoder.device)
+        c = self.config
+        return ContiguousCache(
+            c.layers, c.kv_heads, c.head_dim, c.max_positions, self._cache_dtype, self.decoder.device
+        )
 
-    def logits(self, ids: Ids, cache: Cache | None = None) -> np.ndarray:
-        """Scores of the next token after each of `ids`: float32 [L, V].
+    def logits(self, ids: Ids, cache: ContiguousCache | None = None) -> np.ndarray:
+        """Scores of the next token after each of `ids`: float32 [T, V].
 
         With a `cache`, `ids` continue what it holds, and it grows by them. Raises GenerationError for no ids, ids
         outside the vocabulary, or more than the context holds.
@@ -55,49 +102,30 @@ class LanguageModel:
         self,
         ids: Ids,
         max_new_tokens: int | None = None,
-        temperature: float = 0.0,
-        top_k: int = 0,
-        top_p: float = 1.0,
-        min_p: float = 0.0,
-        repetition_penalty: float = 1.0,
-        seed: int | None = None,
-        cache: Cache | None = None,
-    ) -> Iterator[int]:
-        """Yield the ids that follow `ids`, one by one, up to a stop token (which is not yielded).
+        *,
+        params: SamplingParams | None = None,
+        cache: ContiguousCache | None = None,
+        **sampling,
+    ) -> Generation:
+        """Iterate over the ids that follow `ids`, up to a stop token, which is not among them.
 
-        max_new_tokens: None for as many as the context holds. temperature 0 takes the most likely token each time.
+        max_new_tokens: None for as many as the context holds. sampling: fields of SamplingParams, such as
+        temperature=0 for the likeliest token each time; what is not given is the model's own, from its
+        generation_config.json. params: all of them at once, in the place of the model's own.
         cache: holds an earlier part of the same text; what `ids` share with it is not computed again.
+        The iterator tells by `stop_reason` and `stop_id` why the text ended.
         Raises GenerationError for an empty prompt, one longer than the context, or sampling values out of range.
         """
         text = self._check_ids(ids)
-        room = self.config.max_positions - len(text)
-        if room < 1:
+        if len(text) >= self.config.max_positions:
             raise GenerationError(
                 f"the prompt has {len(text)} tokens, but the model's context holds {self.config.max_positions}: "
                 "shorten the prompt"
             )
-        if max_new_tokens is not None and max_new_tokens < 0:
-            raise GenerationError(f"max_new_tokens is {max_new_tokens}, but cannot be negative")
-        count = room if max_new_tokens is None else min(max_new_tokens, room)
-        sampler = Sampler(temperature, top_k, top_p, min_p, repetition_penalty, seed)
-        return self._continue(text, count, sampler, cache if cache is not None else self.cache())
-
-    def _continue(self, ids, count, sampler, cache):
-        text = [int(i) for i in ids]
-        # The last id is always computed again, even when it is in the cache: its logits choose the first new token.
-        cache.truncate(min(cache.common_prefix(text), len(text) - 1))
-        new = ids[cache.length :]
-        for _ in range(count):
-            logits = self.decoder.forward(new, cache, last_only=True)
-            if sampler.is_greedy and sampler.repetition_penalty == 1:
-                chosen = _likeliest(logits)
-            else:
-                chosen = sampler(logits.numpy()[0], text)
-            if chosen in self.config.stop_ids:
-                return
-            text.append(chosen)
-            yield chosen
-            new = np.array([chosen])
+        if params is None:
+            params = SamplingParams.of_model(self.config)
+        params = params.with_given(max_new_tokens=max_new_tokens, **sampling)
+        return Generation(self.decoder, text, params, cache if cache is not None else self.cache())
 
     def _check_ids(self, ids) -> np.ndarray:
         ids = np.asarray(ids)
@@ -134,7 +162,7 @@ def load_model(path_or_id: str | Path = "mini", dtype: str = "auto", device: str
     if dtype not in names:
         raise GenerationError(f"dtype {dtype!r} is not one of {', '.join(names)}")
     devices.require(device)
-    folder = find_model(path_or_id)
+    folder = find_model(path_or_id, examine=ModelConfig.from_folder)
     config = ModelConfig.from_folder(folder)
     checkpoint = Checkpoint.open(folder)
     if dtype == "auto":
@@ -143,5 +171,5 @@ def load_model(path_or_id: str | Path = "mini", dtype: str = "auto", device: str
         weights, cache_dtype = (dtypes.float32 if small else None), dtypes.float32
     else:
         weights = cache_dtype = dtypes.BY_NAME[dtype]
-    decoder = Decoder(config, checkpoint, weights, device)
+    decoder = load_decoder(config, checkpoint, weights, device)
     return LanguageModel(config, decoder, Tokenizer.open_if_present(folder), cache_dtype)

@@ -112,7 +112,7 @@ def _same_greedy(original: LanguageModel, other: LanguageModel, documents, count
     for ids in documents:
         prompt = ids[:_PROMPT]
         room = min(_CONTINUATION, count - seen, original.config.max_positions - len(prompt))
-        written = list(original.generate(prompt, max_new_tokens=room)) if room > 0 else []
+        written = list(original.generate(prompt, room, temperature=0, repetition_penalty=1)) if room > 0 else []
         if written:
             choices = other.logits([*prompt, *written[:-1]])[len(prompt) - 1 :].argmax(axis=1)
             yield from (choices == written).tolist()

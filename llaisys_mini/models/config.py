@@ -9,11 +9,12 @@ model that speaks nonsense. Keys that only concern training, speed or saving are
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from llaisys_mini.errors import ConfigError
 from llaisys_mini.models.keys import Keys, is_finite_number, read_json, shown
 from llaisys_mini.models.rope import WHOLE_HEADS, Rope, rope_of
+from llaisys_mini.weights.quantization import Quantization
 
 FAMILIES = ("qwen2", "qwen3")
 """Supported values of config.json's `model_type`. Qwen2.5 and DeepSeek-R1-Distill-Qwen say "qwen2"."""
@@ -50,23 +51,6 @@ _REFUSED_KEYS: dict[str, tuple[tuple[Any, ...], str]] = {
 }
 
 _GENERATION_NUMBERS = ("temperature", "top_p", "min_p", "repetition_penalty")
-
-
-@dataclass(frozen=True)
-class Quantization:
-    """How the projections' weights are stored: whole numbers, each group of a row with a scale (`quantization`).
-
-    bits: 8 (operator linear_int8) or 4 (linear_int4).
-    group_size: neighbours that share a scale; None for one scale per row.
-    """
-
-    METHOD: ClassVar[str] = "llaisys_mini"  # `quant_method` in config.json: tells our files from those of others
-    bits: int
-    group_size: int | None
-
-    def to_dict(self) -> dict[str, Any]:
-        """The value of config.json's `quantization_config`."""
-        return {"quant_method": self.METHOD, "bits": self.bits, "group_size": self.group_size}
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,196 +1,105 @@
 """The Qwen decoder, written once for Qwen2, Qwen2.5, Qwen3 and DeepSeek-R1-Distill-Qwen.
 
-Everything is computed by operators, so whichever kernels are chosen answer here. What differs between the families
-(biases, norms on query and key, tied embeddings, RoPE scaling, windows) is read from the config.
+    x = embedding(ids)
+    x = x + attention(norm(x))      in each block, then
+    x = x + mlp(norm(x))
+    logits = head(norm(x))
 
-Shapes: L new positions, S all positions, H query heads, K key/value heads, D head width, E hidden width, V vocabulary.
+Everything is computed by operators, so whichever kernels are chosen answer here. Where the families differ (biases,
+norms on query and key, tied embeddings, RoPE scaling, windows), loading.py gives a block other parts.
+
+Shapes: T rows, the new positions of one text or of several; E hidden width, V vocabulary.
 """
 
+from collections.abc import Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 
 import numpy as np
 
 from llaisys_mini import operators as ops
-from llaisys_mini.cache.contiguous import Cache
-from llaisys_mini.models.config import ModelConfig, Quantization
+from llaisys_mini.cache.cache import Cache
+from llaisys_mini.layers.attention import Attention
+from llaisys_mini.layers.mlp import MLP
+from llaisys_mini.layers.norm import RMSNorm
+from llaisys_mini.layers.quantized import AnyLinear
+from llaisys_mini.models.config import ModelConfig
 from llaisys_mini.tensor import Tensor
-from llaisys_mini.weights.checkpoint import Checkpoint
+
+_place: ContextVar[str] = ContextVar("place", default="")
 
 
 @dataclass(frozen=True)
-class Projection:
-    """weight [out, in] and bias [out] or None of one linear map."""
+class Block:
+    """One decoder block: attention and the feed-forward part, each behind a norm and added to the residual stream."""
 
-    weight: Tensor
-    bias: Tensor | None = None
+    input_norm: RMSNorm
+    attention: Attention
+    post_norm: RMSNorm
+    mlp: MLP
 
-    def __call__(self, x: Tensor) -> Tensor:
-        return ops.linear(x, self.weight, self.bias)
+    def __call__(self, x: Tensor, step: Tensor | None, positions: Tensor, cache: Cache) -> tuple[Tensor, Tensor]:
+        """The residual stream is x + step, both [T, E]: what the part before has to add is added together with the
+        norm that follows. step is None for the first block.
 
-
-@dataclass(frozen=True)
-class QuantizedProjection:
-    """A projection whose weight is stored as whole numbers with scales [out, groups], see operators.linear_int8 and
-    linear_int4: int8 [out, in], or uint8 [out, in / 2] for two numbers of four bits each. bias: float32 [out] or None.
-    """
-
-    weight: Tensor
-    scales: Tensor
-    bias: Tensor | None = None
-
-    def __call__(self, x: Tensor) -> Tensor:
-        product = ops.linear_int8 if self.weight.dtype == np.int8 else ops.linear_int4
-        return product(x, self.weight, self.scales, self.bias)
-
-
-AnyProjection = Projection | QuantizedProjection
-
-
-@dataclass(frozen=True)
-class Layer:
-    """Weights of one decoder block. The norms of query and key are None where the family has none."""
-
-    input_norm: Tensor
-    query: AnyProjection
-    key: AnyProjection
-    value: AnyProjection
-    query_norm: Tensor | None
-    key_norm: Tensor | None
-    output: AnyProjection
-    post_norm: Tensor
-    gate: AnyProjection
-    up: AnyProjection
-    down: AnyProjection
+        Returns the stream after attention, and the step that the feed-forward part adds to it.
+        """
+        x, h = self.input_norm.add(x, step)
+        x, h = self.post_norm.add(x, self.attention(h, positions, cache))
+        return x, self.mlp(h)
 
 
 class Decoder:
-    """The forward pass. `place` names the part being computed, for reports: "embedding", "layer 3", "head"."""
+    """The forward pass. embeddings: [V, E]; layers: the blocks, at least one; device: where all weights are."""
 
-    def __init__(self, config: ModelConfig, checkpoint: Checkpoint, dtype=None, device: str = "cpu"):
-        """Take the weights from `checkpoint`, stored as they are or converted to `dtype`, and keep them on `device`.
-
-        Raises CheckpointError for a tensor that is missing or has another shape than the config says, DeviceError if
-        the device is unknown or its memory full.
-        """
+    def __init__(
+        self,
+        config: ModelConfig,
+        embeddings: Tensor,
+        layers: Sequence[Block],
+        final_norm: RMSNorm,
+        head: AnyLinear,
+        device: str = "cpu",
+    ):
         self.config = config
+        self.embeddings = embeddings
+        self.layers = layers
+        self.final_norm = final_norm
+        self.head = head
         self.device = device
-        self.place = ""
 
-        def take(name, *shape):
-            tensor = checkpoint.take(name, shape)
-            return (tensor if dtype is None else tensor.astype(dtype)).to(device).freeze()
-
-        def projection(name, out_width, in_width, bias=False):
-            stored = checkpoint.stored.get(f"{name}.weight")
-            how = config.quantization
-            if how is not None and stored is not None and stored.dtype in ("I8", "U8"):
-                return quantized_projection(how, name, out_width, in_width, bias)
-            return Projection(
-                take(f"{name}.weight", out_width, in_width), take(f"{name}.bias", out_width) if bias else None
-            )
-
-        def quantized_projection(how: Quantization, name, out_width, in_width, bias):
-            group = how.group_size or in_width
-            stored_as, bytes_per_row = ("I8", in_width) if how.bits == 8 else ("U8", in_width // 2)
-            weight = checkpoint.take(f"{name}.weight", (out_width, bytes_per_row), (stored_as,))
-            scales = checkpoint.take(f"{name}.scales", (out_width, in_width // group))
-            parts = [weight, scales]
-            if bias:
-                parts.append(checkpoint.take(f"{name}.bias", (out_width,)).astype("float32"))
-            return QuantizedProjection(*(part.to(device).freeze() for part in parts))
-
-        def layer(prefix):
-            c = config
-            query_width, key_width = c.heads * c.head_dim, c.kv_heads * c.head_dim
-            return Layer(
-                input_norm=take(f"{prefix}.input_layernorm.weight", c.hidden_size),
-                query=projection(f"{prefix}.self_attn.q_proj", query_width, c.hidden_size, c.qkv_bias),
-                key=projection(f"{prefix}.self_attn.k_proj", key_width, c.hidden_size, c.qkv_bias),
-                value=projection(f"{prefix}.self_attn.v_proj", key_width, c.hidden_size, c.qkv_bias),
-                query_norm=take(f"{prefix}.self_attn.q_norm.weight", c.head_dim) if c.qk_norm else None,
-                key_norm=take(f"{prefix}.self_attn.k_norm.weight", c.head_dim) if c.qk_norm else None,
-                output=projection(f"{prefix}.self_attn.o_proj", c.hidden_size, query_width, c.output_bias),
-                post_norm=take(f"{prefix}.post_attention_layernorm.weight", c.hidden_size),
-                gate=projection(f"{prefix}.mlp.gate_proj", c.intermediate_size, c.hidden_size),
-                up=projection(f"{prefix}.mlp.up_proj", c.intermediate_size, c.hidden_size),
-                down=projection(f"{prefix}.mlp.down_proj", c.hidden_size, c.intermediate_size),
-            )
-
-        self.embeddings = take("model.embed_tokens.weight", config.vocab_size, config.hidden_size)
-        self.layers = [layer(f"model.layers.{i}") for i in range(config.layers)]
-        self.final_norm = take("model.norm.weight", config.hidden_size)
-        # A tied checkpoint may hold an lm_head of its own; it is not used.
-        self.head = (
-            Projection(self.embeddings)
-            if config.tied_embeddings
-            else projection("lm_head", config.vocab_size, config.hidden_size)
-        )
-        self._frequencies: np.ndarray | Tensor
-        if device != "cpu":  # a decode step copies nothing to the device but the token's id
-            self._positions = Tensor.from_numpy(np.arange(config.max_positions)).to(device)
-            if not config.rope.is_plain:
-                self._frequencies = Tensor.from_numpy(config.rope.inverse_frequencies).to(device)
-        elif not config.rope.is_plain:
-            self._frequencies = config.rope.inverse_frequencies
+    @property
+    def place(self) -> str:
+        """The part that the running thread is computing, for reports: "embedding", "layer 3", "head"."""
+        return _place.get()
 
     def forward(self, ids: np.ndarray, cache: Cache, last_only: bool = False) -> Tensor:
-        """Logits of the next token after each of the new `ids` (int64 [L]); `cache` grows by them.
+        """Logits of the next token after each of the new `ids` (int64 [T]); `cache` says whose rows they are, and grows
+        by them.
 
-        Returns float32 [L, V], or [1, V] with `last_only`. Raises GenerationError beyond the context.
+        Returns float32 [T, V], or with `last_only` [N, V]: those after the last row of each text.
+        Raises GenerationError beyond the context.
         """
-        cache.reserve(cache.length + len(ids))
-        positions = self._positions_between(cache.length, cache.length + len(ids))
-        self.place = "embedding"
-        x = ops.embedding(Tensor.from_numpy(ids).to(self.device), self.embeddings)
-        step = None
-        for index in range(len(self.layers)):
-            self.place = f"layer {index}"
-            x, step = self._block(x, step, index, positions, cache)
-        cache.advance(ids)
+        positions = cache.begin(ids)
+        _place.set("embedding")
+        x, step = ops.embedding(Tensor.from_numpy(ids).to(self.device), self.embeddings), None
+        for number, block in enumerate(self.layers):
+            _place.set(f"layer {number}")
+            x, step = block(x, step, positions, cache)
+        _place.set("head")
         assert step is not None  # a decoder has at least one layer
-        self.place = "head"
         if last_only:
-            x, step = (part.slice(0, len(ids) - 1, len(ids)) for part in (x, step))
-        _, h = ops.add_rms_norm(x, step, self.final_norm, self.config.rms_norm_eps)
-        return self.head(h)
+            x, step = _rows(x, cache.last_rows), _rows(step, cache.last_rows)
+        _, h = self.final_norm.add(x, step)
+        logits = self.head(h)
+        cache.commit()
+        return logits
 
-    def _block(self, x: Tensor, step: Tensor | None, index: int, positions: "np.ndarray | Tensor", cache: Cache):
-        """One decoder block. The residual stream is x + step, both [L, E]: what the block before has to add is added
-        here, together with the normalisation that follows. step is None for the first block.
 
-        Returns the stream after this block's attention, and the step that its feed-forward part adds to it.
-        """
-        layer, eps = self.layers[index], self.config.rms_norm_eps
-        if step is None:
-            h = ops.rms_norm(x, layer.input_norm, eps)
-        else:
-            x, h = ops.add_rms_norm(x, step, layer.input_norm, eps)
-        x, h = ops.add_rms_norm(x, self._attention(h, index, positions, cache), layer.post_norm, eps)
-        return x, layer.down(ops.swiglu(layer.gate(h), layer.up(h)))
-
-    def _attention(self, h: Tensor, index: int, positions: "np.ndarray | Tensor", cache: Cache) -> Tensor:
-        """Self-attention of the normalised hidden state h [L, E] -> [L, E]."""
-        c, layer, length = self.config, self.layers[index], h.shape[0]
-        query = layer.query(h).view(length, c.heads, c.head_dim)
-        key = layer.key(h).view(length, c.kv_heads, c.head_dim)
-        value = layer.value(h).view(length, c.kv_heads, c.head_dim)
-        if layer.query_norm is not None:
-            query = ops.rms_norm(query, layer.query_norm, c.rms_norm_eps)
-            key = ops.rms_norm(key, layer.key_norm, c.rms_norm_eps)
-        query, key = self._rotate(query, positions), self._rotate(key, positions)
-        keys, values = cache.append(index, key, value)
-        scale = c.head_dim**-0.5
-        if c.windows[index] is None:
-            mixed = ops.attention(query, keys, values, scale)
-        else:
-            mixed = ops.sliding_attention(query, keys, values, scale, c.windows[index])
-        return layer.output(mixed.view(length, c.heads * c.head_dim))
-
-    def _positions_between(self, start: int, end: int) -> "np.ndarray | Tensor":
-        return np.arange(start, end) if self.device == "cpu" else self._positions.slice(0, start, end)
-
-    def _rotate(self, x: Tensor, positions: "np.ndarray | Tensor") -> Tensor:
-        rope = self.config.rope
-        if rope.is_plain:
-            return ops.rope(x, positions, rope.theta)
-        return ops.rope_scaled(x, positions, self._frequencies, rope.attention_factor)
+def _rows(x: Tensor, rows: np.ndarray) -> Tensor:
+    """The chosen rows int64 [N], ascending, of x [T, E] -> [N, E]."""
+    if len(rows) == len(x):
+        return x
+    if len(rows) == 1:
+        return x.slice(0, int(rows[0]), int(rows[0]) + 1)
+    return ops.embedding(Tensor.from_numpy(rows).to(x.device), x)  # to look rows up in a table is to choose them

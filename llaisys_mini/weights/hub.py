@@ -6,10 +6,10 @@ is not supported is refused before gigabytes of weights arrive.
 
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 from llaisys_mini.errors import CheckpointError
-from llaisys_mini.models.config import ModelConfig
 from llaisys_mini.paths import shipped_model
 
 SHIPPED = "mini"
@@ -26,11 +26,12 @@ _WEIGHTS = ["*.safetensors"]
 _MODEL_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 
 
-def find_model(path_or_id: str | Path) -> Path:
+def find_model(path_or_id: str | Path, examine: Callable[[Path], object] | None = None) -> Path:
     """The folder of a model: an existing folder, "mini" for the shipped model, or e.g. "Qwen/Qwen3-0.6B", downloaded.
 
-    An existing folder comes first. Raises CheckpointError where nothing is found or the download fails, and ConfigError
-    where a model of the Hub is not supported.
+    An existing folder comes first. examine: called with the folder of a model of the Hub before its weights are
+    downloaded, to raise an error if it is not supported (ModelConfig.from_folder does).
+    Raises CheckpointError where nothing is found or the download fails, and what `examine` raises.
     """
     name = str(path_or_id)
     folder = Path(os.path.expanduser(name))
@@ -45,7 +46,9 @@ def find_model(path_or_id: str | Path) -> Path:
             f'{name!r} is not an existing folder. Give a folder, "{SHIPPED}" for the shipped model, '
             'or a model id such as "Qwen/Qwen3-0.6B".'
         )
-    ModelConfig.from_folder(_download(name, _DESCRIPTIONS))
+    descriptions = _download(name, _DESCRIPTIONS)
+    if examine is not None:
+        examine(descriptions)
     return _download(name, _DESCRIPTIONS + _WEIGHTS)
 
 

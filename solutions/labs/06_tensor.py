@@ -99,7 +99,7 @@ from llaisys_mini import load_model
 model = load_model("mini")
 print("the methods are yours:", Tensor.slice.__module__.startswith("llaisys_mini_student"))
 ids = model.tokenizer.encode("Once upon a time")
-print(model.tokenizer.decode([*ids, *model.generate(ids, max_new_tokens=20)]))
+print(model.tokenizer.decode([*ids, *model.generate(ids, max_new_tokens=20, temperature=0)]))
 
 # %% [markdown]
 # ## In your own words

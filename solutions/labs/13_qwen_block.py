@@ -220,21 +220,20 @@ check("qwen_attention", seed=41003)
 model = load_model("mini")
 first, c = model.decoder.layers[0], model.config
 config = dict(heads=c.heads, kv_heads=c.kv_heads, head_dim=c.head_dim, eps=c.rms_norm_eps, theta=c.rope.theta)
-layer = {name: getattr(first, name).numpy() for name in ("input_norm", "query_norm", "key_norm")}
-layer |= {name: getattr(first, name).weight.numpy() for name in ("query", "key", "value", "output")}
+parts = ("query", "key", "value", "query_norm", "key_norm", "output")
+layer = {name: getattr(first.attention, name).weight.numpy() for name in parts}
+layer["input_norm"] = first.input_norm.weight.numpy()
 
 ids = np.array(model.tokenizer.encode("Once upon a time there was a"))
 x = model.decoder.embeddings.numpy()[ids]
 mine, _ = qwen_attention(x, np.arange(len(ids)), layer, config, None)
-mine = qwen_mlp(
-    mine, first.post_norm.numpy(), *(getattr(first, n).weight.numpy() for n in ("gate", "up", "down")), config["eps"]
-)
+gate, up, down = (getattr(first.mlp, name).weight.numpy() for name in ("gate", "up", "down"))
+mine = qwen_mlp(mine, first.post_norm.weight.numpy(), gate, up, down, config["eps"])
 
 from llaisys_mini import Tensor
 
 cache = model.cache()
-cache.reserve(len(ids))
-stream, step = model.decoder._block(Tensor.from_numpy(x), None, 0, np.arange(len(ids)), cache)
+stream, step = first(Tensor.from_numpy(x), None, cache.begin(ids), cache)
 theirs = stream.numpy() + step.numpy()  # the package leaves the last addition to the next block, see section 2
 print("largest difference:", np.abs(mine - theirs).max(), "of numbers up to", np.abs(theirs).max())
 

@@ -1,11 +1,12 @@
 """The decoder: caching changes nothing, all storage dtypes work, the course's kernels agree with the reference."""
 
 import json
+import threading
 
 import numpy as np
 import pytest
 
-from llaisys_mini import load_model, use_kernels, verify_calls
+from llaisys_mini import load_model, observe_calls, use_kernels, verify_calls
 from llaisys_mini.errors import CheckpointError, ConfigError, GenerationError
 from llaisys_mini.kernels.choice import answering_kernel
 from llaisys_mini.kernels.registry import Kernel
@@ -92,6 +93,31 @@ def test_the_first_diverging_layer_and_operator_are_named(model):
     assert "swiglu is wrong" in report.first
     assert "layer 1" in report.first
     assert "first at [0, 5]" in report.first
+
+
+def test_each_thread_knows_its_own_place(model):
+    """One thread stands still in layer 1; meanwhile another goes all the way."""
+    seen, is_there, may_go_on = [], threading.Event(), threading.Event()
+
+    def stand_still(operator, arguments, results):
+        if model.decoder.place == "layer 1" and not is_there.is_set():
+            is_there.set()
+            assert may_go_on.wait(60)
+        seen.append(model.decoder.place)
+
+    def observed():
+        with observe_calls(stand_still):
+            model.logits([1, 2, 3])
+
+    thread = threading.Thread(target=observed)
+    thread.start()
+    assert is_there.wait(60)
+    model.decoder.forward(np.array([4]), model.cache())
+    assert model.decoder.place == "head"
+    may_go_on.set()
+    thread.join()
+    assert seen[-1] == "head"
+    assert list(dict.fromkeys(seen)) == ["embedding", "layer 0", "layer 1", "layer 2", "head"]
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])

@@ -1,0 +1,24 @@
+"""`llaisys-mini quantize`: a model becomes a smaller one."""
+
+import click
+
+
+@click.command()
+@click.argument("model")
+@click.option("--dtype", required=True, help="int8 (half the size of bfloat16) or int4 (a quarter).")
+@click.option("--out", required=True, help="The folder to write; it must not exist yet.")
+@click.option("--per-row", is_flag=True, help="int8: one scale per row of a weight, not one per 32 weights.")
+@click.option("--report", is_flag=True, help="Compare the quantised model with MODEL on held-out text.")
+@click.option("--text", default=None, help="Text file for --report, documents separated by <|endoftext|>.")
+def quantize(model, dtype, out, per_row, report, text):
+    """Write MODEL (a folder, a hub id, or 'mini') with weights of one byte, or half a byte, each."""
+    from pathlib import Path
+
+    from llaisys_mini.models.quantize import quantize as write_quantized
+
+    before, after = write_quantized(model, out, dtype, per_row)
+    click.echo(f"{out}: weights {before / 1e6:,.1f} MB -> {after / 1e6:,.1f} MB")
+    if report:
+        from llaisys_mini.engine.quality import print_report
+
+        print_report(model, Path(out).expanduser(), dtype, Path(text).expanduser() if text else None)

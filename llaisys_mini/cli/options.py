@@ -1,0 +1,59 @@
+"""What `generate` and `chat` share: their options, and the model that these ask for."""
+
+import click
+
+_SAMPLING = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty", "seed", "max_new_tokens")
+
+
+def model_options(command):
+    """Which model, how to sample, which kernels."""
+    options = [
+        click.option("--model", default="mini", help="Folder, hub id (Qwen/Qwen3-0.6B), or 'mini', the shipped model."),
+        click.option("--max-new-tokens", type=click.IntRange(0), default=None, help="Default: what the context holds."),
+        click.option(
+            "--temperature", type=float, default=None, help="0: always the likeliest token. Default: model's."
+        ),
+        click.option("--top-k", type=int, default=None, help="Sample among the k likeliest; 0: all. Default: model's."),
+        click.option("--top-p", type=float, default=None, help="Sample among the likeliest that together reach p."),
+        click.option("--min-p", type=float, default=None, help="Drop tokens below p times the likeliest."),
+        click.option("--repetition-penalty", type=float, default=None, help="Above 1: repeat less."),
+        click.option("--seed", type=int, default=None, help="Same seed, same text. Default: another text each time."),
+        click.option(
+            "--kernels",
+            default="",
+            help="student, solutions, plain, expert or reference; also per operator: softmax=student.",
+        ),
+        click.option("--device", default="cpu", show_default=True, help="Where to compute: cpu or cuda."),
+        click.option("--dtype", default="auto", show_default=True, help="Storage: float32, float16, bfloat16 or auto."),
+        click.option("--stats", is_flag=True, help="Report speed, memory and which kernels answered."),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def load(options):
+    """The model, with the kernels that were chosen."""
+    from llaisys_mini.engine.generate import load_model
+    from llaisys_mini.kernels.choice import parse_choice, use_kernels
+
+    everywhere, per_operator = parse_choice(options["kernels"])
+    use_kernels(everywhere, **per_operator)
+    return load_model(options["model"], options["dtype"], options["device"])
+
+
+def tokenizer_of(model, options):
+    """The model's tokenizer. Raises TokenizerError if it has none."""
+    from llaisys_mini.errors import TokenizerError
+
+    if model.tokenizer is None:
+        raise TokenizerError(
+            f"{options['model']} has no tokenizer.json, so it cannot read text: copy the model's there, or use "
+            "load_model with ids"
+        )
+    return model.tokenizer
+
+
+def sampling(options) -> dict:
+    """The values that the user gave; generate fills in the model's own for the others."""
+    return {name: options[name] for name in _SAMPLING if options[name] is not None}

@@ -1,0 +1,127 @@
+"""`llaisys-mini quantize`: a checkpoint whose projections take one byte, or half a byte, per weight.
+
+How a weight is rounded is said in weights/quantization.py. Embeddings, norms and biases stay as they are. A head that
+is tied to the embeddings is untied: of the embeddings one row is read per token, of the head every row, so the head
+gets quantised weights of its own. The folder is an ordinary checkpoint that loads by memory map; `quantization_config`
+in its config.json says what was done.
+"""
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.progress import Progress
+
+from llaisys_mini.errors import CheckpointError, ConfigError
+from llaisys_mini.models.config import ModelConfig
+from llaisys_mini.weights.checkpoint import INDEX_FILE, SINGLE_FILE, Checkpoint, save_safetensors
+from llaisys_mini.weights.hub import find_model
+from llaisys_mini.weights.quantization import DTYPES, Quantization, round_weights
+
+_COPIED = ["generation_config.json", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "LICENSE"]
+_SHARD = 2**30  # bytes of a file of weights, about: what is held in memory while writing
+
+
+def quantize(model: str | Path, out: str | Path, dtype: str, per_row: bool = False) -> tuple[int, int]:
+    """Write the checkpoint `model` (anything that load_model takes) with quantised projections as the new folder `out`.
+
+    dtype: "int8" or "int4". per_row: one scale per row instead of per group of 32; int8 only.
+    The folder appears under its name once it is complete. Returns the bytes of all weights before and after.
+    Raises CheckpointError if `out` exists or cannot be written, ConfigError if `model` cannot be quantised so.
+    """
+    if dtype not in DTYPES:
+        raise ConfigError(f"dtype {dtype!r} is not one of {', '.join(DTYPES)}")
+    if per_row and dtype != "int8":
+        raise ConfigError(f"one scale per row is too coarse for {dtype}; leave out --per-row, or use int8")
+    out = Path(out).expanduser()
+    if out.exists() or out.is_symlink():
+        raise CheckpointError(f"{out} exists already; name a new folder, or remove that one first")
+    source = find_model(model, examine=ModelConfig.from_folder)
+    if ModelConfig.from_folder(source).quantization is not None:
+        raise ConfigError(f"{source} is quantised already; give the model it was made from")
+    how = Quantization(8, None) if per_row else DTYPES[dtype]
+    unfinished = out.with_name(f".{out.name}.{os.getpid()}.tmp")
+    try:
+        unfinished.mkdir()
+        sizes = _write(source, unfinished, how)
+        os.rename(unfinished, out)
+    except OSError as problem:
+        raise CheckpointError(f"{out} cannot be written: {problem.strerror or problem}") from None
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+    return sizes
+
+
+def _write(source: Path, folder: Path, how: Quantization) -> tuple[int, int]:
+    """Everything that belongs into `folder`. Returns the bytes of all weights before and after."""
+    config = json.loads((source / "config.json").read_text(encoding="utf-8"))
+    config["quantization_config"] = how.to_dict()
+    is_tied = bool(config.get("tie_word_embeddings"))
+    unties = is_tied and config["hidden_size"] % (how.group_size or 1) == 0
+    config["tie_word_embeddings"] = is_tied and not unties
+    (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    for name in _COPIED:
+        if (source / name).is_file():
+            shutil.copyfile(source / name, folder / name)
+    checkpoint = Checkpoint.open(source)
+    names = list(checkpoint)
+    if is_tied:
+        names = [name for name in names if name != "lm_head.weight"]  # not used, see models/loading.py
+    with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty()) as bar:
+        pieces = (_converted(checkpoint, name, how, unties) for name in bar.track(names, description="quantising"))
+        after = _write_shards(folder, pieces)
+    return sum(entry.end - entry.begin for entry in checkpoint.stored.values()), after
+
+
+def _converted(checkpoint: Checkpoint, name: str, how: Quantization, unties: bool) -> dict[str, np.ndarray]:
+    """What is stored in the place of the tensor `name`; with `unties` the head comes with the embeddings."""
+    array = checkpoint.take(name, checkpoint.stored[name].shape).numpy()
+    if unties and name == "model.embed_tokens.weight":
+        return {name: array} | _rounded("lm_head.weight", array, how)
+    is_projection = name.endswith("_proj.weight") or name == "lm_head.weight"
+    if not is_projection or array.shape[1] % (how.group_size or 1):
+        return {name: array}
+    return _rounded(name, array, how)
+
+
+def _rounded(name: str, array: np.ndarray, how: Quantization) -> dict[str, np.ndarray]:
+    if not np.isfinite(array).all():
+        raise CheckpointError(f"tensor {name!r} holds numbers that are not finite; such a model cannot be quantised")
+    stored, scales = round_weights(array, how)
+    return {name: stored, f"{name.removesuffix('weight')}scales": scales}
+
+
+def _write_shards(folder: Path, pieces: Iterator[dict[str, np.ndarray]]) -> int:
+    """Write the tensors as one file, or as several with an index where they are large. Returns their bytes."""
+    shards: list[list[str]] = []
+    waiting: dict[str, np.ndarray] = {}
+    total = 0
+
+    def write_waiting():
+        save_safetensors(folder / f"shard-{len(shards)}", waiting, {"format": "pt"})
+        shards.append(list(waiting))
+        waiting.clear()
+
+    for piece in pieces:
+        size = sum(array.nbytes for array in piece.values())
+        if waiting and sum(array.nbytes for array in waiting.values()) + size > _SHARD:
+            write_waiting()
+        waiting.update(piece)
+        total += size
+    write_waiting()
+    if len(shards) == 1:
+        (folder / "shard-0").rename(folder / SINGLE_FILE)
+        return total
+    weight_map: dict[str, str] = {}
+    for number, names in enumerate(shards):
+        file = f"model-{number + 1:05d}-of-{len(shards):05d}.safetensors"
+        (folder / f"shard-{number}").rename(folder / file)
+        weight_map |= dict.fromkeys(names, file)
+    index = {"metadata": {"total_size": total}, "weight_map": weight_map}
+    (folder / INDEX_FILE).write_text(json.dumps(index, indent=1) + "\n", encoding="utf-8")
+    return total
