@@ -16,16 +16,16 @@ from pathlib import Path
 
 from benchmarks.gpu.rows import NOT_RUN, Clock, Row
 from llaisys_mini import paths
-from llaisys_mini.sanitizer.findings import BARRIER, LIMIT, OUT_OF_BOUNDS, RACE, UNWRITTEN, WARP
+from llaisys_mini.sanitizer.findings import BARRIER, INACTIVE_LANES, LIMIT, OUT_OF_BOUNDS, RACE, UNINITIALISED
 
 PART = "compute-sanitizer"
 TOOLS = {
     OUT_OF_BOUNDS: "memcheck",
     LIMIT: "memcheck",
-    UNWRITTEN: "initcheck",
+    UNINITIALISED: "initcheck",
     RACE: "racecheck",
     BARRIER: "synccheck",
-    WARP: "synccheck",
+    INACTIVE_LANES: "synccheck",
 }
 _SECONDS = 60  # for one mutant
 _FOUND = 9  # exit code that the tool is asked to give
