@@ -12,8 +12,7 @@ import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from autograder import tasks
-from autograder.tasks import GradingError
+from autograder.course import GradingError, lab_names
 
 MAX_BYTES = 20 << 20
 
@@ -31,7 +30,7 @@ def find_submissions(folder: Path, lab: str | None = None, student: str | None =
     """nbgrader's layout: <folder>/<student>/<lab>/. Raises GradingError if there is nothing."""
     if not folder.is_dir():
         raise GradingError(f"{folder} is not a folder; it should hold <student>/<lab>/<lab>.ipynb")
-    known, found = tasks.lab_names(), []
+    known, found = lab_names(), []
     for person in sorted(p for p in folder.iterdir() if p.is_dir() and not p.is_symlink() and p.name[0] != "."):
         for place in sorted(p for p in person.iterdir() if p.name in known):
             if (student in (None, person.name)) and lab in (None, place.name):

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from autograder import tasks
+from autograder import course
 from autograder.example_class import LAB
 from autograder.gradebook.url import default as gradebook_in
 from benchmarks import machine, surroundings
@@ -178,7 +178,7 @@ class Ours:
         build = self.work / "build"
         shutil.rmtree(build, ignore_errors=True)
         command = self._command(submitted, build, ["-m", "autograder"], *options)
-        spent = spend(command, tasks.ROOT, _environment(), self.work / "log")
+        spent = spend(command, course.ROOT, _environment(), self.work / "log")
         if not (build / "report.html").is_file():
             raise RuntimeError(f"{' '.join(command)} failed:\n{spent.output[-2000:]}")
         return spent, build
@@ -188,7 +188,7 @@ class Ours:
         build = self.work / "start"
         shutil.rmtree(build, ignore_errors=True)
         command = self._command(submitted, build, ["-c", _TELLING], "--jobs", "1")
-        return spend_until(command, _FIRST, tasks.ROOT, _environment())
+        return spend_until(command, _FIRST, course.ROOT, _environment())
 
     @staticmethod
     def points(build: Path) -> dict[str, float | None]:
@@ -206,7 +206,7 @@ class Plain:
         self.work = work
         source = work / "source" / LAB
         source.mkdir(parents=True)
-        shutil.copy(tasks.WITH_SOLUTIONS / LAB / f"{LAB}.ipynb", source)
+        shutil.copy(course.WITH_SOLUTIONS / LAB / f"{LAB}.ipynb", source)
         (work / "nbgrader_config.py").write_text(
             "c = get_config()\n"
             f"c.CourseDirectory.root = {str(work)!r}\n"
@@ -256,7 +256,7 @@ def _points(url: str) -> dict[str, float | None]:
 
 
 def _environment() -> dict[str, str]:
-    path = os.pathsep.join(filter(None, [str(tasks.ROOT), os.environ.get("PYTHONPATH")]))
+    path = os.pathsep.join(filter(None, [str(course.ROOT), os.environ.get("PYTHONPATH")]))
     kept = {name: value for name, value in os.environ.items() if name not in machine.DISTORTING}
     return kept | {"PYTHONPATH": path}
 

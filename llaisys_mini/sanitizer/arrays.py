@@ -75,7 +75,7 @@ def _swap_if_equal(old, expected, new):
     return np.where(old == expected, new, old)
 
 
-ATOMICS = {
+ATOMICS: dict[str, Callable] = {
     "add": np.add,
     "sub": np.subtract,
     "max": np.fmax,
