@@ -1,4 +1,4 @@
-"""Who takes part: our kernels through the operator, as a user calls them, and everybody's answers checked.
+"""Who takes part: our kernels through the operator, as a user calls them; and a check of all answers.
 
 NumPy and torch are called as their users would call them; the operator's results are allocated by each call, as theirs
 are. All contestants of a piece of work read the same numbers, most of them the same memory.

@@ -2,8 +2,8 @@
 
     judge(plan, reading, worker, secret) -> the verdict on one submission, as plain data
 
-Hidden cases come from seeds made of the course's secret, so the same class graded twice gets the same grades and nobody
-can know the cases. Expected outputs never leave this process.
+Hidden cases come from seeds made of the course's secret, so the same class graded twice gets the same grades, and the
+cases cannot be known. Expected outputs never leave this process.
 
 This file goes through a submission; kernels.py and exercises.py send one task and read the replies.
 """
