@@ -6,7 +6,7 @@
     ceilings        what this machine can do at most: multiply-adds and bytes per second
     work            what all of this shares: one piece of work, its contestants, its targets, its result
     contenders      our kernels and their opponents on the same numbers, all answers checked
-    operators       each operator against NumPy and torch
+    operators       each operator against NumPy and torch, with attention and rowwise; shapes: of which models
     end_to_end      whole models against NumPy kernels, transformers and llama.cpp
     rivals          whole models behind one interface: ours, transformers, llama.cpp
     random_model    checkpoints of any size for them, with random weights

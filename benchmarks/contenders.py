@@ -76,6 +76,11 @@ def as_torch(torch, array: np.ndarray):
     return torch.from_numpy(array)
 
 
+def positions_first(answer):
+    """[1, head, position, width] -> [position, head, width]"""
+    return answer[0].transpose(1, 0, 2)
+
+
 def as_array(answer: Any) -> np.ndarray:
     """What a contestant returned, as a NumPy array."""
     if isinstance(answer, (Tensor, np.ndarray)):

@@ -13,8 +13,9 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from autograder import tasks
 from benchmarks import machine, surroundings
 from benchmarks.grading import students
-from benchmarks.grading.commands import OURS, PLAIN, Ours, Plain, Spent, cluster
+from benchmarks.grading.commands import OURS, PLAIN, Ours, Plain, cluster
 from benchmarks.grading.rows import Aim, Found, Row
+from benchmarks.grading.spending import Spent
 from benchmarks.grading.students import Student
 from benchmarks.measure import quartiles
 from benchmarks.surroundings import DISTURBED, NOT_DETECTED, QUIET
