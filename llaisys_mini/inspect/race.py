@@ -13,12 +13,13 @@ from functools import cache, partial
 
 import numpy as np
 
-from llaisys_mini import operators, plots
+from llaisys_mini import operators
 from llaisys_mini.contract import Operator
 from llaisys_mini.errors import KernelError
 from llaisys_mini.kernels import choice
 from llaisys_mini.kernels.earlier import earlier_kernel
 from llaisys_mini.kernels.sets import STUDENT
+from llaisys_mini.lectures import plots
 
 _SECONDS_PER_POINT = 0.1
 _LOOKS = {
