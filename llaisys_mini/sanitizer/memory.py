@@ -220,7 +220,7 @@ class Memory:
         thread = self.machine.launch.thread_name(active.select(self.machine.resident.thread)[where])
         self.machine.report(kind, site, message(thread, self.element(int(at[where]))), thread)
 
-    def _report_race(self, at, active, site, conflicts, others, doing, did, when="with no barrier between"):
+    def _report_race(self, at, active, site, conflicts, others, doing, did, when=""):
         if conflicts is None or not conflicts.any():
             return
         where = int(np.argmax(conflicts))
@@ -229,6 +229,9 @@ class Memory:
         line = "the same line" if there == site.line else f"line {there}"
         name = self.machine.launch.thread_name(stamp_thread(other))
         what = "reads it" if did == "reads" else f"{did} it"
+        resident = self.machine.resident
+        same_block = self.machine.block_of_stamp(other) == active.select(resident.block)[where]
+        when = when or ("with no barrier between" if same_block else "and blocks are not ordered within a launch")
         self._report(
             findings.RACE,
             at,

@@ -96,7 +96,7 @@ def _participants(frame, line, name, mask) -> np.ndarray:
             absent != 0,
             lambda who, where: (
                 f"{who} calls cuda.{name} for lanes {_lanes(chosen[where])}, "
-                f"but of its warp {_lanes(absent[where])} did not come here"
+                f"but of its warp {_lanes(absent[where])} did not reach the call"
             ),
         )
     first = np.zeros(resident.warps, np.int64)
