@@ -12,13 +12,13 @@ import click
 from rich.console import Console
 
 from autograder import tasks
+from autograder.course import RELEASE, ROOT, GradingError, lab_names
 from autograder.gradebook import url as gradebook_url
-from autograder.tasks import GradingError
 from llaisys_mini.errors import UserError
 from llaisys_mini.files import write_atomically
 
-BUILD = tasks.ROOT / "build"
-SUBMITTED = tasks.ROOT / "submitted"
+BUILD = ROOT / "build"
+SUBMITTED = ROOT / "submitted"
 
 in_build = click.option(
     "--build",
@@ -40,7 +40,7 @@ def main():
     nbgrader's own commands work on the same folders and gradebook: cd autograder && nbgrader <command>
 
     Judged: kernels for the CPU (float32), kernels for CUDA (under the sanitizer: no GPU is needed), and exercises in
-    Python. Written answers are left to a person.
+    Python. Written answers are graded by hand.
     """
 
 
@@ -51,13 +51,13 @@ def release(target):
     from autograder import labs
 
     names = labs.make_labs()
-    files = [labs.RELEASE / name / f"{name}.ipynb" for name in names]
-    files += sorted((tasks.ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+    files = [RELEASE / name / f"{name}.ipynb" for name in names]
+    files += sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
     data = io.BytesIO()
     with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as archive:
         for file in files:
             # A fixed date: the same labs make the same file.
-            item = zipfile.ZipInfo(file.relative_to(tasks.ROOT).as_posix(), (2026, 1, 1, 0, 0, 0))
+            item = zipfile.ZipInfo(file.relative_to(ROOT).as_posix(), (2026, 1, 1, 0, 0, 0))
             item.compress_type = zipfile.ZIP_DEFLATED
             archive.writestr(item, file.read_bytes())
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -130,8 +130,8 @@ def feedback(url, build):
 
     verdicts, sandbox = report.load(build)
     report.add_manual_grades(verdicts, gradebook_url.of(build, url))
-    places = [report.write_feedback(verdict, build) for verdict in verdicts]
-    Console().print(f"{len(places)} pages in {build / 'feedback'} (sandbox: {sandbox})", highlight=False)
+    pages = [report.write_feedback(verdict, build) for verdict in verdicts]
+    Console().print(f"{len(pages)} pages in {build / 'feedback'} (sandbox: {sandbox})", highlight=False)
 
 
 @main.command("report")
@@ -174,15 +174,15 @@ def export(target, lms, url, build):
 @in_build
 def formgrader(submissions, build):
     """Open nbgrader's formgrader in the browser: read written answers, give their points."""
-    folder = tasks.ROOT / "autograder"  # nbgrader reads nbgrader_config.py of the working folder
-    places = {"SUBMITTED": submissions, "BUILD": build}
-    places = {name: os.path.relpath(place, tasks.ROOT) for name, place in places.items()}
-    if any(place.startswith("..") for place in places.values()):
-        raise GradingError(f"formgrader sees only what lies in {tasks.ROOT}: put submissions and --build there")
-    options = [f"--ServerApp.root_dir={tasks.ROOT}", "--LabApp.default_url=/formgrader/gradebook"]
+    folder = ROOT / "autograder"  # nbgrader reads nbgrader_config.py of the working folder
+    folders = {"SUBMITTED": submissions, "BUILD": build}
+    relative = {name: os.path.relpath(path, ROOT) for name, path in folders.items()}
+    if any(path.startswith("..") for path in relative.values()):
+        raise GradingError(f"formgrader sees only what lies in {ROOT}: put submissions and --build there")
+    options = [f"--ServerApp.root_dir={ROOT}", "--LabApp.default_url=/formgrader/gradebook"]
     if os.geteuid() == 0:  # as in most containers
         options.append("--allow-root")
-    environment = os.environ | {f"LLAISYS_MINI_{name}": place for name, place in places.items()}
+    environment = os.environ | {f"LLAISYS_MINI_{name}": path for name, path in relative.items()}
     os.chdir(folder)
     os.execve(sys.executable, [sys.executable, "-m", "jupyterlab", *options], environment)
 
@@ -205,11 +205,11 @@ def doctor():
         with Worker(level, Limits()) as worker:
             found = probe.holes(worker)
         console.print(f"{level} ({sandbox.describe(level)}): " + ("holds" if not found else "; ".join(found)))
-    for lab in tasks.lab_names():
+    for lab in lab_names():
         plan = tasks.plan_of(lab)
         by_hand = [p.grade_id for p in plan.parts if any(c.kind == tasks.BY_HAND for c in p.checks)]
         if by_hand:
-            console.print(f"{lab}: left to a person: {', '.join(by_hand)}")
+            console.print(f"{lab}: graded by hand: {', '.join(by_hand)}")
 
 
 def run() -> None:

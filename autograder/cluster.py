@@ -8,10 +8,10 @@ import threading
 from collections.abc import Iterator
 
 from autograder import runner
+from autograder.course import GradingError
 from autograder.judge import submission as judge
 from autograder.reading.notebook import Submission
 from autograder.sandbox.limits import Limits
-from autograder.tasks import GradingError
 from autograder.worker import probe
 from autograder.worker.pool import Worker
 

@@ -57,7 +57,7 @@ def no_metadata(cells):
 
 
 CLASS = {
-    "student-1": ("everything is right; a person reads the written answer", lambda: submission(ALL)),
+    "student-1": ("everything is right; the written answer is graded by hand", lambda: submission(ALL)),
     "student-2": ("nothing is written yet", lambda: submission()),
     "student-3": ("the kernels are right, the rest is missing", lambda: submission(KERNELS)),
     "student-4": (

@@ -9,7 +9,7 @@ A source is a notebook in jupytext's percent form. These keys in a cell's head s
     # %% task="cpu/softmax"                 the learner writes this. An empty cell is filled from
                                             solutions/kernels/cpu/softmax.py, so no kernel stands twice
     # %% test="softmax-public" points=3     locked; scores all its points or none
-    # %% [markdown] written="why" points=2  a question that a person grades; the cell holds a model answer
+    # %% [markdown] written="why" points=2  graded by hand; the cell holds a model answer
 
 Labs are done by number. One that is done later names, in the head of its first cell, the lab that it follows:
 
@@ -40,12 +40,9 @@ from nbgrader.preprocessors import (
 )
 from nbgrader.utils import is_grade
 
-from autograder.tasks import ROOT, SOURCES, WITH_SOLUTIONS, GradingError, lab_names
+from autograder.course import KERNELS, RELEASE, ROOT, SOURCES, WITH_SOLUTIONS, GradingError, lab_names
 from llaisys_mini.course.labs import rank
 from llaisys_mini.files import write_atomically
-
-KERNELS = ROOT / "solutions" / "kernels"
-RELEASE = ROOT / "labs"
 
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 
@@ -58,7 +55,7 @@ def source_notebook(name: str) -> NotebookNode:
     text = jupytext.read(SOURCES / f"{name}.py", fmt="py:percent")
     cells = [_graded(cell) for cell in text.cells]
     points = sum(cell.metadata.nbgrader.points for cell in cells if is_grade(cell))
-    cells = [new_markdown_cell(_way(name, points)), *cells, *_ending(name)]
+    cells = [new_markdown_cell(_navigation(name, points)), *cells, *_ending(name)]
     _give_ids(cells)
     notebook = nbformat.v4.new_notebook(cells=cells)
     notebook.nbformat_minor = 5
@@ -115,8 +112,8 @@ def kernel_cell(task: str) -> str:
     return source.strip()
 
 
-def _way(name: str, points: int) -> str:
-    """The line on top: back, the lecture, on, and what the lab is worth."""
+def _navigation(name: str, points: int) -> str:
+    """The line on top: links to the previous lab, the lecture and the next lab, and the lab's points."""
     names = sorted(lab_names(), key=lambda lab: rank(lab, _after(lab)))
     here = names.index(name)
     parts = []
@@ -241,13 +238,13 @@ def text_of(notebook: NotebookNode) -> str:
 def make_labs(release: Path = RELEASE, with_solutions: Path = WITH_SOLUTIONS) -> list[str]:
     """Write all labs, and remove what no source makes any more. Returns the names.
 
-    Raises GradingError, and writes nothing, if somebody has run a lab in the folder `release`.
+    Raises GradingError, and writes nothing, if a lab in the folder `release` was run.
     """
     names = lab_names()
     run = [path for path in sorted(release.glob("[0-9][0-9]_*/*.ipynb")) if _was_run(path)]
     if run:
         raise GradingError(
-            f"{run[0]} was run, so it may hold somebody's work, which the new labs would overwrite. "
+            f"{run[0]} was run, so it may hold work that the new labs would overwrite. "
             "Move it away, or drop what was done there: git checkout labs"
         )
     made = {name: (text_of(source_notebook(name)), text_of(release_notebook(name))) for name in names}

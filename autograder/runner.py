@@ -17,15 +17,16 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from autograder import tasks
+from autograder.course import RELEASED, WITH_SOLUTIONS, GradingError
 from autograder.judge import submission as judge
 from autograder.judge.submission import Verdict
 from autograder.reading.notebook import Reading, Submission, Unreadable, read_submission
 from autograder.sandbox.limits import Limits
-from autograder.tasks import GradingError, Plan
+from autograder.tasks import Plan
 from autograder.worker.pool import SandboxFailed, Worker, WorkerLost
 from llaisys_mini.files import write_atomically
 
-_FORMAT = 2  # of the journal; another number makes old entries void
+_FORMAT = 3  # of the journal; another number makes old entries void
 
 
 def course_secret(build: Path) -> bytes:
@@ -112,7 +113,7 @@ def judge_many(
 def fingerprint(submission: Submission, secret: bytes, limits: Limits) -> str:
     """Changes when the files, the lab, the secret or the limits change."""
     digest = hashlib.sha256(repr((_FORMAT, submission.student, submission.lab, limits)).encode() + secret)
-    for path in (tasks.WITH_SOLUTIONS, tasks.RELEASED):
+    for path in (WITH_SOLUTIONS, RELEASED):
         digest.update((path / submission.lab / f"{submission.lab}.ipynb").read_bytes())
     if submission.folder.is_dir() and not submission.folder.is_symlink():
         for entry in sorted(os.scandir(submission.folder), key=lambda e: e.name):

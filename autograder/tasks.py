@@ -7,33 +7,22 @@
     count_gpu_traffic("matmul", square).require(loads_of_each_input=5)   the same of a CUDA kernel, on these inputs
 
 A test belongs to the last task cell before it that asks for the same operator or exercise. What is none of these stands
-in SPECIAL; a test that the judge does not know is left to a person.
+in SPECIAL; a test that the judge does not know is graded by hand.
 """
 
 import ast
 import json
 from dataclasses import dataclass
-from pathlib import Path
 
+from autograder.course import KERNELS, RELEASED, ROOT, SOURCES, WITH_SOLUTIONS, GradingError, lab_names
 from autograder.judge.findings import bound_by, imports_of
 from llaisys_mini import exercises
-from llaisys_mini.errors import UserError
-
-ROOT = Path(__file__).resolve().parents[1]
-SOURCES = ROOT / "solutions" / "labs"
-WITH_SOLUTIONS = ROOT / "build" / "labs"
-RELEASED = ROOT / "build" / "released"
-"""As labs/, which is not read: somebody may be solving the labs there."""
 
 CASES, FACTS, TRAFFIC, GPU_TRAFFIC = "cases", "facts", "traffic", "GPU traffic"
 SHIPPED_MODEL, BY_HAND = "shipped model", "by hand"
 
 SPECIAL = {("14_the_decoder_speaks", "shipped-model"): (SHIPPED_MODEL, "decoder_forward")}
 """(lab, grade id) -> what is judged, of which exercise."""
-
-
-class GradingError(UserError):
-    """The autograder cannot do what was asked; the message says what to do."""
 
 
 @dataclass(frozen=True)
@@ -61,8 +50,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Part:
-    """A cell with points. Code: `checks` decide, all or nothing. Written: a person reads it; `stub` is what was
-    released."""
+    """A cell with points. Code: `checks` decide, all or nothing. Written: graded by hand; `stub` is the release."""
 
     grade_id: str
     points: float
@@ -88,14 +76,9 @@ class Plan:
         return [check for part in self.parts for check in part.checks if check.task == task.grade_id]
 
 
-def lab_names() -> list[str]:
-    """The labs of the course in order."""
-    return sorted(path.stem for path in SOURCES.glob("[0-9][0-9]_*.py"))
-
-
 def make_if_stale() -> None:
     """Make the labs anew in build/, where a source is newer than what was made from it. labs/ stays as it is."""
-    sources = [*SOURCES.glob("*.py"), *(ROOT / "solutions" / "kernels").glob("*/*.py"), ROOT / "autograder" / "labs.py"]
+    sources = [*SOURCES.glob("*.py"), *KERNELS.glob("*/*.py"), ROOT / "autograder" / "labs.py"]
     made = [folder / lab / f"{lab}.ipynb" for folder in (RELEASED, WITH_SOLUTIONS) for lab in lab_names()]
     newest = max((path.stat().st_mtime for path in sources), default=0)
     if any(not path.is_file() or path.stat().st_mtime < newest for path in made):

@@ -4,13 +4,13 @@
     measure         contestants timed in turn: medians, and ratios that slow drifts cannot bend
     machine         caches, memory, versions, and the same number of threads for every library
     ceilings        what this machine can do at most: multiply-adds and bytes per second
-    work            the words all of this shares: one piece of work, its contestants, its targets, its result
-    contenders      our kernels and their opponents on the same numbers, everybody's answers checked
-    operators       each operator against NumPy and torch
+    work            what all of this shares: one piece of work, its contestants, its targets, its result
+    contenders      our kernels and their opponents on the same numbers, all answers checked
+    operators       each operator against NumPy and torch, with attention and rowwise; shapes: of which models
     end_to_end      whole models against NumPy kernels, transformers and llama.cpp
-    rivals          whole models behind one face: ours, transformers, llama.cpp
+    rivals          whole models behind one interface: ours, transformers, llama.cpp
     random_model    checkpoints of any size for them, with random weights
-    report          tables, JSON, Markdown; figures draws the pictures
+    report          the report of a run; tables: text, Markdown and JSON of every report; figures draws the pictures
     gpu             the CUDA kernels on a device: `make gpu`
 
 Not for correctness: that is what the tests are for. No test depends on a time measured here.

@@ -8,6 +8,7 @@ max(F / arithmetic, B / reading). The share of that roofline says what is left t
 """
 
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -51,6 +52,11 @@ def place_of(data: float, threads: int) -> str:
         if name != "L1" and data <= 0.75 * size * (1 if shared else threads):
             return name
     return MEMORY
+
+
+def place_of_copies(arrays: Sequence[np.ndarray]) -> str | None:
+    """Where arrays lie that are used in turn: in memory, or None where they fit a cache (see place_of)."""
+    return MEMORY if sum(array.nbytes for array in arrays) > machine.last_level_cache() else None
 
 
 def measure(threads: int, seconds: float = 0.5, largest: int | None = None) -> Ceilings:

@@ -1,4 +1,4 @@
-"""Who takes part: our kernels through the operator, as a user calls them, and everybody's answers checked.
+"""Who takes part: our kernels through the operator, as a user calls them; and a check of all answers.
 
 NumPy and torch are called as their users would call them; the operator's results are allocated by each call, as theirs
 are. All contestants of a piece of work read the same numbers, most of them the same memory.
@@ -74,6 +74,11 @@ def as_torch(torch, array: np.ndarray):
     if array.dtype == dtypes.bfloat16:
         return torch.from_numpy(array.view(np.int16)).view(torch.bfloat16)
     return torch.from_numpy(array)
+
+
+def positions_first(answer):
+    """[1, head, position, width] -> [position, head, width]"""
+    return answer[0].transpose(1, 0, 2)
 
 
 def as_array(answer: Any) -> np.ndarray:

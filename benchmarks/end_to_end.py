@@ -27,7 +27,7 @@ NUMPY_KERNELS, IMPORTS = "NumPy kernels", "import numba, numpy"
 FORMATS = ("bf16", "q8", "q4")
 
 DECODED = 8  # tokens per sample
-_NEEDED_MEMORY = 10e9  # bytes, for everybody's copy of the bfloat16 model at the same time
+_NEEDED_MEMORY = 10e9  # bytes, for all copies of the bfloat16 model at the same time
 
 
 def plans() -> Iterator[Plan]:
@@ -45,7 +45,7 @@ def plans() -> Iterator[Plan]:
 
 
 class Field:
-    """Everybody's loaded model in one format, kept until another format is asked for: loading takes long."""
+    """All contestants' loaded models in one format, kept until another format is asked for: loading takes long."""
 
     current: "Field | None" = None
 
@@ -115,7 +115,7 @@ class Field:
             model.use_threads(count)
 
     def agreement(self) -> list[str]:
-        """How far everybody's logits for the same prompt are from ours: a fast wrong model is worth nothing."""
+        """How far the others' logits for the same prompt are from ours: the speed of a wrong model means nothing."""
         use_kernels(SOLUTIONS)
         ids = rivals.prompt_ids(32, self.config["vocab_size"])
         logits = {name: np.array(model.prefill(ids)) for name, model in self.models.items()}

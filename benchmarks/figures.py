@@ -6,19 +6,15 @@ colour-blind people can tell apart) and in shape.
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from benchmarks.surroundings import DISTURBED
-from benchmarks.work import ALONE, OURS, PLAIN, Result
+from benchmarks.work import ALONE, OURS, PLAIN, Report, Result
 from llaisys_mini.lectures.plots import COLOURS, MARKERS
-
-if TYPE_CHECKING:
-    from benchmarks.report import Report
 
 _STYLE = {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "figure.facecolor": "white"}
 
 
-def save_all(report: "Report", folder: Path) -> list[Path]:
+def save_all(report: Report, folder: Path) -> list[Path]:
     """Draw what there are results for. Returns the files."""
     import matplotlib
 
@@ -36,7 +32,7 @@ def save_all(report: "Report", folder: Path) -> list[Path]:
     return written
 
 
-def ratios(report: "Report"):
+def ratios(report: Report):
     """Every row as a line of dots, one per opponent: right of 1 we are faster. A small bar marks each target."""
     import matplotlib.pyplot as plt
     from matplotlib.lines import Line2D
@@ -88,7 +84,7 @@ def ratios(report: "Report"):
     return figure
 
 
-def roofline(report: "Report"):
+def roofline(report: Report):
     """Operations per byte against operations per second: below the slope memory decides, below the roof arithmetic."""
     import matplotlib.pyplot as plt
     import numpy as np
@@ -132,7 +128,7 @@ def roofline(report: "Report"):
     return figure
 
 
-def tokens(report: "Report"):
+def tokens(report: Report):
     """Tokens per second of whole models, one bar per contestant."""
     import matplotlib.pyplot as plt
 

@@ -7,7 +7,7 @@ import re
 import sys
 from pathlib import Path
 
-# Settings of these are somebody's choice for another purpose. Here every library gets its threads from `use_threads`,
+# These may have been set for another purpose. Here every library gets its threads from `use_threads`,
 # and OpenBLAS picks its kernels for the CPU that is really there.
 DISTORTING = (
     "OPENBLAS_CORETYPE",

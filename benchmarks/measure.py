@@ -1,14 +1,15 @@
 """Contestants for the same work, timed in turn in one process.
 
-One number per contestant would not do: within seconds a machine changes its clock rate, its temperature and its other
-guests. So the contestants take turns, each round in another order, and a ratio is formed within each round, where both
-saw the same machine. Reported is the median of these ratios, and the quartiles, which tell how far to trust it.
+One number per contestant would not do: within seconds the clock rate, the temperature and the other processes of a
+machine change. So the contestants take turns, each round in another order, and a ratio is formed within each round,
+where both saw the same machine. Reported are the median of these ratios and the quartiles, which tell how far to trust
+it.
 
     round 1    ours    numpy   torch        ratio numpy/ours, torch/ours
     round 2    numpy   torch   ours         ratio ...
     round 3    torch   ours    numpy        ratio ...                        -> median of each
 
-A sample in which somebody else used the machine (see `surroundings`) is repeated, a bounded number of times. Where it
+A sample in which another process used the machine (see `surroundings`) is repeated, a bounded number of times. Where it
 never gets quiet the figures are kept and called disturbed. Nothing is dropped without being counted.
 """
 
@@ -171,7 +172,7 @@ def _judge(rounds: list[_Round], effort: Effort, around: Surroundings) -> tuple[
 
 
 def _quiet_sample(one: Contestant, repeats: int, effort: Effort, around: Surroundings, patience: Patience) -> _Sample:
-    """A sample that nobody disturbed, or after `effort.tries` (or without patience) the last one taken."""
+    """An undisturbed sample, or after `effort.tries` (or without patience) the last one taken."""
     repeated = 0
     while True:
         start = around.clock()

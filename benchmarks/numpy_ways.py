@@ -16,9 +16,9 @@ def layer_norm(x, weight, bias, eps):
 
 
 def softmax(x):
-    powers = np.exp(x - x.max(axis=-1, keepdims=True))
-    powers /= powers.sum(axis=-1, keepdims=True)
-    return powers
+    exponentials = np.exp(x - x.max(axis=-1, keepdims=True))
+    exponentials /= exponentials.sum(axis=-1, keepdims=True)
+    return exponentials
 
 
 def swiglu(gate, up):

@@ -4,17 +4,14 @@ Nothing is left out here: a row that misses its target says by how much, a row t
 opponent that is not installed keeps its column.
 """
 
-import json
-import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from itertools import groupby
+from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.ceilings import Ceilings
+from benchmarks import figures, tables
 from benchmarks.measure import Timing
 from benchmarks.surroundings import DISTURBED, NOT_DETECTED
-from benchmarks.work import OURS, Result
+from benchmarks.tables import duration, flat, markdown_table, number
+from benchmarks.work import OURS, Report, Result
 
 HOW_TO_READ = (
     "Ratios are throughput, ours over theirs: above 1 we are faster. Each is the median over rounds in which all "
@@ -23,46 +20,7 @@ HOW_TO_READ = (
 )
 
 
-@dataclass
-class Report:
-    """Everything one run found. machine: see machine.describe; ceilings: per number of threads; remarks: on the run as
-    a whole, such as that it was a quick one."""
-
-    machine: dict[str, object]
-    ceilings: list[Ceilings]
-    results: list[Result] = field(default_factory=list)
-    remarks: list[str] = field(default_factory=list)
-
-    def as_dict(self) -> dict:
-        return {
-            "machine": self.machine,
-            "ceilings": [one.as_dict() for one in self.ceilings],
-            "remarks": self.remarks,
-            "results": [one.as_dict() for one in self.results],
-        }
-
-    def groups(self) -> Iterator[tuple[str, int, list[Result]]]:
-        """(group, threads, results), groups in the order in which they were measured."""
-        order = list(dict.fromkeys(one.group for one in self.results))
-        rows = sorted(self.results, key=lambda one: (order.index(one.group), one.threads))  # stable
-        for (group, threads), results in groupby(rows, key=lambda one: (one.group, one.threads)):
-            yield group, threads, list(results)
-
-
 # ---- the text of one cell ----------------------------------------------------------------------------------------
-
-
-def duration(seconds: float) -> str:
-    """Three digits in the unit that suits."""
-    for unit, size in (("s", 1.0), ("ms", 1e-3)):
-        if seconds >= size:
-            return f"{seconds / size:.3g} {unit}"
-    return f"{seconds * 1e6:.3g} µs"
-
-
-def number(value: float) -> str:
-    """Three digits, without an exponent."""
-    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def ratio(timing: Timing, in_full: bool = True) -> str:
@@ -154,12 +112,12 @@ def markdown(report: Report) -> str:
     """The whole report as one Markdown document."""
     lines = ["# Benchmarks", "", tally(report), "", HOW_TO_READ, ""]
     lines += [f"> {remark}\n" for remark in report.remarks]
-    lines += ["## Machine", "", *(f"- {name}: {_flat(value)}" for name, value in report.machine.items()), ""]
+    lines += ["## Machine", "", *(f"- {name}: {flat(value)}" for name, value in report.machine.items()), ""]
     lines += ["What it can do at most, measured in this run:", "", *(f"- {line}" for line in ceiling_lines(report)), ""]
     for group, threads, results in report.groups():
         titles, opponents = header(results)
         lines += [f"## {group}, {threads} thread{'s' * (threads > 1)}", ""]
-        lines += _table(titles, [cells(one, opponents) for one in results])
+        lines += markdown_table(titles, [cells(one, opponents) for one in results])
         notes = [f"- {one.name}: {note}" for one in results for note in one.notes]
         lines += ["", *notes, ""] if notes else [""]
     titles, rows = error_rows(report)
@@ -170,39 +128,14 @@ def markdown(report: Report) -> str:
             "Largest error against float64, in multiples of what the contract allows (at most 1).",
             "",
         ]
-        lines += [*_table(titles, rows), ""]
+        lines += [*markdown_table(titles, rows), ""]
     return "\n".join(lines)
-
-
-def _without_nan(value):
-    """JSON has no NaN and no infinity; null stands for them."""
-    if isinstance(value, dict):
-        return {name: _without_nan(one) for name, one in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_without_nan(one) for one in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _flat(value) -> str:
-    return ", ".join(f"{name} {one}" for name, one in value.items()) if isinstance(value, dict) else str(value)
-
-
-def _table(titles: list[str], rows: list[list[str]]) -> list[str]:
-    return ["| " + " | ".join(row) + " |" for row in [titles, ["---"] * len(titles), *rows]]
 
 
 def save(report: Report, folder: Path) -> list[Path]:
     """Write benchmarks.json, benchmarks.md and the pictures into `folder`. Returns what was written."""
-    from benchmarks import figures
-
-    folder.mkdir(parents=True, exist_ok=True)
-    as_json, as_text = folder / "benchmarks.json", folder / "benchmarks.md"
-    as_json.write_text(
-        json.dumps(_without_nan(report.as_dict()), indent=1, ensure_ascii=False, allow_nan=False) + "\n",
-        encoding="utf-8",
-    )
-    as_text.write_text(markdown(report), encoding="utf-8")
-    return [as_json, as_text, *figures.save_all(report, folder)]
+    written = tables.save(folder, "benchmarks", report.as_dict(), markdown(report))
+    return [*written, *figures.save_all(report, folder)]
 
 
 # ---- the terminal ------------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
     prefill(ids)    read a prompt from the beginning; returns the logits after its last token
     decode(count)   write `count` tokens greedily after PROMPT tokens that were read before
 
-Sampling is greedy everywhere, and everybody computes the logits of the last position only.
+Sampling is greedy everywhere, and all compute the logits of the last position only.
 """
 
 import ctypes
@@ -18,7 +18,7 @@ PROMPT = 128
 
 
 def prompt_ids(length: int, vocab_size: int) -> np.ndarray:
-    """The same random ids for everybody: int64 [length]."""
+    """Random ids, the same for all: int64 [length]."""
     return np.random.default_rng(length).integers(0, vocab_size, length)
 
 
@@ -40,7 +40,7 @@ class Ours:
 
         self.folder = folder
         self.model = load_model(folder)
-        # A random model may choose a stop token at any time; everybody must write equally many.
+        # A random model may choose a stop token at any time; all must write equally many.
         self.model.config = dataclasses.replace(self.model.config, stop_ids=frozenset())
         self.prompt = prompt_ids(prompt, self.model.config.vocab_size)
         self.cache = self.model.cache()

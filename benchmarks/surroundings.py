@@ -1,11 +1,11 @@
-"""Who else used the machine while a sample was taken?
+"""What else used the machine while a sample was taken?
 
 A time is only ours if we had our cores to ourselves. Linux says it in three places:
 
     waited    /proc/self/task/*/schedstat: how long our threads were ready to run but had no core, in nanoseconds.
     others    /proc/stat: cores kept busy, less what we used ourselves. Counted in ticks of 10 ms: rough for one sample,
-              better over many. Somebody on the core beside ours takes memory bandwidth, even if we never wait.
-    stolen    /proc/stat: time in which the machine below this virtual one ran somebody else.
+              better over many. A process on the core beside ours takes memory bandwidth, even if we never wait.
+    stolen    /proc/stat: time that the hypervisor gave to other virtual machines.
 
 Elsewhere (macOS) nothing of this can be read, and the answer is "not detected", which is not the same as "quiet".
 """
@@ -27,8 +27,8 @@ QUIET, DISTURBED, NOT_DETECTED = "quiet", "disturbed", "not detected"
 class Usage:
     """How much was used, up to some moment or between two: all in seconds, over all cores where there are several.
 
-    wall: clock time. own: CPU time of this process and of the children it has waited for. busy: CPU time of everybody,
-    ourselves included. stolen, waited: see above.
+    wall: clock time. own: CPU time of this process and of the children it has waited for. busy: CPU time of all
+    processes, ours included. stolen, waited: see above.
     """
 
     wall: float

@@ -1,8 +1,9 @@
-"""The words that all benchmarks share: a piece of work, who does it, what must be reached, and what came out."""
+"""The terms that all benchmarks share: a piece of work, who does it, what must be reached, and what came out."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
+from itertools import groupby
 
 from benchmarks import ceilings
 from benchmarks.ceilings import Ceilings
@@ -124,6 +125,32 @@ class Result:
         for verdict, raw in zip(self.verdicts, found["verdicts"], strict=True):
             raw["met"] = verdict.met
         return found
+
+
+@dataclass
+class Report:
+    """Everything one run found. machine: see machine.describe; ceilings: per number of threads; remarks: on the run as
+    a whole, such as that it was a quick one."""
+
+    machine: dict[str, object]
+    ceilings: list[Ceilings]
+    results: list[Result] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+
+    def as_dict(self) -> dict:
+        return {
+            "machine": self.machine,
+            "ceilings": [one.as_dict() for one in self.ceilings],
+            "remarks": self.remarks,
+            "results": [one.as_dict() for one in self.results],
+        }
+
+    def groups(self) -> Iterator[tuple[str, int, list[Result]]]:
+        """(group, threads, results), groups in the order in which they were measured."""
+        order = list(dict.fromkeys(one.group for one in self.results))
+        rows = sorted(self.results, key=lambda one: (order.index(one.group), one.threads))  # stable
+        for (group, threads), results in groupby(rows, key=lambda one: (one.group, one.threads)):
+            yield group, threads, list(results)
 
 
 def result_of(plan: Plan, work: Work, comparison: Comparison, limits: Ceilings) -> Result:

@@ -15,7 +15,7 @@ def write_atomically(path: Path, text: str, mode: int | None = None) -> None:
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(text)
-        # mkstemp lets nobody else read
+        # mkstemp makes it readable by its owner only
         os.chmod(temporary, 0o666 & ~_umask() if mode is None else mode)
         os.replace(temporary, path)
     except BaseException:

@@ -86,8 +86,8 @@ def softmax_online(x):
 
 
 def softmax_base_two(x):
-    powers = np.exp2((x - x.max(axis=-1, keepdims=True)) * F(math.log2(math.e)))
-    return powers / reversed_sum(powers)[..., None]
+    exponentials = np.exp2((x - x.max(axis=-1, keepdims=True)) * F(math.log2(math.e)))
+    return exponentials / reversed_sum(exponentials)[..., None]
 
 
 def cross_entropy_sequential(logits, targets):

@@ -129,7 +129,7 @@ def test_without_patience_nothing_is_repeated():
 
 
 def test_some_quiet_rounds_are_enough():
-    """From some call on somebody disturbs for good: only the rounds before that count."""
+    """From some call on another process disturbs for good: only the rounds before that count."""
     found = Machine(neighbour=lambda call: 0.0 if call < 13 else 0.5).race(ours=1.0, theirs=2.0)
     assert found.state == QUIET
     assert 3 <= found.rounds < 6

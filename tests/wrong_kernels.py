@@ -334,38 +334,38 @@ def _softmax(x):
 
 def softmax_first_element_as_maximum(x):
     with np.errstate(all="ignore"):
-        powers = np.exp(x - x[..., :1])
-        return powers / powers.sum(axis=-1, keepdims=True)
+        exponentials = np.exp(x - x[..., :1])
+        return exponentials / exponentials.sum(axis=-1, keepdims=True)
 
 
 def softmax_sum_misses_last(x):
-    powers = np.exp(x - x.max(axis=-1, keepdims=True))
+    exponentials = np.exp(x - x.max(axis=-1, keepdims=True))
     with np.errstate(all="ignore"):
-        return powers / powers[..., :-1].sum(axis=-1, keepdims=True)
+        return exponentials / exponentials[..., :-1].sum(axis=-1, keepdims=True)
 
 
 def softmax_sum_not_reset_between_rows(x):
-    powers = np.exp(x - x.max(axis=-1, keepdims=True)).reshape(-1, x.shape[-1])
-    return (powers / np.cumsum(powers.sum(axis=1))[:, None]).reshape(x.shape)
+    exponentials = np.exp(x - x.max(axis=-1, keepdims=True)).reshape(-1, x.shape[-1])
+    return (exponentials / np.cumsum(exponentials.sum(axis=1))[:, None]).reshape(x.shape)
 
 
 def softmax_maximum_not_reset_between_rows(x):
     flat = x.reshape(-1, x.shape[-1])
     top = np.maximum.accumulate(flat.max(axis=1))[:, None]
     with np.errstate(all="ignore"):
-        powers = np.exp(flat - top)
-        return (powers / powers.sum(axis=1, keepdims=True)).reshape(x.shape)
+        exponentials = np.exp(flat - top)
+        return (exponentials / exponentials.sum(axis=1, keepdims=True)).reshape(x.shape)
 
 
 def softmax_base_two(x):
-    powers = np.exp2(x - x.max(axis=-1, keepdims=True))
-    return powers / powers.sum(axis=-1, keepdims=True)
+    exponentials = np.exp2(x - x.max(axis=-1, keepdims=True))
+    return exponentials / exponentials.sum(axis=-1, keepdims=True)
 
 
 def softmax_maximum_added(x):
     with np.errstate(all="ignore"):
-        powers = np.exp(x + x.max(axis=-1, keepdims=True))
-        return powers / powers.sum(axis=-1, keepdims=True)
+        exponentials = np.exp(x + x.max(axis=-1, keepdims=True))
+        return exponentials / exponentials.sum(axis=-1, keepdims=True)
 
 
 def softmax_log(x):
@@ -375,8 +375,8 @@ def softmax_log(x):
 
 def softmax_mean_subtracted(x):
     with np.errstate(all="ignore"):
-        powers = np.exp(x - x.mean(axis=-1, keepdims=True))
-        return powers / powers.sum(axis=-1, keepdims=True)
+        exponentials = np.exp(x - x.mean(axis=-1, keepdims=True))
+        return exponentials / exponentials.sum(axis=-1, keepdims=True)
 
 
 def softmax_last_row_missing(x):
@@ -384,8 +384,8 @@ def softmax_last_row_missing(x):
 
 
 def softmax_sum_starts_at_one(x):
-    powers = np.exp(x - x.max(axis=-1, keepdims=True))
-    return powers / (1 + powers.sum(axis=-1, keepdims=True))
+    exponentials = np.exp(x - x.max(axis=-1, keepdims=True))
+    return exponentials / (1 + exponentials.sum(axis=-1, keepdims=True))
 
 
 def _loss(logits, targets):
@@ -766,8 +766,8 @@ def _attend(q, k, v, scale, keep=None, score=None, mix=None):
             if not seen:
                 continue
             scores = np.array([(score or np.dot)(q[row, head], k[s, shared]) for s in seen]) * scale
-            powers = np.exp(scores - scores.max())
-            weights = powers / powers.sum()
+            exponentials = np.exp(scores - scores.max())
+            weights = exponentials / exponentials.sum()
             out[row, head] = mix(weights, v[seen, shared]) if mix else weights @ v[seen, shared]
     return out
 

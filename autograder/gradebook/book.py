@@ -1,7 +1,7 @@
 """Verdicts go into nbgrader's own gradebook, through its own API, and notebooks into its autograded folder.
 
 So formgrader, manual grading, `nbgrader export` and the exchange work on the same course folder as ever. Which database
-holds the gradebook is written in one place, which gradebook_url.py reads, for every command and for nbgrader.
+holds the gradebook is written in one place, which url.py reads for every command and for nbgrader.
 """
 
 import copy
@@ -19,9 +19,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from traitlets import Unicode
 
 from autograder import tasks
+from autograder.course import RELEASED, ROOT, GradingError
 from autograder.gradebook.url import shown
 from autograder.judge.submission import MANUAL, PASSED, Verdict
-from autograder.tasks import GradingError
 from llaisys_mini.files import write_atomically
 
 COURSE = "llaisys_mini"
@@ -32,7 +32,7 @@ warnings.filterwarnings("ignore", message=".*not in session, add operation.*")
 
 @contextmanager
 def opened(url: str):
-    """nbgrader's gradebook at `url`. Raises GradingError, in words, for whatever goes wrong with the database."""
+    """nbgrader's gradebook at `url`. Raises GradingError for whatever goes wrong with the database."""
     try:
         with Gradebook(url, COURSE) as gradebook:
             yield gradebook
@@ -41,7 +41,7 @@ def opened(url: str):
 
 
 def write(verdicts: list[Verdict], url: str, build: Path, submitted: Path) -> None:
-    """Record the verdicts and write the autograded notebooks. Scores that a person gave are kept.
+    """Record the verdicts and write the autograded notebooks. Manual scores are kept.
 
     Raises GradingError if the database fails.
     """
@@ -53,16 +53,16 @@ def write(verdicts: list[Verdict], url: str, build: Path, submitted: Path) -> No
             gradebook.update_or_create_student(verdict.student)
             handed_in = submitted / verdict.student / verdict.lab
             gradebook.update_or_create_submission(verdict.lab, verdict.student, timestamp=_timestamp(handed_in))
-            place = build / "autograded" / verdict.student / verdict.lab / f"{verdict.lab}.ipynb"
+            path = build / "autograded" / verdict.student / verdict.lab / f"{verdict.lab}.ipynb"
             for name in _OF_THE_EXCHANGE:
-                if (words := _small_text(handed_in / name)) is not None:
+                if (text := _small_text(handed_in / name)) is not None:
                     for step in ("autograded", "feedback"):
-                        write_atomically(build / step / verdict.student / verdict.lab / name, words)
+                        write_atomically(build / step / verdict.student / verdict.lab / name, text)
             notebook = graded_notebook(verdict)
             text = nbformat.writes(notebook) + "\n"
-            unchanged = place.is_file() and place.read_text(encoding="utf-8") == text
+            unchanged = path.is_file() and path.read_text(encoding="utf-8") == text
             _write_grades(gradebook, verdict, notebook, unchanged)
-            write_atomically(place, text)
+            write_atomically(path, text)
 
 
 def _register_lab(lab: str, url: str) -> None:
@@ -120,7 +120,7 @@ def _write_grades(gradebook, verdict: Verdict, notebook, unchanged: bool) -> Non
 
 @cache
 def _released(lab: str):
-    return nbformat.read(tasks.RELEASED / lab / f"{lab}.ipynb", as_version=4)
+    return nbformat.read(RELEASED / lab / f"{lab}.ipynb", as_version=4)
 
 
 def graded_notebook(verdict: Verdict):
@@ -152,9 +152,7 @@ def fill(notebook, verdict: Verdict):
 class JudgedExecute(NbGraderPreprocessor):
     """In place of nbgrader's Execute: `nbgrader autograde` asks the judge, and no student code runs in a kernel."""
 
-    build = Unicode(str(tasks.ROOT / "build"), help="Where `autograder grade` keeps the course's secret.").tag(
-        config=True
-    )
+    build = Unicode(str(ROOT / "build"), help="Where `autograder grade` keeps the course's secret.").tag(config=True)
 
     def preprocess(self, nb, resources):
         from autograder.judge import submission as judge
@@ -171,17 +169,17 @@ class JudgedExecute(NbGraderPreprocessor):
             plan = tasks.plan_of(names["notebook"])
             secret = course_secret(Path(self.build))
             verdict = judge.judge(plan, names["student"], reading, worker, secret)
-        names["left_to_a_person"] = {name for name, part in verdict.parts.items() if part.points is None}
+        names["graded_by_hand"] = {name for name, part in verdict.parts.items() if part.points is None}
         return fill(nb, verdict), resources
 
 
 class SaveJudgedGrades(SaveAutoGrades):
-    """nbgrader's SaveAutoGrades reads points off outputs, where "a person decides" has no form of its own."""
+    """nbgrader's SaveAutoGrades reads points off outputs, which cannot say that a cell is graded by hand."""
 
     def _add_score(self, cell, resources):
         super()._add_score(cell, resources)
         grade_id = cell.metadata["nbgrader"]["grade_id"]
-        if grade_id in resources["nbgrader"]["left_to_a_person"]:
+        if grade_id in resources["nbgrader"]["graded_by_hand"]:
             grade = self.gradebook.find_grade(grade_id, self.notebook_id, self.assignment_id, self.student_id)
             grade.auto_score, grade.needs_manual_grade = None, True
             self.gradebook.db.commit()

@@ -11,8 +11,9 @@ from pathlib import Path
 import jinja2
 from rich.table import Table
 
+from autograder.course import GradingError, lab_names
 from autograder.judge.submission import GRADED, MANUAL, NOT_WRITTEN, PASSED, STATES, Verdict
-from autograder.tasks import GradingError, lab_names, make_if_stale, plan_of
+from autograder.tasks import make_if_stale, plan_of
 from llaisys_mini.files import write_atomically
 
 NOT_HANDED_IN = "not handed in"
@@ -22,8 +23,8 @@ MEANING = {
     "timed out": "a task did not end in time; the other tasks count",
     "crashed": "a task ended the process or ran into the memory limit; the other tasks count",
     "unreadable": "no notebook could be read; ask the student for it",
-    "needs manual grading": "a person still decides on some points: see formgrader",
-    "tampering tried": "something that a lab has no use for was found; points are what the code deserves. Have a look",
+    "needs manual grading": "some points are given by hand: see formgrader",
+    "suspected tampering": "the notebook holds code that no lab needs; it changes no points. Have a look at it",
     NOT_HANDED_IN: "there is no submission",
 }
 
@@ -56,7 +57,7 @@ def _kept(build: Path) -> Path:
 
 
 def add_manual_grades(verdicts: list[Verdict], url: str) -> None:
-    """Put what a person graded in formgrader into the verdicts. url: of the gradebook."""
+    """Put the points given by hand in formgrader into the verdicts. url: of the gradebook."""
     from nbgrader.api import MissingEntry
 
     from autograder.gradebook.book import opened
@@ -71,7 +72,7 @@ def add_manual_grades(verdicts: list[Verdict], url: str) -> None:
                 part = verdict.parts.get(grade.name)
                 if part is not None and grade.manual_score is not None and not grade.needs_manual_grade:
                     part.points = min(float(grade.manual_score) + float(grade.extra_credit or 0), part.maximum)
-                    part.state, part.message = GRADED, "a person graded it"
+                    part.state, part.message = GRADED, "graded by hand"
             if verdict.state == MANUAL and not verdict.open_points:
                 verdict.state = GRADED
 

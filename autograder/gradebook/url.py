@@ -6,7 +6,7 @@ read the same gradebook without being told again. What is written into it: grade
 
 from pathlib import Path
 
-from autograder.tasks import GradingError
+from autograder.course import GradingError
 from llaisys_mini.files import write_atomically
 
 

@@ -1,11 +1,11 @@
-"""What the static rules find in a learner's code, and what the names of a module mean. Read off the source alone."""
+"""What the static rules report about a learner's code, and what the names of its module refer to."""
 
 import ast
 import builtins
 from dataclasses import dataclass
 
 REFUSED, UNUSUAL, ELSEWHERE = "refused", "unusual", "elsewhere"
-"""REFUSED scores nothing. UNUSUAL: a person decides. ELSEWHERE: it may be right, but cannot be run by the judge."""
+"""REFUSED scores nothing. UNUSUAL: the instructor decides. ELSEWHERE: it may be right, but the judge cannot run it."""
 
 
 @dataclass(frozen=True)

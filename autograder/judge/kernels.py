@@ -39,7 +39,7 @@ def run_kernel(plan, task, checks, cut, worker, secret, found) -> Ended:
     request |= dict(explain=FACTS in kinds, traffic=TRAFFIC in kinds)
 
     def compare_outputs(number, reply):
-        if task.device != "cuda" or _sanitizer_is_content(contract, judged[number], reply, found):
+        if task.device != "cuda" or _passes_sanitizer(contract, judged[number], reply, found):
             _compare(contract, judged[number], sent[number], reply, found)
             if "traffic" in reply:
                 _require(found, GPU_TRAFFIC, GpuTraffic, reply["traffic"], judged[number].check)
@@ -91,12 +91,12 @@ def _require(found, kind, form, facts, only: Check | None = None) -> None:
                 fail(outcome, TAMPERING, "the worker sent facts of unknown form")
 
 
-def _sanitizer_is_content(contract, judged: JudgedCase, message, found) -> bool:
-    """Tell what the sanitizer found, if anything; whether the outputs are still worth comparing. Each finding makes a
-    kernel wrong, as in the lab's own check; remarks cost nothing."""
+def _passes_sanitizer(contract, judged: JudgedCase, message, found) -> bool:
+    """Whether the sanitizer found nothing. Each finding makes a kernel wrong, as in the lab's own check; remarks cost
+    nothing."""
     outcome = found[judged.check]
     try:
-        errors, remarks = ([_Finding(*entry) for entry in message[word]] for word in ("findings", "remarks"))
+        errors, remarks = ([_Finding(*entry) for entry in message[key]] for key in ("findings", "remarks"))
     except (KeyError, TypeError, ValueError):
         fail(outcome, TAMPERING, "the worker sent findings of unknown form")
         return False

@@ -2,10 +2,10 @@
 
     judge(plan, reading, worker, secret) -> the verdict on one submission, as plain data
 
-Hidden cases come from seeds made of the course's secret, so the same class graded twice gets the same grades and nobody
-can know the cases. Expected outputs never leave this process.
+Hidden cases come from seeds made of the course's secret, so the same class graded twice gets the same grades, and the
+cases cannot be known. Expected outputs never leave this process.
 
-This file goes through a submission; judge_kernels.py and judge_exercises.py send one task and read the replies.
+This file goes through a submission; kernels.py and exercises.py send one task and read the replies.
 """
 
 from autograder.judge.cases import Outcome, first_line
@@ -26,7 +26,7 @@ from autograder.judge.verdicts import (
     PartVerdict,
     Verdict,
 )
-from autograder.reading import rules, slicing
+from autograder.reading import rules, slicing, tampering
 from autograder.reading.notebook import Reading
 from autograder.tasks import Check, Plan
 from autograder.worker.pool import Ended, Worker
@@ -72,7 +72,7 @@ def _combine(part, found: list[Outcome]) -> PartVerdict:
                 return PartVerdict(0.0, part.points, wanted, outcome.message, outcome.mistake, task)
     if any(outcome.state != PASSED for outcome in found):
         message = next(o.message for o in found if o.state != PASSED)
-        return PartVerdict(None, part.points, MANUAL, message or "a person decides on this one", None, task)
+        return PartVerdict(None, part.points, MANUAL, message or "it is graded by hand", None, task)
     remarks = list(dict.fromkeys(f"the sanitizer remarks: {remark}" for outcome in found for remark in outcome.remarks))
     return PartVerdict(part.points, part.points, PASSED, "\n".join(["right", *remarks]), None, task)
 
@@ -86,7 +86,7 @@ def _judge_written(plan, part, reading, verdict) -> None:
     answer = "\n\n".join(text for text in texts if text.strip() and text.strip() != part.stub.strip())
     if answer:
         verdict.written[part.grade_id] = answer
-        verdict.parts[part.grade_id] = PartVerdict(None, part.points, MANUAL, "a person reads it")
+        verdict.parts[part.grade_id] = PartVerdict(None, part.points, MANUAL, "it is graded by hand")
     else:
         verdict.parts[part.grade_id] = PartVerdict(0.0, part.points, NOT_WRITTEN, "no answer")
 
@@ -99,7 +99,9 @@ def _look_for_tampering(plan, reading, verdict) -> None:
         if changed and not cell.is_as_released():
             verdict.tampering.append(f"the points of {cell.grade_id} were changed in the file")
         if cell.kind == "code" and " ".join(cell.source.split()) not in known:
-            verdict.tampering += [f"a cell has to do with: {sign}" for sign in rules.signs_of_tampering(cell.source)]
+            verdict.tampering += [
+                f"suspicious code in a cell: {sign}" for sign in tampering.signs_of_tampering(cell.source)
+            ]
     missing = [
         part.grade_id for part in plan.parts if not any(part.grade_id in (c.grade_id, c.id) for c in reading.cells)
     ]
@@ -162,7 +164,10 @@ def _judge_cut(plan, task, checks, cut, worker, secret, verdict) -> dict[Check, 
     if unusual:
         for outcome in found.values():
             if outcome.state == PASSED:
-                outcome.state, outcome.message = MANUAL, "it passes, but a person has to look: " + "; ".join(unusual)
+                outcome.state, outcome.message = (
+                    MANUAL,
+                    "it passes, but the instructor decides: " + "; ".join(unusual),
+                )
     return found
 
 

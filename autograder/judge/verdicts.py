@@ -1,20 +1,20 @@
-"""What grading comes to: the states of a submission and of its parts, and the verdict that holds them."""
+"""The result of grading: the states of a submission and of its parts, and the verdict that holds them."""
 
 from dataclasses import asdict, dataclass, field
 
 GRADED, TIMED_OUT, CRASHED = "graded", "timed out", "crashed"
-UNREADABLE, MANUAL, TAMPERING = "unreadable", "needs manual grading", "tampering tried"
+UNREADABLE, MANUAL, TAMPERING = "unreadable", "needs manual grading", "suspected tampering"
 STATES = (UNREADABLE, TAMPERING, TIMED_OUT, CRASHED, MANUAL, GRADED)
 """States of a submission. Of several that fit, the first is shown."""
 
 PASSED, WRONG, NOT_WRITTEN = "passed", "wrong", "not written"
-"""Further states of a part. It may also be refused (findings.REFUSED), timed out, crashed, tampering tried, or need
-manual grading."""
+"""Further states of a part. It may also be refused (findings.REFUSED), timed out, crashed, suspected of tampering,
+or need manual grading."""
 
 
 @dataclass
 class PartVerdict:
-    """What one cell with points gets. points: None if a person decides. mistake: the sentence it matches, or None."""
+    """What one cell with points gets. points: None if graded by hand. mistake: the sentence it matches, or None."""
 
     points: float | None
     maximum: float
@@ -26,7 +26,10 @@ class PartVerdict:
 
 @dataclass
 class Verdict:
-    """What one submission gets. cpu, wall: seconds of its workers; tasks: source of what was run, by task."""
+    """What one submission gets. sources: what was run, by task; written: answers to written questions, by cell.
+
+    cpu, wall: seconds of its workers; peak: bytes of memory.
+    """
 
     student: str
     lab: str
@@ -52,7 +55,7 @@ class Verdict:
 
     @property
     def open_points(self) -> float:
-        """Points that a person still decides on."""
+        """Points that are still to be given by hand."""
         return sum((part.maximum for part in self.parts.values() if part.points is None), 0.0)
 
     def as_data(self) -> dict:

@@ -1,8 +1,8 @@
 """What the launcher of a CUDA kernel may do: choose sizes, and launch kernels on the arrays it was given.
 
-A launcher is plain Python on the host. On a GPU its arrays lie out of the host's reach, so it cannot compute with
-them; under the sanitizer they are ordinary arrays, and it could answer with NumPy. And being Python it could tamper
-with the sanitizer. So its form is looked at here, before anything runs; gpu.py then keeps the arrays' numbers from it.
+A launcher is plain Python on the host. On a GPU its arrays are in device memory, so it cannot compute with them; under
+the sanitizer they are ordinary arrays, and it could answer with NumPy. Being Python, it could also tamper with the
+sanitizer. So its source is checked here before anything runs; worker/gpu.py then keeps it from the arrays' elements.
 """
 
 import ast
@@ -12,11 +12,11 @@ from autograder.judge.findings import REFUSED, UNUSUAL, bound_by
 JIT = "llaisys_mini.cuda.jit"
 _JITS = (JIT, "numba.cuda.jit")
 NUMBAS_OWN = (
-    "numba's own cuda needs a GPU, and the judge has none: `from llaisys_mini import cuda` has the same words and is "
+    "numba.cuda needs a GPU, and the judge has none: `from llaisys_mini import cuda` has the same functions and is "
     "judged here"
 )
 
-# Nothing here gives numbers of an array to Python: those that could are stopped in gpu.py.
+# None of these gives elements of an array to Python: what could is stopped in worker/gpu.py.
 NUMPY = set(
     "float16 float32 float64 int8 int16 int32 int64 uint8 uint16 uint32 uint64 bool_ intp pi e inf nan newaxis"
     " ceil floor sqrt exp exp2 log log2 abs prod".split()
@@ -54,10 +54,12 @@ def look(tree: ast.Module, operator: str, names, note) -> None:
     for node in ast.walk(tree):
         path = names.path(node) if isinstance(node, ast.Attribute) else None
         if path is not None and path.startswith("llaisys_mini.cuda."):
-            _word(path.split(".")[2], node, note)
+            _intrinsic(path.split(".")[2], node, note)
     for path in names.imported.values():
         if path.startswith("llaisys_mini.cuda.") and path.count(".") == 2:
-            _word(path.split(".")[2], next(s for s in tree.body if isinstance(s, (ast.Import, ast.ImportFrom))), note)
+            _intrinsic(
+                path.split(".")[2], next(s for s in tree.body if isinstance(s, (ast.Import, ast.ImportFrom))), note
+            )
     functions = [s for s in tree.body if isinstance(s, ast.FunctionDef)]
     kernels = {f.name for f in functions if any(names.path(_called(d)) in _JITS for d in f.decorator_list)}
     hosts = {f.name: f for f in functions if f.name not in kernels}
@@ -81,11 +83,11 @@ def _called(decorator):
     return decorator.func if isinstance(decorator, ast.Call) else decorator
 
 
-def _word(word, node, note):
-    if word in ("sanitized", "sanitizer", "recorded_launches", "runtime", "compile_check", "backend", "dispatch"):
-        note(REFUSED, f"cuda.{word} decides how kernels are run and watched; that is not a kernel's business", node)
-    elif word not in _ON_HOST | _IN_KERNELS:
-        note(UNUSUAL, f"cuda.{word} is not among what kernels of this course use", node)
+def _intrinsic(name, node, note):
+    if name in ("sanitized", "sanitizer", "recorded_launches", "runtime", "compile_check", "backend", "dispatch"):
+        note(REFUSED, f"cuda.{name} decides how kernels are run and watched; that is not a kernel's business", node)
+    elif name not in _ON_HOST | _IN_KERNELS:
+        note(UNUSUAL, f"cuda.{name} is not among what kernels of this course use", node)
 
 
 def _launches(function, kernels, hosts, seen) -> bool:
@@ -119,12 +121,12 @@ def _host(function, kernels, hosts, names, note):
         if isinstance(node, (ast.Import, ast.ImportFrom)):
             note(REFUSED, "a launcher imports nothing: imports stand at the top of the cell", node)
         elif not isinstance(node, _allowed_like(node)):
-            note(UNUSUAL, f"`{_first_words(node)}` has no place in a launcher", node)
+            note(UNUSUAL, f"`{_abbreviated(node)}` does not belong in a launcher", node)
         elif isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load):
             note(REFUSED, "it replaces something in another object", node)
         elif isinstance(node, ast.Attribute) and path_of(node) is None:
             if node.attr not in ATTRIBUTES:
-                note(UNUSUAL, f"`.{node.attr}` has no place in a launcher", node)
+                note(UNUSUAL, f"`.{node.attr}` does not belong in a launcher", node)
         elif isinstance(node, ast.Attribute):
             _imported(path_of(node), node, note)
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id not in own:
@@ -132,7 +134,7 @@ def _host(function, kernels, hosts, names, note):
                 if id(node) not in owners:
                     _imported(names.path(node) or node.id, node, note)
             elif node.id not in _BUILTINS:
-                note(UNUSUAL, f"{node.id} has no place in a launcher", node)
+                note(UNUSUAL, f"{node.id} does not belong in a launcher", node)
 
 
 def _allowed_like(node):
@@ -148,9 +150,9 @@ def _imported(path, node, note):
     is_number = is_number or (owner == "numba" and name in NUMBA_TYPES)
     handles_arrays = owner == "llaisys_mini.cuda" and name in _ON_HOST
     if not (is_number or handles_arrays or owner == "llaisys_mini.errors"):
-        note(UNUSUAL, f"{ast.unparse(node)} has no place in a launcher", node)
+        note(UNUSUAL, f"{ast.unparse(node)} does not belong in a launcher", node)
 
 
-def _first_words(node) -> str:
+def _abbreviated(node) -> str:
     text = ast.unparse(node).split("\n")[0]
     return text if len(text) <= 40 else text[:37] + "..."

@@ -12,8 +12,7 @@ import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from autograder import tasks
-from autograder.tasks import GradingError
+from autograder.course import GradingError, lab_names
 
 MAX_BYTES = 20 << 20
 
@@ -31,11 +30,11 @@ def find_submissions(folder: Path, lab: str | None = None, student: str | None =
     """nbgrader's layout: <folder>/<student>/<lab>/. Raises GradingError if there is nothing."""
     if not folder.is_dir():
         raise GradingError(f"{folder} is not a folder; it should hold <student>/<lab>/<lab>.ipynb")
-    known, found = tasks.lab_names(), []
+    known, found = lab_names(), []
     for person in sorted(p for p in folder.iterdir() if p.is_dir() and not p.is_symlink() and p.name[0] != "."):
-        for place in sorted(p for p in person.iterdir() if p.name in known):
-            if (student in (None, person.name)) and lab in (None, place.name):
-                found.append(Submission(person.name, place.name, place))
+        for folder_of_lab in sorted(p for p in person.iterdir() if p.name in known):
+            if (student in (None, person.name)) and lab in (None, folder_of_lab.name):
+                found.append(Submission(person.name, folder_of_lab.name, folder_of_lab))
     if not found:
         wanted = "".join(f" of {what}" for what in (student, lab) if what)
         raise GradingError(f"{folder} holds no submission{wanted}; it should hold <student>/<lab>/<lab>.ipynb")

@@ -1,15 +1,15 @@
-"""What counts as a Numba kernel. Read off the source, never executed: a worker's word about its own code is no proof.
+"""What counts as a Numba kernel, decided from the source without running it: a worker could lie about its own code.
 
 A kernel's module (the cut of slicing.py) may hold imports, functions under Numba's decorators, and constants. Within
 that form nothing can reach around Numba: no statement could replace a function of another module, and what Numba
 compiles cannot call Python. A CUDA kernel has a launcher too, in plain Python; launchers.py says what that may do.
-What leaves this form is refused with a reason where it is a known way around, and left to a person where it is only
-unusual.
+What leaves this form is refused with a reason where it is a known way around Numba; where it is only unusual, the
+instructor decides.
 """
 
 import ast
 
-from autograder.judge.findings import ELSEWHERE, REFUSED, UNUSUAL, Finding, Names, imports_of
+from autograder.judge.findings import ELSEWHERE, REFUSED, UNUSUAL, Finding, Names
 from autograder.reading import launchers
 
 _BLAS = {"dot", "vdot", "matmul", "tensordot", "einsum", "inner", "linalg", "kron"}
@@ -81,13 +81,13 @@ def kernel_findings(source: str, name: str, device: str = "cpu") -> list[Finding
         operator = getattr(node, "op", None)
         if isinstance(operator, ast.MatMult):
             note(REFUSED, "the @ operator calls BLAS, a finished library: write the loops", node)
-        for word in filter(None, (getattr(node, word, None) for word in ("attr", "id", "arg"))):
-            if word in _AROUND:
-                note(REFUSED, f"{word}: {_AROUND[word]}", node)
-            elif isinstance(node, ast.Attribute) and word in _BLAS:
-                note(REFUSED, f"{word} calls a finished library (BLAS): write the loops", node)
-            elif word in ("reference", "expected") and isinstance(node, ast.Attribute):
-                note(REFUSED, f"{word}: a kernel may not call the course's own answer", node)
+        for used in filter(None, (getattr(node, field, None) for field in ("attr", "id", "arg"))):
+            if used in _AROUND:
+                note(REFUSED, f"{used}: {_AROUND[used]}", node)
+            elif isinstance(node, ast.Attribute) and used in _BLAS:
+                note(REFUSED, f"{used} calls a finished library (BLAS): write the loops", node)
+            elif used in ("reference", "expected") and isinstance(node, ast.Attribute):
+                note(REFUSED, f"{used}: a kernel may not call the course's own answer", node)
     if device == "cuda":
         launchers.look(tree, name, names, note)
     return list(dict.fromkeys(found))
@@ -233,72 +233,3 @@ def exercise_findings(source: str, name: str) -> list[Finding]:
             if is_get and isinstance(node.args[0], ast.Constant) and node.args[0].value == name:
                 found.append(Finding(REFUSED, "it calls the course's own answer", line))
     return found
-
-
-# ---- what the instructor should look at ---------------------------------------------------------------------------
-
-_SIGNS = {
-    "_exit": "os._exit",
-    "fork": "os.fork",
-    "forkpty": "os.forkpty",
-    "kill": "os.kill",
-    "Popen": "subprocess",
-    "system": "os.system",
-    "check_output": "subprocess",
-    "urlopen": "network use",
-    "create_connection": "network use",
-    "input_transformers_cleanup": "an IPython hook",
-    "input_transformers_post": "an IPython hook",
-    "ast_transformers": "an IPython hook",
-    "setitimer": "a signal handler",
-    "settrace": "a trace function",
-    "determine_grade": "nbgrader's own functions",
-}
-_MODULES = {"subprocess": "subprocess", "socket": "network use", "requests": "network use", "urllib": "network use"} | {
-    "atexit": "an exit handler",
-    "signal": "a signal handler",
-    "ctypes": "ctypes",
-    "gc": "the garbage collector",
-    "nbgrader": "nbgrader",
-    "autograder": "the autograder",
-    "multiprocessing": "processes of its own",
-}
-_PATCHED = {"np", "numpy", "numba", "llaisys_mini", "builtins", "checks", "sys", "math", "time"}
-_PATHS = ("gradebook", "solutions/", "build/labs", "submitted/", "/proc/", "hidden", "autograde")
-
-
-def signs_of_tampering(source: str) -> list[str]:
-    """Things that a lab has no use for, wherever in the notebook they stand. They cost nothing: a person looks."""
-    try:
-        tree = ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return []
-    found = []
-    imports = [i for n in ast.walk(tree) if isinstance(n, (ast.Import, ast.ImportFrom)) for i in imports_of(n)]
-    patched = _PATCHED | {name for name, path in imports if path.partition(".")[0] in _PATCHED}
-    for node in ast.walk(tree):
-        if isinstance(node, (ast.Import, ast.ImportFrom)):
-            modules = [a.name for a in node.names] if isinstance(node, ast.Import) else [node.module or ""]
-            found += [_MODULES[m.partition(".")[0]] for m in modules if m.partition(".")[0] in _MODULES]
-        elif isinstance(node, ast.Attribute):
-            if node.attr in _SIGNS:
-                found.append(_SIGNS[node.attr])
-            if isinstance(node.ctx, ast.Store) and isinstance(node.value, (ast.Name, ast.Attribute)):
-                base = ast.unparse(node.value)
-                if base.partition(".")[0] in patched:
-                    found.append(f"replaces {base}.{node.attr}")
-        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "open":
-            found.append("opens files")
-        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "setattr":
-            found.append(f"replaces {ast.unparse(node.args[0]) if node.args else 'something'}")
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and len(node.value) < 300:
-            found += [f"names {path}" for path in _PATHS if path in node.value]
-        elif isinstance(node, (ast.FunctionDef, ast.Assign)) and "check" in _defined(node):
-            found.append("replaces check")
-    return list(dict.fromkeys(found))
-
-
-def _defined(node):
-    if isinstance(node, ast.FunctionDef):
-        return {node.name}
-    return {t.id for t in node.targets if isinstance(t, ast.Name)}

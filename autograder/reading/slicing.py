@@ -33,7 +33,7 @@ def candidates(plan: Plan, task: Task, reading: Reading) -> tuple[list[Cut], lis
     code, notes = reading.code, []
     own = [i for i, cell in enumerate(code) if task.grade_id in (cell.grade_id, cell.id)]
     own = [i for i in own if _defines(code, i, task)] or own
-    places = own
+    positions = own
     if len(own) != 1 or not _defines(code, own[0], task):
         others = {t.grade_id for t in plan.tasks} - {task.grade_id}
         free = [
@@ -47,33 +47,33 @@ def candidates(plan: Plan, task: Task, reading: Reading) -> tuple[list[Cut], lis
         same = [t for t in plan.tasks if (t.name, t.device) == (task.name, task.device)]
         if not own and len(free) == len(same):  # several versions of one kernel: the order tells them apart
             free = [free[same.index(task)]]
-        places = [*reversed(own), *reversed(free)]
-    cuts = [cut(code, place, task) for place in places[:MAX_CANDIDATES]]
+        positions = [*reversed(own), *reversed(free)]
+    cuts = [cut(code, i, task) for i in positions[:MAX_CANDIDATES]]
     written = [c for c in cuts if not c.blank]
     return (written or cuts[:1]), notes if written else []
 
 
-def _defines(code: list[Cell], place: int, task: Task) -> bool:
-    for match in _HEADING.finditer(code[place].source):
+def _defines(code: list[Cell], position: int, task: Task) -> bool:
+    for match in _HEADING.finditer(code[position].source):
         device = match[2] or ("python" if "answer(" in match[0] else "cpu")
         if (match[1], device) == (task.name, task.device):
             return True
     return False
 
 
-def cut(code: list[Cell], place: int, task: Task) -> Cut:
-    """The part of a notebook that the task's function at code cell `place` needs."""
-    source = code[place].source
+def cut(code: list[Cell], position: int, task: Task) -> Cut:
+    """The part of a notebook that the task's function at code cell `position` needs."""
+    source = code[position].source
     if _plain(source) == _plain(task.stub):
         return Cut(source, blank=True)
     text = without_magics(source)
     tree = _parse(text)
-    if tree is not None and place + 1 < len(code) and _begins_inside(code[place + 1].source):
-        joined = text + "\n" + without_magics(code[place + 1].source)
-        if (whole := _parse(joined)) is not None:  # split within the function, at a place where both halves are Python
+    if tree is not None and position + 1 < len(code) and _begins_inside(code[position + 1].source):
+        joined = text + "\n" + without_magics(code[position + 1].source)
+        if (whole := _parse(joined)) is not None:  # split within the function, where both halves are Python
             text, tree = joined, whole
     if tree is None or _function(tree, task) is None:
-        for other in range(place + 1, min(place + 3, len(code))):  # the cell may have been split in the middle
+        for other in range(position + 1, min(position + 3, len(code))):  # the cell may have been split in the middle
             text += "\n" + without_magics(code[other].source)
             tree = _parse(text)
             if tree is not None and _function(tree, task) is not None:
@@ -88,7 +88,7 @@ def cut(code: list[Cell], place: int, task: Task) -> Cut:
         return Cut(text, f"the cell defines no function under @kernel or @answer for {task.name}")
     kept, missing = _needed(tree.body, {function}, _names(function))
     outside: list[str] = []
-    order = [*range(place - 1, -1, -1), *range(place + 1, len(code))]
+    order = [*range(position - 1, -1, -1), *range(position + 1, len(code))]
     for other in order:
         if not missing:
             break

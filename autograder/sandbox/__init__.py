@@ -29,7 +29,7 @@ LEVELS = (BUBBLEWRAP, LANDLOCK, LIMITS)
 
 _COURSE = Path(__file__).resolve().parents[2]
 _SECRET_PARTS = {"exercises", "student", "_course", "__pycache__"}
-"""Parts of the package that a student's code has no business reading while it is graded."""
+"""Parts of the package that a student's code must not read while it is graded."""
 
 
 @dataclass(frozen=True)

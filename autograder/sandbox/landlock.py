@@ -1,7 +1,7 @@
 """Landlock: Linux's file rules for ordinary users, reached through ctypes. Works inside Docker too.
 
 After `restrict` the process and all it starts can read below the given folders and nothing else; it can write nowhere,
-open no TCP connection (Linux 6.7) and signal nobody outside (Linux 6.12).
+open no TCP connection (Linux 6.7) and signal no process outside (Linux 6.12).
 Source: the kernel's Documentation/userspace-api/landlock.rst.
 """
 

@@ -7,6 +7,7 @@ import time
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from benchmarks import tables
 from benchmarks.gpu import compiling, correctness, decoding, report, timing, tools
 from benchmarks.gpu.rows import Clock, Row
 from llaisys_mini.cuda import availability
@@ -27,7 +28,7 @@ def main() -> int:
     rows: list[Row] = []
     for row in all_rows(no_device, clock):
         rows.append(row)
-        figures = ", ".join(f"{name} {report._shown(value)}" for name, value in row.figures.items())
+        figures = ", ".join(f"{name} {tables.figure(value)}" for name, value in row.figures.items())
         print(
             f"{row.part}: {row.name}: {row.result}{f' ({row.why})' if row.why else ''} {figures}".rstrip(), flush=True
         )

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from benchmarks.gpu.rows import NOT_RUN, Clock, Row, each
+from benchmarks.gpu.rows import Clock, Row, each
+from benchmarks.tables import NOT_RUN
 from llaisys_mini import operators
 from llaisys_mini.inspect import compile_check
 from llaisys_mini.kernels.sets import solutions_set

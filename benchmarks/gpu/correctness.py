@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from contextlib import nullcontext
 
-from benchmarks.gpu.rows import NOT_RUN, Clock, Row, each
+from benchmarks.gpu.rows import Clock, Row, each
+from benchmarks.tables import NOT_RUN
 from llaisys_mini import cuda, operators
 from llaisys_mini.checks.check import diagnosis
 from llaisys_mini.checks.run import run_case

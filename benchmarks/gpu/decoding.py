@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.gpu.rows import NOT_RUN, Clock, Row, each
+from benchmarks.gpu.rows import Clock, Row, each
+from benchmarks.tables import NOT_RUN
 from llaisys_mini import dtypes
 from llaisys_mini.tensor import Tensor
 from llaisys_mini.weights.checkpoint import Checkpoint

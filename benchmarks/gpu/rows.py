@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 
-NOT_RUN = "not run"
+from benchmarks.tables import NOT_RUN
 
 
 @dataclass

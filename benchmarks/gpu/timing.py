@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
-from benchmarks.gpu.rows import NOT_RUN, Clock, Row, each
+from benchmarks.gpu.rows import Clock, Row, each
+from benchmarks.tables import NOT_RUN
 
 PART = "time"
 ROUNDS = 15

@@ -14,18 +14,19 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from benchmarks.gpu.rows import NOT_RUN, Clock, Row
+from benchmarks.gpu.rows import Clock, Row
+from benchmarks.tables import NOT_RUN
 from llaisys_mini import paths
-from llaisys_mini.sanitizer.findings import BARRIER, LIMIT, OUT_OF_BOUNDS, RACE, UNWRITTEN, WARP
+from llaisys_mini.sanitizer.findings import BARRIER, INACTIVE_LANES, LIMIT, OUT_OF_BOUNDS, RACE, UNINITIALISED
 
 PART = "compute-sanitizer"
 TOOLS = {
     OUT_OF_BOUNDS: "memcheck",
     LIMIT: "memcheck",
-    UNWRITTEN: "initcheck",
+    UNINITIALISED: "initcheck",
     RACE: "racecheck",
     BARRIER: "synccheck",
-    WARP: "synccheck",
+    INACTIVE_LANES: "synccheck",
 }
 _SECONDS = 60  # for one mutant
 _FOUND = 9  # exit code that the tool is asked to give
@@ -39,7 +40,7 @@ if __name__ == "__main__":
         if not isinstance(value, np.ndarray):
             return value
         if name in globals().get("OUTPUTS", ("out",)):
-            return _cuda.device_array(value.shape, value.dtype)  # on the device nobody has written it
+            return _cuda.device_array(value.shape, value.dtype)  # uninitialised on the device
         return _cuda.to_device(value)
 
     launch(**{name: _there(name, value) for name, value in inputs(np.random.default_rng(0)).items()})

@@ -13,11 +13,13 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from autograder import tasks
 from benchmarks import machine, surroundings
 from benchmarks.grading import students
-from benchmarks.grading.commands import OURS, PLAIN, Ours, Plain, Spent, cluster
-from benchmarks.grading.rows import NOT_RUN, Aim, Found, Row
+from benchmarks.grading.commands import OURS, PLAIN, Ours, Plain, cluster
+from benchmarks.grading.rows import Aim, Found, Row
+from benchmarks.grading.spending import Spent
 from benchmarks.grading.students import Student
 from benchmarks.measure import quartiles
 from benchmarks.surroundings import DISTURBED, NOT_DETECTED, QUIET
+from benchmarks.tables import NOT_RUN
 
 RESULTS = Path(__file__).parents[1] / "results"
 BATCH = 20  # submissions that one grader takes before the other has its turn

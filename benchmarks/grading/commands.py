@@ -1,8 +1,4 @@
-"""The graders as an instructor runs them, each in a process of its own, and what that process used.
-
-CPU seconds are those of the command and of every process that it started: workers, kernels, sandboxes. The system adds
-them up for whoever waits for a process to end. bubblewrap does not wait for what runs in it, so that is watched.
-"""
+"""The graders as an instructor runs them: ours, plain nbgrader, and a Dask cluster on this machine."""
 
 import contextlib
 import os
@@ -11,137 +7,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from autograder import tasks
+from autograder import course
 from autograder.example_class import LAB
 from autograder.gradebook.url import default as gradebook_in
-from benchmarks import machine, surroundings
-from benchmarks.surroundings import Usage
+from benchmarks import machine
+from benchmarks.grading.spending import Spent, spend, spend_until
 
 OURS, PLAIN = "ours", "plain nbgrader"
-
-
-@dataclass(frozen=True)
-class Spent:
-    """What one command took, in seconds. used: of the whole machine meanwhile, None where the system does not tell."""
-
-    wall: float
-    cpu: float
-    used: Usage | None
-    output: str
-
-    def trouble(self, elsewhere: float = 0.0) -> str | None:
-        """Who disturbed it, or None. elsewhere: CPU seconds of processes that belong to it and are no children."""
-        if self.used is None:
-            return None
-        cores = machine.cores()
-        return surroundings.disturbance(replace(self.used, own=self.used.own + elsewhere), cores, cores)
-
-
-def spend(command: list[str], cwd: Path, environment: dict[str, str], log: Path) -> Spent:
-    """Run a command to its end. Its exit status does not matter: nbgrader's tells of any damaged submission."""
-    before, start = surroundings.usage_now(), time.perf_counter()
-    with open(log, "wb") as output:
-        process = subprocess.Popen(
-            command, cwd=cwd, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
-        )
-        inside = _InBubblewrap(process.pid)
-        try:
-            pid = 0
-            while not pid:
-                time.sleep(_LOOK)
-                inside.look()
-                pid, status, used = os.wait4(process.pid, os.WNOHANG)
-            process.returncode = os.waitstatus_to_exitcode(status)
-        except BaseException:
-            process.kill()
-            process.wait()
-            raise
-    wall, meanwhile = time.perf_counter() - start, _meanwhile(before, inside)
-    cpu = used.ru_utime + used.ru_stime + inside.cpu()
-    return Spent(wall, cpu, meanwhile, log.read_text(encoding="utf-8", errors="replace"))
-
-
-_LOOK, _SEARCH = 0.05, 0.5  # seconds between two looks at the known processes, and between two searches for new ones
-
-
-class _InBubblewrap:
-    """The processes below `root` that run in bubblewrap, and the CPU seconds that each had used when last seen."""
-
-    def __init__(self, root: int):
-        self._root, self._searched = root, 0.0
-        self._seconds: dict[int, float] = {}
-        self._there: list[int] = []
-
-    def look(self) -> None:
-        if time.monotonic() - self._searched > _SEARCH:
-            self._there, self._searched = self._search(), time.monotonic()
-        for pid in self._there:
-            with contextlib.suppress(OSError, ValueError, IndexError):
-                # utime stime cutime cstime: its own time, and that of the children it has waited for
-                fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-                self._seconds[pid] = sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
-
-    def _search(self) -> list[int]:
-        import psutil  # comes with ipykernel
-
-        found = []
-        with contextlib.suppress(psutil.Error):
-            for one in psutil.Process(self._root).children(recursive=True):
-                with contextlib.suppress(psutil.Error):
-                    if one.name() != "bwrap" and one.parent().name() == "bwrap":
-                        found.append(one.pid)
-        return found
-
-    def cpu(self) -> float:
-        return sum(self._seconds.values())
-
-
-def _meanwhile(before: Usage | None, inside: _InBubblewrap) -> Usage | None:
-    """What the whole machine used since `before`; what ran inside is this command's own."""
-    after = surroundings.usage_now()
-    if before is None or after is None:
-        return None
-    used = after - before
-    return replace(used, own=used.own + inside.cpu())
-
-
-def spend_until(command: list[str], marker: str, cwd: Path, environment: dict[str, str]) -> Spent:
-    """Run a command until it prints `marker`; then it is ended, with what it started. wall: until then."""
-    before, start = surroundings.usage_now(), time.perf_counter()
-    process = subprocess.Popen(
-        command,
-        cwd=cwd,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-    )
-    assert process.stdout is not None  # since it is a pipe
-    inside = _InBubblewrap(process.pid)
-    seen, wall = [], None
-    try:
-        for line in process.stdout:
-            seen.append(line)
-            if marker in line:
-                wall = time.perf_counter() - start
-                inside.look()
-                break
-    finally:
-        process.send_signal(2)  # as Ctrl+C: both end what they started
-        try:
-            process.communicate(timeout=30)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.communicate()
-    if wall is None:
-        raise RuntimeError(f"{' '.join(command)} never said {marker!r}:\n{''.join(seen[-20:])}")
-    return Spent(wall, 0.0, _meanwhile(before, inside), "".join(seen))
 
 
 # ---- ours --------------------------------------------------------------------------------------------------------
@@ -178,7 +54,7 @@ class Ours:
         build = self.work / "build"
         shutil.rmtree(build, ignore_errors=True)
         command = self._command(submitted, build, ["-m", "autograder"], *options)
-        spent = spend(command, tasks.ROOT, _environment(), self.work / "log")
+        spent = spend(command, course.ROOT, _environment(), self.work / "log")
         if not (build / "report.html").is_file():
             raise RuntimeError(f"{' '.join(command)} failed:\n{spent.output[-2000:]}")
         return spent, build
@@ -188,7 +64,7 @@ class Ours:
         build = self.work / "start"
         shutil.rmtree(build, ignore_errors=True)
         command = self._command(submitted, build, ["-c", _TELLING], "--jobs", "1")
-        return spend_until(command, _FIRST, tasks.ROOT, _environment())
+        return spend_until(command, _FIRST, course.ROOT, _environment())
 
     @staticmethod
     def points(build: Path) -> dict[str, float | None]:
@@ -206,7 +82,7 @@ class Plain:
         self.work = work
         source = work / "source" / LAB
         source.mkdir(parents=True)
-        shutil.copy(tasks.WITH_SOLUTIONS / LAB / f"{LAB}.ipynb", source)
+        shutil.copy(course.WITH_SOLUTIONS / LAB / f"{LAB}.ipynb", source)
         (work / "nbgrader_config.py").write_text(
             "c = get_config()\n"
             f"c.CourseDirectory.root = {str(work)!r}\n"
@@ -256,7 +132,7 @@ def _points(url: str) -> dict[str, float | None]:
 
 
 def _environment() -> dict[str, str]:
-    path = os.pathsep.join(filter(None, [str(tasks.ROOT), os.environ.get("PYTHONPATH")]))
+    path = os.pathsep.join(filter(None, [str(course.ROOT), os.environ.get("PYTHONPATH")]))
     kept = {name: value for name, value in os.environ.items() if name not in machine.DISTORTING}
     return kept | {"PYTHONPATH": path}
 
@@ -278,10 +154,10 @@ def cluster(workers: int, work: Path) -> Iterator[tuple[str, "_Cluster"]]:
     file, log = work / "scheduler.json", open(work / "log", "wb")  # noqa: SIM115 - closed below
     dask = [sys.executable, "-m", "dask"]
     common = ["--scheduler-file", str(file), "--no-dashboard"]
-    words: dict[str, Any] = dict(
+    settings: dict[str, Any] = dict(
         cwd=work, env=_environment(), stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
     )
-    processes = [subprocess.Popen([*dask, "scheduler", "--host", "127.0.0.1", "--port", "0", *common], **words)]
+    processes = [subprocess.Popen([*dask, "scheduler", "--host", "127.0.0.1", "--port", "0", *common], **settings)]
     try:
         processes.append(
             subprocess.Popen(
@@ -296,7 +172,7 @@ def cluster(workers: int, work: Path) -> Iterator[tuple[str, "_Cluster"]]:
                     str(work),
                     *common,
                 ],
-                **words,
+                **settings,
             )
         )
         end = time.monotonic() + 60

@@ -4,15 +4,11 @@ Nothing is left out: a figure that misses its aim stays with its reason, a distu
 measured has a row that says why.
 """
 
-import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from benchmarks.report import duration
+from benchmarks import tables
 from benchmarks.surroundings import QUIET
-from llaisys_mini.files import write_atomically
-
-NOT_RUN = "not run"
 
 
 @dataclass
@@ -69,10 +65,9 @@ class Found:
     def tables(self) -> list[tuple[str, list[str], list[list[str]]]]:
         """(title, head, rows), the aims last."""
         made = []
-        for part in dict.fromkeys(row.part for row in self.rows):
-            members = [row for row in self.rows if row.part == part]
-            names = list(dict.fromkeys(name for row in members for name in row.figures))
-            cells = [[row.name, *(_shown(row.figures.get(name)) for name in names), row.state] for row in members]
+        for part, members in tables.parts(self.rows):
+            names = tables.columns(members)
+            cells = [[row.name, *tables.cells(row, names), row.state] for row in members]
             made.append((part, ["", *names, "state"], cells))
         rows = [
             [
@@ -87,20 +82,15 @@ class Found:
 
     def markdown(self) -> str:
         lines = ["# Grading a class", ""]
-        lines += [f"- {name}: {_flat(value)}" for name, value in self.machine.items()]
-        lines += [f"- took {duration(self.seconds)}", "", *(f"> {remark}\n" for remark in self.remarks)]
+        lines += [f"- {name}: {tables.flat(value)}" for name, value in self.machine.items()]
+        lines += [f"- took {tables.duration(self.seconds)}", "", *(f"> {remark}\n" for remark in self.remarks)]
         for title, head, rows in self.tables():
-            lines += [f"## {title}", "", "| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-            lines += ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
-            lines.append("")
+            lines += [f"## {title}", "", *tables.markdown_table(head, rows), ""]
         return "\n".join(lines)
 
     def save(self, folder: Path) -> list[Path]:
         """Write grading.json and grading.md; returns what was written."""
-        as_json, as_text = folder / "grading.json", folder / "grading.md"
-        write_atomically(as_json, json.dumps(self.as_dict(), indent=1, ensure_ascii=False) + "\n")
-        write_atomically(as_text, self.markdown())
-        return [as_json, as_text]
+        return tables.save(folder, "grading", self.as_dict(), self.markdown())
 
     def show(self, console) -> None:
         from rich.table import Table
@@ -114,13 +104,3 @@ class Found:
             console.print(table)
         for remark in self.remarks:
             console.print(remark, style="bold")
-
-
-def _shown(value: float | None) -> str:
-    if value is None:
-        return ""
-    return f"{value:.0f}" if value >= 100 or value == int(value) else f"{value:.3g}"
-
-
-def _flat(value) -> str:
-    return ", ".join(f"{name} {one}" for name, one in value.items()) if isinstance(value, dict) else str(value)

@@ -145,7 +145,7 @@ def _score_table(lab: Lab, cells) -> Table:
         points = graded["points"]
         if cell.cell_type == "markdown":
             empty = cell.source.strip() in ("", "*Your answer here.*")
-            verdict = "[yellow]no answer yet[/yellow]" if empty else "a person reads it"
+            verdict = "[yellow]no answer yet[/yellow]" if empty else "graded by hand"
             later += points
         elif not ast.parse(cell.source).body:
             verdict = "hidden cases: when it is graded"

@@ -1,13 +1,13 @@
-"""The words of a CUDA kernel: `grid`, `syncthreads`, `shared.array`, ...
+"""The intrinsics of a CUDA kernel: `grid`, `syncthreads`, `shared.array`, ...
 
-They are only names here. Before a kernel is compiled for a device each is replaced by Numba's word of the same name
-(see `jit`); under the sanitizer the machine that steps the threads gives them their meaning.
+Here they are only names. Before a kernel is compiled for a device, each is replaced by Numba's intrinsic of the same
+name (see `jit`); under the sanitizer llaisys_mini.sanitizer.intrinsics says what it does.
 """
 
 from llaisys_mini.errors import KernelError
 
 
-class Word:
+class Intrinsic:
     """A name with a meaning inside kernels only. `path` is where Numba's CUDA module has it."""
 
     __slots__ = ("path",)
@@ -22,47 +22,47 @@ class Word:
         return f"cuda.{self.path}"
 
     def of(self, module):
-        """The word of this name in `module`, which is Numba's CUDA module."""
+        """The intrinsic of this name in `module`, which is Numba's CUDA module."""
         for name in self.path.split("."):
             module = getattr(module, name)
         return module
 
 
-class Group(Word):
-    """Words with a prefix, such as `atomic.add`."""
+class IntrinsicGroup(Intrinsic):
+    """Intrinsics with a common prefix, such as `atomic.add`."""
 
-    __slots__ = ("words",)
+    __slots__ = ("members",)
 
     def __init__(self, path: str, names: str):
         super().__init__(path)
-        self.words = {name: Word(f"{path}.{name}") for name in names.split()}
+        self.members = {name: Intrinsic(f"{path}.{name}") for name in names.split()}
 
-    def __getattr__(self, name: str) -> Word:
-        if name in Group.__slots__ or name not in self.words:
-            raise AttributeError(f"cuda.{self.path} has no {name!r}; there are {', '.join(self.words)}")
-        return self.words[name]
+    def __getattr__(self, name: str) -> Intrinsic:
+        if name in IntrinsicGroup.__slots__ or name not in self.members:
+            raise AttributeError(f"cuda.{self.path} has no {name!r}; there are {', '.join(self.members)}")
+        return self.members[name]
 
 
-grid, gridsize = Word("grid"), Word("gridsize")
-threadIdx, blockIdx = Group("threadIdx", "x y z"), Group("blockIdx", "x y z")
-blockDim, gridDim = Group("blockDim", "x y z"), Group("gridDim", "x y z")
-laneid = Word("laneid")
+grid, gridsize = Intrinsic("grid"), Intrinsic("gridsize")
+threadIdx, blockIdx = IntrinsicGroup("threadIdx", "x y z"), IntrinsicGroup("blockIdx", "x y z")
+blockDim, gridDim = IntrinsicGroup("blockDim", "x y z"), IntrinsicGroup("gridDim", "x y z")
+laneid = Intrinsic("laneid")
 warpsize = 32
 
-shared, local = Group("shared", "array"), Group("local", "array")
-atomic = Group("atomic", "add sub max min nanmax nanmin and_ or_ xor inc dec exch cas compare_and_swap")
+shared, local = IntrinsicGroup("shared", "array"), IntrinsicGroup("local", "array")
+atomic = IntrinsicGroup("atomic", "add sub max min nanmax nanmin and_ or_ xor inc dec exch cas compare_and_swap")
 
-syncthreads, syncthreads_count = Word("syncthreads"), Word("syncthreads_count")
-syncthreads_and, syncthreads_or = Word("syncthreads_and"), Word("syncthreads_or")
-syncwarp = Word("syncwarp")
+syncthreads, syncthreads_count = Intrinsic("syncthreads"), Intrinsic("syncthreads_count")
+syncthreads_and, syncthreads_or = Intrinsic("syncthreads_and"), Intrinsic("syncthreads_or")
+syncwarp = Intrinsic("syncwarp")
 
-shfl_sync, shfl_up_sync = Word("shfl_sync"), Word("shfl_up_sync")
-shfl_down_sync, shfl_xor_sync = Word("shfl_down_sync"), Word("shfl_xor_sync")
-any_sync, all_sync, eq_sync = Word("any_sync"), Word("all_sync"), Word("eq_sync")
-ballot_sync, match_any_sync, activemask = Word("ballot_sync"), Word("match_any_sync"), Word("activemask")
+shfl_sync, shfl_up_sync = Intrinsic("shfl_sync"), Intrinsic("shfl_up_sync")
+shfl_down_sync, shfl_xor_sync = Intrinsic("shfl_down_sync"), Intrinsic("shfl_xor_sync")
+any_sync, all_sync, eq_sync = Intrinsic("any_sync"), Intrinsic("all_sync"), Intrinsic("eq_sync")
+ballot_sync, match_any_sync, activemask = Intrinsic("ballot_sync"), Intrinsic("match_any_sync"), Intrinsic("activemask")
 
-fma, popc, clz, ffs, brev = Word("fma"), Word("popc"), Word("clz"), Word("ffs"), Word("brev")
-libdevice = Group(
+fma, popc, clz, ffs, brev = Intrinsic("fma"), Intrinsic("popc"), Intrinsic("clz"), Intrinsic("ffs"), Intrinsic("brev")
+libdevice = IntrinsicGroup(
     "libdevice",
     "rsqrtf rsqrt fast_expf fast_exp10f fast_logf fast_log2f fast_sinf fast_cosf exp2f frcp_rn sinpif cospif",
 )

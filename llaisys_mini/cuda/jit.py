@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from llaisys_mini.cuda import intrinsics as words
+from llaisys_mini.cuda.intrinsics import Intrinsic
 from llaisys_mini.cuda.launching import launching_device
 from llaisys_mini.errors import KernelError
 
@@ -179,7 +179,7 @@ def primitive(build: Callable, aligned: int = 1) -> Callable:
         def load4(x, i):
             return x[i], x[i + 1], x[i + 2], x[i + 3]
 
-    The body is a device function that does the same with the words the sanitizer knows; a device runs `build()`.
+    The body is a device function that does the same in terms of what the sanitizer knows; a device runs `build()`.
     aligned: bytes. If more than 1, the first two arguments are an array of one dimension and an index; that many bytes
     from there are one access, and their address must be a multiple, or a device stops with "misaligned address".
     """
@@ -204,7 +204,7 @@ def _for_device(value):
         return value.dispatcher
     if isinstance(value, Primitive):
         return value.built
-    if isinstance(value, words.Word):
+    if isinstance(value, Intrinsic):
         return value.of(cuda)
     if isinstance(value, types.ModuleType) and value.__name__ == "llaisys_mini.cuda":
         return cuda

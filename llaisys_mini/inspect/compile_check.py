@@ -81,7 +81,7 @@ def build(
     arguments: arrays (only their dtype and number of dimensions matter), NumPy scalars, Python numbers or None.
     threads: per block; dynamic_shared: bytes per block; float64: of an earlier build of the same kernel, for it is the
     same on every architecture.
-    Raises KernelError with the compiler's words if it cannot be compiled, or if nothing can be compiled here.
+    Raises KernelError with the compiler's message if it cannot be compiled, or if nothing can be compiled here.
     """
     why = unavailable()
     if why:
@@ -217,7 +217,7 @@ def _linked(function, signature, target, architecture, options, max_registers) -
         linker = Linker(*objects, options=wanted)
         linker.link("cubin")
     except Exception as problem:  # typing errors, unsupported Python, the assembler's own limits
-        raise KernelError(f"{function.__name__} does not compile for {architecture}: {_words(problem)}") from problem
+        raise KernelError(f"{function.__name__} does not compile for {architecture}: {_message(problem)}") from problem
     return linker.get_info_log()
 
 
@@ -234,9 +234,9 @@ def _float64(function, signature, target, options) -> dict[int, int]:
     counts: dict[int, int] = {}
     line = 0
     for text in ptx.splitlines():
-        place = _SOURCE_LINE.match(text)
-        if place:
-            line = int(place[1])
+        found_at = _SOURCE_LINE.match(text)
+        if found_at:
+            line = int(found_at[1])
         elif _ARITHMETIC.match(text):
             counts[line] = counts.get(line, 0) + 1
     return counts
@@ -274,6 +274,6 @@ def _largest(pattern: str, log: str) -> int:
     return max(map(int, re.findall(pattern, log)), default=0)
 
 
-def _words(problem: Exception, count: int = 3) -> str:
+def _message(problem: Exception, count: int = 3) -> str:
     lines = [line.strip() for line in re.sub(r"\x1b\[\d*m", "", str(problem)).splitlines() if line.strip()]
     return " / ".join(lines[:count]) or type(problem).__name__

@@ -1,6 +1,6 @@
 """`count_gpu_traffic("matmul", ...)`: what a CUDA kernel asks of memory, counted by the sanitizer. No device is needed.
 
-Global memory moves in sectors of 32 bytes, each counted once per request of a warp; see cuda.sanitizer.counters.
+Global memory moves in sectors of 32 bytes, each counted once per request of a warp; see sanitizer.counters.
 """
 
 from dataclasses import dataclass

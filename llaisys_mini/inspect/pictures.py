@@ -4,15 +4,15 @@
         transpose[blocks, threads](x, out)
     plots.show(pictures.touched(report, "x"), alt="The first warp reads row 0.")
 
-All take a Report of the sanitizer and return a matplotlib Figure in the style of plots.py.
+All take a Report of the sanitizer and return a matplotlib Figure in the style of lectures/plots.py.
 """
 
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from llaisys_mini import plots
 from llaisys_mini.errors import UserError
+from llaisys_mini.lectures import plots
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -13,11 +13,12 @@ from functools import cache, partial
 
 import numpy as np
 
-from llaisys_mini import operators, plots
+from llaisys_mini import operators
 from llaisys_mini.errors import KernelError
 from llaisys_mini.kernels import choice
 from llaisys_mini.kernels.earlier import earlier_kernel
 from llaisys_mini.kernels.sets import STUDENT
+from llaisys_mini.lectures import plots
 from llaisys_mini.operator import Operator
 
 _SECONDS_PER_POINT = 0.1

@@ -1,4 +1,4 @@
-"""Small data sets that are made on the spot from a seed: nothing is downloaded, and everybody gets the same numbers."""
+"""Small data sets that are made on the spot from a seed: nothing is downloaded, and all get the same numbers."""
 
 import numpy as np
 

@@ -133,8 +133,8 @@ def heads_interleaved(q, k, v, scale):
 @attention.mistake("the maximum is not subtracted before exp, which overflows for large scores")
 def unsafe(q, k, v, scale):
     mask = causal_mask(q.shape[0], k.shape[0])
-    powers = np.where(mask, np.exp(scores(q, k, np.float32(scale))), 0)
-    return mix(powers / powers.sum(axis=2, keepdims=True), v)
+    exponentials = np.where(mask, np.exp(scores(q, k, np.float32(scale))), 0)
+    return mix(exponentials / exponentials.sum(axis=2, keepdims=True), v)
 
 
 @attention.mistake("masked scores are set to 0 instead of -inf, so they still get weight")

@@ -52,8 +52,8 @@ def unsafe(logits, targets):
 
 @cross_entropy.mistake("log is taken of a probability that has rounded to zero: the loss becomes inf")
 def log_of_softmax(logits, targets):
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return -np.log((powers / powers.sum(axis=1, keepdims=True))[np.arange(len(targets)), targets])
+    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return -np.log((exponentials / exponentials.sum(axis=1, keepdims=True))[np.arange(len(targets)), targets])
 
 
 @cross_entropy.mistake("the minus sign is missing")

@@ -14,8 +14,8 @@ def softmax(x: F32["... C"]) -> F32["... C"]:
 
     Source: Bridle 1990, "Probabilistic interpretation of feedforward classification network outputs".
     """
-    powers = np.exp(x - x.max(axis=-1, keepdims=True))
-    return powers / powers.sum(axis=-1, keepdims=True)
+    exponentials = np.exp(x - x.max(axis=-1, keepdims=True))
+    return exponentials / exponentials.sum(axis=-1, keepdims=True)
 
 
 @softmax.rounding
@@ -42,31 +42,31 @@ def cases(rng):
 
 @softmax.mistake("the maximum is not subtracted, so exp overflows to inf for large scores")
 def unsafe(x):
-    powers = np.exp(x)
-    return powers / powers.sum(axis=-1, keepdims=True)
+    exponentials = np.exp(x)
+    return exponentials / exponentials.sum(axis=-1, keepdims=True)
 
 
 @softmax.mistake("the sum runs over everything, not over each row")
 def whole_array(x):
-    powers = np.exp(x - x.max())
-    return powers / powers.sum()
+    exponentials = np.exp(x - x.max())
+    return exponentials / exponentials.sum()
 
 
 @softmax.mistake("it runs down the columns instead of along the last axis")
 def wrong_axis(x):
-    powers = np.exp(x - x.max(axis=0, keepdims=True))
-    return powers / powers.sum(axis=0, keepdims=True)
+    exponentials = np.exp(x - x.max(axis=0, keepdims=True))
+    return exponentials / exponentials.sum(axis=0, keepdims=True)
 
 
-@softmax.mistake("the powers are not divided by their sum")
+@softmax.mistake("the exponentials are not divided by their sum")
 def not_normalised(x):
     return np.exp(x - x.max(axis=-1, keepdims=True))
 
 
 @softmax.mistake("the running maximum starts at 0 instead of -inf, so rows of very negative scores vanish")
 def maximum_from_zero(x):
-    powers = np.exp(x - np.maximum(x.max(axis=-1, keepdims=True), 0))
-    return powers / powers.sum(axis=-1, keepdims=True)
+    exponentials = np.exp(x - np.maximum(x.max(axis=-1, keepdims=True), 0))
+    return exponentials / exponentials.sum(axis=-1, keepdims=True)
 
 
 @softmax.mistake("when the running maximum grows, the sum so far is not rescaled")

@@ -67,5 +67,5 @@ def divided_by_classes(logits, targets):
 
 @softmax_cross_entropy_backward.mistake("the maximum is not subtracted, so exp overflows to inf for large logits")
 def unsafe(logits, targets):
-    powers = np.exp(logits)
-    return (powers / powers.sum(axis=1, keepdims=True) - one_hot(logits, targets)) / len(targets)
+    exponentials = np.exp(logits)
+    return (exponentials / exponentials.sum(axis=1, keepdims=True) - one_hot(logits, targets)) / len(targets)

@@ -3,10 +3,11 @@
     with cuda.sanitized(outputs=[out]) as report:
         launcher(x, out)
 
-- translate: the kernel's syntax tree becomes closures over vectors of threads; frames: their variables and branches
-- values, meaning, warps: what arithmetic, the words of a kernel, barriers and warp operations do
+- translate: the kernel's syntax tree becomes closures over vectors of threads, with the help of scope, operations,
+  calls, expressions and loops; frames: variables and branches
+- intrinsics: what each does, with the help of functions, arrays and warps; values: arithmetic
 - lanes: which threads run together; views, memory, machine: what they share, and the shadow that finds mistakes
-- findings, report, counters: what comes out; session: launches; unwritten: arrays nobody has written
+- findings, report, counters: what comes out; session: launches; uninitialised: global memory that holds nothing yet
 
 All threads of many blocks go through the kernel together, one statement at a time, as vectors: that makes it quick
 enough for a lesson. Mistakes are found from what orders two accesses (see memory), not from the order they ran in.

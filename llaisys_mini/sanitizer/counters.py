@@ -94,7 +94,7 @@ class Counters:
 
     @contextmanager
     def one_access(self, caller) -> Iterator[None]:
-        """The accesses of this context are one, at the place `caller`: a vector load is one request of each warp."""
+        """The accesses of this context count as one, at the site `caller`: a vector load is one request per warp."""
         self._parts = {}
         try:
             yield
@@ -104,8 +104,8 @@ class Counters:
                 self._count(memory, operation, [(at, active, caller) for at, active, _ in accesses])
 
     def _trace(self, memory, at, active, site, operation):
-        crew = memory.machine.crew
-        part = len(memory.cells) // crew.blocks if memory.space == "shared" else len(memory.cells)
+        resident = memory.machine.resident
+        part = len(memory.cells) // resident.blocks if memory.space == "shared" else len(memory.cells)
         self.accesses.append(
             Access(
                 memory.machine.kernel.__name__,
@@ -115,8 +115,8 @@ class Counters:
                 memory.shape,
                 operation,
                 memory.cells.itemsize,
-                crew.launch.threads_per_block,
-                active.select(crew.thread),
+                resident.launch.threads_per_block,
+                active.select(resident.thread),
                 at % part if memory.space == "shared" else at,
             )
         )
@@ -124,7 +124,7 @@ class Counters:
     def _count(self, memory, operation, accesses):
         """accesses: (positions, lanes, site) of all parts of one access."""
         first, active, site = accesses[0]
-        itemsize, crew = memory.cells.itemsize, memory.machine.crew
+        itemsize, resident = memory.cells.itemsize, memory.machine.resident
         key = (memory.machine.kernel.__name__, site.function.__name__, site.line, memory.space, memory.name, operation)
         traffic = self.traffic.get(key)
         if traffic is None:
@@ -133,22 +133,22 @@ class Counters:
         traffic.requests += active.warp_count
         traffic.accesses += len(first)
         at = np.concatenate([at for at, _, _ in accesses])
-        warp = np.concatenate([lanes.select(crew.warp) for _, lanes, _ in accesses])
+        warp = np.concatenate([lanes.select(resident.warp) for _, lanes, _ in accesses])
         if memory.space == "global":
-            place = at * itemsize + memory.address
-            sectors, lowest = place // SECTOR_BYTES, int(place.min()) // SECTOR_BYTES
-            span = int(place.max()) // SECTOR_BYTES - lowest + 1
+            address = at * itemsize + memory.address
+            sectors, lowest = address // SECTOR_BYTES, int(address.min()) // SECTOR_BYTES
+            span = int(address.max()) // SECTOR_BYTES - lowest + 1
             traffic.sectors += len(_distinct(warp * span + (sectors - lowest)))
             counts = np.bincount(_distinct(warp * len(memory.cells) + at) // len(memory.cells))
             traffic.ideal_sectors += int((-(-counts * itemsize // SECTOR_BYTES)).sum())
         else:
-            lane = np.concatenate([lanes.select(crew.lane) for _, lanes, _ in accesses])
+            lane = np.concatenate([lanes.select(resident.lane) for _, lanes, _ in accesses])
             self._count_banks(traffic, memory, at, warp, lane, itemsize, len(accesses))
 
     def _count_banks(self, traffic, memory, at, warp, lane, itemsize, parts):
         # 8 bytes per lane are served half a warp at a time, 16 bytes a quarter
         turns = max(1, itemsize * parts // BANK_BYTES)
-        part = len(memory.cells) // memory.machine.crew.blocks
+        part = len(memory.cells) // memory.machine.resident.blocks
         words = (at % part) * itemsize // BANK_BYTES
         span = part * itemsize // BANK_BYTES + 1
         distinct = _distinct((warp * turns + lane // (WARP // turns)) * span + words)

@@ -1,25 +1,25 @@
-"""What the sanitizer says about a kernel: findings (errors) and remarks (slow or odd, but right)."""
+"""What the sanitizer reports about a kernel: findings (errors) and remarks (slow or odd, but right)."""
 
 import linecache
 from dataclasses import dataclass
 
 from llaisys_mini.errors import KernelError
 
-OUT_OF_BOUNDS = "out of bounds"
+OUT_OF_BOUNDS = "out-of-bounds access"
 MISALIGNED = "misaligned address"
-UNWRITTEN = "unwritten memory"
+UNINITIALISED = "uninitialised memory"
 RACE = "data race"
-BARRIER = "divergent barrier"
-WARP = "absent lanes"
+BARRIER = "barrier divergence"
+INACTIVE_LANES = "inactive lanes"
 RUNAWAY = "runaway loop"
 LIMIT = "hardware limit"
 READ_ONLY = "write to an input"
 DIVISION = "division by zero"
-KINDS = (OUT_OF_BOUNDS, MISALIGNED, UNWRITTEN, RACE, BARRIER, WARP, RUNAWAY, LIMIT, READ_ONLY, DIVISION)
+KINDS = (OUT_OF_BOUNDS, MISALIGNED, UNINITIALISED, RACE, BARRIER, INACTIVE_LANES, RUNAWAY, LIMIT, READ_ONLY, DIVISION)
 """Kinds of findings: each makes a kernel wrong."""
 
 FLOAT64 = "accidental float64"
-SAME_VALUE = "several writers"
+SAME_VALUE = "benign data race"
 REMARKS = (FLOAT64, SAME_VALUE)
 """Kinds of remarks."""
 

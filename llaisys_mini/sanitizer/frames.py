@@ -33,8 +33,8 @@ class Loop:
 
     __slots__ = ("broken", "continued")
 
-    def __init__(self, nobody: Active):
-        self.broken = self.continued = nobody
+    def __init__(self, no_lanes: Active):
+        self.broken = self.continued = no_lanes
 
 
 class Frame:
@@ -116,7 +116,7 @@ class Frame:
         self.returned.append((self.active, value))
         for region in self.regions:
             region.size -= self.active.size
-        self.active = self.active.crew.nobody
+        self.active = self.active.resident.no_lanes
 
     def result(self):
         """What the call returned, per lane."""

@@ -1,7 +1,8 @@
 """Which threads run together, and which of them are active.
 
-The machine steps a *crew*: the threads of one or more whole blocks, all at the same statement, as a GPU steps a warp.
-Thread number k of the crew is *lane* k of its vectors. Branches and loops make some lanes inactive for a while.
+The machine steps the *resident blocks*: all their threads are at the same statement, as those of a warp are on a GPU.
+A value is a vector with one element, a *lane*, per thread. Branches and loops make some lanes inactive for a while.
+When all resident blocks have ended, the next ones follow: a launch runs in *waves*.
 """
 
 from functools import cached_property
@@ -30,8 +31,8 @@ class Launch:
         block, within = divmod(int(thread), self.threads_per_block)
         return f"thread {_index(within, self.block)} of block {_index(block, self.grid)}"
 
-    def crews(self, order: str):
-        """The crews of this launch, one after the other. Which blocks go first depends on `order`."""
+    def waves(self, order: str):
+        """The resident blocks of each wave, one wave after the other. `order` decides which blocks go first."""
         blocks = np.arange(self.blocks)
         generator = np.random.default_rng(0)
         if order == "backward":
@@ -40,7 +41,7 @@ class Launch:
             generator.shuffle(blocks)
         at_once = 1 if order == "block by block" else max(1, LANES_AT_ONCE // self.threads_per_block)
         for start in range(0, self.blocks, at_once):
-            yield Crew(self, blocks[start : start + at_once], order, generator)
+            yield ResidentBlocks(self, blocks[start : start + at_once], order, generator)
 
 
 def _index(number, sizes):
@@ -51,11 +52,11 @@ def _index(number, sizes):
     return f"({x}, {y})" if sizes[2] == 1 else f"({x}, {y}, {z})"
 
 
-class Crew:
+class ResidentBlocks:
     """The threads of `blocks` (numbers in the grid). Vectors below have one element per lane.
 
     thread: number in the whole grid; within: number in its block; block: number of its block in the grid;
-    slot: which of the crew's blocks; lane: 0 to 31 in its warp; warp: number of its warp in the crew.
+    slot: which of the resident blocks; lane: 0 to 31 in its warp; warp: number of its warp among the resident ones.
     """
 
     def __init__(self, launch: Launch, blocks: np.ndarray, order: str, generator: np.random.Generator):
@@ -75,12 +76,12 @@ class Crew:
         self.lane = self.within % WARP
         self.warp = self.slot * self.warps_per_block + self.within // WARP
         self.warps = self.blocks * self.warps_per_block
-        self.everyone = Active(self, np.ones(self.size, bool), self.size)
-        self.nobody = Active(self, np.zeros(self.size, bool), 0)
+        self.all_lanes = Active(self, np.ones(self.size, bool), self.size)
+        self.no_lanes = Active(self, np.zeros(self.size, bool), 0)
 
     @cached_property
     def position(self) -> np.ndarray:
-        """[warp, lane] -> the lane's place in the vectors, -1 where there is no such thread."""
+        """[warp, lane] -> the thread's position in the vectors, -1 where there is no such thread."""
         table = np.full((self.warps, WARP), -1)
         table[self.warp, self.lane] = np.arange(self.size)
         return table
@@ -101,12 +102,12 @@ def _split(numbers, sizes):
 
 
 class Active:
-    """A set of a crew's lanes. bits: bool vector; size: how many."""
+    """A set of lanes of the resident blocks. bits: bool vector; size: how many."""
 
-    __slots__ = ("__dict__", "bits", "crew", "size")
+    __slots__ = ("__dict__", "bits", "resident", "size")
 
-    def __init__(self, crew: Crew, bits: np.ndarray, size: int | None = None):
-        self.crew = crew
+    def __init__(self, resident: ResidentBlocks, bits: np.ndarray, size: int | None = None):
+        self.resident = resident
         self.bits = bits
         self.size = int(np.count_nonzero(bits)) if size is None else size
 
@@ -117,35 +118,35 @@ class Active:
 
     def select(self, value: np.ndarray) -> np.ndarray:
         """The elements of a vector that belong to the set."""
-        return value if self.size == self.crew.size else value[self.index]
+        return value if self.size == self.resident.size else value[self.index]
 
     def expand(self, values: np.ndarray) -> np.ndarray:
         """The inverse of select; zero for the lanes outside."""
-        if self.size == self.crew.size:
+        if self.size == self.resident.size:
             return values
-        full = np.zeros(self.crew.size, values.dtype)
+        full = np.zeros(self.resident.size, values.dtype)
         full[self.index] = values
         return full
 
     def only(self, condition: np.ndarray) -> "Active":
         """The lanes of the set for which `condition` holds."""
-        return Active(self.crew, self.bits & condition)
+        return Active(self.resident, self.bits & condition)
 
     def without(self, other: "Active") -> "Active":
-        return Active(self.crew, self.bits & ~other.bits)
+        return Active(self.resident, self.bits & ~other.bits)
 
     def united(self, other: "Active") -> "Active":
         """Both sets, which have no lane in common."""
         if not other.size:
             return self
-        return other if not self.size else Active(self.crew, self.bits | other.bits, self.size + other.size)
+        return other if not self.size else Active(self.resident, self.bits | other.bits, self.size + other.size)
 
     @cached_property
     def warp_bits(self) -> np.ndarray:
-        """For each warp of the crew the mask of its lanes in the set, as int64."""
-        crew = self.crew
-        weights = self.select(_BIT[crew.lane])
-        return np.bincount(self.select(crew.warp), weights, crew.warps).astype(np.int64)
+        """For each resident warp the mask of its lanes in the set, as int64."""
+        resident = self.resident
+        weights = self.select(_BIT[resident.lane])
+        return np.bincount(self.select(resident.warp), weights, resident.warps).astype(np.int64)
 
     @cached_property
     def warp_count(self) -> int:
@@ -154,8 +155,8 @@ class Active:
 
     @cached_property
     def block_counts(self) -> np.ndarray:
-        """For each block of the crew how many of its threads are in the set."""
-        return np.bincount(self.select(self.crew.slot), minlength=self.crew.blocks)
+        """For each resident block how many of its threads are in the set."""
+        return np.bincount(self.select(self.resident.slot), minlength=self.resident.blocks)
 
 
 _BIT = 2.0 ** np.arange(WARP)  # sums of distinct bits are exact in float64

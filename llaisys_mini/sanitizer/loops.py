@@ -1,4 +1,4 @@
-"""How loops run: while the lanes that have left wait, the others go round.
+"""How loops run: lanes that have left wait while the others go on with the next iteration.
 
 test and body are functions of the frame; see translate.
 """
@@ -14,10 +14,10 @@ from llaisys_mini.sanitizer.machine import Site
 def while_true(frame, test, body, line):
     """A `while` loop: lanes leave when their condition fails."""
     entered, machine = frame.active, frame.machine
-    loop = Loop(entered.crew.nobody)
+    loop = Loop(entered.resident.no_lanes)
     frame.loops.append(loop)
-    done = entered.crew.nobody
-    rounds = 0
+    done = entered.resident.no_lanes
+    iterations = 0
     while frame.active.size:
         condition = values.truth(test(frame))
         if type(condition) is bool:
@@ -31,10 +31,10 @@ def while_true(frame, test, body, line):
                 if not going_on.size:
                     break
         body(frame)
-        frame.active, loop.continued = frame.active.united(loop.continued), entered.crew.nobody
-        rounds += 1
-        if rounds > machine.loop_limit:
-            runaway(machine, frame, line, f"does not end within {machine.loop_limit} rounds")
+        frame.active, loop.continued = frame.active.united(loop.continued), entered.resident.no_lanes
+        iterations += 1
+        if iterations > machine.loop_limit:
+            runaway(machine, frame, line, f"does not end within {machine.loop_limit} iterations")
     frame.loops.pop()
     frame.rejoin(entered, done, frame.active, loop.broken)
 
@@ -42,13 +42,13 @@ def while_true(frame, test, body, line):
 def over_items(frame, items, assign, body):
     """A `for` loop whose items are the same for all lanes."""
     entered = frame.active
-    loop = Loop(entered.crew.nobody)
+    loop = Loop(entered.resident.no_lanes)
     frame.loops.append(loop)
     for item in items:
         assign(frame, item)
         body(frame)
         if loop.continued.size:
-            frame.active, loop.continued = frame.active.united(loop.continued), entered.crew.nobody
+            frame.active, loop.continued = frame.active.united(loop.continued), entered.resident.no_lanes
         if not frame.active.size:
             break
         if frame.active.size == entered.size:
@@ -60,12 +60,12 @@ def over_items(frame, items, assign, body):
 def over_lanes_ranges(frame, start, stop, step, assign, body):
     """A `for` loop over ranges that differ between lanes."""
     entered = frame.active
-    nobody = entered.crew.nobody
-    loop = Loop(nobody)
+    no_lanes = entered.resident.no_lanes
+    loop = Loop(no_lanes)
     frame.loops.append(loop)
-    counter = np.full(entered.crew.size, start) if type(start) is not np.ndarray else start.astype(np.int64)
+    counter = np.full(entered.resident.size, start) if type(start) is not np.ndarray else start.astype(np.int64)
     upwards = np.asarray(step) > 0
-    done = nobody
+    done = no_lanes
     while True:
         going_on = frame.active.only(np.where(upwards, counter < stop, counter > stop))
         if going_on.size != frame.active.size:
@@ -76,7 +76,7 @@ def over_lanes_ranges(frame, start, stop, step, assign, body):
         assign(frame, counter)
         body(frame)
         if loop.continued.size:
-            frame.active, loop.continued = frame.active.united(loop.continued), nobody
+            frame.active, loop.continued = frame.active.united(loop.continued), no_lanes
         counter = counter + step
     frame.loops.pop()
     frame.rejoin(entered, done, loop.broken)
@@ -84,7 +84,7 @@ def over_lanes_ranges(frame, start, stop, step, assign, body):
 
 def runaway(machine, frame, line, what):
     """Report a loop that does not end, and end the launch."""
-    thread = machine.launch.thread_name(frame.active.select(machine.crew.thread)[0])
+    thread = machine.launch.thread_name(frame.active.select(machine.resident.thread)[0])
     site = Site(-1, machine.function, line, 0, "")
     machine.report(findings.RUNAWAY, site, f"this loop {what} for {thread}", thread)
     raise Halt

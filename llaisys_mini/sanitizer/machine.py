@@ -1,10 +1,10 @@
-"""The machine: the state of one launch under the sanitizer, and what the words of a kernel do to it."""
+"""The machine: the state of one launch under the sanitizer, and what a kernel's intrinsics do to it."""
 
 import numpy as np
 
 from llaisys_mini.sanitizer import findings
 from llaisys_mini.sanitizer.findings import Finding, Halt, UnsupportedInKernel
-from llaisys_mini.sanitizer.lanes import WARP, Crew, Launch
+from llaisys_mini.sanitizer.lanes import WARP, Launch, ResidentBlocks
 from llaisys_mini.sanitizer.memory import (
     MAX_THREADS,
     PHASE_SHIFT,
@@ -19,7 +19,7 @@ THREADS_LIMIT, BLOCK_LIMITS, GRID_LIMITS = 1024, (1024, 1024, 64), (2**31 - 1, 6
 
 
 class Site:
-    """A place in the source where memory is accessed. verb: what is done there, for messages."""
+    """A source location at which memory is accessed. verb: what is done there, for messages."""
 
     __slots__ = ("column", "function", "line", "number", "verb")
 
@@ -40,37 +40,37 @@ class Machine:
         self.sites = program.sites
         self.counters = session.report.counters if session.counts else None
         self.loop_limit = session.loop_limit
-        self.line, self.function = kernel.py_func.__code__.co_firstlineno, kernel  # where the threads are
+        self.line, self.function = kernel.py_func.__code__.co_firstlineno, kernel  # of the current statement
         self.found: dict[tuple, Finding] = {}
-        self.caller: Site | None = None  # of the primitive that is being executed: what it does is said of its caller
+        self.caller: Site | None = None  # of the primitive that is running: findings in it are reported at its caller
         self.clocks = WarpClocks(self) if program.uses_syncwarp else NoClocks()
-        self.crew: Crew  # whose blocks run now, see enter
+        self.resident: ResidentBlocks  # set by enter
         self._phases = 0
 
-    # ---- crews and barriers --------------------------------------------------------------------------------------
+    # ---- resident blocks and barriers --------------------------------------------------------------------------------
 
-    def enter(self, crew: Crew) -> None:
-        """Begin with the blocks of this crew."""
-        self.crew = crew
-        self.exited = np.zeros(crew.size, bool)
+    def enter(self, resident: ResidentBlocks) -> None:
+        """Begin the next wave."""
+        self.resident = resident
+        self.exited = np.zeros(resident.size, bool)
         self.shared: dict[object, View] = {}
         self.shared_bytes = 0
-        self.phase = np.zeros(crew.blocks, np.int64)
-        self._threads = crew.thread << SITE_BITS
-        self._next_phase(np.ones(crew.blocks, bool))
-        self.clocks.enter(crew)
+        self.phase = np.zeros(resident.blocks, np.int64)
+        self._threads = resident.thread << SITE_BITS
+        self._next_phase(np.ones(resident.blocks, bool))
+        self.clocks.enter(resident)
 
     def _next_phase(self, blocks: np.ndarray) -> None:
         count = int(np.count_nonzero(blocks))
         self.phase[blocks] = np.arange(self._phases, self._phases + count)
         self._phases += count
-        self.stamps = (self.phase << PHASE_SHIFT)[self.crew.slot] | self._threads
+        self.stamps = (self.phase << PHASE_SHIFT)[self.resident.slot] | self._threads
 
     def block_of_stamp(self, stamps: np.ndarray) -> np.ndarray:
         """The block's number in the grid."""
         return ((stamps >> SITE_BITS) & (MAX_THREADS - 1)) // self.launch.threads_per_block
 
-    def barrier(self, active, line: int, word: str) -> None:
+    def barrier(self, active, line: int, name: str) -> None:
         """All threads of each block with an active lane must be here."""
         if not active.size:
             return
@@ -78,14 +78,14 @@ class Machine:
         partial = (counts != per_block) & (counts > 0)
         if partial.any():
             slot = int(np.argmax(partial))
-            missing = np.flatnonzero((self.crew.slot == slot) & ~active.bits)
-            missing = missing[np.argmin(self.crew.within[missing])]
+            missing = np.flatnonzero((self.resident.slot == slot) & ~active.bits)
+            missing = missing[np.argmin(self.resident.within[missing])]
             has = "has already returned" if self.exited[missing] else "does not"
-            thread = self.launch.thread_name(self.crew.thread[missing])
+            thread = self.launch.thread_name(self.resident.thread[missing])
             self.report(
                 findings.BARRIER,
                 line,
-                f"{counts[slot]} of the block's {per_block} threads reach cuda.{word}(); {thread} {has}",
+                f"{counts[slot]} of the block's {per_block} threads reach cuda.{name}(); {thread} {has}",
                 thread,
             )
             raise Halt
@@ -94,7 +94,7 @@ class Machine:
     # ---- memory --------------------------------------------------------------------------------------------------
 
     def shared_array(self, key, name: str, shape: tuple[int, ...], dtype: np.dtype, line: int) -> View:
-        """The shared array allocated at one place of the source: one per block of the crew."""
+        """The shared array allocated at one source location: one per resident block."""
         view = self.shared.get(key)
         if view is not None:
             return view
@@ -125,16 +125,18 @@ class Machine:
                 )
                 raise Halt
         size = int(np.prod(shape))
-        memory = Memory(self, name, "shared", _poison(size * self.crew.blocks, dtype), shape, self.crew.slot * size)
+        memory = Memory(
+            self, name, "shared", _uninitialised(size * self.resident.blocks, dtype), shape, self.resident.slot * size
+        )
         memory.watch(True)
         self.shared[key] = View(memory, 0, shape, _steps(shape))
         return self.shared[key]
 
     def local_array(self, name: str, shape: tuple[int, ...], dtype: np.dtype) -> View:
-        """An array that every thread has for itself."""
+        """An array in local memory: one per thread."""
         size = int(np.prod(shape))
-        start = np.arange(self.crew.size) * size
-        memory = Memory(self, name, "local", _poison(size * self.crew.size, dtype), shape, start)
+        cells, start = _uninitialised(size * self.resident.size, dtype), np.arange(self.resident.size) * size
+        memory = Memory(self, name, "local", cells, shape, start)
         memory.watch(True)
         return View(memory, 0, shape, _steps(shape))
 
@@ -182,15 +184,15 @@ def _steps(shape):
     return tuple(int(np.prod(shape[axis + 1 :])) for axis in range(len(shape)))
 
 
-def _poison(size, dtype):
-    """Memory with nothing in it yet: NaN, or an unlikely integer."""
+def _uninitialised(size, dtype):
+    """Memory that holds NaN or an unlikely integer, so that a use of it shows in the results."""
     return np.full(size, np.nan if dtype.kind == "f" else 0x5A, dtype)
 
 
 class NoClocks:
     """For kernels without `syncwarp`: nothing orders the threads of a warp but barriers of the block."""
 
-    def enter(self, crew): ...
+    def enter(self, resident): ...
 
     def mark(self, memory, name, at, active, chosen=None): ...
 
@@ -207,13 +209,13 @@ class WarpClocks:
     def __init__(self, machine: Machine):
         self.machine = machine
 
-    def enter(self, crew: Crew) -> None:
-        self.seen = np.zeros((crew.warps, WARP, WARP), np.int32)
+    def enter(self, resident: ResidentBlocks) -> None:
+        self.seen = np.zeros((resident.warps, WARP, WARP), np.int32)
         self.seen[:, range(WARP), range(WARP)] = 1
 
     def _now(self, active):
-        crew = self.machine.crew
-        warp, lane = active.select(crew.warp), active.select(crew.lane)
+        resident = self.machine.resident
+        warp, lane = active.select(resident.warp), active.select(resident.lane)
         return self.seen[warp, lane, lane]
 
     def mark(self, memory: Memory, name: str, at, active, chosen=None) -> None:
@@ -231,11 +233,11 @@ class WarpClocks:
         clocks = memory.__dict__.get("clocks", {}).get(name)
         if clocks is None:
             return np.zeros(len(before), bool)
-        crew = self.machine.crew
+        resident = self.machine.resident
         block, within = np.divmod((before >> SITE_BITS) & (MAX_THREADS - 1), self.machine.launch.threads_per_block)
-        own = active.select(crew.within)
-        same_warp = (before >= 0) & (block == active.select(crew.block)) & (within // WARP == own // WARP)
-        known = self.seen[active.select(crew.warp), active.select(crew.lane), within % WARP]
+        own = active.select(resident.within)
+        same_warp = (before >= 0) & (block == active.select(resident.block)) & (within // WARP == own // WARP)
+        known = self.seen[active.select(resident.warp), active.select(resident.lane), within % WARP]
         return same_warp & (clocks[at] <= known)
 
     def synchronise(self, masks: np.ndarray) -> None:

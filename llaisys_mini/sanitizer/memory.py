@@ -5,10 +5,10 @@ that hold
 
     phase    which block, and how many barriers it had passed (numbered through the launch)
     thread   number in the grid
-    site     which place of the source
+    site     which source location
 
 Two accesses of one element by different threads, one of them a write, are a data race unless something orders them: a
-barrier of their block between them (then the phases differ), or, within a warp, a `syncwarp` (see machine.Clocks).
+barrier of their block between them (then the phases differ), or, within a warp, a `syncwarp` (see machine.WarpClocks).
 Accesses from different blocks are never ordered within a launch. This finds races whatever order the threads happened
 to run in (the happens-before idea of Lamport 1978; the last-accesses shadow follows FastTrack, Flanagan & Freund 2009).
 """
@@ -24,7 +24,7 @@ MAX_SITES, MAX_THREADS = 1 << SITE_BITS, 1 << THREAD_BITS
 _OTHER_THREAD = np.uint64(MAX_THREADS - 1)
 
 UNSET, GIVEN = -1, -2
-"""Stamps of elements that nobody has written, and that the host had written before the launch."""
+"""Stamps of uninitialised elements, and of those that the host initialised before the launch."""
 
 
 def stamp_thread(stamp: int) -> int:
@@ -33,7 +33,7 @@ def stamp_thread(stamp: int) -> int:
 
 
 def stamp_site(stamp: int) -> int:
-    """The number of the place in the source."""
+    """The number of the source location."""
     return int(stamp) & (MAX_SITES - 1)
 
 
@@ -58,7 +58,7 @@ class Memory:
         self.atomic: np.ndarray | None = None
 
     def watch(self, unset: np.ndarray | bool) -> None:
-        """Set up the shadow. unset: which elements hold nothing yet."""
+        """Set up the shadow. unset: which elements are uninitialised."""
         self.written = np.where(unset, UNSET, GIVEN) if isinstance(unset, np.ndarray) else None
         if self.written is None:
             self.written = np.full(len(self.cells), UNSET if unset else GIVEN)
@@ -85,7 +85,7 @@ class Memory:
         if machine.counters is not None:
             machine.counters.note(self, at, active, site, "store")
         assert self.written is not None  # what a kernel writes is watched
-        if self.readers is None:  # local: nobody else sees it
+        if self.readers is None:  # local: private to the thread
             self.written[at] = GIVEN
             self.cells[at] = values
             return
@@ -138,7 +138,12 @@ class Memory:
         unset = self.written[at] == UNSET
         if unset.any():
             self._report(
-                findings.UNWRITTEN, at, active, site, unset, lambda who, what: f"{who} reads {what}, which {_NOBODY}"
+                findings.UNINITIALISED,
+                at,
+                active,
+                site,
+                unset,
+                lambda who, element: f"{who} reads {element}, which is uninitialised",
             )
 
     def _check_load(self, at, active, site):
@@ -157,7 +162,7 @@ class Memory:
         known = first[at]
         stale = ((known ^ stamps) >> PHASE_SHIFT) != 0
         if self.space == "global":
-            stale &= (known < 0) | (machine.block_of_stamp(known) == active.select(machine.crew.block))
+            stale &= (known < 0) | (machine.block_of_stamp(known) == active.select(machine.resident.block))
         stale |= machine.clocks.ordered(self, "first", at, known, active)
         if stale.any():
             first[at] = np.where(stale, stamps, known)
@@ -165,7 +170,7 @@ class Memory:
         known = first[at]
         others = ((known ^ stamps) >> SITE_BITS) != 0
         if self.space == "global" and others.any():
-            elsewhere = machine.block_of_stamp(known) != active.select(machine.crew.block)
+            elsewhere = machine.block_of_stamp(known) != active.select(machine.resident.block)
             self.readers["elsewhere"][at[elsewhere]] = stamps[elsewhere]
             others &= ~elsewhere
         if others.any():
@@ -187,7 +192,7 @@ class Memory:
                 return None
             other_thread = ((before ^ stamps) >> SITE_BITS) != 0
             same_phase = ((before ^ stamps) >> PHASE_SHIFT) == 0
-            other_block = machine.block_of_stamp(before) != active.select(machine.crew.block)
+            other_block = machine.block_of_stamp(before) != active.select(machine.resident.block)
             conflicts = (before >= 0) & other_thread & (same_phase | other_block)
         else:
             difference = ((before ^ stamps) >> SITE_BITS) - 1
@@ -197,14 +202,14 @@ class Memory:
         conflicts &= ~machine.clocks.ordered(self, name, at, before, active)
         return conflicts if conflicts.any() else None
 
-    # ---- saying it -----------------------------------------------------------------------------------------------
+    # ---- messages -----------------------------------------------------------------------------------------------
 
     def element(self, position: int) -> str:
         """An element as the kernel would write it, such as `tile[3, 4]`."""
         if self.space == "shared":
-            position %= max(1, len(self.cells) // self.machine.crew.blocks)
+            position %= max(1, len(self.cells) // self.machine.resident.blocks)
         elif self.space == "local":
-            position %= max(1, len(self.cells) // self.machine.crew.size)
+            position %= max(1, len(self.cells) // self.machine.resident.size)
         size = int(np.prod(self.shape))
         if position < size:
             return f"{self.name}[{', '.join(map(str, np.unravel_index(position, self.shape)))}]"
@@ -212,10 +217,10 @@ class Memory:
 
     def _report(self, kind, at, active, site, which, message):
         where = int(np.argmax(which))
-        thread = self.machine.launch.thread_name(active.select(self.machine.crew.thread)[where])
+        thread = self.machine.launch.thread_name(active.select(self.machine.resident.thread)[where])
         self.machine.report(kind, site, message(thread, self.element(int(at[where]))), thread)
 
-    def _report_race(self, at, active, site, conflicts, others, doing, did, when="with no barrier between"):
+    def _report_race(self, at, active, site, conflicts, others, doing, did, when=""):
         if conflicts is None or not conflicts.any():
             return
         where = int(np.argmax(conflicts))
@@ -224,6 +229,9 @@ class Memory:
         line = "the same line" if there == site.line else f"line {there}"
         name = self.machine.launch.thread_name(stamp_thread(other))
         what = "reads it" if did == "reads" else f"{did} it"
+        resident = self.machine.resident
+        same_block = self.machine.block_of_stamp(other) == active.select(resident.block)[where]
+        when = when or ("with no barrier between" if same_block else "and blocks are not ordered within a launch")
         self._report(
             findings.RACE,
             at,
@@ -243,6 +251,3 @@ class Memory:
                 which,
                 lambda who, element: f"several threads, {who} among them, write the same value to {element}",
             )
-
-
-_NOBODY = "nobody has written"

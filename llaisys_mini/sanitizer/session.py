@@ -82,9 +82,9 @@ def _run(kernel: CudaKernel, launch: Launch, arguments, session: Session) -> Non
                 )
             held, memories = _hold(machine, program, arguments)
             try:
-                for crew in launch.crews(session.order):
-                    machine.enter(crew)
-                    program.main.call(machine, crew.everyone, held)
+                for resident in launch.waves(session.order):
+                    machine.enter(resident)
+                    program.main.call(machine, resident.all_lanes, held)
             finally:
                 for memory, start in memories:
                     if memory.written is not None:

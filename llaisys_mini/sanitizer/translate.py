@@ -1,7 +1,7 @@
 """From a kernel's source to something the machine can run: each node of the syntax tree becomes a small closure.
 
-Statements here become functions of the frame that give nothing; expressions are in `expressions`. Line numbers are
-those of the user's file or notebook cell.
+Statements here become functions of the frame that give nothing; expressions are translated in `expressions`. Line
+numbers are those of the user's file or notebook cell.
 """
 
 import ast
@@ -13,15 +13,16 @@ import numpy as np
 
 from llaisys_mini.cuda.jit import CudaKernel
 from llaisys_mini.sanitizer import loops, values
-from llaisys_mini.sanitizer.expressions import Expressions, arrays_in, described
+from llaisys_mini.sanitizer.expressions import Expressions
 from llaisys_mini.sanitizer.findings import UnsupportedInKernel
 from llaisys_mini.sanitizer.frames import Frame
 from llaisys_mini.sanitizer.machine import Site
+from llaisys_mini.sanitizer.scope import arrays_in, described
 from llaisys_mini.sanitizer.views import View
 
 
 class Program:
-    """A kernel with the device functions that it calls, translated. sites: the places where memory is accessed."""
+    """A kernel with the device functions that it calls, translated. sites: where its source accesses memory."""
 
     def __init__(self, kernel: CudaKernel):
         self.sites: list[Site] = []
@@ -237,7 +238,7 @@ class _Translator(Expressions):
         def run(frame):
             loop = frame.loops[-1]
             loop.broken = loop.broken.united(frame.active)
-            frame.active = frame.active.crew.nobody
+            frame.active = frame.active.resident.no_lanes
 
         return run
 
@@ -245,7 +246,7 @@ class _Translator(Expressions):
         def run(frame):
             loop = frame.loops[-1]
             loop.continued = loop.continued.united(frame.active)
-            frame.active = frame.active.crew.nobody
+            frame.active = frame.active.resident.no_lanes
 
         return run
 

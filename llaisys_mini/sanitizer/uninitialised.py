@@ -1,7 +1,7 @@
-"""Arrays in global memory that nobody has written yet, so that reading them is a finding.
+"""Arrays in global memory that are not initialised yet, so that reading them is a finding.
 
-An element counts as unwritten until a kernel writes it, or the host does: then its bytes differ from what they were
-when the array was registered.
+An element counts as uninitialised until a kernel or the host writes it. A write by the host is seen by its bytes: they
+differ from what they were when the array was registered.
 """
 
 import weakref
@@ -9,7 +9,7 @@ import weakref
 import numpy as np
 
 
-class Unwritten:
+class Uninitialised:
     """One registered array, C-contiguous."""
 
     def __init__(self, array: np.ndarray):
@@ -32,7 +32,7 @@ class Unwritten:
         return (first - self.address, last - self.address) if first < last else None
 
     def unset(self, first: int, last: int, itemsize: int) -> np.ndarray:
-        """Which elements between its bytes `first` and `last` nobody has written."""
+        """Which elements between its bytes `first` and `last` are uninitialised."""
         part = slice(first, last)
         untouched = ~self.written[part] & (_bytes(self.array)[part] == self.before[part])
         return untouched.reshape(-1, itemsize).all(axis=1)
@@ -42,18 +42,18 @@ class Registry:
     """The arrays registered so far; those that are gone are forgotten."""
 
     def __init__(self):
-        self._entries: list[Unwritten] = []
+        self._entries: list[Uninitialised] = []
 
     def add(self, array: np.ndarray) -> None:
         self._entries = [entry for entry in self._entries if entry.array is not None]
-        self._entries.append(Unwritten(array))
+        self._entries.append(Uninitialised(array))
 
     def forget(self, array: np.ndarray) -> None:
-        """Count all elements of an array that was added as written."""
+        """Count all elements of an array that was added as initialised."""
         self._entries = [entry for entry in self._entries if entry.array is not array]
 
     def unset(self, start: int, end: int, itemsize: int) -> np.ndarray | None:
-        """Which elements of the memory between two addresses hold nothing yet; None if all do hold something."""
+        """Which elements of the memory between two addresses are uninitialised; None if there are none."""
         result = None
         for entry in self._entries:
             span = entry.overlap(start, end)

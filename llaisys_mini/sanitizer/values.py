@@ -1,7 +1,7 @@
 """Numbers inside a kernel: arithmetic with the types that Numba gives it on a device.
 
 A value is *uniform* (one Python or NumPy scalar that holds for every thread) or *per lane* (a vector with one element
-per thread of the crew). The rules that differ from plain Python and NumPy:
+per thread of the resident blocks). The rules that differ from plain Python and NumPy:
 
 - integers narrower than 64 bits are widened to 64 before arithmetic; an int met by a float32 makes a float64;
 - a literal such as 0.5 is a float64, and stays one: float32 * 0.5 is computed in float64, slowly;

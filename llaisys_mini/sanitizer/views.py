@@ -49,7 +49,7 @@ class View:
             memory.load(positions, active, site)
             return memory.cells[at]
         if not active.size:
-            return np.zeros(active.crew.size, self.dtype)
+            return np.zeros(active.resident.size, self.dtype)
         return active.expand(memory.load(at, active, site))
 
     def store(self, index, value, active: Active, site) -> None:
@@ -64,7 +64,7 @@ class View:
         index = index if type(index) is tuple else (index,)
         at, active, value = self._target(index, value, active, site)
         if not active.size:
-            return np.zeros(wanted.crew.size, self.dtype)
+            return np.zeros(wanted.resident.size, self.dtype)
         memory = self.memory
         memory.atomics(at, active, site)
         values = [np.broadcast_to(v, at.shape) for v in (value if type(value) is tuple else (value,))]
@@ -81,12 +81,12 @@ class View:
     def check_aligned(self, index, aligned: int, active: Active, site) -> None:
         """Report lanes for which the address of `view[index]` is no multiple of `aligned` bytes."""
         memory = self.memory
-        place = memory.address + np.asarray(self.offset + index * self.strides[0]) * self.dtype.itemsize
-        wrong = active.select(np.broadcast_to(place % aligned != 0, active.crew.size))
+        address = memory.address + np.asarray(self.offset + index * self.strides[0]) * self.dtype.itemsize
+        wrong = active.select(np.broadcast_to(address % aligned != 0, active.resident.size))
         if wrong.any():
             where = int(np.argmax(wrong))
-            thread = memory.machine.launch.thread_name(active.select(memory.machine.crew.thread)[where])
-            first = active.select(np.broadcast_to(index, active.crew.size))[where]
+            thread = memory.machine.launch.thread_name(active.select(memory.machine.resident.thread)[where])
+            first = active.select(np.broadcast_to(index, active.resident.size))[where]
             memory.machine.report(
                 findings.MISALIGNED,
                 site,
@@ -108,7 +108,7 @@ class View:
             at = np.full(inside.size, at)
         if not self.memory.cells.flags.writeable:
             self.memory.machine.report(findings.READ_ONLY, site, f"{self.memory.name} may only be read", "")
-            inside = inside.crew.nobody
+            inside = inside.resident.no_lanes
         values = value if type(value) is tuple else (value,)
         for one in values:
             if not isinstance(one, (int, float, np.generic, np.ndarray)):
@@ -146,10 +146,10 @@ class View:
             position = position + i * stride
         if outside is not None:
             self._report_outside(selected, outside, active, site)
-            inside = np.zeros(active.crew.size, bool)
+            inside = np.zeros(active.resident.size, bool)
             inside[active.index] = ~outside
             position = np.broadcast_to(position, outside.shape)[~outside]
-            active = Active(active.crew, inside)
+            active = Active(active.resident, inside)
         if self.memory.start is not None:
             position = position + active.select(self.memory.start)
         return position, active
@@ -176,7 +176,7 @@ class View:
 
     def _report_outside(self, index, outside, active, site):
         machine, where = self.memory.machine, int(np.argmax(outside))
-        thread = machine.launch.thread_name(active.select(machine.crew.thread)[where])
+        thread = machine.launch.thread_name(active.select(machine.resident.thread)[where])
         values = [i[where] if type(i) is np.ndarray else i for i in index]
         text = ", ".join(map(str, values))
         negative = any(type(i) is not str and i < 0 for i in values)

@@ -1,8 +1,9 @@
 """Barriers, shuffles and votes: what the threads of a block or a warp do together.
 
-A warp word takes a mask of the lanes that take part. CUDA's rules, which a GPU does not check: a thread that calls it
-is in its own mask; all of the mask's lanes that have not returned call the same word with the same mask; and a shuffle
-reads only from lanes that take part. (CUDA C++ Programming Guide, "Warp Shuffle Functions", "Warp Vote Functions".)
+A warp operation takes a mask of the lanes that participate. CUDA's rules, which a GPU does not check: a thread that
+calls it is in its own mask; all of the mask's lanes that have not returned call the same operation with the same mask;
+and a shuffle reads only from participating lanes. (CUDA C++ Programming Guide, "Warp Shuffle Functions", "Warp Vote
+Functions".)
 """
 
 import numpy as np
@@ -22,12 +23,14 @@ def syncthreads(frame, line):
     frame.machine.barrier(frame.active, line, "syncthreads")
 
 
-def _counted(frame, line, predicate, word):
+def _counted(frame, line, predicate, name):
     """For each lane how many threads of its block pass a true predicate."""
     machine, active = frame.machine, frame.active
-    machine.barrier(active, line, word)
+    machine.barrier(active, line, name)
     true = active.select(_per_lane(values.truth(predicate), active))
-    return np.bincount(active.select(machine.crew.slot), true, machine.crew.blocks).astype(np.int64)[machine.crew.slot]
+    return np.bincount(active.select(machine.resident.slot), true, machine.resident.blocks).astype(np.int64)[
+        machine.resident.slot
+    ]
 
 
 def syncthreads_count(frame, line, predicate):
@@ -58,33 +61,33 @@ def syncwarp(translator, node, _):
     line = node.lineno
 
     def run(frame):
-        masks = _taking_part(frame, line, "syncwarp", mask(frame))
-        crew = frame.machine.crew
-        per_warp = np.zeros(crew.warps, np.int64)
-        per_warp[frame.active.select(crew.warp)] = frame.active.select(masks)
+        masks = _participants(frame, line, "syncwarp", mask(frame))
+        resident = frame.machine.resident
+        per_warp = np.zeros(resident.warps, np.int64)
+        per_warp[frame.active.select(resident.warp)] = frame.active.select(masks)
         frame.machine.clocks.synchronise(per_warp & frame.active.warp_bits)
 
     return run
 
 
 def _per_lane(value, active: Active) -> np.ndarray:
-    return value if type(value) is np.ndarray else np.full(active.crew.size, value)
+    return value if type(value) is np.ndarray else np.full(active.resident.size, value)
 
 
-def _taking_part(frame, line, word, mask) -> np.ndarray:
+def _participants(frame, line, name, mask) -> np.ndarray:
     """The mask of each lane, after checking CUDA's rules for it."""
-    machine, active, crew = frame.machine, frame.active, frame.machine.crew
+    machine, active, resident = frame.machine, frame.active, frame.machine.resident
     if type(mask) is int and mask == _FULL and ((active.warp_bits == _FULL) | (active.warp_bits == 0)).all():
-        return np.full(crew.size, _FULL)  # whole warps, and all of them: the usual case
+        return np.full(resident.size, _FULL)  # whole warps, and all of them: the usual case
     if values.dtype_of(mask).kind not in "iub":
-        raise UnsupportedInKernel(f"line {line}: the mask of cuda.{word} must be an integer")
+        raise UnsupportedInKernel(f"line {line}: the mask of cuda.{name} must be an integer")
     masks = _per_lane(values.cast(mask, values.INT64) & _FULL, active)
-    lane, warp, chosen = active.select(crew.lane), active.select(crew.warp), active.select(masks)
+    lane, warp, chosen = active.select(resident.lane), active.select(resident.warp), active.select(masks)
     outside = (chosen >> lane) & 1 == 0
     if outside.any():
-        _complain(frame, line, outside, lambda who, _: f"{who} calls cuda.{word} but is not in its mask")
-    present = crew.everyone.warp_bits
-    returned = Active(crew, machine.exited).warp_bits if machine.exited.any() else 0
+        _complain(frame, line, outside, lambda who, _: f"{who} calls cuda.{name} but is not in its mask")
+    present = resident.all_lanes.warp_bits
+    returned = Active(resident, machine.exited).warp_bits if machine.exited.any() else 0
     absent = chosen & (present & ~returned)[warp] & ~active.warp_bits[warp]
     if absent.any():
         _complain(
@@ -92,22 +95,22 @@ def _taking_part(frame, line, word, mask) -> np.ndarray:
             line,
             absent != 0,
             lambda who, where: (
-                f"{who} calls cuda.{word} for lanes {_lanes(chosen[where])}, "
-                f"but of its warp {_lanes(absent[where])} did not come here"
+                f"{who} calls cuda.{name} for lanes {_lanes(chosen[where])}, "
+                f"but of its warp {_lanes(absent[where])} did not reach the call"
             ),
         )
-    first = np.zeros(crew.warps, np.int64)
+    first = np.zeros(resident.warps, np.int64)
     first[warp] = chosen
     different = first[warp] != chosen
     if different.any():
         _complain(
-            frame, line, different, lambda who, _: f"{who} calls cuda.{word} with another mask than others of its warp"
+            frame, line, different, lambda who, _: f"{who} calls cuda.{name} with another mask than others of its warp"
         )
     return masks
 
 
 def _lanes(mask) -> str:
-    """A mask in words: `0-15, 17`."""
+    """A mask as text: `0-15, 17`."""
     members = [lane for lane in range(WARP) if (int(mask) >> lane) & 1]
     runs: list[list[int]] = []
     for lane in members:
@@ -120,52 +123,52 @@ def _lanes(mask) -> str:
 
 def _complain(frame, line, which, message):
     machine, where = frame.machine, int(np.argmax(which))
-    thread = machine.launch.thread_name(frame.active.select(machine.crew.thread)[where])
-    machine.report(findings.WARP, line, message(thread, where), thread)
+    thread = machine.launch.thread_name(frame.active.select(machine.resident.thread)[where])
+    machine.report(findings.INACTIVE_LANES, line, message(thread, where), thread)
 
 
-def shuffle(word: str):
+def shuffle(name: str):
     """shfl_sync, shfl_up_sync, shfl_down_sync or shfl_xor_sync: each lane reads a value of another lane."""
 
     def run(frame, line, mask, value, distance):
-        active, crew = frame.active, frame.machine.crew
-        masks = _taking_part(frame, line, word, mask)
+        active, resident = frame.active, frame.machine.resident
+        masks = _participants(frame, line, name, mask)
         if values.dtype_of(value).itemsize < 4:
             value = values.cast(value, np.dtype(np.int32 if values.dtype_of(value).kind != "f" else np.float32))
         vector = _per_lane(value, active)
         d = _per_lane(distance, active)
         source = {
             "shfl_sync": lambda: d % WARP,
-            "shfl_up_sync": lambda: crew.lane - d,
-            "shfl_down_sync": lambda: crew.lane + d,
-            "shfl_xor_sync": lambda: crew.lane ^ d,
-        }[word]()
-        source = np.where((source < 0) | (source >= WARP), crew.lane, source)  # beyond the warp: one's own value
-        place = crew.position[crew.warp, source]
-        takes_part = (place >= 0) & active.bits[place] & ((masks >> source) & 1 == 1)
-        absent = active.select(~takes_part)
+            "shfl_up_sync": lambda: resident.lane - d,
+            "shfl_down_sync": lambda: resident.lane + d,
+            "shfl_xor_sync": lambda: resident.lane ^ d,
+        }[name]()
+        source = np.where((source < 0) | (source >= WARP), resident.lane, source)  # beyond the warp: one's own value
+        position = resident.position[resident.warp, source]
+        participates = (position >= 0) & active.bits[position] & ((masks >> source) & 1 == 1)
+        absent = active.select(~participates)
         if absent.any():
             reads = active.select(source)
             _complain(
                 frame,
                 line,
                 absent,
-                lambda who, where: f"{who} reads lane {reads[where]} of its warp in cuda.{word}, {_why_not}",
+                lambda who, where: f"{who} reads lane {reads[where]} of its warp in cuda.{name}, {_why_not}",
             )
-        return vector[np.where(takes_part, place, np.arange(crew.size))]
+        return vector[np.where(participates, position, np.arange(resident.size))]
 
     return run
 
 
-_why_not = "which does not take part"
+_why_not = "which does not participate"
 
 
-def _votes(frame, line, word, mask, predicate):
+def _votes(frame, line, name, mask, predicate):
     """For each lane the mask of the lanes of its warp that pass a true predicate, and the mask of those that vote."""
-    active, crew = frame.active, frame.machine.crew
-    masks = _taking_part(frame, line, word, mask)
+    active, resident = frame.active, frame.machine.resident
+    masks = _participants(frame, line, name, mask)
     true = active.only(_per_lane(values.truth(predicate), active))
-    return true.warp_bits[crew.warp] & masks, active.warp_bits[crew.warp] & masks
+    return true.warp_bits[resident.warp] & masks, active.warp_bits[resident.warp] & masks
 
 
 def any_sync(frame, line, mask, predicate):
@@ -192,17 +195,17 @@ def ballot_sync(frame, line, mask, predicate):
 
 def match_any_sync(frame, line, mask, value):
     """For each lane the mask of the lanes of its warp that hold the same value."""
-    active, crew = frame.active, frame.machine.crew
-    masks = _taking_part(frame, line, "match_any_sync", mask)
+    active, resident = frame.active, frame.machine.resident
+    masks = _participants(frame, line, "match_any_sync", mask)
     vector = _per_lane(value, active)
-    table = np.zeros(crew.size, np.int64)
+    table = np.zeros(resident.size, np.int64)
     for other in range(WARP):
-        place = crew.position[crew.warp, other]
-        same = (place >= 0) & active.bits[place] & (vector[place] == vector)
+        position = resident.position[resident.warp, other]
+        same = (position >= 0) & active.bits[position] & (vector[position] == vector)
         table |= same.astype(np.int64) << other
     return table & masks
 
 
 def activemask(frame, line):
     """For each lane the mask of the lanes of its warp that are here too."""
-    return frame.active.warp_bits[frame.machine.crew.warp]
+    return frame.active.warp_bits[frame.machine.resident.warp]

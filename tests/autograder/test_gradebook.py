@@ -55,7 +55,7 @@ def test_postgresql_holds_what_sqlite_holds(database, tmp_path):
     assert '"student-1","07_softmax","graded"' in export(in_sqlite, "--db", database)
     run(autograder(build, "feedback"))
     page = (build / "feedback" / "student-1" / LAB / f"{LAB}.html").read_text()
-    assert "1.5" in page and "a person graded it" in page
+    assert "1.5" in page and "graded by hand" in page
     assert "student-1" in run(autograder(build, "report"))
 
     # Once more into the same database: nothing doubles, and what was entered stays.

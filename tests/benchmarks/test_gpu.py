@@ -9,7 +9,8 @@ import pytest
 
 from benchmarks.gpu import __main__ as command
 from benchmarks.gpu import correctness, decoding, report, rows, timing, tools
-from benchmarks.gpu.rows import NOT_RUN, Clock, Row
+from benchmarks.gpu.rows import Clock, Row
+from benchmarks.tables import NOT_RUN
 from llaisys_mini import cuda, operators
 from tests.cuda.mutants.catalogue import MUTANTS
 
@@ -84,7 +85,7 @@ def test_markdown_has_one_table_per_part_and_a_column_per_figure():
         Row("decode", "ours", NOT_RUN, GONE),
     ]
     lines = report.markdown({"device": "none"}, made, 12.3).splitlines()
-    assert "| add | done | 0.1235 |  |  |" in lines
+    assert "| add | done | 0.123 |  |  |" in lines
     assert "| a\\|b | done |  | 4,321 | remark |" in lines
     assert "2 done, 1 not run" in lines
     assert [line for line in lines if line.startswith("## ")] == ["## time", "## decode"]

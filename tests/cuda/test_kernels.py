@@ -64,7 +64,7 @@ def test_what_the_sanitizer_finds_stands_in_the_diagnosis(tmp_path, monkeypatch)
     with pytest.raises(CheckFailed) as caught:
         check("add", device="cuda")
     line = 1 + path.read_text().splitlines().index("        out[i] = x[i] + y[i]")
-    assert f"add_kernel, line {line}: out of bounds" in str(caught.value)
+    assert f"add_kernel, line {line}: out-of-bounds access" in str(caught.value)
 
 
 def test_a_right_kernel_with_float64_gets_a_remark(tmp_path, monkeypatch, capsys):

@@ -28,7 +28,7 @@ def test_mutants_are_found(mutant, order):
 def test_launching_by_name():
     assert launch("add")
     assert not launch("add: last block missing")
-    with pytest.raises(SanitizerError, match="out of bounds"):
+    with pytest.raises(SanitizerError, match="out-of-bounds access"):
         launch("add: guard dropped")
 
 

@@ -113,7 +113,7 @@ def test_memory_that_no_kernel_wrote_is_found_across_calls():
         half[1, 32](x, out)
         half[1, 32](out[4:], reader)
 
-    with pytest.raises(Exception, match="nobody"):
+    with pytest.raises(Exception, match="uninitialised"):
         Sanitized().launch(launcher, [f32(8)], [out])
 
 

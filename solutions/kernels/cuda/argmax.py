@@ -17,25 +17,25 @@ def argmax_kernel(x, index, value):
     values = cuda.shared.array(WARPS, np.float32)
     indices = cuda.shared.array(WARPS, np.int32)
     row, t = cuda.blockIdx.x, cuda.threadIdx.x
-    best, place = np.float32(-math.inf), np.int32(x.shape[1])
+    best, position = np.float32(-math.inf), np.int32(x.shape[1])
     for v in range(t, x.shape[1], THREADS):
-        if x[row, v] > best or place == x.shape[1]:
-            best, place = x[row, v], np.int32(v)
+        if x[row, v] > best or position == x.shape[1]:
+            best, position = x[row, v], np.int32(v)
     step = 16
     while step > 0:
         other = cuda.shfl_xor_sync(0xFFFFFFFF, best, step)
-        other_place = cuda.shfl_xor_sync(0xFFFFFFFF, place, step)
-        if other > best or (other == best and other_place < place):
-            best, place = other, other_place
+        other_position = cuda.shfl_xor_sync(0xFFFFFFFF, position, step)
+        if other > best or (other == best and other_position < position):
+            best, position = other, other_position
         step //= 2
     if t % 32 == 0:
-        values[t // 32], indices[t // 32] = best, place
+        values[t // 32], indices[t // 32] = best, position
     cuda.syncthreads()
     if t == 0:
         for warp in range(1, WARPS):
-            if values[warp] > best or (values[warp] == best and indices[warp] < place):
-                best, place = values[warp], indices[warp]
-        index[row], value[row] = place, best
+            if values[warp] > best or (values[warp] == best and indices[warp] < position):
+                best, position = values[warp], indices[warp]
+        index[row], value[row] = position, best
 
 
 ### END SOLUTION

@@ -2,8 +2,9 @@
 
 Each warp takes every WARPS-th key. The lanes share the head's width: lane i holds the numbers i, i + 32, ... of the
 query and of the mixed values, so keys and values are read as whole sectors. The softmax is computed as the keys come
-(online): a warp keeps the largest score so far, the sum of powers, and the mixed values; whenever the largest grows,
-the other two are scaled down to the new one. In the end the warps' parts are scaled to their common largest and added.
+(online): a warp keeps the largest score so far, the sum of exponentials, and the mixed values; whenever the largest
+grows, the other two are scaled down to the new one. In the end the warps' parts are scaled to their common largest and
+added.
 """
 
 import math
@@ -48,12 +49,12 @@ def attention_kernel(q, k, v, scale, window, out):
                 score += query[j] * widen(k[s, key_head, d])
         score = warp_sum(score)
         new_top = max(top, score)
-        shrink, power = math.exp(top - new_top), math.exp(score - new_top)
-        total = total * shrink + power
+        shrink, exponential = math.exp(top - new_top), math.exp(score - new_top)
+        total = total * shrink + exponential
         for j in range(PER_LANE):
             d = lane + 32 * j
             if d < width:
-                mixed[j] = mixed[j] * shrink + power * widen(v[s, key_head, d])
+                mixed[j] = mixed[j] * shrink + exponential * widen(v[s, key_head, d])
         top = new_top
 
     if lane == 0:

@@ -41,7 +41,7 @@ def split_kernel(q, k, v, key_heads, scale, window, heads_of_block, mixed, tops,
     """k, v flat, of [S, key_heads, D]. heads_of_block: 2, or 1 where a key head serves an odd number of query heads.
 
     mixed [L, H, splits, D]: the values mixed over each stretch of keys; tops, totals [L, H, splits]: the stretch's
-    largest score and its sum of powers.
+    largest score and its sum of exponentials.
     """
     parts = cuda.shared.array(PARTS, np.float32)
     group_tops = cuda.shared.array((GROUPS, PAIR), np.float32)
@@ -83,11 +83,11 @@ def split_kernel(q, k, v, key_heads, scale, window, heads_of_block, mixed, tops,
                 d = 64 * half + 8 * rank
                 j = 8 * half
                 if d < width:
-                    place = (s * key_heads + key_head) * width + d
-                    k0, k1, k2, k3, k4, k5, k6, k7 = load8(k, place)
+                    offset = (s * key_heads + key_head) * width + d
+                    k0, k1, k2, k3, k4, k5, k6, k7 = load8(k, offset)
                     key[j], key[j + 1], key[j + 2], key[j + 3] = k0, k1, k2, k3
                     key[j + 4], key[j + 5], key[j + 6], key[j + 7] = k4, k5, k6, k7
-                    v0, v1, v2, v3, v4, v5, v6, v7 = load8(v, place)
+                    v0, v1, v2, v3, v4, v5, v6, v7 = load8(v, offset)
                     value[j], value[j + 1], value[j + 2], value[j + 3] = v0, v1, v2, v3
                     value[j + 4], value[j + 5], value[j + 6], value[j + 7] = v4, v5, v6, v7
         for h in range(PAIR):
@@ -99,10 +99,10 @@ def split_kernel(q, k, v, key_heads, scale, window, heads_of_block, mixed, tops,
             score += cuda.shfl_xor_sync(ALL_LANES, score, 4)
             if s < last:
                 new_top = max(top[h], score)
-                shrink, power = math.exp(top[h] - new_top), math.exp(score - new_top)
-                total[h] = total[h] * shrink + power
+                shrink, exponential = math.exp(top[h] - new_top), math.exp(score - new_top)
+                total[h] = total[h] * shrink + exponential
                 for j in range(16):
-                    sums[h, j] = sums[h, j] * shrink + power * value[j]
+                    sums[h, j] = sums[h, j] * shrink + exponential * value[j]
                 top[h] = new_top
 
     for h in range(PAIR):
@@ -182,14 +182,14 @@ ROWS, COLUMNS = 32, 32  # queries and keys of a tile
 THREADS = 128
 PITCH = WIDEST + 4
 TILE = ROWS * PITCH
-POWERS_PITCH = COLUMNS + 1
+EXPONENTIALS_PITCH = COLUMNS + 1
 
 
 @cuda.jit(launch_bounds=(THREADS, 2))
 def tiled_kernel(q, k, v, scale, window, out):
     tile_q = cuda.shared.array(TILE, np.float32, alignment=16)
     tile_kv = cuda.shared.array(TILE, np.float32, alignment=16)
-    powers = cuda.shared.array((ROWS, POWERS_PITCH), np.float32)
+    exponentials = cuda.shared.array((ROWS, EXPONENTIALS_PITCH), np.float32)
     scores = cuda.local.array((2, 4), np.float32)
     sums = cuda.local.array((2, 16), np.float32)
     top, total = cuda.local.array(2, np.float32), cuda.local.array(2, np.float32)
@@ -249,14 +249,14 @@ def tiled_kernel(q, k, v, scale, window, out):
             shrink = math.exp(top[i] - reference)
             part = np.float32(0)
             for j in range(4):
-                power = math.exp(scores[i, j] - reference)
-                powers[2 * ty + i, tx + 8 * j] = power
-                part += power
+                exponential = math.exp(scores[i, j] - reference)
+                exponentials[2 * ty + i, tx + 8 * j] = exponential
+                part += exponential
             total[i] = total[i] * shrink + part
             for j in range(16):
                 sums[i, j] *= shrink
             top[i] = largest
-        cuda.syncthreads()  # the keys have been used, the powers are written
+        cuda.syncthreads()  # the keys have been used, the exponentials are written
         for e in range(t, COLUMNS * WIDEST, THREADS):
             column, d = e // WIDEST, e % WIDEST
             tile_kv[column * PITCH + d] = np.float32(0)
@@ -268,7 +268,7 @@ def tiled_kernel(q, k, v, scale, window, out):
                 b[0], b[1], b[2], b[3] = load4_shared(tile_kv, s * PITCH + 4 * tx + 32 * c)
                 for i in range(2):
                     for n in range(4):
-                        sums[i, 4 * c + n] += powers[2 * ty + i, s] * b[n]
+                        sums[i, 4 * c + n] += exponentials[2 * ty + i, s] * b[n]
 
     for i in range(2):
         all_powers = total[i]

@@ -123,9 +123,9 @@ def fetch_columns(matrix, length, columns, k_start, column_start, kept):
 
 @cuda.jit(device=True, inline="always")
 def keep_columns(kept, tile):
-    place = cuda.threadIdx.x // 32 * PITCH + 4 * (cuda.threadIdx.x % 32)
-    store4_shared(tile, place, kept[0], kept[1], kept[2], kept[3])
-    store4_shared(tile, place + 8 * PITCH, kept[4], kept[5], kept[6], kept[7])
+    offset = cuda.threadIdx.x // 32 * PITCH + 4 * (cuda.threadIdx.x % 32)
+    store4_shared(tile, offset, kept[0], kept[1], kept[2], kept[3])
+    store4_shared(tile, offset + 8 * PITCH, kept[4], kept[5], kept[6], kept[7])
 
 
 @cuda.jit(launch_bounds=(THREADS, 2))

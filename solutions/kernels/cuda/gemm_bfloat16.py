@@ -66,15 +66,15 @@ def pair(first, second):
 @cuda.jit(device=True, inline="always")
 def keep(of_x, of_w, tile_x, tile_w):
     """Put what `fetch` got into shared memory, x as its three parts."""
-    place = cuda.threadIdx.x // 2 * PITCH + 8 * (cuda.threadIdx.x % 2)
+    offset = cuda.threadIdx.x // 2 * PITCH + 8 * (cuda.threadIdx.x % 2)
     for j in range(8):
         first, second = of_x[2 * j], of_x[2 * j + 1]
         first_high, second_high = upper(first), upper(second)
         first_middle, second_middle = upper(first - first_high), upper(second - second_high)
-        tile_x[place + j] = pair(first_high, second_high)
-        tile_x[PLANE + place + j] = pair(first_middle, second_middle)
-        tile_x[2 * PLANE + place + j] = pair(first - first_high - first_middle, second - second_high - second_middle)
-        tile_w[place + j] = of_w[j]
+        tile_x[offset + j] = pair(first_high, second_high)
+        tile_x[PLANE + offset + j] = pair(first_middle, second_middle)
+        tile_x[2 * PLANE + offset + j] = pair(first - first_high - first_middle, second - second_high - second_middle)
+        tile_w[offset + j] = of_w[j]
 
 
 @cuda.jit(launch_bounds=(THREADS, 1))
@@ -101,14 +101,14 @@ def multiply(x, weight, bias, out, rows, columns):
         fetch(x, weight, rows, columns, length, row_start, column_start, k_start + STEP, of_x, of_w)
         for half in range(2):
             for j in range(4):
-                place = (warp_column + 8 * j + group) * PITCH + 8 * half + quarter
-                b0[j] = tile_w[place]
-                b1[j] = tile_w[place + 4]
+                offset = (warp_column + 8 * j + group) * PITCH + 8 * half + quarter
+                b0[j] = tile_w[offset]
+                b1[j] = tile_w[offset + 4]
             for i in range(4):
                 for plane in range(3):
-                    place = plane * PLANE + (warp_row + 16 * i + group) * PITCH + 8 * half + quarter
-                    a0, a1 = tile_x[place], tile_x[place + 8 * PITCH]
-                    a2, a3 = tile_x[place + 4], tile_x[place + 8 * PITCH + 4]
+                    offset = plane * PLANE + (warp_row + 16 * i + group) * PITCH + 8 * half + quarter
+                    a0, a1 = tile_x[offset], tile_x[offset + 8 * PITCH]
+                    a2, a3 = tile_x[offset + 4], tile_x[offset + 8 * PITCH + 4]
                     for j in range(4):
                         c0, c1, c2, c3 = mma(
                             a0, a1, a2, a3, b0[j], b1[j], sums[i, j, 0], sums[i, j, 1], sums[i, j, 2], sums[i, j, 3]

@@ -1,4 +1,4 @@
-"""softmax on CUDA: one block per row; a reduction for the maximum, one for the sum of powers, then the division."""
+"""softmax on CUDA: one block per row; reductions for the maximum and for the sum of exponentials, then the division."""
 
 import math
 

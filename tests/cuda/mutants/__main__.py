@@ -27,7 +27,7 @@ def main() -> None:
     named = sum(bool(outcome.kinds) for outcome in outcomes)
     by_numbers = sum(not outcome.kinds and not outcome.is_right for outcome in outcomes)
     verdicts = Counter(simulated)
-    silent = verdicts.pop("silent", 0)
+    missed = verdicts.pop("not detected", 0)
     text = "\n".join(
         [
             "# Broken kernels: what is found",
@@ -40,7 +40,7 @@ def main() -> None:
             f"{by_numbers} more give wrong numbers, which comparing the result shows; "
             f"{len(MUTANTS) - named - by_numbers} are missed.",
             f"- **Numba's simulator** (same kernels, same inputs, same run; {there:.0f} s) gives the right numbers and "
-            f"says nothing in {silent}; the rest is "
+            f"detects nothing in {missed}; the rest is "
             + ", ".join(f"{verdict} {count}" for verdict, count in verdicts.most_common())
             + ". It has no warp operations (cannot run), and what it finds of a race depends on how its threads happen "
             "to run.",

@@ -6,8 +6,7 @@ only comparing the result (as `check` does) can tell.
 
 from dataclasses import dataclass
 
-from llaisys_mini.sanitizer.findings import BARRIER, LIMIT, OUT_OF_BOUNDS, RACE, RUNAWAY, UNWRITTEN
-from llaisys_mini.sanitizer.findings import WARP as LANES
+from llaisys_mini.sanitizer.findings import BARRIER, INACTIVE_LANES, LIMIT, OUT_OF_BOUNDS, RACE, RUNAWAY, UNINITIALISED
 
 WRONG = "wrong numbers"
 
@@ -39,8 +38,8 @@ MUTANTS = [
         ("add", "index starts one too low", OUT_OF_BOUNDS, "x[i] + y[i]", "x[i - 1] + y[i]"),
         ("add", "last block missing", WRONG, "add[4, 32]", "add[3, 32]"),
         ("add", "last element missing", WRONG, "i < out.size", "i < out.size - 1"),
-        ("add", "reads the output", UNWRITTEN, "x[i] + y[i]", "x[i] + out[i]"),
-        ("add", "adds to the output", UNWRITTEN, "out[i] = x", "out[i] += x"),
+        ("add", "reads the output", UNINITIALISED, "x[i] + y[i]", "x[i] + out[i]"),
+        ("add", "adds to the output", UNINITIALISED, "out[i] = x", "out[i] += x"),
         ("add", "the block is forgotten in the index", WRONG, "cuda.grid(1)", "cuda.blockIdx.x + cuda.threadIdx.x"),
         ("add", "too many threads in a block", LIMIT, "add[4, 32]", "add[1, 1056]"),
         # --- transpose
@@ -65,7 +64,7 @@ MUTANTS = [
         (
             "transpose",
             "tile not transposed",
-            UNWRITTEN,
+            UNINITIALISED,
             "tile[cuda.threadIdx.x, cuda.threadIdx.y]",
             "tile[cuda.threadIdx.y, cuda.threadIdx.x]",
         ),
@@ -124,19 +123,19 @@ MUTANTS = [
         ),
         # --- rms_norm
         ("rms_norm", "barrier dropped", RACE, "    cuda.syncthreads()\n", ""),
-        ("rms_norm", "mask of half a warp", LANES, "FULL = 0xFFFFFFFF", "FULL = 0x0000FFFF"),
-        ("rms_norm", "mask without the last lane", LANES, "FULL = 0xFFFFFFFF", "FULL = 0x7FFFFFFF"),
+        ("rms_norm", "mask of half a warp", INACTIVE_LANES, "FULL = 0xFFFFFFFF", "FULL = 0x0000FFFF"),
+        ("rms_norm", "mask without the last lane", INACTIVE_LANES, "FULL = 0xFFFFFFFF", "FULL = 0x7FFFFFFF"),
         (
             "rms_norm",
             "shuffle within a branch",
-            LANES,
+            INACTIVE_LANES,
             "    squares = warp_sum(squares)",
             "    if t < 100:\n        squares = warp_sum(squares)",
         ),
         (
             "rms_norm",
             "shuffle within a ragged loop",
-            LANES,
+            INACTIVE_LANES,
             "        squares += x[row, e] * x[row, e]",
             "        squares += warp_sum(x[row, e] * x[row, e])",
         ),
@@ -155,12 +154,12 @@ MUTANTS = [
             "if True:\n        of_warps[t]",
         ),
         ("rms_norm", "sums of warps that are not there", OUT_OF_BOUNDS, "for warp in range(4)", "for warp in range(8)"),
-        ("rms_norm", "one warp does not store its sum", UNWRITTEN, "if t % 32 == 0:", "if t % 64 == 0:"),
+        ("rms_norm", "one warp does not store its sum", UNINITIALISED, "if t % 32 == 0:", "if t % 64 == 0:"),
         ("rms_norm", "sum without the last step", WRONG, "(16, 8, 4, 2, 1)", "(16, 8, 4, 2)"),
         (
             "rms_norm",
             "a block that is no whole number of warps",
-            LANES,
+            INACTIVE_LANES,
             "rms_norm[x.shape[0], THREADS]",
             "rms_norm[x.shape[0], THREADS - 16]",
         ),
@@ -176,11 +175,11 @@ MUTANTS = [
         (
             "matmul",
             "tile of a not filled with zeros",
-            UNWRITTEN,
+            UNINITIALISED,
             "        tile_a[y, x] = np.float32(0)\n        if row",
             "        if row",
         ),
-        ("matmul", "tile of b not filled with zeros", UNWRITTEN, "        tile_b[y, x] = np.float32(0)\n", ""),
+        ("matmul", "tile of b not filled with zeros", UNINITIALISED, "        tile_b[y, x] = np.float32(0)\n", ""),
         (
             "matmul",
             "guard of a without the width",
@@ -229,11 +228,11 @@ MUTANTS = [
         ("scan", "barrier between steps dropped", RACE, "cuda.syncthreads()  # of the steps", "pass"),
         ("scan", "first barrier dropped", RACE, "cuda.syncthreads()  # first buffer filled", "pass"),
         ("scan", "guard of the step dropped", OUT_OF_BOUNDS, "if t >= step:", "if True:"),
-        ("scan", "buffers are not exchanged", UNWRITTEN, "sums[0, t] = x[i]", "sums[1, t] = x[i]"),
+        ("scan", "buffers are not exchanged", UNINITIALISED, "sums[0, t] = x[i]", "sums[1, t] = x[i]"),
         # --- histogram
         ("histogram", "counted without atomics", RACE, "cuda.atomic.add(counts, x[i], 1)", "counts[x[i]] += 1"),
         ("histogram", "added up without atomics", RACE, "cuda.atomic.add(out, t, counts[t])", "out[t] += counts[t]"),
-        ("histogram", "counters never set to zero", UNWRITTEN, "counts[t] = 0", "pass"),
+        ("histogram", "counters never set to zero", UNINITIALISED, "counts[t] = 0", "pass"),
         ("histogram", "first barrier dropped", RACE, "cuda.syncthreads()  # counters are zero", "pass"),
         ("histogram", "second barrier dropped", RACE, "cuda.syncthreads()  # all is counted", "pass"),
         ("histogram", "one bin too few", OUT_OF_BOUNDS, "cuda.shared.array(16,", "cuda.shared.array(15,"),
@@ -242,7 +241,7 @@ MUTANTS = [
         (
             "stencil",
             "left neighbour not loaded",
-            UNWRITTEN,
+            UNINITIALISED,
             "        near[0] = x[i - 1] if i > 0 else np.float32(0)",
             "        pass",
         ),
@@ -270,7 +269,7 @@ MUTANTS = [
         (
             "block_sum",
             "syncwarp within the branch",
-            LANES,
+            INACTIVE_LANES,
             "                value += part[t + step]\n            cuda.syncwarp()  # read",
             "                value += part[t + step]\n                cuda.syncwarp()",
         ),
@@ -293,7 +292,7 @@ MUTANTS = [
         (
             "attention",
             "keys beyond one warp are missing",
-            UNWRITTEN,
+            UNINITIALISED,
             "for s in range(t, length, THREADS):\n        score",
             "for s in range(t, THREADS, THREADS):\n        score",
         ),
@@ -316,17 +315,17 @@ MUTANTS = [
         (
             "compaction",
             "vote within the guard",
-            LANES,
+            INACTIVE_LANES,
             "    kept = cuda.ballot_sync(FULL, keeps)",
             "    kept = 0\n    if i < x.size:\n        kept = cuda.ballot_sync(FULL, keeps)",
         ),
         ("compaction", "own place counted", OUT_OF_BOUNDS, "(1 << lane) - 1", "(2 << lane) - 1"),
         # --- register tiles
-        ("register_tiles", "local sums not set to zero", UNWRITTEN, "sums[i, j] = np.float32(0)", "pass"),
+        ("register_tiles", "local sums not set to zero", UNINITIALISED, "sums[i, j] = np.float32(0)", "pass"),
         (
             "register_tiles",
             "half a tile is not loaded",
-            UNWRITTEN,
+            UNINITIALISED,
             "tile_a[y + 8 * half, x] = a[top + y + 8 * half, start + x]",
             "tile_a[y, x] = a[top + y, start + x]",
         ),

@@ -94,7 +94,7 @@ def launch(name: str) -> bool:
 
 
 def in_simulator(mutants: list[Mutant]) -> list[str]:
-    """What Numba's simulator makes of each: an exception's name, "wrong result", "hangs", "cannot run" or "silent"."""
+    """Numba's simulator on each: an exception's name, "wrong result", "hangs", "cannot run" or "not detected"."""
     sources = [
         mutant.applied(source_of(mutant.program)).replace("llaisys_mini import", "numba import") for mutant in mutants
     ]
@@ -146,7 +146,7 @@ def serve() -> None:
             names = namespace(source, f"<simulated {number}>")
             arrays, before = inputs(names)
             names["launch"](**arrays)
-            verdict = "silent" if is_right(names, arrays, before) else "wrong result"
+            verdict = "not detected" if is_right(names, arrays, before) else "wrong result"
         except BaseException as problem:
             text = f"{type(problem).__name__}: {problem}"
             is_missing = "AttributeError" in text and any(word in text for word in _MISSING_THERE)

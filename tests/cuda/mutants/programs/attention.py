@@ -48,5 +48,5 @@ def launch(q, k, v, scale, out):
 def expected(q, k, v, scale, out):
     k, v = np.repeat(k, 2, axis=1), np.repeat(v, 2, axis=1)
     scores = np.einsum("hd,shd->hs", q, k) * scale
-    powers = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return np.einsum("hs,shd->hd", powers / powers.sum(axis=1, keepdims=True), v)
+    exponentials = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return np.einsum("hs,shd->hd", exponentials / exponentials.sum(axis=1, keepdims=True), v)

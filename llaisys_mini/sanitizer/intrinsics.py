@@ -1,0 +1,114 @@
+"""What each intrinsic of a kernel does under the sanitizer: `cuda.grid`, `cuda.syncthreads`, `cuda.atomic.add`, ...
+
+`value_of` is for those that are read, `call_of` for those that are called, and for known functions such as `math.exp`.
+Both answer None for what they do not know; the translator then refuses it by name.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from llaisys_mini.cuda.intrinsics import Intrinsic
+from llaisys_mini.sanitizer import values, warps
+from llaisys_mini.sanitizer.arrays import ATOMICS, allocated, atomic, compare_and_swap
+from llaisys_mini.sanitizer.findings import UnsupportedInKernel
+from llaisys_mini.sanitizer.functions import FUNCTIONS, dtype_named, fma, plain, widen, with_frame
+
+
+def value_of(intrinsic) -> Callable | None:
+    """A function of the frame, for intrinsics such as cuda.threadIdx.x."""
+    return _READ.get(intrinsic.path) if isinstance(intrinsic, Intrinsic) else None
+
+
+def _axes(name, values_of):
+    def read(number):
+        return lambda frame: values_of(frame.machine)[number]
+
+    return {f"{name}.{axis}": read(number) for number, axis in enumerate("xyz")}
+
+
+_READ = {
+    "laneid": lambda frame: frame.machine.resident.lane,
+    **_axes("threadIdx", lambda machine: machine.resident.thread_index),
+    **_axes("blockIdx", lambda machine: machine.resident.block_index),
+    **_axes("blockDim", lambda machine: machine.launch.block),
+    **_axes("gridDim", lambda machine: machine.launch.grid),
+}
+
+
+def call_of(callee) -> Callable | None:
+    """A function (translator, node, name of the variable the result is for) -> function of the frame."""
+    if isinstance(callee, Intrinsic):
+        return _CALLED.get(callee.path)
+    dtype = dtype_named(callee)
+    if dtype is not None:
+        return plain(lambda value: values.cast(value, dtype), 1)
+    if getattr(callee, "__module__", None) == "llaisys_mini.widen" and callee.__name__ == "widen":
+        return plain(widen, 1)
+    try:
+        return FUNCTIONS.get(callee)
+    except TypeError:  # unhashable
+        return None
+
+
+def _grid(frame, line, dimensions):
+    resident, sizes = frame.machine.resident, frame.machine.launch.block
+    positions = [
+        resident.block_index[n] * sizes[n] + resident.thread_index[n] for n in range(_dimensions(line, dimensions))
+    ]
+    return positions[0] if dimensions == 1 else tuple(positions)
+
+
+def _gridsize(frame, line, dimensions):
+    launch = frame.machine.launch
+    sizes = [launch.grid[n] * launch.block[n] for n in range(_dimensions(line, dimensions))]
+    return sizes[0] if dimensions == 1 else tuple(sizes)
+
+
+def _dimensions(line, dimensions):
+    if dimensions not in (1, 2, 3):
+        raise UnsupportedInKernel(f"line {line}: the number of dimensions is 1, 2 or 3")
+    return dimensions
+
+
+def _bits(function):
+    """A function of the bits of a 32- or 64-bit integer, element by element."""
+
+    def apply(value):
+        dtype = values.dtype_of(value)
+        width = 64 if dtype.itemsize == 8 else 32
+        one = np.vectorize(lambda v: function(int(v) & ((1 << width) - 1), width), otypes=[np.int64])
+        return one(value)[()]
+
+    return plain(apply, 1)
+
+
+_CALLED = {
+    "grid": with_frame(_grid, 1),
+    "gridsize": with_frame(_gridsize, 1),
+    "shared.array": allocated("shared"),
+    "local.array": allocated("local"),
+    **{f"atomic.{name}": atomic(combine) for name, combine in ATOMICS.items()},
+    "atomic.compare_and_swap": compare_and_swap,
+    "fma": plain(fma, 3),
+    "popc": _bits(lambda v, width: v.bit_count()),
+    "clz": _bits(lambda v, width: width - v.bit_length()),
+    "ffs": _bits(lambda v, width: (v & -v).bit_length()),
+    "brev": _bits(lambda v, width: int(f"{v:0{width}b}"[::-1], 2)),
+    **{f"libdevice.{name}": plain(function, 1, 2) for name, function in values.LIBDEVICE.items()},
+    "syncthreads": with_frame(warps.syncthreads, 0),
+    "syncthreads_count": with_frame(warps.syncthreads_count, 1),
+    "syncthreads_and": with_frame(warps.syncthreads_and, 1),
+    "syncthreads_or": with_frame(warps.syncthreads_or, 1),
+    "syncwarp": warps.syncwarp,
+    "shfl_sync": with_frame(warps.shuffle("shfl_sync"), 3),
+    "shfl_up_sync": with_frame(warps.shuffle("shfl_up_sync"), 3),
+    "shfl_down_sync": with_frame(warps.shuffle("shfl_down_sync"), 3),
+    "shfl_xor_sync": with_frame(warps.shuffle("shfl_xor_sync"), 3),
+    "any_sync": with_frame(warps.any_sync, 2),
+    "all_sync": with_frame(warps.all_sync, 2),
+    "eq_sync": with_frame(warps.eq_sync, 2),
+    "ballot_sync": with_frame(warps.ballot_sync, 2),
+    "match_any_sync": with_frame(warps.match_any_sync, 2),
+    "activemask": with_frame(warps.activemask, 0),
+}

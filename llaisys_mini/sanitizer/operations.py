@@ -1,0 +1,146 @@
+"""Operators of a kernel's expressions: arithmetic, comparisons, `and`, `or`, `not` and `a if c else b`."""
+
+import ast
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from llaisys_mini.sanitizer import findings, values
+from llaisys_mini.sanitizer.findings import UnsupportedInKernel
+from llaisys_mini.sanitizer.frames import merged
+from llaisys_mini.sanitizer.machine import Site
+from llaisys_mini.sanitizer.scope import BINARY, NUMBERS, Scope, described
+
+_UNARY = {ast.USub: values.negative, ast.UAdd: lambda value: value, ast.Invert: values.inverted}
+_COMPARE = {
+    ast.Eq: np.equal,
+    ast.NotEq: np.not_equal,
+    ast.Lt: np.less,
+    ast.LtE: np.less_equal,
+    ast.Gt: np.greater,
+    ast.GtE: np.greater_equal,
+}
+
+
+class Operations(Scope):
+    """Translates operators."""
+
+    def operation(self, node) -> Callable:
+        """`a <op> b` as a function of the frame and the two values."""
+        apply = BINARY.get(type(node.op))
+        if apply is None:
+            self.refuse(node, f"the operator of `{ast.unparse(node)}`")
+        line, function = node.lineno, self.kernel
+        site = Site(-1, function, line, node.col_offset, "")
+        divides = type(node.op) in (ast.FloorDiv, ast.Mod)
+        exponent = self.constant(node.right) if isinstance(node, ast.BinOp) and type(node.op) is ast.Pow else None
+
+        def run(frame, a, b):
+            machine = frame.machine
+            if divides and values.dtype_of(b).kind in "iu":
+                zero = frame.active.select(b == 0) if type(b) is np.ndarray else np.full(frame.active.size, b == 0)
+                if zero.any():
+                    thread = machine.launch.thread_name(frame.active.select(machine.resident.thread)[np.argmax(zero)])
+                    machine.report(findings.DIVISION, site, f"{thread} divides an integer by zero", thread)
+            if type(exponent) is int and values.dtype_of(a).kind == "f":
+                b = values.cast(b, values.dtype_of(a))  # Numba multiplies x ** 2 out, in the type of x
+
+            def lost_float32():
+                machine.report(
+                    findings.FLOAT64,
+                    site,
+                    "a float32 meets a float64 or an integer, and the operation is done in float64, which is slow on a "
+                    "GPU: wrap literals and integers in np.float32(...)",
+                )
+
+            return apply(a, b, lost_float32)
+
+        return run
+
+    def of_BinOp(self, node):
+        left, right, operation = self.expression(node.left), self.expression(node.right), self.operation(node)
+        line = node.lineno
+
+        def run(frame):
+            a, b = left(frame), right(frame)
+            if not isinstance(a, NUMBERS) or not isinstance(b, NUMBERS):
+                raise UnsupportedInKernel(f"line {line}: no arithmetic with {described(a)} and {described(b)}")
+            return operation(frame, a, b)
+
+        return run
+
+    def of_UnaryOp(self, node):
+        operand = self.expression(node.operand)
+        if isinstance(node.op, ast.Not):
+
+            def negate(frame):
+                value = values.truth(operand(frame))
+                return not value if type(value) is bool else ~value
+
+            return negate
+        apply = _UNARY[type(node.op)]
+        return lambda frame: apply(operand(frame))
+
+    def of_Compare(self, node):
+        operands = [self.expression(operand) for operand in (node.left, *node.comparators)]
+        if all(isinstance(op, (ast.Is, ast.IsNot)) for op in node.ops) and len(node.ops) == 1:
+            wanted = isinstance(node.ops[0], ast.Is)
+            return lambda frame: (operands[0](frame) is operands[1](frame)) == wanted
+        compare = [_COMPARE.get(type(op)) or self.refuse(node, f"`{ast.unparse(node)}`") for op in node.ops]
+
+        def run(frame):
+            left = operands[0](frame)
+            result: Any = True
+            for apply, operand in zip(compare, operands[1:], strict=True):
+                right = operand(frame)
+                one = apply(left, right)
+                result = one if result is True else result & one
+                left = right
+            return result if type(result) is np.ndarray else bool(result)
+
+        return run
+
+    def of_BoolOp(self, node):
+        operands = [self.expression(operand) for operand in node.values]
+        is_and = isinstance(node.op, ast.And)
+
+        def run(frame):
+            before, result = frame.active, None
+            for operand in operands:
+                condition = values.truth(operand(frame))
+                if result is None:
+                    result = condition
+                else:
+                    result = (result & condition) if is_and else (result | condition)
+                if type(condition) is bool:
+                    if condition != is_and:
+                        break
+                    continue
+                frame.active = frame.active.only(condition if is_and else ~condition)
+                if not frame.active.size:
+                    break
+            frame.active = before
+            return result
+
+        return run
+
+    def of_IfExp(self, node):
+        test, body, orelse = map(self.expression, (node.test, node.body, node.orelse))
+
+        def run(frame):
+            condition = values.truth(test(frame))
+            if type(condition) is bool:
+                return (body if condition else orelse)(frame)
+            before = frame.active
+            chosen = before.only(condition)
+            if chosen.size in (0, before.size):
+                return (body if chosen.size else orelse)(frame)
+            frame.active = chosen  # either side sees only its own lanes: `x[i] if i < n else 0` is a guard
+            first = body(frame)
+            frame.active = before.without(chosen)
+            second = orelse(frame)
+            frame.active = before
+            return merged(chosen.bits, first, second)
+
+        return run

@@ -1,0 +1,128 @@
+"""One function that is being translated: which names are constant, which arrays it writes, where it accesses memory.
+
+Expressions and statements build on it: see operations, calls, expressions and translate.
+"""
+
+import ast
+import builtins
+import inspect
+from collections.abc import Callable
+from typing import NoReturn
+
+import numpy as np
+
+from llaisys_mini.cuda.jit import CudaKernel
+from llaisys_mini.sanitizer import values
+from llaisys_mini.sanitizer.findings import UnsupportedInKernel
+from llaisys_mini.sanitizer.frames import MISSING
+from llaisys_mini.sanitizer.machine import Site
+from llaisys_mini.sanitizer.memory import MAX_SITES
+from llaisys_mini.sanitizer.views import View
+
+BINARY = {
+    ast.Add: values.ADD,
+    ast.Sub: values.SUBTRACT,
+    ast.Mult: values.MULTIPLY,
+    ast.Div: values.DIVIDE,
+    ast.FloorDiv: values.FLOOR_DIVIDE,
+    ast.Mod: values.REMAINDER,
+    ast.Pow: values.POWER,
+    ast.BitAnd: values.AND,
+    ast.BitOr: values.OR,
+    ast.BitXor: values.XOR,
+    ast.LShift: values.SHIFT_LEFT,
+    ast.RShift: values.SHIFT_RIGHT,
+}
+NUMBERS = (int, np.generic, np.ndarray)
+"""The types of a number in a kernel: uniform, or one per lane."""
+
+
+class Scope:
+    """One function that is being translated. definition: its syntax tree; written: the arrays whose elements it writes;
+    aliases: per variable the arrays that it may be a view of."""
+
+    def __init__(self, program, kernel: CudaKernel, definition: ast.FunctionDef):
+        self.program = program
+        self.kernel = kernel
+        python_function = kernel.py_func
+        self.definition = definition
+        self.globals = python_function.__globals__
+        self.closure = inspect.getclosurevars(python_function).nonlocals
+        self.parameters = [a.arg for a in self.definition.args.args]
+        if self.definition.args.vararg or self.definition.args.kwarg or self.definition.args.kwonlyargs:
+            self.refuse(self.definition, "*arguments, **arguments or keyword-only arguments")
+        names = [node for node in ast.walk(self.definition) if isinstance(node, ast.Name)]
+        self.locals = set(self.parameters) | {n.id for n in names if isinstance(n.ctx, ast.Store)}
+        self.written: set[str] = set()
+        self.aliases: dict[str, set[str]] = {}
+
+    def expression(self, node, name: str = "") -> Callable:
+        """`node` as a function of the frame that gives a value. name: of the variable that the value is for."""
+        raise NotImplementedError
+
+    def refuse(self, node, what: str) -> NoReturn:
+        """Raise UnsupportedInKernel: `what`, at the line of `node`, is not supported."""
+        raise UnsupportedInKernel(
+            f"{self.kernel.__name__}, line {node.lineno}: {what} is not supported in kernels by the sanitizer"
+        )
+
+    def site(self, node, verb: str) -> Site:
+        """A new source location at which memory is accessed. verb: what is done there, for messages."""
+        site = Site(len(self.program.sites), self.kernel, node.lineno, node.col_offset, verb)
+        if site.number >= MAX_SITES:
+            self.refuse(node, f"a kernel with more than {MAX_SITES} accesses of memory")
+        self.program.sites.append(site)
+        return site
+
+    def constant(self, node):
+        """The value of an expression made of globals, attributes and literals; MISSING if it is not one."""
+        if isinstance(node, ast.Constant):
+            return node.value
+        if isinstance(node, ast.Name) and node.id not in self.locals:
+            for scope in (self.closure, self.globals, vars(builtins)):
+                if node.id in scope:
+                    return scope[node.id]
+            raise UnsupportedInKernel(f"{self.kernel.__name__}, line {node.lineno}: there is no {node.id!r}")
+        if isinstance(node, ast.Attribute):
+            owner = self.constant(node.value)
+            if owner is not MISSING:
+                try:
+                    return getattr(owner, node.attr)
+                except AttributeError as problem:
+                    raise UnsupportedInKernel(f"{self.kernel.__name__}, line {node.lineno}: {problem}") from None
+        if isinstance(node, ast.Tuple):
+            items = [self.constant(item) for item in node.elts]
+            return MISSING if MISSING in items else tuple(items)
+        if isinstance(node, ast.BinOp) and type(node.op) in BINARY:
+            left, right = self.constant(node.left), self.constant(node.right)
+            exact = int.__floordiv__ if isinstance(node.op, ast.FloorDiv) else BINARY[type(node.op)].exact
+            if type(left) is int and type(right) is int and exact:
+                return exact(left, right)
+        return MISSING
+
+    def mark_written(self, node) -> None:
+        """The array that expression `node` means is written."""
+        self.written |= set(arrays_in(node))
+
+
+def arrays_in(node):
+    """The names of the arrays that an expression may be a view of."""
+    if isinstance(node, ast.Name):
+        yield node.id
+    elif isinstance(node, ast.Subscript):
+        yield from arrays_in(node.value)
+    elif isinstance(node, ast.IfExp):
+        yield from arrays_in(node.body)
+        yield from arrays_in(node.orelse)
+    elif isinstance(node, (ast.Tuple, ast.Call)):
+        for item in node.elts if isinstance(node, ast.Tuple) else node.args:
+            yield from arrays_in(item)
+
+
+def described(value) -> str:
+    """A value as messages name it."""
+    if type(value) is View:
+        return f"the array {value.memory.name}"
+    if type(value) is tuple:
+        return f"a tuple of {len(value)}"
+    return "None" if value is None else "a number"
