@@ -23,7 +23,11 @@ from pathlib import Path
 from llaisys_mini import operators, paths
 from llaisys_mini.dtypes import stored_view
 from llaisys_mini.errors import KernelError
-from llaisys_mini.kernels.compiled import drop_if_stale, keep_parallel_helpers_within
+from llaisys_mini.kernels.compiled import (
+    drop_if_stale,
+    keep_parallel_helpers_within,
+    one_process_writes_at_a_time,
+)
 from llaisys_mini.kernels.registry import DEVICES, Kernel
 from llaisys_mini.kernels.threads import choose_thread_pool
 
@@ -71,6 +75,7 @@ class KernelSet:
             raise KernelError(f"the kernel set {self.name!r} has no {device} kernel for {operator}: {path} is missing")
         if device not in self._fresh:
             choose_thread_pool()
+            one_process_writes_at_a_time()
             drop_if_stale(self.folder / device, self._sources(device))
             self._fresh.add(device)
         stamp = _stamp(path)
