@@ -1,4 +1,7 @@
-"""The whole adversarial class in one run: every verdict is right, nothing stays running, nothing leaks."""
+"""The whole adversarial class in one run: every verdict is right, nothing stays running, nothing leaks.
+
+Most submissions differ from an honest one in one answer. The others are not judged anew each time; the long form does.
+"""
 
 import os
 import sys
@@ -8,8 +11,10 @@ import pytest
 from rich.console import Console
 
 from autograder import gradebook, gradebook_url, probe, reading, report, runner, sandbox, tasks
+from autograder.pool import Worker
 
 from .adversarial import LIMITS, the_class, write_class
+from .remembering import RememberingWorker
 
 pytestmark = [
     pytest.mark.slow,
@@ -17,8 +22,8 @@ pytestmark = [
 ]
 
 
-@pytest.fixture(scope="module")
-def graded(tmp_path_factory):
+@pytest.fixture(scope="module", params=[RememberingWorker, pytest.param(Worker, marks=pytest.mark.long)])
+def graded(request, tmp_path_factory):
     tasks.make_if_stale()
     folder, build = tmp_path_factory.mktemp("submitted"), tmp_path_factory.mktemp("build")
     attempts = the_class()
@@ -27,12 +32,12 @@ def graded(tmp_path_factory):
     (build / "gradebook.db").unlink()
     os.environ["SECRET_OF_GRADER"] = "1"
     try:
-        worker, found = probe.strongest_worker(LIMITS)
+        trial, found = probe.strongest_worker(LIMITS)
+        trial.close()
         if found.level == sandbox.LIMITS:
-            worker.close()
             pytest.skip("no sandbox works here")
         submissions = reading.find_submissions(folder)
-        with worker:
+        with request.param(found.level, LIMITS) as worker:
             verdicts = runner.grade_class(
                 submissions,
                 build,

@@ -10,10 +10,10 @@ import sys
 import pytest
 
 from autograder import judge, sandbox, tasks
-from autograder.pool import Worker
 from autograder.reading import Unreadable, read_submission
 
 from .adversarial import ENTROPY, LAB, LIMITS, SOFTMAX, base, cell, the_class, write_class
+from .remembering import RememberingWorker
 
 pytestmark = [
     pytest.mark.slow,
@@ -50,7 +50,7 @@ def test_the_same_verdicts(level, tmp_path, monkeypatch):
     write_class(folder, build, attempts)
     honest = {name: "".join(cell(base(), name)["source"]) for name in OTHERS}
     wrong, count = {}, 0
-    with Worker(level, LIMITS) as worker:
+    with RememberingWorker(level, LIMITS) as worker:
         for attempt in attempts:
             place = folder / attempt.student / LAB
             if attempt.student in LEFT_OUT or not is_quick(place / f"{LAB}.ipynb", honest):
