@@ -13,7 +13,7 @@ VERSION_FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help generate chat lab labs notebooks grade bench bench-grade gpu lint test test-quick clean
+.PHONY: help generate chat lab labs notebooks grade bench bench-grade gpu lint test test-quick test-long clean
 
 help:
 	@echo 'llaisys_mini: from one neuron to a Qwen decoder that speaks, one operator at a time'
@@ -70,6 +70,7 @@ define LINT
 @$(BIN)/python -m mypy
 endef
 
+# tests/conftest.py says how the tests are spread.
 ON_ALL_CORES := -n auto --dist loadfile
 
 lint: .venv/.with-test ## style and types, without the tests
@@ -81,7 +82,10 @@ test: .venv/.with-test,parity,cuda ## style, types and all tests, as CI runs the
 
 test-quick: .venv/.with-test ## the tests that need neither patience nor torch
 	$(LINT)
-	@$(BIN)/python -m pytest $(ON_ALL_CORES) -m 'not slow and not parity' --ignore-glob='*_parity.py' $(ARGS)
+	@$(BIN)/python -m pytest $(ON_ALL_CORES) -m 'not slow and not parity and not long' --ignore-glob='*_parity.py' $(ARGS)
+
+test-long: .venv/.with-test,parity,cuda ## the long forms of some tests; nothing is tested by these alone
+	@$(BIN)/python -m pytest $(ON_ALL_CORES) -m long --durations 20 $(ARGS)
 
 clean: ## remove .venv and everything else that can be made again; your kernels stay
 	rm -rf .venv build dist .pytest_cache .hypothesis .mypy_cache .ruff_cache

@@ -1,9 +1,10 @@
-"""What holds for every test: the learner's kernels are out of reach, and slow or heavy tests are marked.
+"""What holds for every test: the learner's kernels are out of reach, tests are marked, and how they share two cores.
 
 Not for fixtures of one part of the package: those live beside the tests that use them.
 """
 
 import os
+import re
 import shutil
 import tempfile
 from importlib.metadata import PackageNotFoundError, version
@@ -16,10 +17,8 @@ from hypothesis import settings
 _student_folder = tempfile.mkdtemp(prefix="llaisys_mini-tests-student-")
 os.environ["LLAISYS_MINI_STUDENT_DIR"] = _student_folder
 
-# Side by side (`make test`: one process per core), each process compiles into a cache of its own, since Numba's has no
-# lock; and a thread that waits must not keep a core from the other processes.
+# Side by side (`make test`: one process per core), a thread that waits must not keep a core from the other processes.
 if "PYTEST_XDIST_WORKER" in os.environ:
-    os.environ["NUMBA_CACHE_DIR"] = os.path.join(_student_folder, "compiled")
     os.environ["OMP_WAIT_POLICY"] = "passive"
 
 # A kernel's first call compiles it, which no deadline per example survives. The same examples every time: a failure
@@ -41,10 +40,33 @@ def pytest_report_header() -> str:
     return f"{os.cpu_count()} cores; " + ", ".join(found)
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """The processes of one run, and those that tests start, compile a kernel once for all of them."""
+    if "PYTEST_XDIST_WORKER" not in os.environ and getattr(config.option, "numprocesses", None):
+        os.environ["NUMBA_CACHE_DIR"] = os.path.join(_student_folder, "compiled")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.name.endswith("_parity.py"):
             item.add_marker(pytest.mark.parity)
+    if "PYTEST_XDIST_WORKER" in os.environ:  # what takes long begins first, so that no core waits for it at the end
+        items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log):
+    """Tests of one file run in one process, and so do all tests of one lab, which share what its solution gave."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFileOrLab(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file, _, test = nodeid.partition("::")
+            lab = re.search(r"[\[-](\d\d_\w+)", test)
+            return f"{os.path.dirname(file)} {lab[1]}" if lab else file
+
+    config.option.loadscopereorder = False
+    return ByFileOrLab(config, log)
 
 
 def pytest_unconfigure() -> None:

@@ -58,7 +58,7 @@ def test_both_kernels_are_right(checkout, device):
 def test_its_mistakes_are_rejected_and_its_kernels_tested(checkout):
     """The tests of the operators find it by themselves."""
     shutil.copytree(ROOT / "tests", checkout / "tests", ignore=shutil.ignore_patterns("__pycache__"))
-    chosen = ["tests/test_operators.py", "tests/kernels/test_solutions.py", "tests/cuda/test_kernels.py"]
+    chosen = ["tests/operators/test_operators.py", "tests/kernels/test_solutions.py", "tests/cuda/test_kernels.py"]
     answer = run(checkout, "pytest", *chosen, "-q", "-k", "squared_relu", "-m", "not slow")
     assert answer.returncode == 0, answer.stdout[-3000:]
     assert int(re.search(r"(\d+) passed", answer.stdout)[1]) >= 20

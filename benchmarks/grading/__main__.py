@@ -23,7 +23,6 @@ from benchmarks.tables import NOT_RUN
 
 RESULTS = Path(__file__).parents[1] / "results"
 BATCH = 20  # submissions that one grader takes before the other has its turn
-STARTS = 5  # how often the time until the first submission is taken
 
 CPU_OF_CLEAN, SHARE_OF_PLAIN, FIRST, TWO_WORKERS = 1.0, 1 / 3, 2.0, 1.8
 """The aims: CPU s of a clean submission, its ratio to plain nbgrader's, seconds until the first submission starts, and
@@ -31,11 +30,12 @@ how much faster two workers are than one."""
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--students", "size", type=click.IntRange(4), default=120, show_default=True, help="Size of the class.")
+@click.option("--students", "size", type=click.IntRange(2), default=120, show_default=True, help="Size of the class.")
 @click.option("--rounds", type=click.IntRange(1), default=2, show_default=True, help="How often workers are compared.")
+@click.option("--starts", type=click.IntRange(1), default=5, show_default=True, help="How often the start is timed.")
 @click.option("--timeout", type=click.FloatRange(1), default=10, show_default=True, help="Seconds for each task.")
 @click.option("--out", type=click.Path(path_type=Path), default=RESULTS, help="Folder for grading.json and grading.md.")
-def main(size: int, rounds: int, timeout: float, out: Path):
+def main(size: int, rounds: int, starts: int, timeout: float, out: Path):
     """Grade the same class with this autograder and with plain nbgrader, in turn (about 50 minutes for 120)."""
     console = Console(highlight=False, width=None if Console().is_terminal else 180)
     begin = time.perf_counter()
@@ -54,7 +54,7 @@ def main(size: int, rounds: int, timeout: float, out: Path):
         with Progress(*columns, console=console, transient=True) as progress:
             steps = Steps(progress)
             for measure in (
-                lambda: starts(found, ours, plain, whole, steps),
+                lambda: until_first(found, ours, plain, whole, starts, steps),
                 lambda: in_turn(found, ours, plain, members, place, steps),
                 lambda: workers(found, ours, members, whole, place, rounds, steps),
             ):
@@ -96,11 +96,11 @@ def _state(troubles: list[str | None]) -> str:
 # ---- the start ---------------------------------------------------------------------------------------------------
 
 
-def starts(found: Found, ours: Ours, plain: Plain, whole: Path, steps: Steps) -> None:
+def until_first(found: Found, ours: Ours, plain: Plain, whole: Path, starts: int, steps: Steps) -> None:
     """Seconds from the command to the first submission of the whole class."""
     part = "Until the first submission starts"
     taken: dict[str, list[Spent]] = {OURS: [], PLAIN: []}
-    for turn in steps.each("until the first submission starts", [*range(STARTS)]):
+    for turn in steps.each("until the first submission starts", [*range(starts)]):
         for name in (OURS, PLAIN) if turn % 2 == 0 else (PLAIN, OURS):
             taken[name].append((ours if name == OURS else plain).until_first(whole))
     for name, spent in taken.items():

@@ -7,7 +7,7 @@ import click
 @click.argument("lab")
 @click.option("--name", default=None, help="Your name in the course. Default: the login name.")
 def submit(lab, name):
-    """Run LAB (such as 04_softmax) from the beginning, say what would be scored, and hand it in."""
+    """Run LAB (such as 07_softmax) from the beginning, say what would be scored, and hand it in."""
     from llaisys_mini.course.submission import submit as hand_in
 
     hand_in(lab, name)

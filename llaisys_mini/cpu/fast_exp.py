@@ -6,8 +6,8 @@
     exp(f) = 1 + f + f^2/2! + ... + f^7/7!            the next term is below 6e-9
     2^n                                               is the bit pattern (n + 127) << 23
 
-Relative error below 2e-7 (about two roundoffs; tests/test_fast_exp.py measures it). Below -87.3, where float32 has no
-normal numbers left, the result is zero; above 88 it stays at exp(88) and never becomes inf.
+Relative error below 2e-7 (about two roundoffs; tests/cpu/test_fast_exp.py measures it). Below -87.3, where float32 has
+no normal numbers left, the result is zero; above 88 it stays at exp(88) and never becomes inf.
 """
 
 import numpy as np

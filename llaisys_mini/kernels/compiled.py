@@ -7,8 +7,13 @@ of a folder may use lies beside their compiled forms, and when it no longer fits
 And Numba (0.68) crashes in the third process when a cached kernel was compiled around a parallel function that itself
 came from the cache: first `linear` without a bias, then, in another process, with one, then again. So a parallel helper
 of a compiled kernel is not cached on its own; it lies within the kernel's compiled form.
+
+And Numba's cache has no lock: of two processes that compile a kernel for different arguments at the same time, both may
+write machine code under one number, and a third then runs the wrong one. So one process at a time writes.
 """
 
+import fcntl
+import functools
 import hashlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -35,6 +40,23 @@ def drop_if_stale(folder: Path, sources: Iterable[Path]) -> bool:
     except OSError:
         return False
     return bool(compiled)
+
+
+def one_process_writes_at_a_time() -> None:
+    """From now on this process locks the cache of a function while it adds to it."""
+    from numba.core.caching import IndexDataCacheFile
+
+    unlocked = IndexDataCacheFile.save
+    if hasattr(unlocked, "__wrapped__"):
+        return
+
+    @functools.wraps(unlocked)
+    def save(self, key, data):
+        with open(f"{self._index_path}.lock", "wb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # until the file is closed
+            unlocked(self, key, data)
+
+    IndexDataCacheFile.save = save
 
 
 def keep_parallel_helpers_within(kernel, module) -> None:

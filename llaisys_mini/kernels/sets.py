@@ -18,7 +18,12 @@ from llaisys_mini import paths
 from llaisys_mini.contract import OPERATORS
 from llaisys_mini.dtypes import stored_view
 from llaisys_mini.errors import KernelError
-from llaisys_mini.kernels.compiled import drop_if_stale, keep_parallel_helpers_within, nothing_cached
+from llaisys_mini.kernels.compiled import (
+    drop_if_stale,
+    keep_parallel_helpers_within,
+    nothing_cached,
+    one_process_writes_at_a_time,
+)
 from llaisys_mini.kernels.loading import import_kernel, stamp
 from llaisys_mini.kernels.registry import DEVICES, Kernel
 from llaisys_mini.kernels.runtime import current
@@ -86,6 +91,7 @@ class KernelSet:
         if device not in self._fresh:
             choose_thread_pool()
             if current().keeps_compiled:
+                one_process_writes_at_a_time()
                 drop_if_stale(self.folder / device, self._sources(device))
             self._fresh.add(device)
         with nullcontext() if current().keeps_compiled else nothing_cached():

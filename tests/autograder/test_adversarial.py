@@ -1,4 +1,7 @@
-"""The whole adversarial class in one run: every verdict is right, nothing stays running, nothing leaks."""
+"""The whole adversarial class in one run: every verdict is right, nothing stays running, nothing leaks.
+
+Most submissions differ from an honest one in one answer. The others are not judged anew each time; the long form does.
+"""
 
 import os
 import sys
@@ -13,8 +16,10 @@ from autograder.gradebook import report
 from autograder.gradebook import url as gradebook_url
 from autograder.reading import notebook as reading
 from autograder.worker import probe
+from autograder.worker.pool import Worker
 
 from .adversarial import LIMITS, the_class, write_class
+from .remembering import RememberingWorker
 
 pytestmark = [
     pytest.mark.slow,
@@ -22,8 +27,8 @@ pytestmark = [
 ]
 
 
-@pytest.fixture(scope="module")
-def graded(tmp_path_factory):
+@pytest.fixture(scope="module", params=[RememberingWorker, pytest.param(Worker, marks=pytest.mark.long)])
+def graded(request, tmp_path_factory):
     tasks.make_if_stale()
     folder, build = tmp_path_factory.mktemp("submitted"), tmp_path_factory.mktemp("build")
     attempts = the_class()
@@ -32,12 +37,12 @@ def graded(tmp_path_factory):
     (build / "gradebook.db").unlink()
     os.environ["SECRET_OF_GRADER"] = "1"
     try:
-        worker, found = probe.strongest_worker(LIMITS)
+        trial, found = probe.strongest_worker(LIMITS)
+        trial.close()
         if found.level == sandbox.LIMITS:
-            worker.close()
             pytest.skip("no sandbox works here")
         submissions = reading.find_submissions(folder)
-        with worker:
+        with request.param(found.level, LIMITS) as worker:
             verdicts = runner.grade_class(
                 submissions,
                 build,

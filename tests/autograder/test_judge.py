@@ -1,14 +1,13 @@
-"""The judge on whole labs: a solution lab gets every point, in every sandbox; an answer may not change its inputs."""
+"""The judge: a solution lab gets every point, and each kind of task in every sandbox; an answer may not change its
+inputs. Half-solved labs stand in test_lab_scores.py."""
 
-import json
+import dataclasses
 import sys
 
 import pytest
 
 from autograder import sandbox, tasks
-from autograder.judge import submission as judge
 from autograder.judge.submission import MANUAL, PASSED, WRONG
-from autograder.reading.notebook import Reading, cells_of
 from autograder.sandbox.limits import Limits
 from autograder.worker.pool import Worker
 
@@ -16,35 +15,54 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(sys.platform != "linux", reason="the sandbox is Linux's"),
 ]
-SECRET = b"a secret of the tests"
+
+
+@pytest.mark.parametrize("lab", tasks.lab_names())
+def test_a_solution_lab_gets_every_point(judged, lab):
+    verdict = judged(lab)
+    written = {part.grade_id for part in tasks.plan_of(lab).parts if part.written}
+    wrong = {name: part for name, part in verdict.parts.items() if part.state != PASSED and name not in written}
+    assert not wrong
+    assert {verdict.parts[name].state for name in written} <= {MANUAL}
+    assert not verdict.tampering
+
+
+# ---- every sandbox -----------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module", params=sandbox.LEVELS)
-def worker(request):
-    tasks.make_if_stale()
+def in_any_sandbox(request):
+    """A worker in each of the sandboxes that work here."""
     if request.param not in sandbox.candidates():
         pytest.skip(f"{request.param} is not here")
     with Worker(request.param, Limits()) as worker:
         yield worker
 
 
-def judged(worker, lab, sources=None):
-    """The verdict on the solution lab with the cells of `sources` replaced."""
-    notebook = json.loads((tasks.WITH_SOLUTIONS / lab / f"{lab}.ipynb").read_text())
-    for cell in notebook["cells"]:
-        cell["source"] = (sources or {}).get(cell["id"], cell["source"])
-    reading = Reading(cells_of(json.dumps(notebook).encode()))
-    return judge.judge(tasks.plan_of(lab), "a student", reading, worker, SECRET)
+def with_one_task(plan, grade_id):
+    """The plan with one task, and what is graded of it alone."""
+    parts = tuple(p for p in plan.parts if p.checks and {check.task for check in p.checks} == {grade_id})
+    return dataclasses.replace(plan, tasks=tuple(t for t in plan.tasks if t.grade_id == grade_id), parts=parts)
 
 
-@pytest.mark.parametrize("lab", tasks.lab_names())
-def test_a_solution_lab_gets_every_point(worker, lab):
-    verdict = judged(worker, lab)
-    written = {part.grade_id for part in tasks.plan_of(lab).parts if part.written}
-    wrong = {name: part for name, part in verdict.parts.items() if part.state != PASSED and name not in written}
-    assert not wrong
-    assert {verdict.parts[name].state for name in written} <= {MANUAL}
-    assert not verdict.tampering
+def one_of_each_kind():
+    """Plans of one task each, for every device and kind of check that the course has."""
+    seen = set()
+    for plan in map(tasks.plan_of, tasks.lab_names()):
+        for task in plan.tasks:
+            kinds = {(task.device, check.kind) for check in plan.checks_of(task)}
+            if not kinds <= seen:
+                seen |= kinds
+                yield with_one_task(plan, task.grade_id)
+
+
+def test_each_kind_of_task_is_judged(judged, in_any_sandbox):
+    plans = list(one_of_each_kind())
+    assert {task.device for plan in plans for task in plan.tasks} == {"python", "cpu", "cuda"}
+    for plan in plans:
+        verdict = judged(plan.lab, plan=plan, by=in_any_sandbox)
+        assert verdict.parts and {part.state for part in verdict.parts.values()} == {PASSED}, (plan.lab, verdict.parts)
+        assert not verdict.tampering
 
 
 ANSWER = """import copy
@@ -69,6 +87,7 @@ def numerical_gradient(function, x, step):
     {last}
     return gradient
 """
+GRADIENT = "numerical_gradient-python"
 CHANGES = "x.flat[0] += 1e-12"
 LIES = f"""{CHANGES}
     exercise = sys.modules["llaisys_mini.exercise"]
@@ -81,19 +100,20 @@ LIES = f"""{CHANGES}
     ("first", "last", "state"),
     [("pass", "pass", PASSED), ("x = x.copy()", CHANGES, PASSED), ("pass", CHANGES, WRONG), ("pass", LIES, WRONG)],
 )
-def test_what_happened_to_inputs_is_the_judges_to_say(worker, first, last, state):
-    source = ANSWER.format(first=first, last=last)
-    parts = judged(worker, "02_layers", {"numerical_gradient-python": source}).parts
-    mine = {name: part for name, part in parts.items() if part.task == "numerical_gradient-python"}
+def test_what_happened_to_inputs_is_the_judges_to_say(judged, in_any_sandbox, first, last, state):
+    source, plan = ANSWER.format(first=first, last=last), with_one_task(tasks.plan_of("02_layers"), GRADIENT)
+    parts = judged("02_layers", {GRADIENT: source}, plan, in_any_sandbox).parts
+    mine = {name: part for name, part in parts.items() if part.task == GRADIENT}
     assert {part.state for part in mine.values()} == {state}
     if state == WRONG:
         assert any("x is left alone" in part.message for part in mine.values())
 
 
-def test_a_kernel_that_leaves_its_array_is_told_so(worker):
+def test_a_kernel_that_leaves_its_array_is_told_so(judged, in_any_sandbox):
     solution = (tasks.ROOT / "solutions" / "kernels" / "cpu" / "softmax.py").read_text()
     source = solution.rstrip() + "\n    out[x.shape[0], 0] = 1\n"
-    parts = judged(worker, "07_softmax", {"softmax-cpu": source}).parts
+    plan = with_one_task(tasks.plan_of("07_softmax"), "softmax-cpu")
+    parts = judged("07_softmax", {"softmax-cpu": source}, plan, in_any_sandbox).parts
     public, hidden = parts["softmax-public"], parts["softmax-hidden"]
     assert (public.state, hidden.state) == (WRONG, WRONG)
     assert "past the end" in public.message and "outside of its arrays" in hidden.message

@@ -4,12 +4,12 @@ import json
 import re
 
 import pytest
-from llaisys_mini.labs import find_labs
 from nbgrader.utils import is_grade, is_solution
 
 from autograder import labs, tasks
 from autograder.tasks import GradingError
 from llaisys_mini import exercises, operators
+from llaisys_mini.course.labs import find_labs
 
 NAMES = labs.lab_names()
 all_labs = pytest.mark.parametrize("name", NAMES)

@@ -23,9 +23,6 @@ pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="the sandbox is Linux's"),
 ]
 
-KILLS = int(os.environ.get("KILLS", "3"))
-"""Environment variable KILLS=20 for the long form."""
-
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory):
@@ -61,12 +58,13 @@ def test_graded_twice(undisturbed, build):
     assert found(build) == found(first)
 
 
-def test_resumed_after_kills(undisturbed, build, tmp_path):
+@pytest.mark.parametrize("wanted", [3, pytest.param(20, marks=pytest.mark.long)])
+def test_resumed_after_kills(undisturbed, build, tmp_path, wanted):
     submitted, first, seconds = undisturbed
     rng = random.Random(0)
     journal, seen, kills = build / "grading" / "journal.jsonl", set(), 0
     environment = os.environ | {"TMPDIR": str(tmp_path)}  # so that the workers can be told from those of other graders
-    while kills < KILLS:
+    while kills < wanted:
         process = subprocess.Popen(
             grade(submitted, build, "--jobs", "2", "--resume"),
             stdout=subprocess.DEVNULL,

@@ -12,9 +12,9 @@ import pytest
 from autograder import sandbox, tasks
 from autograder.judge import submission as judge
 from autograder.reading.notebook import Unreadable, read_submission
-from autograder.worker.pool import Worker
 
 from .adversarial import ENTROPY, LAB, LIMITS, SOFTMAX, base, cell, the_class, write_class
+from .remembering import RememberingWorker
 
 pytestmark = [
     pytest.mark.slow,
@@ -51,7 +51,7 @@ def test_the_same_verdicts(level, tmp_path, monkeypatch):
     write_class(folder, build, attempts)
     honest = {name: "".join(cell(base(), name)["source"]) for name in OTHERS}
     wrong, count = {}, 0
-    with Worker(level, LIMITS) as worker:
+    with RememberingWorker(level, LIMITS) as worker:
         for attempt in attempts:
             place = folder / attempt.student / LAB
             if attempt.student in LEFT_OUT or not is_quick(place / f"{LAB}.ipynb", honest):

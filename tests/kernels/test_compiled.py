@@ -49,6 +49,38 @@ print(out[0])
         assert result.stdout.strip() == f"{factor}.0", result.stderr
 
 
+def test_two_processes_that_compile_at_once_do_not_mix_up_their_machine_code(tmp_path):
+    """Numba alone: `real` writes its index first and its code last, so that the index of `whole` leads to that code."""
+    (tmp_path / "shared.py").write_text(
+        "from numba import njit\n\n@njit(cache=True)\ndef double(x):\n    return 2 * x\n"
+    )
+    program = """
+import sys, time
+from numba.core.caching import IndexDataCacheFile
+from llaisys_mini.kernels.compiled import one_process_writes_at_a_time
+from shared import double
+def slower(write, seconds):
+    return lambda *arguments: time.sleep(float(seconds)) or write(*arguments)
+
+if sys.argv[1] != "both":
+    IndexDataCacheFile._save_index = slower(IndexDataCacheFile._save_index, sys.argv[2])
+    IndexDataCacheFile._save_data = slower(IndexDataCacheFile._save_data, sys.argv[3])
+    one_process_writes_at_a_time()
+    double(3 if sys.argv[1] == "whole" else 0.25)
+else:
+    print(double(3), double(0.25), sum(double.stats.cache_hits.values()))
+"""
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "compiled"), "PYTHONPATH": str(paths.course_root())}
+
+    def start(*arguments):
+        command = [sys.executable, "-c", program, *arguments]
+        return subprocess.Popen(command, env=environment, cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+
+    for process in [start("whole", "1", "0"), start("real", "0.5", "1.5")]:
+        assert process.wait(60) == 0
+    assert start("both").communicate()[0].split() == ["6", "0.5", "2"]
+
+
 @pytest.mark.slow
 def test_a_kernel_compiled_around_a_cached_parallel_function_runs_again(tmp_path):
     """Without `keep_parallel_helpers_within` the third process dies of a segmentation fault."""

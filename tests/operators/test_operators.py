@@ -8,7 +8,7 @@ import pytest
 from llaisys_mini import operators, task
 from llaisys_mini.checks.compare import compare, mistaken_outputs, recognised
 from llaisys_mini.task import Mistake
-from tests.operators_variants import VARIANTS
+from tests.operators.variants import VARIANTS
 
 SEEDS = (0, 1, 2, 12345)  # 0 is public; the others stand for the autograder's private ones
 

@@ -20,7 +20,7 @@ from benchmarks.surroundings import DISTURBED, NO_USAGE, NOT_DETECTED, QUIET, Us
 from benchmarks.work import OURS, Plan, Settings, Work
 
 ONE_CALL = Effort(sample=0.0, rounds=6, least_rounds=3, seconds=1e9, tries=4)
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 class Machine:

@@ -7,7 +7,7 @@ from llaisys_mini import operators
 from llaisys_mini.checks.compare import compare, mistaken_outputs
 from llaisys_mini.course.labs import find_labs
 from llaisys_mini.task import Mistake
-from tests.wrong_kernels import WRONG
+from tests.operators.wrong_kernels import WRONG
 
 SEEDS = (0, 1, 40417)
 
