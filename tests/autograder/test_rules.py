@@ -4,7 +4,8 @@ import pytest
 
 from autograder import tasks
 from autograder.judge.findings import ELSEWHERE, REFUSED
-from autograder.reading.notebook import Reading, cells_of, rules, slicing
+from autograder.reading import rules, slicing
+from autograder.reading.notebook import Reading, cells_of
 
 KERNEL = """import math
 
