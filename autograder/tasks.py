@@ -15,7 +15,7 @@ import json
 from dataclasses import dataclass
 
 from autograder.course import KERNELS, RELEASED, ROOT, SOURCES, WITH_SOLUTIONS, GradingError, lab_names
-from autograder.judge.findings import bound_by, imports_of
+from autograder.findings import bound_by, imports_of
 from llaisys_mini import exercises
 
 CASES, FACTS, TRAFFIC, GPU_TRAFFIC = "cases", "facts", "traffic", "GPU traffic"

@@ -21,7 +21,7 @@ from llaisys_mini.errors import ContractError
 from llaisys_mini.kernels.choice import answering_kernel
 from llaisys_mini.kernels.registry import Kernel
 from llaisys_mini.kernels.runtime import Runtime, changes, current
-from llaisys_mini.plans import Plan, make_plan
+from llaisys_mini.plans import Answer, Plan, make_plan
 from llaisys_mini.tensor import Tensor
 
 _MOST_PLANS = 8192  # of one operator: decoding makes one per cache length, and a long run must not grow without end
@@ -44,24 +44,22 @@ class Operator(Contract):
         if named or len(arguments) != self._arity:
             arguments = self._bound(arguments, named)
         plan = self._plan(arguments)
-        runtime = current()
-        values = plan.values(arguments)
         results = plan.new_outputs() if out is None else plan.accept(out, arguments)
         if self._value_rule is not None:
             self._require_values(plan, arguments)
-        answered, seen, function, prepares = plan.answer
-        if answered is not runtime.answered or seen != changes():
-            function, prepares = self._choose(plan, runtime)
-        for position, prepare in prepares:
-            values[position] = prepared(arguments[position], values[position], prepare)
-        plan.device.launch(function, values, plan.outputs_for_kernel(results))
+        runtime = current()
+        answer = plan.answer
+        if answer.runtime is not runtime.answered or answer.changes != changes():
+            answer = self._choose(plan, runtime)
+        values = arguments
+        if plan.adapts or answer.prepares:
+            values = plan.values(arguments)
+            for position, prepare in answer.prepares:
+                values[position] = prepared(arguments[position], values[position], prepare)
+        plan.launch(answer.function, values, plan.outputs_for_kernel(results) if plan.adapts_outputs else results)
         for observer in runtime.observers:
             observer(self, arguments, results)
-        if out is not None:
-            return out
-        if plan.device is devices.HOST and type(arguments[0]) is Tensor:
-            results = [Tensor.over(array, output.strides) for array, output in zip(results, plan.outputs, strict=True)]
-        return results[0] if len(results) == 1 else tuple(results) if results else None
+        return out if out is not None else plan.returned(results, arguments)
 
     def run_with(self, kernel: Kernel, inputs: Mapping[str, Any], outputs: list[np.ndarray]) -> None:
         """Check host arrays `inputs` as a call would, then have `kernel` write into `outputs`.
@@ -117,14 +115,13 @@ class Operator(Contract):
 
     # ---- choose ----------------------------------------------------------------------------------------------
 
-    def _choose(self, plan: Plan, runtime: Runtime) -> tuple[Callable, list]:
-        """The function of the kernel that answers, and what it wants prepared; remembered with the plan."""
+    def _choose(self, plan: Plan, runtime: Runtime) -> Answer:
+        """The kernel that answers; remembered with the plan."""
         seen = changes()
         kernel = answering_kernel(self, plan.device.kernels, plan.variant, plan.dims)
-        prepares = self._prepares(kernel)
-        plan.answer = runtime.answered, seen, kernel.function, prepares
+        plan.answer = answer = Answer(runtime.answered, seen, kernel.function, self._prepares(kernel))
         runtime.answered.setdefault((self.name, plan.device.kernels), {})[plan.variant] = kernel.kernel_set
-        return kernel.function, prepares
+        return answer
 
     def _prepares(self, kernel: Kernel) -> list[tuple[int, Callable]]:
         return [(list(self.inputs).index(name), prepare) for name, prepare in kernel.prepare.items()]

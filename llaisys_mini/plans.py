@@ -31,6 +31,23 @@ class Output:
     nbytes: int
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What was chosen to answer: `function`, and the (position, prepare) of arguments that it wants in another layout.
+
+    It counts in the circumstances it was chosen in: `runtime`, the Runtime.answered of then, and `changes` of kernels.
+    """
+
+    runtime: dict | None
+    changes: int
+    function: Callable
+    prepares: list[tuple[int, Callable]]
+
+
+def _nothing_chosen(*_: Any) -> None:
+    raise AssertionError("no kernel was chosen yet")
+
+
 @dataclass(slots=True)
 class Plan:
     """What a call with arguments of certain shapes, dtypes and devices needs.
@@ -38,7 +55,7 @@ class Plan:
     variant: name of the weights' storage dtype, and dims: the lengths by name ("..." is the product of the leading
     ones). Both may decide which kernel answers.
     adapts: (position, function) of each argument that its kernel sees in another form.
-    answer: what was chosen to answer, and in which circumstances; see operator.
+    adapts_outputs: whether its kernel sees any output in another form than the caller.
     """
 
     operator: str
@@ -47,9 +64,13 @@ class Plan:
     dims: dict[str, int] = field(default_factory=dict)
     adapts: list[tuple[int, Callable[[Any], Any]]] = field(default_factory=list)
     outputs: list[Output] = field(default_factory=list)
-    merges_outputs: bool = False  # whether a kernel sees any output in another shape than the caller
+    adapts_outputs: bool = False
     may_overwrite: bool = False  # whether an output may be an input
-    answer: tuple = (None, None, None, None)
+    answer: Answer = Answer(None, 0, _nothing_chosen, [])
+
+    @property
+    def launch(self) -> Callable:
+        return self.device.launch
 
     def values(self, arguments: Sequence[Any]) -> list[Any]:
         """The arguments as a kernel sees them."""
@@ -69,6 +90,10 @@ class Plan:
 
     def accept(self, out: Any, arguments: Sequence[Any]) -> list[Any]:
         """The arrays, or tensors off the host, of `out`, each checked. Raises ContractError."""
+        if self.may_overwrite and out.__class__ is np.ndarray and len(self.outputs) == 1:  # the path of small calls
+            output, flags = self.outputs[0], out.flags
+            if out.dtype is output.dtype and out.shape == output.shape and flags.c_contiguous and flags.writeable:
+                return [out]
         given = list(out) if isinstance(out, (tuple, list)) else [out]
         if len(given) != len(self.outputs):
             names = ", ".join(output.name for output in self.outputs)
@@ -108,9 +133,13 @@ class Plan:
         """Outputs as a kernel sees them: their leading dimensions merged into one."""
         if self.device is not HOST:
             return [result.for_kernel(o.seen_shape) for result, o in zip(results, self.outputs, strict=True)]
-        if not self.merges_outputs:
-            return results
         return [result.reshape(o.seen_shape) for result, o in zip(results, self.outputs, strict=True)]
+
+    def returned(self, results: list[Any], arguments: Sequence[Any]) -> Any:
+        """What the caller gets: as the first argument came, arrays or tensors; several as a tuple."""
+        if self.device is HOST and type(arguments[0]) is Tensor:
+            results = [Tensor.over(array, o.strides) for array, o in zip(results, self.outputs, strict=True)]
+        return results[0] if len(results) == 1 else tuple(results) if results else None
 
 
 def make_plan(contract: Contract, arguments: Sequence[Any]) -> Plan:
@@ -214,7 +243,7 @@ def _plan_outputs(contract: Contract, plan: Plan, front: tuple[int, ...]) -> Non
         dtype = spec.allowed[0]
         nbytes = math.prod(shape) * dtype.itemsize
         plan.outputs.append(Output(name, shape, dtype, contiguous_strides(shape), seen_shape, nbytes))
-        plan.merges_outputs = plan.merges_outputs or shape != seen_shape
+        plan.adapts_outputs = plan.adapts_outputs or plan.device is not HOST or shape != seen_shape
 
 
 def _require_allowed(contract: Contract, name: str, spec: ArraySpec, value: Any) -> None:

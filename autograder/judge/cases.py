@@ -8,7 +8,7 @@ import hmac
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from autograder.judge.findings import REFUSED
+from autograder.findings import REFUSED
 from autograder.judge.verdicts import CRASHED, NOT_WRITTEN, PASSED, WRONG
 from autograder.tasks import CASES, SHIPPED_MODEL, Check
 from autograder.worker.pool import Ended, Worker

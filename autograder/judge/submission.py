@@ -10,7 +10,7 @@ This file goes through a submission; kernels.py and exercises.py send one task a
 
 from autograder.judge.cases import Outcome, first_line
 from autograder.judge.exercises import run_exercise
-from autograder.judge.findings import ELSEWHERE, REFUSED, UNUSUAL
+from autograder.findings import ELSEWHERE, REFUSED, UNUSUAL
 from autograder.judge.kernels import run_kernel
 from autograder.judge.verdicts import (
     CRASHED,

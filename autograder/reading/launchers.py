@@ -7,7 +7,7 @@ sanitizer. So its source is checked here before anything runs; worker/gpu.py the
 
 import ast
 
-from autograder.judge.findings import REFUSED, UNUSUAL, bound_by
+from autograder.findings import REFUSED, UNUSUAL, bound_by
 
 JIT = "llaisys_mini.cuda.jit"
 _JITS = (JIT, "numba.cuda.jit")

@@ -9,7 +9,7 @@ instructor decides.
 
 import ast
 
-from autograder.judge.findings import ELSEWHERE, REFUSED, UNUSUAL, Finding, Names
+from autograder.findings import ELSEWHERE, REFUSED, UNUSUAL, Finding, Names
 from autograder.reading import launchers
 
 _BLAS = {"dot", "vdot", "matmul", "tensordot", "einsum", "inner", "linalg", "kron"}

@@ -2,7 +2,7 @@
 
 import ast
 
-from autograder.judge.findings import imports_of
+from autograder.findings import imports_of
 
 _SIGNS = {
     "_exit": "os._exit",

@@ -3,7 +3,7 @@
 import pytest
 
 from autograder import tasks
-from autograder.judge.findings import ELSEWHERE, REFUSED
+from autograder.findings import ELSEWHERE, REFUSED
 from autograder.reading import rules, slicing
 from autograder.reading.notebook import Reading, cells_of
 
