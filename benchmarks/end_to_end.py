@@ -128,14 +128,14 @@ class Field:
 
 
 def quantised_folder(folder: Path, kind: str) -> Path:
-    """The checkpoint with its projections quantised by `llaisys-mini quantize`; kept beside it."""
-    from llaisys_mini.models.quantize import quantize
+    """The checkpoint with its projections quantised by `llaisys-mini quantise`; kept beside it."""
+    from llaisys_mini.models.quantise import quantise
 
     target = folder.with_name(f"{folder.name}-{kind}")
     made_from = folder / "config.json"
     if not target.is_dir() or target.stat().st_mtime < made_from.stat().st_mtime:
         shutil.rmtree(target, ignore_errors=True)
-        quantize(folder, target, {"q8": "int8", "q4": "int4"}[kind])
+        quantise(folder, target, {"q8": "int8", "q4": "int4"}[kind])
     return target
 
 

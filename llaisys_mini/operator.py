@@ -51,7 +51,7 @@ class Operator(Contract):
         answer = plan.answer
         if answer.runtime is not runtime.answered or answer.changes != changes():
             answer = self._choose(plan, runtime)
-        values = arguments
+        values: Any = arguments
         if plan.adapts or answer.prepares:
             values = plan.values(arguments)
             for position, prepare in answer.prepares:

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from autograder.judge.cases import JudgedCase, cases_of, fail, first_line, run_cases
 from autograder.findings import REFUSED
+from autograder.judge.cases import JudgedCase, cases_of, fail, first_line, run_cases
 from autograder.judge.verdicts import PASSED, TAMPERING, WRONG
 from autograder.tasks import FACTS, GPU_TRAFFIC, TRAFFIC, Check
 from autograder.worker.pool import Ended

@@ -8,9 +8,9 @@ cases cannot be known. Expected outputs never leave this process.
 This file goes through a submission; kernels.py and exercises.py send one task and read the replies.
 """
 
+from autograder.findings import ELSEWHERE, REFUSED, UNUSUAL
 from autograder.judge.cases import Outcome, first_line
 from autograder.judge.exercises import run_exercise
-from autograder.findings import ELSEWHERE, REFUSED, UNUSUAL
 from autograder.judge.kernels import run_kernel
 from autograder.judge.verdicts import (
     CRASHED,

@@ -1,4 +1,4 @@
-"""The command line: generate, chat, quantize, check, progress, submit, doctor.
+"""The command line: generate, chat, quantise, check, progress, submit, doctor.
 
 Errors a user can cause end with one sentence on stderr and exit code 2; a check that finds a kernel wrong ends with its
 diagnosis and exit code 1. Heavy imports wait until a command needs them.
@@ -9,9 +9,14 @@ import click
 from llaisys_mini.cli import chat, course, generate, kernels, model
 from llaisys_mini.errors import CheckFailed, UserError
 
+_FORMER_NAMES = {"quantize": "quantise"}
+
 
 class _Commands(click.Group):
     """Runs a command and turns the package's own errors into one sentence and exit code 2."""
+
+    def get_command(self, context, name):
+        return super().get_command(context, _FORMER_NAMES.get(name, name))
 
     def invoke(self, context):
         try:
@@ -36,7 +41,7 @@ def main():
 for _command in (
     generate.generate,
     chat.chat,
-    model.quantize,
+    model.quantise,
     kernels.check,
     kernels.progress,
     course.submit,

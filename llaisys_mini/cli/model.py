@@ -1,4 +1,4 @@
-"""`llaisys-mini quantize`: a model becomes a smaller one."""
+"""`llaisys-mini quantise`: a model becomes a smaller one."""
 
 import click
 
@@ -10,13 +10,13 @@ import click
 @click.option("--per-row", is_flag=True, help="int8: one scale per row of a weight, not one per 32 weights.")
 @click.option("--report", is_flag=True, help="Compare the quantised model with MODEL on held-out text.")
 @click.option("--text", default=None, help="Text file for --report, documents separated by <|endoftext|>.")
-def quantize(model, dtype, out, per_row, report, text):
+def quantise(model, dtype, out, per_row, report, text):
     """Write MODEL (a folder, a hub id, or 'mini') with weights of one byte, or half a byte, each."""
     from pathlib import Path
 
-    from llaisys_mini.models.quantize import quantize as write_quantized
+    from llaisys_mini.models.quantise import quantise as write_quantised
 
-    before, after = write_quantized(model, out, dtype, per_row)
+    before, after = write_quantised(model, out, dtype, per_row)
     click.echo(f"{out}: weights {before / 1e6:,.1f} MB -> {after / 1e6:,.1f} MB")
     if report:
         from llaisys_mini.engine.quality import print_report

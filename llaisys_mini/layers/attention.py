@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from llaisys_mini.cache.cache import Cache
 from llaisys_mini.layers.norm import RMSNorm
-from llaisys_mini.layers.quantized import AnyLinear
+from llaisys_mini.layers.quantised import AnyLinear
 from llaisys_mini.layers.rotary import AnyRotary
 from llaisys_mini.tensor import Tensor
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from llaisys_mini import operators as ops
-from llaisys_mini.layers.quantized import AnyLinear
+from llaisys_mini.layers.quantised import AnyLinear
 from llaisys_mini.tensor import Tensor
 
 

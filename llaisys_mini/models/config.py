@@ -14,7 +14,7 @@ from typing import Any
 from llaisys_mini.errors import ConfigError
 from llaisys_mini.models.keys import Keys, is_finite_number, read_json, shown
 from llaisys_mini.models.rope import WHOLE_HEADS, Rope, rope_of
-from llaisys_mini.weights.quantization import Quantization
+from llaisys_mini.weights.quantisation import Quantisation
 
 FAMILIES = ("qwen2", "qwen3")
 """Supported values of config.json's `model_type`. Qwen2.5 and DeepSeek-R1-Distill-Qwen say "qwen2"."""
@@ -26,7 +26,7 @@ _ONLY_DENSE = "mixture-of-experts models are not supported; choose a dense Qwen2
 _ONLY_TEXT = "models that see or hear are not supported; choose a text-only checkpoint"
 _ONLY_FLOAT = (
     "quantised checkpoints of other programs are not supported; choose one whose weights are float32, float16 or "
-    "bfloat16, and quantise it with `llaisys-mini quantize`"
+    "bfloat16, and quantise it with `llaisys-mini quantise`"
 )
 _ONLY_CAUSAL = "only decoders that look back and predict the next token are supported"
 
@@ -68,7 +68,7 @@ class ModelConfig:
     windows: per layer, how many of the latest positions attention sees, the current one included; None sees all.
     stop_ids: token ids that end a text. generation_config.json's list wins over config.json's.
     bos_id, pad_id: ids of the begin and padding tokens, or None.
-    quantization: how the projections' weights are quantised, or None where they are not.
+    quantisation: how the projections' weights are quantised, or None where they are not.
     generation: defaults for sampling, as far as generation_config.json names them: temperature, top_k, top_p, min_p,
         repetition_penalty (numbers) and do_sample (bool).
     """
@@ -92,7 +92,7 @@ class ModelConfig:
     stop_ids: frozenset[int]
     bos_id: int | None
     pad_id: int | None
-    quantization: Quantization | None
+    quantisation: Quantisation | None
     generation: dict[str, float | int | bool]
 
     @classmethod
@@ -146,7 +146,7 @@ def _build(keys: Keys, generation: Keys) -> ModelConfig:
         stop_ids=says_when_to_stop.token_ids("eos_token_id", vocab_size),
         bos_id=keys.token_id("bos_token_id", vocab_size),
         pad_id=keys.token_id("pad_token_id", vocab_size),
-        quantization=_quantization(keys),
+        quantisation=_quantisation(keys),
         generation=_generation_defaults(generation),
     )
 
@@ -179,13 +179,13 @@ def _refuse_unsupported(keys: Keys, family: str) -> None:
         raise keys.error("architectures", f'is {shown(architectures)}, but only ["{wanted}"] is supported')
 
 
-def _quantization(keys: Keys) -> Quantization | None:
+def _quantisation(keys: Keys) -> Quantisation | None:
     """Ours are read; every other program's are refused, since the same bits mean something else to each."""
     name = "quantization_config"
     if name not in keys:
         return None
     settings = keys.get(name)
-    if not isinstance(settings, Mapping) or settings.get("quant_method") != Quantization.METHOD:
+    if not isinstance(settings, Mapping) or settings.get("quant_method") != Quantisation.METHOD:
         raise keys.error(name, f"is {shown(settings)}: {_ONLY_FLOAT}")
     ours = Keys(settings, f"{keys.where}: `{name}`")
     bits = ours.integer("bits")
@@ -194,7 +194,7 @@ def _quantization(keys: Keys) -> Quantization | None:
     group_size = ours.integer("group_size") if "group_size" in ours else None
     if bits == 4 and group_size != 32:
         raise ours.error("group_size", f"is {shown(group_size)}, but 4 bits come in groups of 32")
-    return Quantization(bits, group_size)
+    return Quantisation(bits, group_size)
 
 
 def _heads(keys: Keys, family: str, hidden_size: int) -> tuple[int, int, int]:

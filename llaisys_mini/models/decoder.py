@@ -22,7 +22,7 @@ from llaisys_mini.cache.cache import Cache
 from llaisys_mini.layers.attention import Attention
 from llaisys_mini.layers.mlp import MLP
 from llaisys_mini.layers.norm import RMSNorm
-from llaisys_mini.layers.quantized import AnyLinear
+from llaisys_mini.layers.quantised import AnyLinear
 from llaisys_mini.models.config import ModelConfig
 from llaisys_mini.tensor import Tensor
 

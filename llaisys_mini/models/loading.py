@@ -12,13 +12,13 @@ from llaisys_mini.layers.attention import Attention
 from llaisys_mini.layers.linear import Linear
 from llaisys_mini.layers.mlp import MLP
 from llaisys_mini.layers.norm import RMSNorm
-from llaisys_mini.layers.quantized import AnyLinear, QuantizedLinear
+from llaisys_mini.layers.quantised import AnyLinear, QuantisedLinear
 from llaisys_mini.layers.rotary import AnyRotary, Rotary, ScaledRotary
 from llaisys_mini.models.config import ModelConfig
 from llaisys_mini.models.decoder import Block, Decoder
 from llaisys_mini.tensor import Tensor
 from llaisys_mini.weights.checkpoint import Checkpoint
-from llaisys_mini.weights.quantization import Quantization
+from llaisys_mini.weights.quantisation import Quantisation
 
 
 def load_decoder(
@@ -90,19 +90,19 @@ class _Loader:
 
     def linear(self, name: str, out_width: int, in_width: int, bias: bool = False) -> AnyLinear:
         stored = self.checkpoint.stored.get(f"{name}.weight")
-        how = self.config.quantization
+        how = self.config.quantisation
         if how is not None and stored is not None and stored.dtype in ("I8", "U8"):
-            return self.quantized(how, name, out_width, in_width, bias)
+            return self.quantised(how, name, out_width, in_width, bias)
         weight = self.weight(f"{name}.weight", out_width, in_width)
         return Linear(weight, self.weight(f"{name}.bias", out_width) if bias else None)
 
-    def quantized(self, how: Quantization, name: str, out_width: int, in_width: int, bias: bool) -> QuantizedLinear:
+    def quantised(self, how: Quantisation, name: str, out_width: int, in_width: int, bias: bool) -> QuantisedLinear:
         take = self.checkpoint.take
         stored_as, bytes_per_row = ("I8", in_width) if how.bits == 8 else ("U8", in_width // 2)
         weight = take(f"{name}.weight", (out_width, bytes_per_row), (stored_as,))
         scales = take(f"{name}.scales", (out_width, in_width // (how.group_size or in_width)))
         bias_of = take(f"{name}.bias", (out_width,)).astype("float32") if bias else None
-        return QuantizedLinear(
+        return QuantisedLinear(
             self.placed(weight), self.placed(scales), None if bias_of is None else self.placed(bias_of)
         )
 

@@ -7,7 +7,7 @@ from llaisys_mini import load_model
 from llaisys_mini.cache.several import SeveralTexts
 from llaisys_mini.errors import GenerationError
 from llaisys_mini.kernels.runtime import observe_calls
-from llaisys_mini.models.quantize import quantize
+from llaisys_mini.models.quantise import quantise
 from tests.models.random_models import make_checkpoint
 
 TOLERANCE = 2e-5
@@ -33,7 +33,7 @@ def model(request, tmp_path):
     kind, changes = request.param
     folder = make_checkpoint(tmp_path / "model", **SIZES | changes)
     if kind in ("int8", "int4"):
-        quantize(folder, tmp_path / "quantised", kind)
+        quantise(folder, tmp_path / "quantised", kind)
         folder = tmp_path / "quantised"
     return load_model(folder)
 

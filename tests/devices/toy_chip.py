@@ -1,7 +1,7 @@
 """A second chip, as small as one can be: memory that the host cannot look at, kernels that only its launch can reach.
 
-It runs the CUDA kernels through the sanitizer's interpreter. What matters is the distance: a buffer and an array of this
-chip raise on any access from the host, and every byte that crosses over is counted.
+It runs the CUDA kernels through the sanitizer's interpreter. What matters is the distance: its buffers and arrays raise
+on any access from the host, and every byte that crosses over is counted.
 """
 
 from collections.abc import Callable
@@ -89,9 +89,7 @@ class ToyChip(Device):
         return self._at_work(lambda: buffer.open()[offset : offset + nbytes].copy())
 
     def copy(self, source, source_offset, target, target_offset, nbytes, stream=None) -> None:
-        self._at_work(
-            lambda: self._put(source.open()[source_offset : source_offset + nbytes], target, target_offset)
-        )
+        self._at_work(lambda: self._put(source.open()[source_offset : source_offset + nbytes], target, target_offset))
 
     def array(self, buffer: ChipBuffer, offset: int, shape: tuple[int, ...], dtype: np.dtype) -> ChipArray:
         return ChipArray(self._at_work(lambda: np.ndarray(shape, dtype, buffer.open(), offset)))

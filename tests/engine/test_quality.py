@@ -11,7 +11,7 @@ from llaisys_mini import load_model
 from llaisys_mini.cli import main
 from llaisys_mini.engine.quality import compare_models
 from llaisys_mini.errors import GenerationError
-from llaisys_mini.models.quantize import quantize
+from llaisys_mini.models.quantise import quantise
 from llaisys_mini.paths import held_out_text, shipped_model
 
 TEXT = "Once upon a time, there lived a mole named Gus.\n<|endoftext|>\nMia was a frog. Gus said, I am sorry.\n"
@@ -25,7 +25,7 @@ def original():
 @pytest.fixture(scope="module")
 def quantised(tmp_path_factory):
     folder = tmp_path_factory.mktemp("models") / "int8"
-    quantize("mini", folder, "int8")
+    quantise("mini", folder, "int8")
     return folder
 
 
@@ -69,7 +69,7 @@ def test_a_text_without_tokens_is_refused(original):
 def test_the_report_is_one_table(tmp_path):
     (tmp_path / "text.txt").write_text(TEXT)
     shutil.copytree(shipped_model(), tmp_path / "model")
-    arguments = ["quantize", str(tmp_path / "model"), "--dtype", "int4", "--report", "--out"]
+    arguments = ["quantise", str(tmp_path / "model"), "--dtype", "int4", "--report", "--out"]
     result = CliRunner().invoke(main, [*arguments, str(tmp_path / "out"), "--text", str(tmp_path / "text.txt")])
     assert result.exit_code == 0, result.stderr
     for word in ("perplexity", "rms change / their spread", "same greedy token", "int4", "text.txt"):

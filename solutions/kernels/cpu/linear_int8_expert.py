@@ -1,10 +1,10 @@
-"""linear_int8 on the CPU, expert version: weight and scales are packed once, then quantized.py does the work."""
+"""linear_int8 on the CPU, expert version: weight and scales are packed once, then quantised.py does the work."""
 
 from llaisys_mini import kernel
 
 from .gemm import pack_weight
 from .linear import add_bias
-from .quantized import multiply_row, multiply_rows
+from .quantised import multiply_row, multiply_rows
 
 
 @kernel(

@@ -1,4 +1,4 @@
-"""quantized: a linear map whose weight is stored as whole numbers with scales."""
+"""quantised: a linear map whose weight is stored as whole numbers with scales."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from llaisys_mini.tensor import Tensor
 
 
 @dataclass(frozen=True)
-class QuantizedLinear:
+class QuantisedLinear:
     """weight: int8 [out, in], or uint8 [out, in / 2] for two numbers of four bits each; scales [out, groups];
     bias: float32 [out] or None. See operators.linear_int8 and linear_int4.
     """
@@ -24,4 +24,4 @@ class QuantizedLinear:
         return product(x, self.weight, self.scales, self.bias)
 
 
-AnyLinear = Linear | QuantizedLinear
+AnyLinear = Linear | QuantisedLinear

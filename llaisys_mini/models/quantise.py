@@ -1,6 +1,6 @@
-"""`llaisys-mini quantize`: a checkpoint whose projections take one byte, or half a byte, per weight.
+"""`llaisys-mini quantise`: a checkpoint whose projections take one byte, or half a byte, per weight.
 
-How a weight is rounded is said in weights/quantization.py. Embeddings, norms and biases stay as they are. A head that
+How a weight is rounded is said in weights/quantisation.py. Embeddings, norms and biases stay as they are. A head that
 is tied to the embeddings is untied: of the embeddings one row is read per token, of the head every row, so the head
 gets quantised weights of its own. The folder is an ordinary checkpoint that loads by memory map; `quantization_config`
 in its config.json says what was done.
@@ -21,13 +21,13 @@ from llaisys_mini.errors import CheckpointError, ConfigError
 from llaisys_mini.models.config import ModelConfig
 from llaisys_mini.weights.checkpoint import INDEX_FILE, SINGLE_FILE, Checkpoint, save_safetensors
 from llaisys_mini.weights.hub import find_model
-from llaisys_mini.weights.quantization import DTYPES, Quantization, round_weights
+from llaisys_mini.weights.quantisation import DTYPES, Quantisation, round_weights
 
 _COPIED = ["generation_config.json", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "LICENSE"]
 _SHARD = 2**30  # bytes of a file of weights, about: what is held in memory while writing
 
 
-def quantize(model: str | Path, out: str | Path, dtype: str, per_row: bool = False) -> tuple[int, int]:
+def quantise(model: str | Path, out: str | Path, dtype: str, per_row: bool = False) -> tuple[int, int]:
     """Write the checkpoint `model` (anything that load_model takes) with quantised projections as the new folder `out`.
 
     dtype: "int8" or "int4". per_row: one scale per row instead of per group of 32; int8 only.
@@ -42,9 +42,9 @@ def quantize(model: str | Path, out: str | Path, dtype: str, per_row: bool = Fal
     if out.exists() or out.is_symlink():
         raise CheckpointError(f"{out} exists already; name a new folder, or remove that one first")
     source = find_model(model, examine=ModelConfig.from_folder)
-    if ModelConfig.from_folder(source).quantization is not None:
+    if ModelConfig.from_folder(source).quantisation is not None:
         raise ConfigError(f"{source} is quantised already; give the model it was made from")
-    how = Quantization(8, None) if per_row else DTYPES[dtype]
+    how = Quantisation(8, None) if per_row else DTYPES[dtype]
     unfinished = out.with_name(f".{out.name}.{os.getpid()}.tmp")
     try:
         unfinished.mkdir()
@@ -57,7 +57,7 @@ def quantize(model: str | Path, out: str | Path, dtype: str, per_row: bool = Fal
     return sizes
 
 
-def _write(source: Path, folder: Path, how: Quantization) -> tuple[int, int]:
+def _write(source: Path, folder: Path, how: Quantisation) -> tuple[int, int]:
     """Everything that belongs into `folder`. Returns the bytes of all weights before and after."""
     config = json.loads((source / "config.json").read_text(encoding="utf-8"))
     config["quantization_config"] = how.to_dict()
@@ -78,7 +78,7 @@ def _write(source: Path, folder: Path, how: Quantization) -> tuple[int, int]:
     return sum(entry.end - entry.begin for entry in checkpoint.stored.values()), after
 
 
-def _converted(checkpoint: Checkpoint, name: str, how: Quantization, unties: bool) -> dict[str, np.ndarray]:
+def _converted(checkpoint: Checkpoint, name: str, how: Quantisation, unties: bool) -> dict[str, np.ndarray]:
     """What is stored in the place of the tensor `name`; with `unties` the head comes with the embeddings."""
     array = checkpoint.take(name, checkpoint.stored[name].shape).numpy()
     if unties and name == "model.embed_tokens.weight":
@@ -89,7 +89,7 @@ def _converted(checkpoint: Checkpoint, name: str, how: Quantization, unties: boo
     return _rounded(name, array, how)
 
 
-def _rounded(name: str, array: np.ndarray, how: Quantization) -> dict[str, np.ndarray]:
+def _rounded(name: str, array: np.ndarray, how: Quantisation) -> dict[str, np.ndarray]:
     if not np.isfinite(array).all():
         raise CheckpointError(f"tensor {name!r} holds numbers that are not finite; such a model cannot be quantised")
     stored, scales = round_weights(array, how)

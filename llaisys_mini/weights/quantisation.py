@@ -7,7 +7,7 @@
 
 The scale is rounded to bfloat16 first and q is computed with the rounded one, so its few digits cost nothing; its range
 is that of float32. What is multiplied with these weights is said in operators/linear_int8.py and linear_int4.py;
-models/quantize.py makes a whole checkpoint of them.
+models/quantise.py makes a whole checkpoint of them.
 """
 
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from llaisys_mini.operators.linear_int4 import packed
 
 
 @dataclass(frozen=True)
-class Quantization:
+class Quantisation:
     """How the projections' weights are stored: whole numbers, each group of a row with a scale.
 
     bits: 8 (operator linear_int8) or 4 (linear_int4).
@@ -37,7 +37,7 @@ class Quantization:
         return {"quant_method": self.METHOD, "bits": self.bits, "group_size": self.group_size}
 
 
-DTYPES = {"int8": Quantization(8, 32), "int4": Quantization(4, 32)}
+DTYPES = {"int8": Quantisation(8, 32), "int4": Quantisation(4, 32)}
 
 _BLOCK = 2**22  # weights rounded at a time
 
@@ -48,7 +48,7 @@ _STEPS = {8: (127.0,), 4: (-8.0, -9.0, -8.5, -7.5, 7.0, 8.0)}
 _RANGE = {8: (-127, 127), 4: (-8, 7)}
 
 
-def round_weights(weight: np.ndarray, how: Quantization) -> tuple[np.ndarray, np.ndarray]:
+def round_weights(weight: np.ndarray, how: Quantisation) -> tuple[np.ndarray, np.ndarray]:
     """Quantise weight [out, in] (float32, float16 or bfloat16; `in` a multiple of the group size).
 
     Returns what is stored: int8 [out, in] or uint8 [out, in / 2], and scales bfloat16 [out, groups].

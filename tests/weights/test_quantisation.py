@@ -11,20 +11,20 @@ from llaisys_mini import load_model, use_kernels, verify_calls
 from llaisys_mini.cli import main
 from llaisys_mini.errors import CheckpointError, ConfigError
 from llaisys_mini.layers.linear import Linear
-from llaisys_mini.layers.quantized import QuantizedLinear
-from llaisys_mini.models import quantize as writing
+from llaisys_mini.layers.quantised import QuantisedLinear
+from llaisys_mini.models import quantise as writing
 from llaisys_mini.models.config import ModelConfig
-from llaisys_mini.models.quantize import quantize
+from llaisys_mini.models.quantise import quantise
 from llaisys_mini.operators.linear_int4 import packed, unpacked
 from llaisys_mini.operators.linear_int8 import dequantised
-from llaisys_mini.weights import quantization
+from llaisys_mini.weights import quantisation
 from llaisys_mini.weights.checkpoint import Checkpoint, save_safetensors
-from llaisys_mini.weights.quantization import DTYPES, Quantization, round_weights
+from llaisys_mini.weights.quantisation import DTYPES, Quantisation, round_weights
 from tests.models.random_models import make_checkpoint
 
 BF16 = ml_dtypes.bfloat16
 SIZES = dict(hidden_size=64, intermediate_size=96, num_attention_heads=4, num_key_value_heads=2, head_dim=16)
-PER_ROW = Quantization(8, None)
+PER_ROW = Quantisation(8, None)
 all_kinds = pytest.mark.parametrize("how", [*DTYPES.values(), PER_ROW], ids=["int8", "int4", "int8 per row"])
 both_dtypes = pytest.mark.parametrize("dtype", ["int8", "int4"])
 
@@ -86,7 +86,7 @@ def test_storage_dtypes_and_blocks_change_nothing(dtype, monkeypatch):
     weight = random_weight().astype(dtype)
     for how in DTYPES.values():
         whole = round_weights(weight, how)
-        monkeypatch.setattr(quantization, "_BLOCK", 200)
+        monkeypatch.setattr(quantisation, "_BLOCK", 200)
         for a, b in zip(whole, round_weights(weight.astype(np.float32), how), strict=True):
             np.testing.assert_array_equal(a, b)
 
@@ -131,11 +131,11 @@ VARIETIES = {
 def test_the_model_computes_with_exactly_the_rounded_weights(tmp_path, changes, how):
     source = make_checkpoint(tmp_path / "model", **SIZES | changes)
     out = tmp_path / "quantised"
-    before, after = quantize(source, out, how.split()[0], per_row=how.endswith("row"))
+    before, after = quantise(source, out, how.split()[0], per_row=how.endswith("row"))
     assert after < before
     model, rounded = load_model(out), load_model(dequantised_copy(out, tmp_path / "rounded"))
-    assert isinstance(model.decoder.layers[0].mlp.down, QuantizedLinear)
-    assert isinstance(model.decoder.head, QuantizedLinear)  # tied or not: the head is read whole for every token
+    assert isinstance(model.decoder.layers[0].mlp.down, QuantisedLinear)
+    assert isinstance(model.decoder.head, QuantisedLinear)  # tied or not: the head is read whole for every token
     ids = np.random.default_rng(0).integers(0, 61, size=19)
     np.testing.assert_allclose(model.logits(ids), rounded.logits(ids), atol=3e-5, rtol=0)
     with use_kernels("reference"):
@@ -146,7 +146,7 @@ def test_the_model_computes_with_exactly_the_rounded_weights(tmp_path, changes, 
 
 @both_dtypes
 def test_every_operator_call_agrees_with_its_contract(folder, tmp_path, dtype):
-    quantize(folder, tmp_path / "out", dtype)
+    quantise(folder, tmp_path / "out", dtype)
     model = load_model(tmp_path / "out")
     with verify_calls(model) as report:
         model.logits([1, 2, 3, 4, 5])
@@ -156,7 +156,7 @@ def test_every_operator_call_agrees_with_its_contract(folder, tmp_path, dtype):
 
 def test_the_same_greedy_tokens_as_the_original(folder, tmp_path):
     """Eight bits move the logits of a random model by so little that its greedy choices stay."""
-    quantize(folder, tmp_path / "out", "int8")
+    quantise(folder, tmp_path / "out", "int8")
     original, rounded = load_model(folder), load_model(tmp_path / "out")
     ids = np.random.default_rng(1).integers(0, 61, size=200)
     same = original.logits(ids).argmax(axis=1) == rounded.logits(ids).argmax(axis=1)
@@ -165,7 +165,7 @@ def test_the_same_greedy_tokens_as_the_original(folder, tmp_path):
 
 @both_dtypes
 def test_weights_lie_in_the_file(folder, tmp_path, dtype):
-    quantize(folder, tmp_path / "out", dtype)
+    quantise(folder, tmp_path / "out", dtype)
     checkpoint = Checkpoint.open(tmp_path / "out")
     first = checkpoint["model.layers.0.mlp.up_proj.weight"].numpy()
     assert np.shares_memory(first, checkpoint["model.layers.0.mlp.up_proj.weight"].numpy())
@@ -177,16 +177,16 @@ def test_weights_lie_in_the_file(folder, tmp_path, dtype):
 
 def test_rows_that_no_group_fits_stay_as_they_are(tmp_path):
     source = make_checkpoint(tmp_path / "model", **SIZES | dict(intermediate_size=40))
-    quantize(source, tmp_path / "out", "int4")
+    quantise(source, tmp_path / "out", "int4")
     layer = load_model(tmp_path / "out").decoder.layers[0]
     assert isinstance(layer.mlp.down, Linear)
-    assert isinstance(layer.mlp.up, QuantizedLinear)
+    assert isinstance(layer.mlp.up, QuantisedLinear)
 
 
 def test_large_models_become_several_files(folder, tmp_path, monkeypatch):
-    quantize(folder, tmp_path / "one", "int8")
+    quantise(folder, tmp_path / "one", "int8")
     monkeypatch.setattr(writing, "_SHARD", 20_000)
-    quantize(folder, tmp_path / "many", "int8")
+    quantise(folder, tmp_path / "many", "int8")
     files = sorted(path.name for path in (tmp_path / "many").glob("*.safetensors"))
     assert len(files) > 2
     assert files[0] == f"model-00001-of-{len(files):05d}.safetensors"
@@ -198,7 +198,7 @@ def test_what_else_belongs_to_a_model_is_copied(folder, tmp_path):
     (folder / "generation_config.json").write_text('{"temperature": 0.5}')
     (folder / "chat_template.jinja").write_text("{{ messages }}")
     (folder / "notes.txt").write_text("private")
-    quantize(str(folder), str(tmp_path / "out"), "int8")
+    quantise(str(folder), str(tmp_path / "out"), "int8")
     names = {path.name for path in (tmp_path / "out").iterdir()}
     assert names == {"config.json", "model.safetensors", "generation_config.json", "chat_template.jinja"}
     assert ModelConfig.from_folder(tmp_path / "out").generation == {"temperature": 0.5}
@@ -211,7 +211,7 @@ def test_mistakes_get_one_sentence_and_leave_nothing_behind(folder, tmp_path, mo
     def refused(error, sentence, *arguments, **options):
         before = sorted(path.name for path in tmp_path.iterdir())
         with pytest.raises(error, match=sentence) as caught:
-            quantize(*arguments, **options)
+            quantise(*arguments, **options)
         assert "\n" not in str(caught.value)
         assert sorted(path.name for path in tmp_path.iterdir()) == before
 
@@ -236,9 +236,9 @@ def test_mistakes_get_one_sentence_and_leave_nothing_behind(folder, tmp_path, mo
 
 
 def test_a_quantised_model_is_not_quantised_again(folder, tmp_path):
-    quantize(folder, tmp_path / "out", "int8")
+    quantise(folder, tmp_path / "out", "int8")
     with pytest.raises(ConfigError, match="is quantised already"):
-        quantize(tmp_path / "out", tmp_path / "again", "int4")
+        quantise(tmp_path / "out", tmp_path / "again", "int4")
 
 
 @pytest.mark.parametrize(
@@ -261,7 +261,7 @@ def test_other_quantisations_are_refused_by_name(folder, settings, sentence):
 
 def test_weights_that_do_not_fit_the_config_are_refused(folder, tmp_path):
     out = tmp_path / "out"
-    quantize(folder, out, "int8")
+    quantise(folder, out, "int8")
     config = json.loads((out / "config.json").read_text())
     (out / "config.json").write_text(json.dumps(config | {"quantization_config": DTYPES["int4"].to_dict()}))
     with pytest.raises(CheckpointError, match="is stored as I8, not as U8"):
@@ -279,7 +279,7 @@ def test_weights_that_do_not_fit_the_config_are_refused(folder, tmp_path):
 
 
 def test_the_command_says_what_it_wrote(folder, tmp_path):
-    arguments = ["quantize", str(folder), "--dtype", "int4", "--out", str(tmp_path / "out")]
+    arguments = ["quantise", str(folder), "--dtype", "int4", "--out", str(tmp_path / "out")]
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 0, result.stderr
     assert "weights 0.4 MB -> 0.1 MB" in result.stdout
