@@ -14,14 +14,16 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
 from llaisys_mini import devices
 from llaisys_mini.contract import Contract
 from llaisys_mini.errors import ContractError
+from llaisys_mini.kernels import runtime as runtimes
 from llaisys_mini.kernels.choice import answering_kernel
 from llaisys_mini.kernels.registry import Kernel
-from llaisys_mini.kernels.runtime import Runtime, changes, current
-from llaisys_mini.plans import Answer, Plan, make_plan
+from llaisys_mini.kernels.runtime import Runtime, current
+from llaisys_mini.plans import FIT, Answer, Plan, make_plan
 from llaisys_mini.tensor import Tensor
 
 _MOST_PLANS = 8192  # of one operator: decoding makes one per cache length, and a long run must not grow without end
@@ -43,22 +45,39 @@ class Operator(Contract):
     def __call__(self, *arguments, out=None, **named):
         if named or len(arguments) != self._arity:
             arguments = self._bound(arguments, named)
-        plan = self._plan(arguments)
-        results = plan.new_outputs() if out is None else plan.accept(out, arguments)
-        if self._value_rule is not None:
-            self._require_values(plan, arguments)
+        # A small model's kernel takes no longer than this method, so it is written for speed: the common case first.
+        key: tuple[Any, ...] = ()
+        for value in arguments:
+            kind = value.__class__
+            if kind is ndarray:
+                key += (value.shape, value.dtype, value.flags.c_contiguous)
+            elif kind is Tensor:
+                key += (Tensor, value.kind)
+            else:
+                key += (_other_kind(value),)
+        plan = self._plans.get(key) or self._make_plan(arguments, key)
+        if out is None:
+            results = plan.new_outputs()
+        elif (
+            out.__class__ is ndarray
+            and out.shape == plan.fitting_shape
+            and out.dtype is plan.fitting_dtype
+            and out.flags.num & FIT == FIT
+        ):
+            results = (out,)
+        else:
+            results = plan.accept(out, arguments)
         runtime = current()
         answer = plan.answer
-        if answer.runtime is not runtime.answered or answer.changes != changes():
+        if answer.runtime is not runtime.answered or answer.changes != runtimes.changes:
             answer = self._choose(plan, runtime)
-        values: Any = arguments
-        if plan.adapts or answer.prepares:
-            values = plan.values(arguments)
-            for position, prepare in answer.prepares:
-                values[position] = prepared(arguments[position], values[position], prepare)
-        plan.launch(answer.function, values, plan.outputs_for_kernel(results) if plan.adapts_outputs else results)
-        for observer in runtime.observers:
-            observer(self, arguments, results)
+        if answer.is_direct:
+            answer.function(*(arguments + results))
+        else:
+            self._launch(plan, answer, arguments, results)
+        if runtime.observers:
+            for observer in runtime.observers:
+                observer(self, arguments, list(results))
         return out if out is not None else plan.returned(results, arguments)
 
     def run_with(self, kernel: Kernel, inputs: Mapping[str, Any], outputs: list[np.ndarray]) -> None:
@@ -68,13 +87,10 @@ class Operator(Contract):
         sanitizer; the arrays are copied to the device and back.
         """
         arguments = [inputs[name] for name in self.inputs]
-        plan = self._plan(arguments)
-        if self._value_rule is not None:
-            self._require_values(plan, arguments)
-        values = plan.values(arguments)
-        for position, prepare in self._prepares(kernel):
-            values[position] = prepared(arguments[position], values[position], prepare)
-        devices.get(kernel.device).run(kernel.function, values, plan.outputs_for_kernel(outputs))
+        plan = make_plan(self, arguments)
+        self._require_values(plan, arguments)
+        values = plan.values(arguments, self._prepares(kernel))
+        devices.get(kernel.device).run(kernel.function, values, plan.outputs_for_kernel(tuple(outputs)))
 
     # ---- bind ------------------------------------------------------------------------------------------------
 
@@ -88,38 +104,35 @@ class Operator(Contract):
 
     # ---- plan ------------------------------------------------------------------------------------------------
 
-    def _plan(self, arguments: Sequence[Any]) -> Plan:
-        """The plan for arguments of these kinds. Raises ContractError."""
-        key = tuple(
-            [
-                (value.shape, value.dtype, value.flags.c_contiguous)
-                if value.__class__ is np.ndarray
-                else (Tensor, value.kind)
-                if value.__class__ is Tensor
-                else _other_kind(value)
-                for value in arguments
-            ]
-        )
-        plan = self._plans.get(key)
-        if plan is None:
-            if len(self._plans) >= _MOST_PLANS:
-                self._plans.clear()
-            plan = self._plans[key] = make_plan(self, arguments)
+    def _make_plan(self, arguments: Sequence[Any], key: tuple) -> Plan:
+        """The plan for arguments of these kinds, from now on remembered. Raises ContractError."""
+        if len(self._plans) >= _MOST_PLANS:
+            self._plans.clear()
+        plan = self._plans[key] = make_plan(self, arguments)
         return plan
 
     def _require_values(self, plan: Plan, arguments: Sequence[Any]) -> None:
-        if plan.device.on_host:
+        if self._value_rule is not None and plan.device.on_host:
             problem = self.problem_of_values([v.on_host() if isinstance(v, Tensor) else v for v in arguments])
             if problem:
                 raise ContractError(f"{self.name}: {problem}")
+
+    # ---- launch ----------------------------------------------------------------------------------------------
+
+    def _launch(self, plan: Plan, answer: Answer, arguments: Sequence[Any], results: tuple[Any, ...]) -> None:
+        """Have the kernel run on the arguments' device, each argument and result in the form that it sees."""
+        self._require_values(plan, arguments)
+        plan.device.launch(answer.function, plan.values(arguments, answer.prepares), plan.outputs_for_kernel(results))
 
     # ---- choose ----------------------------------------------------------------------------------------------
 
     def _choose(self, plan: Plan, runtime: Runtime) -> Answer:
         """The kernel that answers; remembered with the plan."""
-        seen = changes()
+        changes = runtimes.changes
         kernel = answering_kernel(self, plan.device.kernels, plan.variant, plan.dims)
-        plan.answer = answer = Answer(runtime.answered, seen, kernel.function, self._prepares(kernel))
+        prepares = self._prepares(kernel)
+        is_direct = plan.is_plain and not prepares and self._value_rule is None
+        plan.answer = answer = Answer(runtime.answered, changes, kernel.function, prepares, is_direct)
         runtime.answered.setdefault((self.name, plan.device.kernels), {})[plan.variant] = kernel.kernel_set
         return answer
 
@@ -129,18 +142,9 @@ class Operator(Contract):
 
 def _other_kind(value: Any) -> Any:
     """The kind of an argument that is neither an ordinary array nor a tensor."""
-    if isinstance(value, np.ndarray):  # np.memmap and its like
+    if isinstance(value, ndarray):  # np.memmap and its like
         return type(value), value.shape, value.dtype, value.flags.c_contiguous
     return type(value)
-
-
-def prepared(argument: Any, value: Any, prepare: Callable) -> Any:
-    """`value` in the layout that a kernel wants; remembered with the argument if that is a frozen Tensor."""
-    if type(argument) is not Tensor or argument.prepared is None:
-        return prepare(value)
-    if prepare not in argument.prepared:
-        argument.prepared[prepare] = prepare(value)
-    return argument.prepared[prepare]
 
 
 def operator(function: Callable) -> Operator:

@@ -18,6 +18,9 @@ from llaisys_mini.devices import HOST, Device
 from llaisys_mini.errors import ContractError
 from llaisys_mini.tensor import Storage, Tensor, contiguous_strides
 
+FIT = 0x401
+"""Bits of ndarray.flags.num: C-contiguous, and writable."""
+
 
 @dataclass(frozen=True, slots=True)
 class Output:
@@ -42,6 +45,7 @@ class Answer:
     changes: int
     function: Callable
     prepares: list[tuple[int, Callable]]
+    is_direct: bool  # whether to launch it is to call it with the caller's own arguments and outputs
 
 
 def _nothing_chosen(*_: Any) -> None:
@@ -56,6 +60,7 @@ class Plan:
     ones). Both may decide which kernel answers.
     adapts: (position, function) of each argument that its kernel sees in another form.
     adapts_outputs: whether its kernel sees any output in another form than the caller.
+    fitting_shape, fitting_dtype: an array `out` of these, with the flags FIT, is accepted as it is.
     """
 
     operator: str
@@ -64,36 +69,37 @@ class Plan:
     dims: dict[str, int] = field(default_factory=dict)
     adapts: list[tuple[int, Callable[[Any], Any]]] = field(default_factory=list)
     outputs: list[Output] = field(default_factory=list)
+    fitting_shape: tuple[int, ...] | None = None
+    fitting_dtype: np.dtype | None = None
     adapts_outputs: bool = False
     may_overwrite: bool = False  # whether an output may be an input
-    answer: Answer = Answer(None, 0, _nothing_chosen, [])
+    answer: Answer = Answer(None, 0, _nothing_chosen, [], False)
 
-    @property
-    def launch(self) -> Callable:
-        return self.device.launch
-
-    def values(self, arguments: Sequence[Any]) -> list[Any]:
-        """The arguments as a kernel sees them."""
+    def values(self, arguments: Sequence[Any], prepares: Sequence[tuple[int, Callable]]) -> tuple[Any, ...]:
+        """The arguments as a kernel sees them, those of `prepares` in the layout that it wants."""
         values = list(arguments)
         for position, adapt in self.adapts:
             values[position] = adapt(values[position])
-        return values
+        for position, prepare in prepares:
+            values[position] = _prepared(arguments[position], values[position], prepare)
+        return tuple(values)
 
-    def new_outputs(self) -> list[Any]:
+    def new_outputs(self) -> tuple[Any, ...]:
         """Outputs for the kernel to fill: arrays on the host, tensors elsewhere."""
         if self.device is HOST:
-            return [np.empty(output.shape, output.dtype) for output in self.outputs]
-        return [
+            return tuple([np.empty(output.shape, output.dtype) for output in self.outputs])
+        return tuple(
             Tensor(Storage(self.device.allocate(o.nbytes), self.device), 0, o.shape, o.strides, o.dtype)
             for o in self.outputs
-        ]
+        )
 
-    def accept(self, out: Any, arguments: Sequence[Any]) -> list[Any]:
+    @property
+    def is_plain(self) -> bool:
+        """Whether a kernel sees arguments and outputs as the caller does, and is called as a function."""
+        return self.device.calls_kernels and not self.adapts and not self.adapts_outputs
+
+    def accept(self, out: Any, arguments: Sequence[Any]) -> tuple[Any, ...]:
         """The arrays, or tensors off the host, of `out`, each checked. Raises ContractError."""
-        if self.may_overwrite and out.__class__ is np.ndarray and len(self.outputs) == 1:  # the path of small calls
-            output, flags = self.outputs[0], out.flags
-            if out.dtype is output.dtype and out.shape == output.shape and flags.c_contiguous and flags.writeable:
-                return [out]
         given = list(out) if isinstance(out, (tuple, list)) else [out]
         if len(given) != len(self.outputs):
             names = ", ".join(output.name for output in self.outputs)
@@ -107,7 +113,7 @@ class Plan:
                             f"{self.operator}: {output.name} is also an input; pass an array of its own"
                         )
             results.append(self._accept_host(target, output) if self.device is HOST else self._accept(target, output))
-        return results
+        return tuple(results)
 
     def _accept_host(self, target: Any, output: Output) -> np.ndarray:
         array = target.numpy() if isinstance(target, Tensor) and target.storage.device is HOST else target
@@ -129,17 +135,28 @@ class Plan:
             raise ContractError(f"{self.operator}: {output.name} must be contiguous {output.dtype.name} {output.shape}")
         return target
 
-    def outputs_for_kernel(self, results: list[Any]) -> list[Any]:
+    def outputs_for_kernel(self, results: tuple[Any, ...]) -> tuple[Any, ...]:
         """Outputs as a kernel sees them: their leading dimensions merged into one."""
+        if not self.adapts_outputs:
+            return results
         if self.device is not HOST:
-            return [result.for_kernel(o.seen_shape) for result, o in zip(results, self.outputs, strict=True)]
-        return [result.reshape(o.seen_shape) for result, o in zip(results, self.outputs, strict=True)]
+            return tuple(result.for_kernel(o.seen_shape) for result, o in zip(results, self.outputs, strict=True))
+        return tuple(result.reshape(o.seen_shape) for result, o in zip(results, self.outputs, strict=True))
 
-    def returned(self, results: list[Any], arguments: Sequence[Any]) -> Any:
+    def returned(self, results: tuple[Any, ...], arguments: Sequence[Any]) -> Any:
         """What the caller gets: as the first argument came, arrays or tensors; several as a tuple."""
         if self.device is HOST and type(arguments[0]) is Tensor:
-            results = [Tensor.over(array, o.strides) for array, o in zip(results, self.outputs, strict=True)]
-        return results[0] if len(results) == 1 else tuple(results) if results else None
+            results = tuple([Tensor.over(array, o.strides) for array, o in zip(results, self.outputs, strict=True)])
+        return results[0] if len(results) == 1 else results or None
+
+
+def _prepared(argument: Any, value: Any, prepare: Callable) -> Any:
+    """`value` in the layout that a kernel wants; remembered with the argument if that is a frozen Tensor."""
+    if type(argument) is not Tensor or argument.prepared is None:
+        return prepare(value)
+    if prepare not in argument.prepared:
+        argument.prepared[prepare] = prepare(value)
+    return argument.prepared[prepare]
 
 
 def make_plan(contract: Contract, arguments: Sequence[Any]) -> Plan:
@@ -244,6 +261,8 @@ def _plan_outputs(contract: Contract, plan: Plan, front: tuple[int, ...]) -> Non
         nbytes = math.prod(shape) * dtype.itemsize
         plan.outputs.append(Output(name, shape, dtype, contiguous_strides(shape), seen_shape, nbytes))
         plan.adapts_outputs = plan.adapts_outputs or plan.device is not HOST or shape != seen_shape
+    if len(plan.outputs) == 1 and plan.may_overwrite and plan.device is HOST:
+        plan.fitting_shape, plan.fitting_dtype = plan.outputs[0].shape, plan.outputs[0].dtype
 
 
 def _require_allowed(contract: Contract, name: str, spec: ArraySpec, value: Any) -> None:

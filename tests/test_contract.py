@@ -1,127 +1,137 @@
-"""Calling operators: argument errors in one sentence, outputs, Tensors, storage dtypes, leading dimensions."""
+"""What a contract can say beyond arrays of floats: whole numbers, int32 arrays, arguments that are written into."""
 
 import ml_dtypes
 import numpy as np
 import pytest
 
-from llaisys_mini import Tensor
-from llaisys_mini import operators as ops
+from llaisys_mini import Tensor, cuda
+from llaisys_mini.checks.compare import compare, recognised
+from llaisys_mini.contract import F32, I32, Contract, Stored, Written
 from llaisys_mini.errors import ContractError
-from llaisys_mini.kernels.runtime import observe_calls
+from llaisys_mini.kernels.registry import Kernel
+from llaisys_mini.kernels.runtime import Runtime
+from llaisys_mini.operator import operator
 
 
-def f32(*shape):
-    return np.random.default_rng(0).normal(size=shape).astype(np.float32)
+@operator
+def store_rows(x: F32["T D"], slots: I32["T"], first: int, pages: Written[Stored["P D"]]) -> None:  # noqa: F821, F722
+    """pages[slots[t] - first] = x[t]; negative slots are left out."""
+    pages = pages.copy()
+    pages[slots[slots >= 0] - first] = x[slots >= 0]
+    return pages
 
 
-IDS = np.array([0, 1])
-
-BAD_CALLS = {
-    "shape": (lambda: ops.rms_norm(f32(2, 8), f32(7), 1e-6), r"rms_norm: E is 8 in x \(2, 8\) but 7 in weight \(7,\)"),
-    "inner": (lambda: ops.matmul(f32(2, 3), f32(4, 5)), r"matmul: K is 3 in a \(2, 3\) but 4 in b \(4, 5\)"),
-    "leading": (lambda: ops.add(f32(2, 3), f32(3, 2)), "leading dimensions of y"),
-    "dimensions": (lambda: ops.linear(f32(8), f32(4, 8)), r"x must have the dimensions \[N, K\], not \(8,\)"),
-    "dtype": (lambda: ops.softmax(np.zeros((2, 3))), r"x must be float32 \[\.\.\., C\], not float64"),
-    "ids dtype": (lambda: ops.embedding(IDS.astype(np.int32), f32(4, 3)), r"ids must be int64"),
-    "storage": (lambda: ops.linear(f32(1, 4), f32(3, 4).astype(np.float64)), "float32 or float16 or bfloat16"),
-    "mixed storage": (
-        lambda: ops.linear(f32(1, 4), f32(3, 4).astype(np.float16), f32(3).astype(ml_dtypes.bfloat16)),
-        "bias is bfloat16 but another is float16",
-    ),
-    "contiguous": (lambda: ops.relu(f32(4, 6).T), "not C-contiguous"),
-    "contiguous Tensor": (lambda: ops.relu(Tensor.from_numpy(f32(4, 6)).permute(1, 0)), "not C-contiguous"),
-    "heads": (
-        lambda: ops.attention(f32(1, 5, 4), f32(3, 2, 4), f32(3, 2, 4), 0.5),
-        "H is 5 query heads, not a multiple of K, 2 key/value heads",
-    ),
-    "too many queries": (lambda: ops.attention(f32(4, 2, 4), f32(3, 2, 4), f32(3, 2, 4), 0.5), "L is 4 queries"),
-    "odd width": (lambda: ops.rope(f32(2, 1, 5), IDS, 1e4), "head width must be even"),
-    "frequencies": (lambda: ops.rope_scaled(f32(2, 1, 6), IDS, f32(2), 1.0), "each pair needs one"),
-    "ids too large": (lambda: ops.embedding(np.array([0, 4]), f32(4, 3)), r"ids must lie in 0\.\.3.* 0 to 4"),
-    "ids negative": (lambda: ops.embedding(np.array([-1]), f32(4, 3)), r"ids must lie in 0\.\.3"),
-    "targets": (lambda: ops.cross_entropy(f32(2, 3), np.array([0, 3])), r"targets must lie in 0\.\.2"),
-    "window": (lambda: ops.sliding_attention(f32(1, 2, 4), f32(3, 2, 4), f32(3, 2, 4), 0.5, 0), "window must be"),
-    "empty": (lambda: ops.softmax(f32(0, 3)), r"x \(0, 3\) is empty"),
-    "not an array": (lambda: ops.relu([1.0, 2.0]), "x must be an array or Tensor"),
-    "not a number": (lambda: ops.rms_norm(f32(2, 8), f32(8), "small"), "eps must be a number"),
-    "missing": (lambda: ops.rms_norm(f32(2, 8)), r"rms_norm takes \(x, weight, eps\), each once"),
-    "unknown": (lambda: ops.relu(f32(2), slope=0.1), r"relu takes \(x\), each once"),
-    "twice": (lambda: ops.relu(f32(2), x=f32(2)), "each once"),
-    "out shape": (lambda: ops.relu(f32(2, 3), out=f32(3, 2)), r"out must be float32 \(2, 3\), not float32 \(3, 2\)"),
-    "out dtype": (lambda: ops.relu(f32(2), out=np.zeros(2)), r"out must be float32 \(2,\), not float64"),
-    "out is input": (lambda: ops.softmax(X := f32(2, 3), out=X), "out is also an input"),
-    "out count": (lambda: ops.argmax(f32(2, 3), out=f32(2)), r"out needs 2 arrays \(index, value\)"),
-    "out strided": (lambda: ops.relu(f32(2, 3), out=f32(3, 2).T), "must be C-contiguous"),
-}
+@store_rows.cases
+def cases(rng):
+    yield "two rows", dict(x=rng.normal(size=(3, 4)), slots=[7, -1, 5], first=5, pages=rng.normal(size=(6, 4)))
 
 
-@pytest.mark.parametrize(("call", "sentence"), BAD_CALLS.values(), ids=BAD_CALLS)
-def test_bad_arguments_get_one_clear_sentence(call, sentence):
-    for _ in range(2):  # the second call must not slip through what the first one remembered
-        with pytest.raises(ContractError, match=sentence) as caught:
-            call()
-        assert "\n" not in str(caught.value)
+@store_rows.mistake("negative slots are not left out: they count from the end")
+def wrapped(x, slots, first, pages):
+    pages = pages.copy()
+    pages[slots - first] = x
+    return pages
 
 
-def test_leading_dimensions_are_merged_for_the_kernel_and_restored():
-    x = f32(2, 3, 5, 7)
-    np.testing.assert_allclose(ops.softmax(x), ops.softmax.reference(x.astype(float)), rtol=1e-5)
-    index, value = ops.argmax(x)
-    assert index.shape == value.shape == (2, 3, 5)
-    index, value = ops.argmax(x[0, 0, 0])
-    assert index.shape == ()
-    assert value == x[0, 0, 0].max()
+def plain(x, slots, first, pages):
+    narrow = pages.dtype == np.uint16
+    for row, slot in zip(x, slots, strict=True):
+        if slot >= 0:
+            pages[slot - first] = row.astype(ml_dtypes.bfloat16).view(np.uint16) if narrow else row
 
 
-def test_named_arguments_and_defaults():
-    x, weight, bias = f32(2, 8), f32(3, 8), f32(3)
-    np.testing.assert_array_equal(ops.linear(weight=weight, x=x, bias=bias), ops.linear(x, weight, bias))
-    np.testing.assert_array_equal(ops.linear(x, weight), ops.linear(x, weight, None))
+ON_CPU = Runtime(per_operator={"store_rows": Kernel("store_rows", "cpu", "test", plain)})
 
 
-def test_out_is_filled_and_returned():
-    x, out = f32(3, 4), np.zeros((3, 4), np.float32)
-    assert ops.relu(x, out=out) is out
-    np.testing.assert_array_equal(out, np.maximum(x, 0))
-    assert ops.add(x, x, out=x) is x  # elementwise operators may write over an input
-    pair = np.zeros((3,), np.int64), np.zeros((3,), np.float32)
-    assert ops.argmax(x, out=pair) is pair
-    np.testing.assert_array_equal(pair[0], x.argmax(axis=1))
+def inputs(dtype=np.float32):
+    (case,) = store_rows.make_cases(0, (np.dtype(dtype).name,))
+    return case.inputs
 
 
-def test_tensors_in_tensors_out():
-    x = f32(3, 4)
-    result = ops.relu(Tensor.from_numpy(x))
-    assert isinstance(result, Tensor)
-    assert result.is_contiguous()
-    np.testing.assert_array_equal(result.numpy(), np.maximum(x, 0))
-    np.testing.assert_array_equal(result.slice(1, 1, 3).numpy(), np.maximum(x, 0)[:, 1:3])
+def test_what_it_takes_and_returns():
+    assert store_rows.kernel_arguments == ["x", "slots", "first", "pages"]
+    assert (store_rows.outputs, store_rows.written, list(store_rows.results)) == ({}, ["pages"], ["pages"])
+    assert inputs()["slots"].dtype == np.int32
+    assert isinstance(store_rows, Contract)
 
 
-@pytest.mark.parametrize("dtype", [np.float16, ml_dtypes.bfloat16])
-def test_stored_weights_are_read_as_what_they_are(dtype):
-    x, weight = f32(3, 16), f32(5, 16).astype(dtype)
-    np.testing.assert_allclose(ops.linear(x, weight), x @ weight.astype(np.float32).T, rtol=1e-5, atol=1e-5)
+@pytest.mark.parametrize("dtype", [np.float32, ml_dtypes.bfloat16])
+def test_a_call_writes_into_its_argument_and_is_compared_with_the_new_contents(dtype):
+    given, before = inputs(dtype), inputs(dtype)
+    with ON_CPU.in_force():
+        assert store_rows(**given) is None
+    assert not np.array_equal(given["pages"], before["pages"])
+    assert compare(store_rows, before, [given["pages"]]) == []
+    np.testing.assert_array_equal(given["pages"][[1, 3, 4, 5]], before["pages"][[1, 3, 4, 5]])
+    (difference,) = compare(store_rows, before, [before["pages"]])
+    assert (difference.output, difference.first) == ("pages", (0, 0))
 
 
-def test_memory_mapped_arrays_are_accepted(tmp_path):
-    x = f32(3, 4)
-    x.tofile(tmp_path / "x")
-    mapped = np.memmap(tmp_path / "x", np.float32, mode="c", shape=(3, 4))
-    np.testing.assert_array_equal(ops.relu(mapped), np.maximum(x, 0))
+def test_rounding_to_the_storage_is_allowed_and_no_more():
+    before = inputs(ml_dtypes.bfloat16)
+    with ON_CPU.in_force():
+        store_rows(**(given := inputs(ml_dtypes.bfloat16)))
+    bits = given["pages"].view(np.uint16)
+    bits[2, 0] += 2  # two units of the last place
+    (difference,) = compare(store_rows, before, [given["pages"]])
+    assert difference.wrong.sum() == 1 and difference.first == (2, 0)
 
 
-def test_calls_can_be_observed():
+def test_its_mistakes_are_recognised():
+    before = inputs()
+    given = inputs()
+    given["pages"][...] = wrapped(*given.values())
+    assert recognised(store_rows, before, [given["pages"]]) == store_rows.mistakes[0].sentence
+
+
+def test_tensors_are_written_into_as_well():
+    given = inputs()
+    tensors = {n: Tensor.from_numpy(v) if isinstance(v, np.ndarray) else v for n, v in given.items()}
+    with ON_CPU.in_force():
+        assert store_rows(**tensors) is None
+    assert compare(store_rows, inputs(), [tensors["pages"].numpy()]) == []
+
+
+def test_on_a_device():
+    @cuda.jit
+    def store(x, slots, first, pages):
+        t = cuda.grid(1)
+        if t < x.shape[0] and slots[t] >= 0:
+            for d in range(x.shape[1]):
+                pages[slots[t] - first, d] = x[t, d]
+
+    def launcher(x, slots, first, pages):
+        store[1, 32](x, slots, first, pages)
+
+    given = inputs()
+    with cuda.sanitized(), Runtime(per_operator={"store_rows": Kernel("store_rows", "cuda", "", launcher)}).in_force():
+        there = {n: Tensor.from_numpy(v).to("cuda") if isinstance(v, np.ndarray) else v for n, v in given.items()}
+        assert store_rows(**there) is None
+        assert compare(store_rows, given, [there["pages"].numpy()]) == []
+        store_rows.run_with(Kernel("store_rows", "cuda", "", launcher), given, [])
+    assert compare(store_rows, inputs(), [given["pages"]]) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        (dict(first=1.5), "first must be a whole number, not float 1.5"),
+        (dict(first=True), "first must be a whole number"),
+        (dict(slots=np.zeros(3, np.int64)), r"slots must be int32 \[T\], not int64 \(3,\)"),
+        (dict(pages=np.broadcast_to(np.float32(0), (1, 4)).copy()[:, ::1]), None),
+    ],
+)
+def test_bad_arguments(changes, sentence):
+    if sentence is None:  # not writable
+        changes["pages"].flags.writeable = False
+        sentence = "pages is written into, but the array is read-only"
+    with ON_CPU.in_force(), pytest.raises(ContractError, match=sentence):
+        store_rows(**inputs() | changes)
+
+
+def test_numpys_whole_numbers_reach_a_kernel_as_pythons():
     seen = []
-    with observe_calls(lambda operator, arguments, results: seen.append((operator.name, results[0].shape))):
-        ops.relu(f32(2, 3))
-        ops.argmax(f32(2, 3))
-    ops.relu(f32(9))
-    assert seen == [("relu", (2, 3)), ("argmax", (2,))]
-
-
-def test_repr_states_the_contract():
-    assert repr(ops.rms_norm) == (
-        "operator rms_norm(x: float32 [..., E], weight: float32 or float16 or bfloat16 [E], eps: float)"
-        " -> out: float32 [..., E]"
-    )
+    kernel = Kernel("store_rows", "cpu", "", lambda x, slots, first, pages: seen.append(first))
+    with Runtime(per_operator={"store_rows": kernel}).in_force():
+        store_rows(**inputs() | {"first": np.int32(5)})
+    assert seen == [5] and type(seen[0]) is int

@@ -27,12 +27,14 @@ class Device(ABC):
 
     name: how users call it: "cpu", "cuda", ...
     kernels: the folder of a kernel set whose kernels it runs, `solutions/kernels/<kernels>/`.
+    calls_kernels: whether to launch a kernel is nothing but to call it.
     on_host: whether its memory is the computer's own, so that numbers can be looked at without a copy.
     """
 
     name: str
     kernels: str
     has_tensor_cores = True  # for bfloat16; what only interprets kernels computes what they would
+    calls_kernels = False
     on_host = False
 
     # ---- memory ----------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ class Host(Device):
     """Buffers are uint8 NumPy arrays, kernels compiled functions that are called. Everything is done at once."""
 
     name = kernels = "cpu"
+    calls_kernels = True
     on_host = True
 
     def allocate(self, nbytes: int) -> np.ndarray:

@@ -21,6 +21,7 @@ class Sanitized(Host):
     """
 
     name = kernels = "cuda"
+    calls_kernels = False
 
     def __init__(self, opaque: bool = False):
         self.opaque = opaque

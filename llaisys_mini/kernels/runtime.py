@@ -112,15 +112,11 @@ class observe_calls:
 
 # ---- has anything changed since? -------------------------------------------------------------------------------------
 
-_changes = 0
+changes = 0
+"""How often kernels have changed: what was found out about them counts as long as this stays the same."""
 
 
 def kernels_changed() -> None:
     """Have every call look up anew which kernel answers: called when a kernel's file or its verdict has changed."""
-    global _changes
-    _changes += 1
-
-
-def changes() -> int:
-    """How often kernels have changed: what was found out about them counts as long as this stays the same."""
-    return _changes
+    global changes
+    changes += 1
