@@ -89,7 +89,8 @@ class Decoder:
         _place.set("head")
         assert step is not None  # a decoder has at least one layer
         if last_only:
-            x, step = _rows(x, cache.last_rows), _rows(step, cache.last_rows)
+            rows = cache.last_rows
+            x, step = _rows(x, rows), _rows(step, rows)
         _, h = self.final_norm.add(x, step)
         logits = self.head(h)
         cache.commit()

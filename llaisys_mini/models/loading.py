@@ -67,6 +67,8 @@ class _Loader:
         query_width, key_width = c.heads * c.head_dim, c.kv_heads * c.head_dim
         return Attention(
             layer=number,
+            heads=c.heads,
+            kv_heads=c.kv_heads,
             head_dim=c.head_dim,
             window=c.windows[number],
             query=self.linear(f"{prefix}.q_proj", query_width, c.hidden_size, c.qkv_bias),
