@@ -23,7 +23,7 @@ COMPILED, COUNTED = 2, 1  # of softmax: for the compiler's facts; and for the tr
 BASE = SOFTMAX + MERGE + ENTROPY
 FULL = BASE + COMPILED + GPU
 NO_SOFTMAX, NO_MERGE, NO_ENTROPY = BASE - SOFTMAX, BASE - MERGE, BASE - ENTROPY
-LIMITS = Limits(wall=60, cpu=6, memory=1 << 30)  # wall: what has loops ends by `cpu`, also on a busy machine
+LIMITS = Limits(wall=30, cpu=6, memory=1 << 30)  # wall: what has loops ends by `cpu`, also on a busy machine
 
 IMPORTS = "import math\n\nimport numpy as np\nfrom numba import njit\n\nfrom llaisys_mini import kernel\n\n\n"
 HEAD = '@kernel("softmax", device="cpu")\n@njit(cache=True)\n'
