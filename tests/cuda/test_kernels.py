@@ -5,13 +5,7 @@ import pytest
 
 from llaisys_mini import cuda, operators
 from llaisys_mini.checks.check import check, diagnosis
-<<<<<<< HEAD
-from llaisys_mini.checks.run import run_cases
-=======
 from llaisys_mini.checks.run import run_case, run_cases
-from llaisys_mini.contract import Case
-from llaisys_mini.cuda.sanitizer import ORDERS
->>>>>>> testtime
 from llaisys_mini.errors import CheckFailed
 from llaisys_mini.kernels.choice import from_set
 from llaisys_mini.kernels.sets import expert_set, solutions_set
