@@ -1,7 +1,7 @@
 """Shapes and strides: how the indices of a tensor walk through memory, worked out without touching a number."""
 
 import math
-from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 
@@ -17,6 +17,7 @@ def flattened(sizes: tuple) -> tuple[int, ...]:
     return tuple(sizes[0]) if len(sizes) == 1 and isinstance(sizes[0], (tuple, list)) else sizes
 
 
+@lru_cache(maxsize=1024)
 def completed(shape: tuple[int, ...], size: int) -> tuple[int, ...]:
     """`shape` with its one -1 worked out so that it holds `size` elements."""
     known = math.prod(length for length in shape if length != -1)
@@ -57,7 +58,8 @@ def strides_of_view(old_shape, old_strides, new_shape) -> tuple[int, ...] | None
     return tuple(reversed(strides))
 
 
-def contiguous_strides(shape: Sequence[int]) -> tuple[int, ...]:
+@lru_cache(maxsize=1024)
+def contiguous_strides(shape: tuple[int, ...]) -> tuple[int, ...]:
     """Strides, in elements, of a tensor of this shape whose elements lie next to each other."""
     strides, step = [], 1
     for length in reversed(shape):

@@ -117,9 +117,11 @@ class Tensor:
     def kind(self) -> tuple:
         """What decides how an operator handles it: shape, dtype, whether it is contiguous and, off the host, where."""
         if self._kind is None:
-            device = self.storage.device
-            where = () if device is HOST else (device,)
-            self._kind = (self.shape, self.dtype, self.is_contiguous(), *where)
+            if self.storage.device is HOST:
+                array = self.numpy()
+                self._kind = self.shape, self.dtype, array.flags.c_contiguous
+            else:
+                self._kind = self.shape, self.dtype, self.is_contiguous(), self.storage.device
         return self._kind
 
     @property
@@ -158,9 +160,12 @@ class Tensor:
         learners = _find_views()
         if learners is not None:
             return learners.view(self, *shape)
-        strides = (
-            contiguous_strides(shape) if self.is_contiguous() else strides_of_view(self.shape, self.strides, shape)
-        )
+        if self.kind[2]:  # contiguous
+            made = Tensor(self.storage, self.offset, shape, contiguous_strides(shape), self.dtype)
+            if self._array is not None and self.storage.device is HOST:
+                made._array = self._array.reshape(shape)  # quicker than to make it anew when it is asked for
+            return made
+        strides = strides_of_view(self.shape, self.strides, shape)
         if strides is None:
             raise TensorError(
                 f"cannot view shape {self.shape} with strides {self.strides} as {shape} without a copy; "
