@@ -15,39 +15,18 @@ from typing import Any
 
 import numpy as np
 
-from llaisys_mini import devices, dtypes
+from llaisys_mini import devices, dtypes, views
 from llaisys_mini.devices import HOST, Device
+from llaisys_mini.storage import Storage
 from llaisys_mini.strides import (
     TensorError,
-    bytes_under,
     completed,
     contiguous_strides,
     flattened,
     strides_of_view,
 )
 
-__all__ = ["Storage", "Tensor", "TensorError", "contiguous_strides", "views_come_from"]
-
-
-class Storage:
-    """A run of bytes on one device, shared by the tensors over it.
-
-    memory: on the host the array whose memory it is, elsewhere a buffer of the device.
-    """
-
-    __slots__ = ("_bytes", "_memory", "device")
-
-    def __init__(self, memory: Any, device: Device = HOST):
-        self._memory = memory
-        self._bytes: Any = None
-        self.device = device
-
-    @property
-    def data(self) -> Any:
-        """The device's buffer: on the host the bytes as a flat uint8 array."""
-        if self._bytes is None:  # made when it is needed: most results are used whole
-            self._bytes = bytes_under(self._memory) if self.device is HOST else self._memory
-        return self._bytes
+__all__ = ["Storage", "Tensor", "TensorError", "contiguous_strides"]
 
 
 class Tensor:
@@ -139,7 +118,7 @@ class Tensor:
 
     def is_contiguous(self) -> bool:
         """Whether the elements lie next to each other in the order of their indices (C order)."""
-        learners = _find_views()
+        learners = views.of_learner()
         if learners is not None:
             return learners.is_contiguous(self)
         expected = 1
@@ -157,7 +136,7 @@ class Tensor:
         Raises TensorError where the strides cannot express it without moving numbers (use `contiguous()` first).
         """
         shape = completed(flattened(shape), self.size)
-        learners = _find_views()
+        learners = views.of_learner()
         if learners is not None:
             return learners.view(self, *shape)
         if self.kind[2]:  # contiguous
@@ -176,7 +155,7 @@ class Tensor:
     def permute(self, *order: int) -> "Tensor":
         """Dimensions in another order: `permute(1, 0)` is the transpose."""
         order = flattened(order)
-        learners = _find_views()
+        learners = views.of_learner()
         if learners is not None:
             return learners.permute(self, *order)
         if sorted(order) != list(range(self.ndim)):
@@ -186,7 +165,7 @@ class Tensor:
 
     def slice(self, dim: int, start: int, end: int) -> "Tensor":
         """Elements `start` to `end` (exclusive) along dimension `dim`."""
-        learners = _find_views()
+        learners = views.of_learner()
         if learners is not None:
             return learners.slice(self, dim, start, end)
         if not 0 <= dim < self.ndim:
@@ -316,15 +295,3 @@ class Tensor:
             f"device={self.device}, {layout})"
         )
         return f"{head}\n{np.array2string(self.numpy(), threshold=64, edgeitems=2, precision=4)}"
-
-
-# ---- the learner's views -----------------------------------------------------------------------------------------
-
-_find_views: Callable[[], Any | None] = lambda: None  # noqa: E731 - replaced by views_come_from
-
-
-def views_come_from(find: Callable[[], Any | None]) -> None:
-    """Have tensors ask `find()` for a class that answers exercises.tensor_views, whose methods then make their views;
-    None: their own do. Called once, by kernels.answers, which knows whose answer counts in the caller's context."""
-    global _find_views
-    _find_views = find
