@@ -111,30 +111,27 @@ def _raised(name, judged: JudgedCase, error, limits) -> tuple[str, str]:
         return REFUSED, text
     if kind == "UnsupportedInKernel":
         return WRONG, f"the sanitizer cannot run it: {first_line(text)}"
-    if kind.endswith("TypingError") or kind in ("UnsupportedError", "LoweringError", "UnsupportedBytecodeError"):
-        return WRONG, f"Numba cannot compile it: {_typing_problem(text)}"
+    if kind == "DoesNotCompile":  # told as `check` tells it; types only, no numbers
+        return WRONG, "\n".join([f"{name}: {DOES_NOT_COMPILE}", *map(_shortened, text.splitlines()[:_MOST_LINES])])
     return WRONG, f"{name} raised {kind} on {where}" + ("" if judged.check.hidden else f": {first_line(text)}")
 
 
-def _typing_problem(text: str) -> str:
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return next((line for line in lines if not line.startswith(("Failed", "-", "During"))), lines[0] if lines else "")[
-        :300
-    ]
+DOES_NOT_COMPILE = "the kernel does not compile"
+_MOST_LINES = 4
 
 
 def first_line(text: str) -> str:
     """The first line of a text that may be anything, shortened."""
-    return (text.strip().splitlines() or [""])[0][:200]
+    return _shortened((text.strip().splitlines() or [""])[0])
+
+
+def _shortened(line: str) -> str:
+    return line[:200]
 
 
 def _general_failure(found) -> Outcome | None:
     """The failure that every check of a task shares: it is not written, ended its process, or does not compile."""
     return next(
-        (
-            o
-            for o in found.values()
-            if o.state in (NOT_WRITTEN, CRASHED, REFUSED) or o.message.startswith("Numba cannot")
-        ),
+        (o for o in found.values() if o.state in (NOT_WRITTEN, CRASHED, REFUSED) or DOES_NOT_COMPILE in o.message),
         None,
     )

@@ -16,6 +16,7 @@ from autograder import channel, sandbox
 from autograder.sandbox.limits import Limits
 from autograder.worker import gpu
 from llaisys_mini import exercises, operators, paths
+from llaisys_mini.checks.compile_errors import COMPILE_ERRORS, describe
 from llaisys_mini.checks.guard_zones import GuardZones
 from llaisys_mini.devices.sanitized import HostComputation
 from llaisys_mini.inspect import codegen, traffic
@@ -81,8 +82,12 @@ def _run_kernel(request, reply) -> None:
         try:
             contract.run_with(kernel, inputs, outputs)
         except BaseException as problem:
-            reply(case=number, error=_error(problem))
-            if isinstance(problem, (NotImplementedError, MemoryError)) or (not compiled and _is_compile_error(problem)):
+            does_not_compile = isinstance(problem, COMPILE_ERRORS)
+            if does_not_compile:
+                reply(case=number, error=["DoesNotCompile", "\n".join(describe(problem, kernel.path))])
+            else:
+                reply(case=number, error=_error(problem))
+            if isinstance(problem, (NotImplementedError, MemoryError)) or (not compiled and does_not_compile):
                 return
             continue
         if not compiled:
@@ -115,12 +120,6 @@ def _run_cuda_kernel(request, reply) -> None:
         reply(case=number, outputs=outputs, inputs=inputs, **found)
         if any(kind == RUNAWAY for kind, *_ in found["findings"]):  # it takes seconds to find out once
             return
-
-
-def _is_compile_error(problem) -> bool:
-    from llaisys_mini.checks.compile_errors import COMPILE_ERRORS
-
-    return isinstance(problem, COMPILE_ERRORS)
 
 
 def _facts(measure) -> dict:

@@ -109,6 +109,15 @@ def test_what_happened_to_inputs_is_the_judges_to_say(judged, in_any_sandbox, fi
         assert any("x is left alone" in part.message for part in mine.values())
 
 
+def test_what_does_not_compile_is_told_as_check_tells_it(judged):
+    solution = (tasks.ROOT / "solutions" / "kernels" / "cpu" / "softmax.py").read_text()
+    source = solution.rstrip() + "\n    out[0] = max(x, axis=1)\n"
+    part = judged("07_softmax", {"softmax-cpu": source}).parts["softmax-public"]
+    assert part.state == WRONG
+    assert part.message.startswith("softmax: the kernel does not compile\n  Numba cannot compile it, line ")
+    assert "      out[0] = max(x, axis=1)\n" in part.message and "an array is handled element by element" in part.message
+
+
 def test_a_kernel_that_leaves_its_array_is_told_so(judged, in_any_sandbox):
     solution = (tasks.ROOT / "solutions" / "kernels" / "cpu" / "softmax.py").read_text()
     source = solution.rstrip() + "\n    out[x.shape[0], 0] = 1\n"
