@@ -1,4 +1,4 @@
-"""Load a model and let it speak.
+"""Load a model and generate text with it.
 
 model = load_model("mini")                      # the shipped model, a folder, or a hub id such as Qwen/Qwen3-0.6B
 ids = model.tokenizer.encode("Once upon a time")
