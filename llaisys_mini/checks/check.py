@@ -100,7 +100,7 @@ def _compiles(failed: Result | None) -> bool:
 
 
 def _where(device) -> str:
-    """What "right" was established by; on cuda that depends on the machine."""
+    """How "right" was established; on cuda that depends on the machine."""
     if device == "cpu":
         return ""
     from llaisys_mini.cuda.availability import why_no_device
