@@ -29,7 +29,7 @@ in_build = click.option(
 with_gradebook = click.option(
     "--db",
     "url",
-    help="The gradebook, such as postgresql://user@host/name. What `grade` was given is remembered for the others.",
+    help="The gradebook, such as postgresql://user@host/name. The other commands use what `grade` was given.",
 )
 
 
@@ -76,7 +76,7 @@ def release(target):
 @with_gradebook
 @click.option("--timeout", type=click.FloatRange(1), default=30, show_default=True, help="Seconds for each task.")
 @click.option("--memory", type=click.IntRange(256), default=2048, show_default=True, help="MB for each task.")
-@click.option("--resume", is_flag=True, help="Go on after an interruption: what was graded stays graded.")
+@click.option("--resume", is_flag=True, help="Continue after an interruption; what was graded is kept.")
 @click.option("--allow-unsandboxed", is_flag=True, help="Grade with resource limits alone where nothing better works.")
 @in_build
 def grade(submissions, lab, student, jobs, scheduler, url, timeout, memory, resume, allow_unsandboxed, build):
@@ -222,7 +222,7 @@ def run() -> None:
         problem.show()
         sys.exit(problem.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        print("stopped. Go on with --resume", file=sys.stderr)
+        print("stopped. Continue with --resume", file=sys.stderr)
         sys.exit(130)
 
 

@@ -3,7 +3,7 @@
 A message is two lengths (JSON, arrays; 8 bytes each), the JSON, and the bytes of the arrays one after the other. In the
 JSON stand only lists `[kind, ...]`, one per value, so that nothing of the content can be taken for structure.
 
-The judge reads messages that a student's code may have written. Whatever does not follow the form to the letter raises
+The judge reads messages that a student's code may have written. Whatever does not follow this form exactly raises
 ChannelError; sizes are checked before memory is taken.
 """
 
@@ -147,7 +147,7 @@ def receive(descriptor: int, deadline: float | None = None):
     """Read one message. Raises ChannelError, ChannelClosed, ChannelTimeout."""
     text_size, arrays_size = _HEAD.unpack(_read(descriptor, _HEAD.size, deadline))
     if text_size > MAX_TEXT or arrays_size > MAX_ARRAYS:
-        raise ChannelError("a message above the allowed size")
+        raise ChannelError("a message larger than allowed")
     return unpack(_read(descriptor, text_size, deadline), _read(descriptor, arrays_size, deadline))
 
 

@@ -10,7 +10,7 @@ KERNELS = ROOT / "solutions" / "kernels"
 RELEASE = ROOT / "labs"
 WITH_SOLUTIONS = ROOT / "build" / "labs"
 RELEASED = ROOT / "build" / "released"
-"""The release notebooks again, for grading. Those in `labs/` may hold work of their own, so they are not read."""
+"""The release notebooks again, for grading. Those in `labs/` may hold a learner's work, so they are not read."""
 
 
 class GradingError(UserError):

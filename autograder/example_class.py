@@ -88,8 +88,8 @@ from llaisys_mini import kernel
 
 @kernel("softmax", device="cpu")
 def softmax(x, out):
-    powers = np.exp(x - x.max(axis=1, keepdims=True))
-    out[:] = powers / powers.sum(axis=1, keepdims=True)"""
+    exponentials = np.exp(x - x.max(axis=1, keepdims=True))
+    out[:] = exponentials / exponentials.sum(axis=1, keepdims=True)"""
 
 
 RACE = """import math

@@ -157,6 +157,6 @@ def tokens(report: Report):
 
 
 def _opponents(results: Sequence[Result]) -> list[str]:
-    """Everybody but our own other versions, in the order of appearance."""
+    """All contestants but our own other versions, in the order of appearance."""
     names = dict.fromkeys(timing.name for one in results for timing in one.comparison.timings)
     return [name for name in names if name not in (OURS, PLAIN, ALONE)]

@@ -82,7 +82,7 @@ class Exercise(Task):
 
     def hide_answer(self) -> None:
         """Take the answer to this exercise out of the process: its reference, its cases, its mistakes, and what they
-        are made from. For a process that runs somebody's answer and must not hold the right one."""
+        are made from. For a process that runs a student's answer and must not hold the right one."""
         module = sys.modules[self.__module__]
         needed, pending = set(), [self._use.__code__]
         while pending:

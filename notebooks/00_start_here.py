@@ -42,10 +42,10 @@ def speak(tokens=60):
 speak()
 
 # %% [markdown]
-# A *token* is a word or a piece of one. The model reads the tokens so far and gives a *score* to every token it knows, for
-# being the next one. The token with the largest score is appended, and the model reads again.
+# A *token* is a word or a piece of one. The model reads the tokens so far and gives every token it knows a *score*, also
+# called a *logit*: how well it would fit as the next one. The token with the largest score is appended, and the model reads again.
 #
-# Here are the best scores at three places of this story:
+# Here are the best scores at three positions in this story:
 
 # %%
 ids = tell()  # L tokens
@@ -72,7 +72,7 @@ for axis, place in zip(axes, (3, 9, 12), strict=True):
     draw_scores(axis, place)
 plots.show(
     fig,
-    alt="The six best scores for the next token at three places of the story. At some places one "
+    alt="The six best scores for the next token at three positions in the story. At some positions one "
     "token is far ahead, at others several are close. The one with the largest score, hatched, "
     "is appended.",
 )
@@ -93,7 +93,7 @@ def draw_scores_at(place=20):
 # from its published files.
 
 # %% [markdown]
-# That program is a sequence of *operators*: functions on arrays, for which it is agreed what goes in and what comes out.
+# That program is a sequence of *operators*: functions on arrays, with a fixed contract for what goes in and what comes out.
 # We listen while the model makes one token. Which operators are called, and how often?
 
 # %%
@@ -105,8 +105,8 @@ for name, count in calls.most_common():
 print(f"{calls.total():4d} calls of {len(calls)} operators for one token")
 
 # %% [markdown]
-# This list is the course. You will write each of these operators, for the CPU and for a GPU, and at the end your own ones
-# make the model speak. The way of a token, and the lecture of each part (the names will be explained there):
+# This list is the course. You will write each of these operators, for the CPU and for a GPU, and at the end your own kernels
+# make the model speak. The path of a token, with the lecture for each part (the names will be explained there):
 
 # %% jupyter={"source_hidden": true}
 from matplotlib.patches import FancyBboxPatch, Rectangle
@@ -155,7 +155,7 @@ below = "Below all of it: neurons (01), layers (02), tensors (06), products of m
 axis.text(9, 0.1, below, ha="center")
 plots.show(
     fig,
-    alt="The way of a token: text to tokens, embedding, then in every layer RMSNorm, attention "
+    alt="The path of a token: text to tokens, embedding, then in every layer RMSNorm, attention "
     "with RoPE and softmax, RMSNorm, SwiGLU, with additions in between; then scores and the "
     "choice of a token, which is appended. Each part names its lecture.",
 )
@@ -241,8 +241,8 @@ def argmax(x, index, value):
 
 
 # %% [markdown]
-# Is it right? `check` runs it on cases that were chosen to hurt, and compares with the *reference*, the plain NumPy version
-# that belongs to the operator:
+# Is it right? `check` runs it on cases that were chosen to expose faults, and compares with the *reference*, the plain NumPy
+# version that belongs to the operator:
 
 # %%
 check("argmax")
@@ -257,7 +257,7 @@ speak()
 # %% [markdown]
 # ## 5. Broken on purpose
 #
-# Now a small mistake: the loop goes in steps of 2, so it passes over every second score.
+# Now a small mistake: the loop goes in steps of 2, so it skips every second score.
 #
 # > **Predict, then run.** What will the check say? And what would the model say with this kernel?
 

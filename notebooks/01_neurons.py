@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 01 · From curves to neurons
 #
-# **Question:** some rules we can write down as a formula. How can a machine find a rule that nobody has written down?
+# **Question:** some rules we can write down as a formula. How can a machine find a rule that was never written down?
 #
 # | before this | you need | reading time | lab | next |
 # |---|---|---|---|---|
@@ -40,6 +40,7 @@ h = 1.5 + 7 * t - 9.81 / 2 * t**2 + rng.normal(scale=0.05, size=t.size)
 #
 # Twelve equations for three unknowns have no exact solution, because the measurements are noisy.
 # So we take the $c$ whose errors $A c - h$ have the smallest sum of squares. This is *least squares* (Legendre, 1805).
+# Fitting a function to measured numbers is called *regression*.
 
 # %%
 A = np.stack([np.ones_like(t), t, t**2], axis=1)
@@ -61,13 +62,14 @@ plots.show(
 )
 
 # %% [markdown]
-# Three numbers came out, and each of them means something. That worked because somebody knew the formula.
+# Three numbers came out, and each of them means something. That worked because the formula was known.
 
 # %% [markdown]
 # ## 2. The formula is not known
 #
-# Now 16 points of which we know nothing: no physics, only pairs $(x, y)$.
-# A polynomial is a flexible guess. With degree $d$ it has $d + 1$ numbers to fit:
+# Now 16 points of which we know nothing: no physics, only pairs $(x, y)$. A polynomial is a flexible guess. With degree $d$
+# it has $d + 1$ numbers to fit, its *parameters*. The degree itself is a *hyperparameter*: it is chosen before anything is
+# fitted.
 #
 # $$y(x) = c_0 + c_1 x + c_2 x^2 + \dots + c_d x^d$$
 
@@ -168,8 +170,8 @@ def draw_chosen_fit(degree=4):
 # %% [markdown]
 # ## 3. Where this stops
 #
-# Many questions have more than one input, and their answer is a choice, not a number on a curve.
-# *Is this picture a seven?* A small picture has 28 × 28 = 784 grey values, so 784 inputs.
+# Many questions have more than one input, and their answer is a choice, not a number on a curve: *classification* in place of
+# regression. *Is this picture a seven?* A small picture has 28 × 28 = 784 grey values, so 784 inputs.
 #
 # > **Predict, then run.** A polynomial of degree 3 in one variable has 4 coefficients.
 # > How many has a polynomial of degree 3 in 784 variables?
@@ -190,6 +192,7 @@ for inputs in (1, 2, 10, 784):
 # 1. **Linear step.** Multiply each input by a *weight*, add everything up, add a *bias*:
 #    $\quad z = w_1 x_1 + w_2 x_2 + \dots + w_K x_K + b$
 # 2. **Non-linear step.** Keep only the sign: $\quad y = \operatorname{sgn}(z)$, which is $+1$ where $z \ge 0$ and $-1$ elsewhere.
+#    The function of this step is called the *activation function*.
 #
 # $K$ inputs need $K + 1$ numbers. For 784 pixels that is 785, not 81 million.
 #
@@ -254,7 +257,7 @@ for (x1, x2), value in zip(points, z[:, 0], strict=True):
 # %% [markdown]
 # ## 5. The decision boundary
 #
-# With two inputs each point is a place in the plane. The neuron answers $+1$ on one side and $-1$ on the other.
+# With two inputs each point lies in the plane. The neuron answers $+1$ on one side and $-1$ on the other.
 # Where $z$ is exactly zero runs the *decision boundary*:
 #
 # $$w_1 x_1 + w_2 x_2 + b = 0$$
@@ -304,7 +307,7 @@ plots.show(
 )
 
 # %% [markdown]
-# Circles are labelled $+1$, squares $-1$. Blue ground: the neuron answers $+1$. A ring marks a wrong answer.
+# Circles are labelled $+1$, squares $-1$. Blue background: the neuron answers $+1$. A ring marks a wrong answer.
 # The arrow has the direction of the weight vector $w = (w_1, w_2)$.
 #
 # What does each of the three numbers do? We start from $w = (1, 1)$, $b = -1$ and change one at a time:
@@ -371,7 +374,8 @@ def draw_chosen_neuron(w1=-0.5, w2=1.0, b=0.0):
 # $$w \leftarrow w + y\,x, \qquad b \leftarrow b + y$$
 #
 # Why does that help? After the step, $z$ for the same point is $(w + yx)\cdot x + b + y = z + y\,(\lVert x\rVert^2 + 1)$.
-# So $z$ has moved towards the side where it should be. Another point may now be wrong, so we go round again.
+# So $z$ has moved towards the side where it should be. Another point may now be wrong, so we go round again. One round over
+# all points is an *epoch*.
 
 # %%
 rng = np.random.default_rng(4)
@@ -458,7 +462,7 @@ for w, b in states[-8:]:
     print("  w = ({:2.0f}, {:2.0f}), b = {:2.0f}".format(*(w + 0.0), b))  # + 0.0 turns -0 into 0
 
 # %% [markdown]
-# It runs in a circle, and would for ever. Is the rule too weak, or is there no such boundary? We try many, all of
+# It runs in circles, and would for ever. Is the rule too weak, or is there no such boundary? We try many, all of
 # $w_1, w_2, b \in \{-2, -1.9, \dots, 2\}$, and count how many of the four points each gets right:
 
 # %%

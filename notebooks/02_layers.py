@@ -71,8 +71,8 @@ plots.show(
 #
 # A third layer can ask whether *any* of several polygons contains the point: *or* instead of *and*.
 #
-# For more than two answers the last layer gets one neuron for each class. Their $z$ are called *scores*, and the answer is
-# the class with the largest score. The output has become a vector.
+# For more than two answers the last layer gets one neuron for each class. Their $z$ are called *scores* or *logits*, and the
+# answer is the class with the largest score. The output has become a vector.
 
 # %%
 both_shapes = ((3, (-0.9, 0.3), 0.5), (4, (0.9, -0.3), 0.7))  # sides, centre, radius
@@ -111,8 +111,8 @@ plots.show(
 # %% [markdown]
 # ## 3. One hidden layer can draw any curve
 #
-# The layers between input and output are called *hidden*. Two steps, one up and one down, make a bar. Many bars side by side
-# follow any continuous curve:
+# The layers between input and output are called *hidden*, and the whole a *multilayer perceptron* (MLP). Two steps, one up
+# and one down, make a bar. Many bars side by side follow any continuous curve:
 
 
 # %%
@@ -158,7 +158,8 @@ plots.show(
 # ## 4. Slopes instead of steps
 #
 # To learn, a network must know in which direction to move each weight so that its error falls. The derivative of the error
-# tells. But the derivative of a step is zero everywhere except at the jump, and tells nothing. So we use functions with slopes:
+# tells. But the derivative of a step is zero everywhere except at the jump, and tells nothing. So we use activation functions
+# with slopes:
 #
 # | function | formula | slope |
 # |---|---|---|
@@ -218,7 +219,8 @@ plots.show(
 # \underbrace{z_2}_{1\times1} = h\,\underbrace{W_2^{\mathsf T}}_{2\times1} + b_2,\qquad
 # L = \tfrac12 (z_2 - 3)^2$$
 #
-# The *loss* $L$ says how wrong the answer is. **Forward** computes it, from left to right:
+# The *loss* $L$ says how wrong the answer is. These formulas form a *computational graph*, in which each value is computed from
+# those before it. **Forward** goes through it from left to right:
 
 # %%
 x = np.array([[1, 2]], dtype=np.float32)  # [N, K] = [1, 2]
@@ -245,11 +247,11 @@ print(f"z1 = {z1[0]}   h = {h[0]}   z2 = {z2[0]}   L = {loss}")
 # |---|---|---|
 # | loss | $g_{z_2} = z_2 - 3$ | $0 \cdot 1 + 1.5 \cdot 2 - 0.5 - 3 = -0.5$ |
 # | weights of layer 2 | $g_{W_2} = g_{z_2}^{\mathsf T}\, h,\quad g_{b_2} = g_{z_2}$ | $-0.5 \cdot (0, 1.5)$ |
-# | hidden values | $g_h = g_{z_2} W_2$ | $-0.5 \cdot (1, 2)$ |
+# | hidden activations | $g_h = g_{z_2} W_2$ | $-0.5 \cdot (1, 2)$ |
 # | ReLU | $g_{z_1} = g_h$ where $z_1 > 0$, else 0 | $(0, -1)$ |
 # | weights of layer 1 | $g_{W_1} = g_{z_1}^{\mathsf T}\, x,\quad g_{b_1} = g_{z_1}$ | second row: $-1 \cdot (1, 2)$ |
 #
-# The first hidden neuron was silent, so it gets no blame and no gradient.
+# The first hidden neuron did not fire: its activation is 0, so it had no part in the error and gets no gradient.
 #
 # The rules of a layer and of ReLU are operators of the course:
 
@@ -316,7 +318,7 @@ print("the same numbers:", [g.tolist() for g in backward([W1, b1, W2, b2], kept,
 
 # %% [markdown]
 # **Training** runs forward, keeps everything, runs backward and changes the weights. **Inference** uses a finished network:
-# forward only, and each layer's values can be forgotten once the next layer has them. What that means for a network
+# forward only, and each layer's activations can be discarded once the next layer is computed. What that means for a network
 # with 8 layers of 256 neurons and 64 points at once:
 
 # %%
@@ -324,7 +326,7 @@ rng = np.random.default_rng(0)
 
 
 def random_parameters(sizes, rng):
-    """Weights of variance 2 / K, which keeps the size of ReLU's outputs (He et al., 2015)."""
+    """Weights of variance 2 / K, which keeps the magnitude of ReLU's outputs (He et al., 2015)."""
     parameters = []
     for inputs, outputs in itertools.pairwise(sizes):
         weight = rng.normal(scale=np.sqrt(2 / inputs), size=(outputs, inputs))
@@ -361,13 +363,14 @@ print(f"inference: {1000 * inference:.1f} ms")
 # %% [markdown]
 # ## 6. Downhill: SGD, Adam, AdamW
 #
-# The gradient $g$ points uphill, so we step against it. Let $w$ be all weights and $\eta$ the *learning rate*:
+# The gradient $g$ points uphill, so we step against it. Let $w$ be all weights and $\eta$ the *learning rate*, a hyperparameter:
 #
 # - **SGD**, stochastic gradient descent: $\;w \leftarrow w - \eta\, g$. It is stochastic where $g$ comes from a few points drawn
-#   at random, a *batch*. Here we use all points in every step.
-# - **Adam** (Kingma and Ba, 2014) keeps running means for each weight, $m \leftarrow \beta_1 m + (1 - \beta_1)\, g$ and
-#   $v \leftarrow \beta_2 v + (1 - \beta_2)\, g^2$, and divides: $\;w \leftarrow w - \eta\, m / (\sqrt v + \epsilon)$. Steep and flat
-#   directions then move equally fast. The tiny $\epsilon$ only prevents a division by zero.
+#   at random, a *batch*. Here we use all points in every step, so each step is an epoch.
+# - **Adam** (Kingma and Ba, 2014) keeps running means for each weight, the *momentum*
+#   $m \leftarrow \beta_1 m + (1 - \beta_1)\, g$ and the mean square $v \leftarrow \beta_2 v + (1 - \beta_2)\, g^2$, and
+#   divides: $\;w \leftarrow w - \eta\, m / (\sqrt v + \epsilon)$. Steep and flat directions then move equally fast. The tiny
+#   $\epsilon$ only prevents a division by zero.
 # - **AdamW** (Loshchilov and Hutter, 2017) also shrinks the weights in each step:
 #   $\;w \leftarrow w - \eta\,(m / (\sqrt v + \epsilon) + \lambda w)$. This is *weight decay*; section 8 says what for.
 
@@ -420,17 +423,17 @@ def loss_at(w):
 
 
 def path(optimiser, steps=60, start=(-1.0, -2.0)):
-    places = [np.array(start)]
+    track = [np.array(start)]
     for _ in range(steps):
-        grad = steepness * (places[-1] - lowest)
-        places += optimiser([places[-1]], [grad])
-    return np.array(places)  # [steps + 1, 2]
+        grad = steepness * (track[-1] - lowest)
+        track += optimiser([track[-1]], [grad])
+    return np.array(track)  # [steps + 1, 2]
 
 
 runs = {f"SGD, rate {rate}": path(SGD(rate)) for rate in (0.02, 0.09, 0.101)}
 runs["Adam, rate 0.3"] = path(Adam(0.3))
-for name, places in runs.items():
-    print(f"{name}: ends at {places[-1].round(2)}, loss {loss_at(places[-1]):.3g}")
+for name, track in runs.items():
+    print(f"{name}: ends at {track[-1].round(2)}, loss {loss_at(track[-1]):.3g}")
 
 
 # %% jupyter={"source_hidden": true}
@@ -440,10 +443,10 @@ def draw_paths(axis, paths):
     axis.contour(
         w1, w2, losses, levels=[0.1, 1, 3, 10, 30, 100, 200], colors="#BBBBBB", linewidths=1
     )
-    for (name, places), marker, colour in zip(
+    for (name, track), marker, colour in zip(
         paths.items(), plots.MARKERS, plots.COLOURS, strict=False
     ):
-        axis.plot(*places.T, marker + "-", color=colour, markersize=3, linewidth=1, label=name)
+        axis.plot(*track.T, marker + "-", color=colour, markersize=3, linewidth=1, label=name)
     axis.plot(*lowest, "*", color=plots.BLACK, markersize=13)
     axis.set(xlabel="$w_1$", ylabel="$w_2$", xlim=(-2, 8), ylim=(-3, 4.5))
     axis.legend(loc="upper left", fontsize=8.5, frameon=True)
@@ -465,9 +468,9 @@ plots.show(
 )
 
 # %% [markdown]
-# Grey lines join places of equal loss. With $\eta$ = 0.101 SGD explodes. Across the valley each step multiplies the distance by
-# $1 - 20\eta$, and beyond $\eta = 2/20 = 0.1$ that factor is below $-1$. So the steepest direction limits $\eta$, and the flattest
-# then takes for ever. Adam has no such trouble. AdamW ends nearer to the origin, where its decay pulls.
+# Grey contour lines join points of equal loss. With $\eta$ = 0.101 SGD explodes. Across the valley each step multiplies the
+# distance by $1 - 20\eta$, and beyond $\eta = 2/20 = 0.1$ that factor is below $-1$. So the steepest direction limits $\eta$,
+# and the flattest then takes for ever. Adam has no such trouble. AdamW ends nearer to the origin, where its decay pulls.
 
 
 # %%
@@ -481,8 +484,9 @@ def draw_chosen_paths(rate=0.05, adam_rate=0.3):
 # %% [markdown]
 # ## 7. Wide or deep: the spiral
 #
-# Two spirals are wound into each other. The target is $(1, 0)$ for one and $(0, 1)$ for the other, and the loss is half the squared
-# distance between scores and target, averaged over the points. Its gradient for the scores is $(\text{scores} - \text{target}) / N$.
+# Two spirals are wound into each other. The target is $(1, 0)$ for one and $(0, 1)$ for the other (*one-hot*: a single 1, at
+# the right class), and the loss is half the squared distance between scores and target, averaged over the points. Its
+# gradient for the scores is $(\text{scores} - \text{target}) / N$.
 
 
 # %% jupyter={"source_hidden": true}
@@ -513,7 +517,7 @@ def train(parameters, optimiser, x, classes, steps, slope_of=relu_slope, watch=N
     return parameters
 
 
-def share_right(parameters, x, classes):
+def accuracy(parameters, x, classes):
     return np.mean(forward(parameters, x).argmax(axis=1) == classes)
 
 
@@ -548,7 +552,7 @@ for name, (features, sizes) in networks.items():
     parameters = train(parameters, Adam(0.01), features(points), classes, steps=1500)
     trained[name] = parameters
     count = sum(w.size for w in parameters)
-    right = share_right(parameters, features(new_points), new_classes)
+    right = accuracy(parameters, features(new_points), new_classes)
     print(f"{name:14s} {count} numbers, {right:.1%} of the new points right")
 
 # %% jupyter={"source_hidden": true}
@@ -571,13 +575,13 @@ plots.show(
 
 # %% [markdown]
 # A layer of ReLUs folds the plane. A second layer folds what is already folded, so the number of pieces can grow with every
-# layer as a product (Montúfar et al., 2014). Hand-made features help too, if somebody guesses the right ones.
+# layer as a product (Montúfar et al., 2014). Hand-made features help too, if the right ones are known.
 
 # %% [markdown]
 # ## 8. Learning the points, or learning the rule
 #
 # Networks overfit as polynomials do (lecture 01). Here are 60 points in two half-moons; eight labels are wrong on purpose. A
-# network with two hidden layers of 64 has numbers enough to learn even those by heart.
+# network with two hidden layers of 64 has enough weights to memorise even those.
 
 
 # %% jupyter={"source_hidden": true}
@@ -600,30 +604,31 @@ held_out, held_out_classes = moons(300, rng)
 # Three remedies:
 #
 # - **Weight decay** (a *regularisation*): pull all weights towards zero, so that the boundary cannot bend sharply.
-# - **Dropout** (Srivastava et al., 2014): in each training step silence a random part of the hidden neurons, and scale up the
-#   rest to make up for them. No neuron can then rely on one other neuron. At inference all of them speak.
+# - **Dropout** (Srivastava et al., 2014): in each training step set the activations of a random part of the hidden neurons to
+#   zero, and scale up the rest to make up for them. No neuron can then rely on one other neuron. At inference all of them are
+#   used.
 # - **Early stopping**: watch the points held out, and keep the weights of the step at which they were answered best.
 
 
 # %%
 def dropped(rate, rng):
-    """The slopes of ReLU with dropout: a share `rate` of the hidden neurons is silent."""
+    """The slopes of ReLU with dropout: a share `rate` of the hidden neurons does not fire."""
 
     def slope(z):
-        speaks = (rng.uniform(size=z.shape) >= rate).astype(np.float32)
-        return relu_slope(z) * speaks / np.float32(1 - rate)
+        fires = (rng.uniform(size=z.shape) >= rate).astype(np.float32)
+        return relu_slope(z) * fires / np.float32(1 - rate)
 
     return slope
 
 
 def run(decay=0.0, slope_of=relu_slope, steps=1000):
-    """Final parameters, and (step, parameters, share right on seen, on held out) every 20 steps."""
+    """Final parameters, and (step, parameters, accuracy on seen, on held out) every 20 steps."""
     log = []
 
     def watch(step, parameters):
         if step % 20 == 19:
-            on_seen = share_right(parameters, seen, seen_classes)
-            on_held_out = share_right(parameters, held_out, held_out_classes)
+            on_seen = accuracy(parameters, seen, seen_classes)
+            on_held_out = accuracy(parameters, held_out, held_out_classes)
             log.append((step + 1, parameters, on_seen, on_held_out))
 
     parameters = random_parameters([2, 64, 64, 2], np.random.default_rng(1))
@@ -636,12 +641,12 @@ best = max(log, key=lambda entry: entry[3])
 candidates = {
     "nothing": plain,
     "weight decay, λ = 3": run(decay=3.0)[0],
-    "dropout, half silent": run(slope_of=dropped(0.5, np.random.default_rng(2)))[0],
+    "dropout, half of them": run(slope_of=dropped(0.5, np.random.default_rng(2)))[0],
     f"stopped after {best[0]} steps": best[1],
 }
 for name, parameters in candidates.items():
-    on_seen = share_right(parameters, seen, seen_classes)
-    on_held_out = share_right(parameters, held_out, held_out_classes)
+    on_seen = accuracy(parameters, seen, seen_classes)
+    on_held_out = accuracy(parameters, held_out, held_out_classes)
     print(f"{name:24s} {on_seen:.0%} of the points seen right, {on_held_out:.1%} of those held out")
 
 # %% jupyter={"source_hidden": true}
@@ -650,7 +655,7 @@ steps, _, on_seen, on_held_out = zip(*log, strict=True)
 axes[0, 0].plot(steps, on_seen, label="seen")
 axes[0, 0].plot(steps, on_held_out, "--", label="held out")
 axes[0, 0].axvline(best[0], color=plots.GREY, linewidth=1)
-axes[0, 0].set(xlabel="training step", ylabel="share right", title="training without remedy")
+axes[0, 0].set(xlabel="training step", ylabel="accuracy", title="no regularisation")
 axes[0, 0].legend()
 plots.draw_points(axes[0, 1], held_out, held_out_classes, size=8)
 axes[0, 1].set(xlabel="$x_1$", ylabel="$x_2$", xlim=(-2, 2), ylim=(-2, 2), aspect="equal")
@@ -663,13 +668,13 @@ for axis, (name, parameters) in zip([axes[0, 2], *axes[1]], candidates.items(), 
     axis.set_title(name)
 plots.show(
     fig,
-    alt="Without remedy the share right rises to one on the points seen and falls on those held "
+    alt="Without regularisation the accuracy rises to one on the points seen and falls on those held "
     "out; the region has islands around wrong labels. Weight decay, dropout and early stopping "
     "each give a smoother boundary near the true one.",
 )
 
 # %% [markdown]
-# Early stopping looked at the held-out points, so they no longer count as unseen. In earnest there are three sets: one to
+# Early stopping looked at the held-out points, so they no longer count as unseen. In practice there are three sets: one to
 # train, one to choose (*validation*), one to judge (*test*).
 
 # %% [markdown]
@@ -678,7 +683,7 @@ plots.show(
 # - A layer is many neurons over the same inputs. Layers of half-planes make polygons, unions and colours; one wide hidden
 #   layer can follow any curve, and depth does with few neurons what width needs many for.
 # - The weights are found by going downhill: forward gives the loss, backward gives its slope for every weight, and SGD, Adam or
-#   AdamW take the step. Weight decay, dropout and early stopping keep a network from learning its points by heart.
+#   AdamW take the step. Weight decay, dropout and early stopping keep a network from memorising its points.
 # - Inference is the forward pass alone. That is what the rest of the course makes fast.
 #
 # ## Sources

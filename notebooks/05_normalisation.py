@@ -29,11 +29,11 @@ from llaisys_mini.sanitizer import SanitizerError
 # ## 1. Drift
 #
 # We send 64 random rows through 50 layers of 256 neurons with ReLU. Each weight is drawn with variance $c / K$, where $K = 256$
-# is the number of inputs. The size of a row $x$ [E] is its *root mean square*:
+# is the number of inputs. The magnitude of a row $x$ [E] is its *root mean square*:
 #
 # $$\operatorname{rms}(x) = \sqrt{\frac1E \sum_{e=1}^{E} x_e^2}$$
 #
-# > **Predict, then run.** Lecture 02 used $c = 2$. How large are the rows after 50 layers if $c$ is 1, 2 or 3?
+# > **Predict, then run.** Lecture 02 used $c = 2$. How large are the rows, the *activations*, after 50 layers if $c$ is 1, 2 or 3?
 
 
 # %%
@@ -42,69 +42,69 @@ def rms(x):
     return np.sqrt(np.mean(x * x, axis=-1))
 
 
-def sizes_through_layers(c, norm=lambda x: x, layers=50, width=256):
-    """The mean size of the rows after each layer."""
+def magnitudes_through_layers(c, norm=lambda x: x, layers=50, width=256):
+    """The mean magnitude of the rows after each layer."""
     rng = np.random.default_rng(0)
     x = rng.normal(size=(64, width)).astype(np.float32)
-    sizes = [rms(x).mean()]
+    magnitudes = [rms(x).mean()]
     for _ in range(layers):
         weight = rng.normal(scale=math.sqrt(c / width), size=(width, width)).astype(np.float32)
         x = operators.relu(operators.linear(norm(x), weight, None))
-        sizes.append(rms(x).mean())
-    return sizes
+        magnitudes.append(rms(x).mean())
+    return magnitudes
 
 
-drift = {c: sizes_through_layers(c) for c in (1, 2, 3)}
-for c, sizes in drift.items():
-    print(f"c = {c}: size after 50 layers {sizes[-1]:.2g}")
+drift = {c: magnitudes_through_layers(c) for c in (1, 2, 3)}
+for c, magnitudes in drift.items():
+    print(f"c = {c}: magnitude after 50 layers {magnitudes[-1]:.2g}")
 
 # %% [markdown]
-# Why: the linear step adds up $K$ products, each with mean square $\frac cK \operatorname{rms}(x)^2$, so $z$ has the mean square
-# $c\,\operatorname{rms}(x)^2$. ReLU removes the negative half and leaves half of that. So each layer multiplies the size by about
-# $\sqrt{c/2}$, and fifty layers by its 50th power.
+# Why: the linear step adds up $K$ products, each with mean square $\frac cK \operatorname{rms}(x)^2$, so $z$ has the mean
+# square $c\,\operatorname{rms}(x)^2$. ReLU removes the negative half and leaves half of that. So each layer multiplies the
+# magnitude by about $\sqrt{c/2}$, and fifty layers by its 50th power.
 #
 # With $c = 2$ the factor is 1: that is where the 2 of lecture 02 comes from (He et al., 2015). But training moves the weights, and
-# $c$ does not stay 2. Now we divide each row by its size before every layer:
+# $c$ does not stay 2. Now we divide each row by its magnitude before every layer:
 
 
 # %%
-def divide_by_size(x):
+def divide_by_magnitude(x):
     return x / rms(x)[:, None]
 
 
-held = {c: sizes_through_layers(c, divide_by_size) for c in (1, 2, 3)}
-for c, sizes in held.items():
-    print(f"c = {c}: size after 50 layers {sizes[-1]:.2g}")
+held = {c: magnitudes_through_layers(c, divide_by_magnitude) for c in (1, 2, 3)}
+for c, magnitudes in held.items():
+    print(f"c = {c}: magnitude after 50 layers {magnitudes[-1]:.2g}")
 
 # %% jupyter={"source_hidden": true}
 fig, axes = plots.figure(1, 2, width=9, sharey=True)
 for axis, runs, title in [
     (axes[0], drift, "as it is"),
-    (axes[1], held, "each row divided by its size"),
+    (axes[1], held, "each row divided by its magnitude"),
 ]:
-    for (c, sizes), dashes in zip(runs.items(), ("-", "--", "-."), strict=True):
-        axis.semilogy(sizes, dashes, label=f"variance {c}/K")
+    for (c, magnitudes), dashes in zip(runs.items(), ("-", "--", "-."), strict=True):
+        axis.semilogy(magnitudes, dashes, label=f"variance {c}/K")
     axis.set(xlabel="layer", title=title)
     axis.grid(axis="y")
-axes[0].set_ylabel("size of a row (root mean square)")
+axes[0].set_ylabel("magnitude of a row (root mean square)")
 axes[0].legend()
 plots.show(
     fig,
-    alt="Size of the rows against depth, logarithmic. Left: with variance 1/K it falls by many "
-    "powers of ten, with 3/K it rises as many, with 2/K it stays. Right: divided by its size "
-    "before each layer, it stays level in all three cases.",
+    alt="Magnitude of the rows against depth, logarithmic. Left: with variance 1/K it falls by many "
+    "powers of ten, with 3/K it rises as many, with 2/K it stays. Right: divided by its "
+    "magnitude before each layer, it stays level in all three cases.",
 )
 
 
 # %%
 @interact(c=(0.5, 4.0, 0.1), normalised=False)
 def draw_chosen_drift(c=2.2, normalised=False):
-    sizes = sizes_through_layers(c, divide_by_size if normalised else lambda x: x)
+    magnitudes = magnitudes_through_layers(c, divide_by_magnitude if normalised else lambda x: x)
     fig, axis = plots.figure(width=5.5)
-    axis.semilogy(sizes)
-    axis.set(xlabel="layer", ylabel="size of a row (root mean square)", ylim=(1e-16, 1e16))
+    axis.semilogy(magnitudes)
+    axis.set(xlabel="layer", ylabel="magnitude of a row (root mean square)", ylim=(1e-16, 1e16))
     axis.grid(axis="y")
-    plots.show(fig, alt=f"Size of the rows against depth for weights of variance {c}/K.")
+    plots.show(fig, alt=f"Magnitude of the rows against depth for weights of variance {c}/K.")
 
 
 # %% [markdown]
@@ -115,8 +115,8 @@ def draw_chosen_drift(c=2.2, normalised=False):
 # $$\text{out}_{ne} = w_e\,\frac{x_{ne} - \mu_n}{\sqrt{v_n + \epsilon}} + b_e,
 # \qquad \mu_n = \frac1E\sum_e x_{ne},\qquad v_n = \frac1E\sum_e (x_{ne} - \mu_n)^2$$
 #
-# The weights $w$ [E] and biases $b$ [E] are learned, so that a layer can still choose a size for each column. $\epsilon$ is a small
-# number; section 3 says what for.
+# The weights $w$ [E] and biases $b$ [E] are learned, so that a layer can still choose a scale for each column. $\epsilon$ is
+# a small number; section 3 says what for.
 #
 # Zhang and Sennrich (2019) leave out the mean and the bias, and find that networks learn as well. This is **RMSNorm**, which Qwen uses:
 #
@@ -175,9 +175,9 @@ plots.show(
 # %% [markdown]
 # ## 3. Epsilon
 #
-# What if a row is all zeros? Then its size is 0, and 0/0 is `nan`. One such row is enough: every later layer that mixes rows would
-# be `nan`. $\epsilon$ inside the root prevents it. Rows much larger than $\sqrt\epsilon$ do not notice; smaller ones are not blown up
-# to full size:
+# What if a row is all zeros? Then its magnitude is 0, and 0/0 is `nan`. One such row is enough: every later layer that mixes
+# rows would be `nan`. $\epsilon$ inside the root prevents it. Rows much larger than $\sqrt\epsilon$ do not notice; smaller
+# ones are not blown up to full magnitude:
 
 # %%
 scale_of_rows = np.logspace(-7, 1, 200)
@@ -185,28 +185,31 @@ unit = np.ones((1, 64), dtype=np.float32)
 ones64 = np.ones(64, dtype=np.float32)
 
 
-def size_after(eps):
+def magnitude_after(eps):
     return [
-        rms(operators.rms_norm(np.float32(size) * unit, ones64, eps))[0] for size in scale_of_rows
+        rms(operators.rms_norm(np.float32(magnitude) * unit, ones64, eps))[0]
+        for magnitude in scale_of_rows
     ]
 
 
 print("a row of zeros:", operators.rms_norm(0 * unit, ones64, 1e-6)[0, :3])
-for size in (1, 1e-3, 1e-5):
-    out = operators.rms_norm(np.float32(size) * unit, ones64, 1e-6)
-    print(f"size {size:6g} before, {rms(out)[0]:.4f} after; root of eps: {math.sqrt(1e-6):.0e}")
+for magnitude in (1, 1e-3, 1e-5):
+    out = operators.rms_norm(np.float32(magnitude) * unit, ones64, 1e-6)
+    print(
+        f"magnitude {magnitude:6g} before, {rms(out)[0]:.4f} after; root of eps: {math.sqrt(1e-6):.0e}"
+    )
 
 # %% jupyter={"source_hidden": true}
 fig, axis = plots.figure(width=6.4)
 for eps, dashes in [(1e-5, "-"), (1e-6, "--"), (1e-12, "-.")]:
-    axis.loglog(scale_of_rows, size_after(eps), dashes, label=f"ε = {eps:.0e}")
-axis.set(xlabel="size of the row before", ylabel="size after", ylim=(1e-5, 3))
+    axis.loglog(scale_of_rows, magnitude_after(eps), dashes, label=f"ε = {eps:.0e}")
+axis.set(xlabel="magnitude of the row before", ylabel="magnitude after", ylim=(1e-5, 3))
 axis.grid()
 axis.legend()
 plots.show(
     fig,
-    alt="Size after RMSNorm against size before, for three values of epsilon. Each curve is level "
-    "at one for large rows and falls in proportion below the square root of epsilon.",
+    alt="Magnitude after RMSNorm against magnitude before, for three values of epsilon. Each curve "
+    "is level at one for large rows and falls in proportion below the square root of epsilon.",
 )
 
 # %% [markdown]
@@ -371,13 +374,13 @@ for rows in (1, 16, 256, 4096):
     print(f"{rows:5d} rows: {1e6 * alone:8.1f} µs on one core, {1e6 * together:8.1f} µs on all")
 
 # %% [markdown]
-# For one row the threads only cost. The course's kernels therefore use them from a certain size on (`PARALLEL_FROM` in
-# `solutions/kernels/cpu/rms_norm.py`).
+# For one row the threads only cost. The course's kernels therefore use them from a certain number of elements on
+# (`PARALLEL_FROM` in `solutions/kernels/cpu/rms_norm.py`).
 
 # %% [markdown]
 # ## 5. Adding up a row on a GPU
 #
-# A GPU runs thousands of threads. Three words are needed; lecture 10 has the rest:
+# A GPU runs thousands of threads. Three terms are needed; lecture 10 has the rest:
 #
 # - A **thread** runs the kernel once, with its own index.
 # - A **warp** is 32 threads, its *lanes*, that go through the program together. They can read each other's registers: a *shuffle*.
@@ -496,8 +499,8 @@ plots.show(
 # %% [markdown]
 # ## The answer
 #
-# - A factor per layer is a power over many layers. Norms set every row back to a common size: LayerNorm to mean 0 and variance 1,
-#   RMSNorm to root mean square 1. $\epsilon$ keeps rows of zeros finite.
+# - A factor per layer is a power over many layers. Norms set every row back to a common magnitude: LayerNorm to mean 0 and
+#   variance 1, RMSNorm to root mean square 1. $\epsilon$ keeps rows of zeros finite.
 # - A sum in order is a chain of waits. Independent partial sums break it: SIMD lanes and registers in one core, rows shared among cores,
 #   shuffles within a warp and shared memory within a block.
 # - Order of addition changes the last digits, and a missing barrier changes more.

@@ -164,7 +164,7 @@ print("a[[0, 2]] (rows picked by a list) does:", np.shares_memory(a, a[[0, 2]]))
 # %% [markdown]
 # ## 4. Broadcasting: a stride of zero
 #
-# Adding a bias of shape [4] to a matrix of shape [3, 4] uses the same bias for every row. Nobody repeats it in memory.
+# Adding a bias of shape [4] to a matrix of shape [3, 4] uses the same bias for every row. It is not repeated in memory.
 # The trick is a stride of 0: when the row index grows, stay where you are.
 
 # %%

@@ -20,20 +20,20 @@ from llaisys_mini.inspect.timing import seconds  # shortest of several runs
 # %% [markdown]
 # ## 1. From scores to probabilities
 #
-# Lecture 02 ended with a vector of scores, one for each class, and took the largest. Often we want more: how sure is it?
+# Lecture 02 ended with a vector of scores (*logits*), one for each class, and took the largest. Often we want more: how sure is it?
 # Which answer comes second? For that the scores $x_1, \dots, x_C$ must become probabilities $p_1, \dots, p_C$:
 # positive, with the sum one, and in the same order. *Softmax* does it:
 #
 # $$p_c = \frac{e^{x_c}}{\sum_{j=1}^{C} e^{x_j}}$$
 #
-# The power makes everything positive, the division makes the sum one.
+# The exponential makes everything positive, the division makes the sum one.
 
 
 # %%
 def simple_softmax(x):
     """x [C] -> probabilities [C], as the formula says."""
-    powers = np.exp(x)
-    return powers / powers.sum()
+    exponentials = np.exp(x)
+    return exponentials / exponentials.sum()
 
 
 x = np.array([2.0, 1.0, 0.0, -1.0], dtype=np.float32)
@@ -62,7 +62,7 @@ with np.errstate(all="ignore"):
 # %% [markdown]
 # ## 2. Overflow, and the safe softmax
 #
-# The largest float32 is about $3.4\cdot10^{38}$. A power beyond it becomes `inf`, and `inf / inf` is `nan`.
+# The largest float32 is about $3.4\cdot10^{38}$. An exponential beyond it becomes `inf`, and `inf / inf` is `nan`.
 
 # %%
 for dtype in (np.float16, np.float32, np.float64):
@@ -76,15 +76,15 @@ for dtype in (np.float16, np.float32, np.float64):
 #
 # $$p_c = \frac{e^{x_c - m}}{\sum_j e^{x_j - m}}$$
 #
-# - Every exponent is at most 0, so every power is at most 1. Nothing overflows.
-# - The largest power is exactly 1, so the sum is at least 1. Nothing is divided by zero.
-# - Powers of very small scores become 0, which is what their probability rounds to anyway.
+# - Every exponent is at most 0, so every exponential is at most 1. Nothing overflows.
+# - The largest exponential is exactly 1, so the sum is at least 1. Nothing is divided by zero.
+# - Exponentials of very small scores become 0, which is what their probability rounds to anyway.
 
 
 # %%
 def safe_softmax(x):
-    powers = np.exp(x - x.max())
-    return powers / powers.sum()
+    exponentials = np.exp(x - x.max())
+    return exponentials / exponentials.sum()
 
 
 print("all + 100:  ", np.round(safe_softmax(x + 100), 3))
@@ -130,7 +130,7 @@ for score in (1.0, 3.0, 2.0, 5.0):
 print(f"directly: {sum(math.exp(score - 5) for score in (1.0, 3.0, 2.0, 5.0)):.3f}")
 
 # %% [markdown]
-# Two stretches of a row can also be worked on apart and put together afterwards, by the same rule:
+# Two stretches of a row can also be processed separately and merged afterwards, by the same rule:
 #
 # $$m = \max(m_a, m_b), \qquad s = s_a\, e^{m_a - m} + s_b\, e^{m_b - m}$$
 #
@@ -174,7 +174,7 @@ def largest(x, start, end):
 
 
 @njit(fastmath={"reassoc", "contract"})
-def sum_of_powers(x, start, end, m):
+def sum_of_exponentials(x, start, end, m):
     s = np.float32(0)
     for i in range(start, end):
         s += math.exp(x[i] - m)
@@ -192,7 +192,7 @@ def write_shares(x, m, s, out):
 @njit
 def three_passes(x, out):
     m = largest(x, 0, x.size)
-    write_shares(x, m, sum_of_powers(x, 0, x.size, m), out)
+    write_shares(x, m, sum_of_exponentials(x, 0, x.size, m), out)
 
 
 @njit
@@ -211,7 +211,7 @@ def in_blocks(x, out):
     for start in range(0, x.size, 2048):
         end = min(start + 2048, x.size)
         new_m = max(m, largest(x, start, end))
-        s = s * math.exp(m - new_m) + sum_of_powers(x, start, end, new_m)
+        s = s * math.exp(m - new_m) + sum_of_exponentials(x, start, end, new_m)
         m = new_m
     write_shares(x, m, s, out)
 
@@ -259,9 +259,9 @@ for name in KERNELS:
     print(f"{name:13s} {times[name][-1]:5.2f} ns for one, relative error {errors[name][-1]:.1e}")
 
 # %% [markdown]
-# The times are close. To see why, count what each does for one number, and measure what a read and a power cost:
+# The times are close. To see why, count what each does for one number, and measure what a read and an exponential cost:
 #
-# | | reads | writes | powers |
+# | | reads | writes | exponentials |
 # |---|---|---|---|
 # | three passes | 3 | 1 | 2 |
 # | online | 2 | 1 | 3 |
@@ -270,13 +270,13 @@ for name in KERNELS:
 # %%
 x = np.random.default_rng(0).normal(size=5_000_000).astype(np.float32)
 reading = nanoseconds(x.size, largest, x, 0, x.size)
-with_power = nanoseconds(x.size, sum_of_powers, x, 0, x.size, x[0])
-print(f"a pass that only reads:             {reading:.2f} ns for one number")
-print(f"a pass with one power for a number: {with_power:.2f} ns")
+with_exp = nanoseconds(x.size, sum_of_exponentials, x, 0, x.size, x[0])
+print(f"a pass that only reads:                {reading:.2f} ns for one number")
+print(f"a pass with an exponential per number: {with_exp:.2f} ns")
 
 # %% [markdown]
-# On one CPU core powers take the time, so a saved read hardly shows. On a GPU arithmetic is plenty and memory is the bottleneck:
-# there the saved read makes softmax up to 1.3 times as fast (Milakov and Gimelshein, 2018).
+# On one CPU core the exponentials take most of the time, so a saved read hardly shows. On a GPU arithmetic is plentiful and
+# memory is the bottleneck: there the saved read makes softmax up to 1.3 times as fast (Milakov and Gimelshein, 2018).
 #
 # The errors differ far more. Adding millions of small numbers to one float32 sum loses digits: the larger the sum, the coarser its
 # steps (lecture 06). In `online` each number waits for the one before, so there is one sum. In `three_passes` the compiler keeps
@@ -296,9 +296,9 @@ def weighted_mean_in_one_pass(x, v):
     m, s, o = -math.inf, 0.0, np.zeros(v.shape[1])
     for score, vector in zip(x, v, strict=True):
         new_m = max(m, score)
-        factor, power = math.exp(m - new_m), math.exp(score - new_m)
-        s = s * factor + power
-        o = o * factor + power * vector
+        factor, exponential = math.exp(m - new_m), math.exp(score - new_m)
+        s = s * factor + exponential
+        o = o * factor + exponential * vector
         m = new_m
     return o / s
 
@@ -385,7 +385,8 @@ def draw_chosen_temperature(temperature=0.7):
 # %% [markdown]
 # ## 5. Cross-entropy: how surprised is the model?
 #
-# To train or judge a model we need one number for "how wrong". Let $t$ be the right class. The *cross-entropy* loss is
+# To train or judge a model we need one number for "how wrong". Let $t$ be the right class. The *cross-entropy* loss, also
+# called *negative log-likelihood*, is
 #
 # $$L = -\log p_t.$$
 #
@@ -471,7 +472,7 @@ plots.show(
 # %% [markdown]
 # ## The answer
 #
-# - Softmax: powers, divided by their sum. Subtract the maximum first, and nothing can overflow.
+# - Softmax: exponentials, divided by their sum. Subtract the maximum first, and nothing can overflow.
 # - Written plainly it takes three passes. Keeping maximum and sum so far and rescaling (online softmax) takes two; a weighted
 #   mean takes one. Whether that pays depends on whether memory or arithmetic is scarce.
 # - Temperature divides the scores: cold is bold, hot is even.

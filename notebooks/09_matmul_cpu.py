@@ -204,9 +204,9 @@ measure("ikj", loops_ikj, repeats=3)
 # %% [markdown]
 # ## 4. Cache misses, simulated and counted
 #
-# The clock says what, not why. So we build a cache: it holds some lines of 64 bytes, and when it is full, the line that was not used
-# for the longest time goes (*least recently used*). An access to a line that is not there is a *miss*. The cache has 2 kB and the
-# matrices are [48, 48], 9 kB each: too large for it, as real matrices are for real caches.
+# The clock says what, not why. So we build a cache: it holds some lines of 64 bytes, and when it is full, the line that was
+# not used for the longest time is evicted (*least recently used*). An access to a line that is not there is a *miss*. The
+# cache has 2 kB and the matrices are [48, 48], 9 kB each: too large for it, as real matrices are for real caches.
 
 
 # %%
@@ -283,7 +283,7 @@ def tiled_steps(tile):
 sides = [4, 8, 16, 24, 48]
 tiled = [misses(tiled_steps(tile)) for tile in sides]
 for tile, count in zip(sides, tiled, strict=True):
-    print(f"T = {tile:2d}: {count:6,d} misses; {tile * tile + 2 * tile:5,d} numbers for 512 places")
+    print(f"T = {tile:2d}: {count:6,d} misses; {tile * tile + 2 * tile:5,d} numbers, 512 fit")
 
 # %% [markdown]
 # The largest tile that fits is the best. One that does not fit is worse than no tiles at all:
@@ -421,8 +421,8 @@ measure("register blocks", in_register_blocks, repeats=7)
 # %% [markdown]
 # ## 7. Threads
 #
-# Groups of rows do not depend on each other, so the cores share them. With more than one thread the clock is
-# the one on the wall, since a thread's own clock does not see the others.
+# Groups of rows do not depend on each other, so the cores share them. With more than one thread we take
+# wall-clock time, since a thread's own clock does not count the others.
 
 
 # %%

@@ -178,7 +178,7 @@ plots.show(
 # (In the table, *line* is a line of the kernel's cell, and *best possible* the fewest sectors that hold the numbers. In the pictures, numbers
 # are lanes, the threads of the warp; dashed lines part the sectors.) The write moves eight times what it needs: each sector
 # holds eight numbers, and one of them is wanted. If neighbours walked down a column of `x` instead, the
-# read would pay. The corner has to be turned elsewhere.
+# read would pay. The rows have to become columns elsewhere.
 
 # %% [markdown]
 # ## 3. Shared memory and its banks

@@ -122,7 +122,7 @@ for text in ("the fox sang", "The cow wanted cheese", "Füchsin"):
     print(f"{text!r} -> {tokens}; back: {b''.join(tokens).decode()!r}")
 
 # %% [markdown]
-# Words of the text are one token. A new word falls into pieces it shares with known words, at worst into bytes. No text is impossible.
+# Words of the text are one token. A new word falls into pieces it shares with known words, at worst into bytes. Every text can be encoded.
 
 
 # %% jupyter={"source_hidden": true}
@@ -195,7 +195,7 @@ for text in ("Once upon a time", " strawberry", "347", "狐"):
 # - A rare word is several tokens. The model never sees its letters, only these numbers: to count the letters of a word it must have learned
 #   how each token is spelled.
 # - Digits are never merged. Qwen's pattern cuts between them, so each digit is a token of its own.
-# - A character outside of the training text falls into bytes. A single byte of it is no character, so it prints as �.
+# - A character outside the training text falls into bytes. A single byte of it is no character, so it prints as �.
 
 # %% [markdown]
 # ### How many tokens?
@@ -265,7 +265,7 @@ one_hot = np.eye(len(table), dtype=np.float32)[ids]  # [L, V]: a single one in e
 print("the same as a product with one-hot rows:", np.allclose(x, one_hot @ table))
 
 # %% [markdown]
-# So an embedding is a linear layer whose input has a single 1; looking the row up saves all the multiplications by 0.
+# So an embedding is a linear layer whose input is *one-hot*, with a single 1; looking the row up saves all the multiplications by 0.
 #
 # What has training put into the table? The *cosine* of two vectors $a$, $b$ is $a\cdot b / (\lVert a\rVert \lVert b\rVert)$: 1 for the same
 # direction, 0 for a right angle.
@@ -288,7 +288,7 @@ for word in ("7", " red", " fox", " she", " small"):
     print(f"{word!r:9}", *nearest(word), sep="  ")
 
 # %% [markdown]
-# Tokens that can stand in the same place have similar vectors. Training moved them there, because what follows them is similar.
+# Tokens that can stand in the same context have similar vectors. Training moved them there, because what follows them is similar.
 #
 # To see it, we need two of the 128 dimensions. *Principal components* are the two directions in which a cloud of points spreads most;
 # the singular value decomposition of NumPy finds them.

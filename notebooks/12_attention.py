@@ -117,7 +117,7 @@ def draw_chosen_lookup(degrees=100, length=1.0):
 # of them has variance $D$. So scores grow like $\sqrt D$, and softmax becomes too sharp to learn from: its
 # gradient is nearly zero wherever one weight is nearly one.
 #
-# > **Predict, then run.** 100 random keys. How much weight gets the best of them for D = 4 and for D = 1024? And if the scores are
+# > **Predict, then run.** 100 random keys. How much weight does the best-fitting key get for D = 4, and for D = 1024? And if the scores are
 # > divided by $\sqrt D$?
 
 # %%
@@ -205,7 +205,7 @@ plots.show(
 
 # %% [markdown]
 # The first token sees only itself, so its weight is 1. Changing the last token changes the last output only.
-# Remember this: **the past does not depend on the future.** Section 4 lives on it.
+# Remember this: **the past does not depend on the future.** Section 4 relies on it.
 
 # %% [markdown]
 # ## 3. Heads
@@ -421,9 +421,9 @@ def flash_attend(q, k, v, block=64):
             scores = queries @ k[start : start + block].T  # [B, B]: one tile
             scores = np.where(columns <= rows, scores, np.float32(-np.inf))
             new_m = np.maximum(m, scores.max(axis=1, keepdims=True))
-            factor, powers = np.exp(m - new_m), np.exp(scores - new_m)
-            s = s * factor + powers.sum(axis=1, keepdims=True)
-            o = o * factor + powers @ v[start : start + block]
+            factor, exponentials = np.exp(m - new_m), np.exp(scores - new_m)
+            s = s * factor + exponentials.sum(axis=1, keepdims=True)
+            o = o * factor + exponentials @ v[start : start + block]
             m = new_m
         out[first : first + block] = o / s
     return out
@@ -552,7 +552,7 @@ print("the text begins:", "".join(tokens[:40]))
 #
 # - How much weight goes to the two tokens just before (and itself)?
 # - How much goes to punctuation?
-# - When the next token is a name that the story has named before, how much goes to the places where names stand?
+# - When the next token is a name that the story has named before, how much goes to the positions of names?
 
 # %%
 L = len(ids)
@@ -620,8 +620,8 @@ plots.show(
 # %% [markdown]
 # (Brightness is the root of the weight, so that small weights show. Names are printed bold.)
 #
-# The last layer has heads that look up names: just before the story needs a name, they point to where names stand. Nobody wrote that
-# rule; training found it, because it makes the next token less surprising. Such heads were found in large models too
+# The last layer has heads that look up names: just before the story needs a name, they point to the positions of names. That rule was
+# not programmed; training found it, because it makes the next token less surprising. Such heads were found in large models too
 # (Olsson et al., 2022; Wang et al., 2022). A map says where a head looks, not what it does with what it finds there.
 
 

@@ -28,14 +28,14 @@ from llaisys_mini.weights.checkpoint import Checkpoint
 # %% [markdown]
 # ### Where does the norm go?
 #
-# A layer works best on values of a steady size, so RMSNorm (lecture 05) is near. There are two places for it:
+# A layer works best on values of a steady magnitude, so RMSNorm (lecture 05) is near. There are two places for it:
 #
 # - **post-norm** (Vaswani et al., 2017): $x \leftarrow \operatorname{norm}(x + f(x))$. The stream itself is normalised.
 # - **pre-norm** (Qwen and nearly all models today): $x \leftarrow x + f(\operatorname{norm}(x))$. Only what the layer reads is normalised.
 #
 # We send a gradient backwards through 28 layers of each kind, as many as Qwen3-0.6B has. The layers are random:
 # $f(x) = \operatorname{silu}(x W_1^{\mathsf T})\, W_2^{\mathsf T}$. The rules are those of lecture 02, one for each step.
-# `norm_backward` is the chain rule for $x / \text{size}(x)$; `sigmoid` is written with tanh, which does not overflow.
+# `norm_backward` is the chain rule for $x / \operatorname{rms}(x)$; `sigmoid` is written with tanh, which does not overflow.
 
 
 # %%
@@ -45,8 +45,8 @@ def norm(x):
 
 def norm_backward(grad, x):
     """Gradient of x, given that of norm(x): both [E]."""
-    size = np.sqrt(np.mean(x**2) + 1e-6)
-    return (grad - x / size * np.mean(grad * x / size)) / size
+    root = np.sqrt(np.mean(x**2) + 1e-6)
+    return (grad - x / root * np.mean(grad * x / root)) / root
 
 
 def sigmoid(z):
@@ -79,7 +79,7 @@ KINDS = {  # forward and backward of one layer
 }
 
 # %% [markdown]
-# The weights are random with a standard deviation of $s\sqrt{2/E}$. For a plain layer some $s$ near 1 keeps the size of what passes
+# The weights are random with a standard deviation of $s\sqrt{2/E}$. For a plain layer some $s$ near 1 keeps the magnitude of what passes
 # through (lecture 02). Training moves the weights, so nothing keeps them there.
 #
 # > **Predict, then run.** A gradient of length 1 enters behind layer 28. How long is it at layer 1, for $s$ = 0.5, 1 and 2?
@@ -431,13 +431,13 @@ print(f"{len(differences)} calls, largest difference {max(differences)}")
 # %%
 e = mine[0][1][-1]  # [E]: the embedding of " time"
 weight = np.asarray(model.decoder.layers[0].input_norm.weight)
-size = np.sqrt(np.mean(e**2) + 1e-6)
-print(f"{e[0]:.4f} / {size:.4f} · {weight[0]:.4f} = {e[0] / size * weight[0]:.4f}")
+root = np.sqrt(np.mean(e**2) + 1e-6)
+print(f"{e[0]:.4f} / {root:.4f} · {weight[0]:.4f} = {e[0] / root * weight[0]:.4f}")
 
 # %% [markdown]
 # ## 5. What it costs: Qwen3-0.6B from its config
 #
-# The published `config.json` of Qwen3-0.6B (Qwen team, 2025) has these sizes. From them follows everything.
+# The published `config.json` of Qwen3-0.6B (Qwen team, 2025) has these sizes. Everything follows from them.
 
 # %%
 QWEN = dict(V=151_936, E=1024, F=3072, H=16, K=8, D=128, layers=28)

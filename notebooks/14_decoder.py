@@ -39,7 +39,7 @@ from llaisys_mini.text.sampling import Sampler
 # | bytes | what |
 # |---|---|
 # | 8 | N, a whole number, lowest byte first |
-# | N | the *header*: JSON with name, dtype, shape and place of each tensor |
+# | N | the *header*: JSON with name, dtype, shape and offsets of each tensor |
 # | the rest | the numbers of all tensors, one after the other |
 
 # %%
@@ -106,8 +106,8 @@ plots.show(
 )
 
 # %% [markdown]
-# Nothing in the file is a program, so loading it can run no foreign code. And since the places are known, a program need not read the file at all: it *maps* it
-# into memory, and the system fetches the pages that are touched. The package's `load_model` does that for large models.
+# Nothing in the file is a program, so loading it can run no foreign code. And since the offsets are known, a program need not read the file at all:
+# it *maps* it into memory, and the system fetches the pages that are touched. The package's `load_model` does that for large models.
 
 # %% [markdown]
 # ## 2. The whole forward pass
@@ -158,7 +158,7 @@ mine, its = forward(ids), model.logits(ids)
 print("logits", mine.shape, "- largest difference from the package:", np.abs(mine - its).max())
 
 # %% [markdown]
-# Some twenty lines, and the same logits as the package. Take the best token, append it, start again: the model speaks. (This is *greedy* decoding.)
+# Some twenty lines, and the same logits as the package. Take the likeliest token, append it, start again: the model speaks. (This is *greedy* decoding.)
 
 # %%
 text = list(ids)
@@ -419,10 +419,10 @@ plots.show(
 )
 
 # %% [markdown]
-# At T = 1 sampled text is as surprising as real text: the model has learned how often things happen, and drawing with these probabilities makes them happen as
-# often. Colder text is *less* surprising than what is really written; Holtzman et al. (2019) found the same for large models and human writers, and call
-# such text bland and repetitive. Hotter text soon has no words. A little below 1 trades variety for fewer slips. The makers of a model name their choice in
-# `generation_config.json`, ours and those of Qwen3-0.6B the same one:
+# At T = 1 sampled text is as surprising as real text: the model has learned how often things happen, and drawing with these probabilities makes them
+# happen as often. Colder text is *less* surprising than what is really written; Holtzman et al. (2019) found the same for large models and human
+# writers, and call such text bland and repetitive. Hotter text soon falls apart into fragments of words. A little below 1 trades variety for fewer
+# slips. The makers of a model name their choice in `generation_config.json`, ours and those of Qwen3-0.6B the same one:
 
 # %%
 print(model.config.generation)
@@ -519,7 +519,7 @@ else:
 # %% [markdown]
 # ## The answer
 #
-# - The file is a list of names and places, then raw numbers. The forward pass is some twenty lines: embedding, blocks that add to a stream, a norm, and a dot
+# - The file is a list of names and offsets, then raw numbers. The forward pass is some twenty lines: embedding, blocks that add to a stream, a norm, and a dot
 #   product with every token's vector.
 # - Speaking is prefill once, then decode, token by token, with the KV cache. In large models decode waits for memory.
 # - The model gives probabilities, the sampler takes a token. At temperature 1 text is as surprising as real text; colder is blander, hotter falls apart.

@@ -32,7 +32,7 @@ from llaisys_mini.paths import STUDENT_VARIABLE
 FOLDER = Path(__file__).resolve().parent
 SECONDS_PER_CELL = 300
 SLIDER_PLACEHOLDER = "<em>Run this cell to get its sliders.</em>"
-# Sliders need somebody who answers them. Under load a kernel and nbclient at times wait for each other there, so here a
+# Sliders need a kernel that answers them. Under load a kernel and nbclient at times wait for each other, so here a
 # function under @interact runs once, as it is, unseen.
 WITHOUT_SLIDERS = f"""
 import ipywidgets

@@ -78,7 +78,7 @@ _OF_THE_EXCHANGE = "timestamp.txt", "submission_secret.txt"
 
 
 def _small_text(path: Path) -> str | None:
-    """What a plain file of a few words holds, or None."""
+    """The text of a short plain file, or None."""
     if path.parent.is_symlink() or path.is_symlink() or not path.is_file() or path.stat().st_size > 1000:
         return None
     try:

@@ -166,7 +166,7 @@ def _compare(contract, judged: JudgedCase, sent, message, found) -> None:
     lines = [f"{contract.name} is wrong on {judged}"]
     lines += [f"  {d.output}: {int(d.wrong.sum())} of {d.wrong.size} elements wrong" for d in differences]
     lines += [f"  {d.uninitialised} of them were never written (or are NaN)" for d in differences if d.uninitialised]
-    lines += [f"  the kernel changed its input {', '.join(changed)}; inputs are read only"] if changed else []
-    lines += ["  the kernel wrote outside of its arrays"] if out_of_bounds else []
+    lines += [f"  the kernel changed its input {', '.join(changed)}; inputs are read-only"] if changed else []
+    lines += ["  the kernel wrote out of bounds of its arrays"] if out_of_bounds else []
     lines += [f"  this is what comes out when {mistake}"] if mistake else []
     return fail(outcome, WRONG, "\n".join(lines), mistake)

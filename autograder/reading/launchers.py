@@ -85,7 +85,7 @@ def _called(decorator):
 
 def _intrinsic(name, node, note):
     if name in ("sanitized", "sanitizer", "recorded_launches", "runtime", "compile_check", "backend", "dispatch"):
-        note(REFUSED, f"cuda.{name} decides how kernels are run and watched; that is not a kernel's business", node)
+        note(REFUSED, f"cuda.{name} decides how kernels are run and watched; a launcher must not do that", node)
     elif name not in _ON_HOST | _IN_KERNELS:
         note(UNUSUAL, f"cuda.{name} is not among what kernels of this course use", node)
 
@@ -106,7 +106,7 @@ def _host(function, kernels, hosts, names, note):
     local = {a.arg for a in (*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs)}
     local |= bound_by(function) - {function.name}
     for taken in sorted(local & set(names.imported)):
-        note(UNUSUAL, f"{taken} is defined anew", function)
+        note(UNUSUAL, f"{taken} is redefined", function)
     own = local | kernels | hosts | names.defined
 
     def path_of(attribute):

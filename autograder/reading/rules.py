@@ -76,7 +76,7 @@ def kernel_findings(source: str, name: str, device: str = "cpu") -> list[Finding
         elif not (isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)):
             note(UNUSUAL, "a kernel's cell holds imports, functions and constants; this is something else", statement)
     for taken in sorted(names.defined & (_FIXED | set(names.imported))):
-        note(UNUSUAL, f"{taken} is defined anew", tree.body[0])
+        note(UNUSUAL, f"{taken} is redefined", tree.body[0])
     for node in ast.walk(tree):
         operator = getattr(node, "op", None)
         if isinstance(operator, ast.MatMult):
@@ -104,7 +104,7 @@ def _imports(statement, note, device):
         if taken == "*" and whole != "math":
             note(UNUSUAL, f"from {whole} import * hides where names come from", statement)
         elif top in _LIBRARIES:
-            note(REFUSED, f"{top} answers instead of a kernel: write the loops", statement)
+            note(REFUSED, f"{top} computes it instead of a kernel: write the loops", statement)
         elif top == "numba":
             _import_of_numba(whole, taken, parts, statement, note, device)
         elif top == "numpy":

@@ -85,7 +85,7 @@ def restrict(level: str, scratch: Path, allowed: Limits) -> None:
 
 
 def _drop_capabilities() -> None:
-    """Leave nothing of root's powers, for a grader that runs as root (as in Docker)."""
+    """Drop all of root's capabilities, for a grader that runs as root (as in Docker)."""
     version_3, this_process = 0x20080522, 0
     header = (ctypes.c_uint32 * 2)(version_3, this_process)
     if ctypes.CDLL(None).capset(header, (ctypes.c_uint32 * 6)()):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 def command(readable: list[Path], scratch: Path, argv: list[str]) -> list[str]:
     """argv in a world of its own, which ends with it: it sees `readable` (read-only) and writes to `scratch`."""
-    words = [
+    command = [
         shutil.which("bwrap") or "bwrap",
         "--unshare-all",
         "--die-with-parent",
@@ -14,7 +14,7 @@ def command(readable: list[Path], scratch: Path, argv: list[str]) -> list[str]:
         "--cap-drop",
         "ALL",
     ]
-    words += ["--proc", "/proc", "--dev", "/dev"]
+    command += ["--proc", "/proc", "--dev", "/dev"]
     for path in readable:
-        words += ["--ro-bind-try", str(path), str(path)]
-    return [*words, "--bind", str(scratch), str(scratch), "--chdir", str(scratch), "--", *argv]
+        command += ["--ro-bind-try", str(path), str(path)]
+    return [*command, "--bind", str(scratch), str(scratch), "--chdir", str(scratch), "--", *argv]

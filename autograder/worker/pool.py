@@ -170,7 +170,7 @@ class Worker:
             with contextlib.suppress(OSError):
                 if ended.timed_out or ended.malformed:
                     self._control.send(b"K")
-        # A child that sent its last word gets a moment, then is ended too: threads may be left in it.
+        # A child that sent its last message gets a moment, then is ended too: threads may be left in it.
         report = self._line(2.0)
         if not report:
             with contextlib.suppress(OSError):

@@ -32,7 +32,7 @@ class Cache(ABC):
     @abstractmethod
     def attend(self, layer: int, q: Tensor, k: Tensor, v: Tensor, scale: float, window: int | None) -> Tensor:
         """Store the rows' keys and values k, v [T, K, D]; returns for each query of q [T, H, D] the mixture of the
-        values of its own text up to and with its own position: float32 [T, H, D].
+        values of its own text up to and including its own position: float32 [T, H, D].
 
         window: how many of the latest positions are seen, the row's own included; None for all.
         """

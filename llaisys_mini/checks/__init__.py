@@ -2,9 +2,9 @@
 
 compare.py           is this output right? where is it wrong, by how much, which known mistake is it?
 run.py               run a kernel over cases
-margins.py           arrays between margins: what does a kernel write outside of them?
+guard_zones.py       guard zones around arrays: what does a kernel write out of bounds?
 check.py             check("softmax"): the learner's command
 exercises.py         the same for answers in ordinary Python
-compile_errors.py    Numba's compile errors in the learner's words
+compile_errors.py    Numba's compile errors in plain words
 verify.py            verify every operator call of a whole model and name the first that diverges
 """

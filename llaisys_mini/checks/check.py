@@ -1,7 +1,7 @@
 """`check("softmax")`: does the learner's kernel do what the contract says, and if not, what is wrong?
 
-Prints a table of cases. On the first failure it says where the output is wrong and by how much, draws a small picture
-of the wrong places, names what was never written, and recognises well-known mistakes. Then it raises.
+Prints a table of cases. On the first failure it says where the output is wrong and by how much, draws a small map of
+the errors, names what was never written, and recognises well-known mistakes. Then it raises.
 """
 
 from collections.abc import Iterable
@@ -100,7 +100,7 @@ def _compiles(failed: Result | None) -> bool:
 
 
 def _where(device) -> str:
-    """What "right" was established by; on cuda that depends on the machine."""
+    """How "right" was established; on cuda that depends on the machine."""
     if device == "cpu":
         return ""
     from llaisys_mini.cuda.availability import why_no_device
@@ -130,7 +130,7 @@ def diagnosis(operator: Contract, result: Result, path: Path | None = None, othe
     for difference in result.differences:
         lines += _describe(difference)
     if result.changed_inputs:
-        lines.append(f"  the kernel changed its input {', '.join(result.changed_inputs)}; inputs are read only")
+        lines.append(f"  the kernel changed its input {', '.join(result.changed_inputs)}; inputs are read-only")
     if result.differences:
         runs = [(other.case.inputs, other.results) for other in others if other.exception is None]
         sentence = recognised(operator, result.case.inputs, result.results, runs)
@@ -160,7 +160,7 @@ def _size(error: float) -> str:
     """error: a multiple of the tolerance, which is next to nothing where the expected number is 0."""
     if not np.isfinite(error):
         return "not comparable"
-    return f"{error:.3g} times the tolerance" if error < _FAR else "far outside of the tolerance"
+    return f"{error:.3g} times the tolerance" if error < _FAR else "far outside the tolerance"
 
 
 def picture(wrong: np.ndarray, height: int = 8, width: int = 48) -> list[str]:

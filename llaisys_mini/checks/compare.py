@@ -44,7 +44,7 @@ class Difference:
 
 
 def empty_outputs(operator: Contract, inputs: dict[str, Any]) -> list[np.ndarray]:
-    """Output arrays for a kernel, filled with what nobody writes by chance, see `unset`."""
+    """Output arrays for a kernel, filled with a value that no kernel writes by chance, see `unset`."""
     return [
         np.full(value.shape, unset(spec.allowed[0]), spec.allowed[0])
         for value, spec in zip(operator.expected(inputs), operator.outputs.values(), strict=False)

@@ -1,4 +1,4 @@
-"""Numba's compile errors in the learner's words: which line caused it, what it means, what to do.
+"""Numba's compile errors in plain words: which line caused it, what it means, what to do.
 
 Numba prints a screen of text of which two lines matter. `describe` picks those. The full text stays one click away in a
 notebook, and in a file for a terminal.
@@ -53,11 +53,11 @@ _ADVICE = [
     ),
     (
         r"built-in function getitem>\) found for signature:\s*>>> getitem\(([^\n]+)\)",
-        "this index does not fit the array: one whole number for each dimension, [row, column], and no float",
+        "this index does not fit the array: one whole number for each dimension, [row, column], not a float",
     ),
     (
         r"cannot index|Unsupported array index type|too many indices",
-        "this index does not fit the array: one whole number for each dimension, [row, column], and no float",
+        "this index does not fit the array: one whole number for each dimension, [row, column], not a float",
     ),
     (
         r"No implementation of function Function\(<(?:built-in |class |function |ufunc |intrinsic )*'?(?:npy_)?([\w.]+)"
@@ -86,19 +86,19 @@ def describe(error: Exception, path: Path | None) -> list[str]:
 
 
 def keep_full_text(error: Exception) -> str:
-    """Put Numba's own words where the learner can read them; returns the sentence that says where.
+    """Put Numba's full message where the learner can read them; returns the sentence that says where.
 
-    In a notebook they unfold under the cell at a click; elsewhere they lie in a file.
+    In a notebook it unfolds under the cell at a click; elsewhere it is in a file.
     """
     text = _plain(str(error))
     if in_notebook():
         from IPython.display import HTML, display
 
-        display(HTML(f"<details><summary>Numba's own words</summary><pre>{html.escape(text)}</pre></details>"))
-        return "  Numba's own words: above, folded"
+        display(HTML(f"<details><summary>Numba's full message</summary><pre>{html.escape(text)}</pre></details>"))
+        return "  Numba's full message: above, folded"
     place = student_set().folder / ".compile_error.txt"
     write_atomically(place, text + "\n")
-    return f"  Numba's own words: {place}"
+    return f"  Numba's full message: {place}"
 
 
 def _plain(text: str) -> str:

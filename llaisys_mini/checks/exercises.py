@@ -47,7 +47,7 @@ def difference(exercise: Exercise, answer, case: Case, path: Path | None = None)
         got = exercise.run(answer, case)
     except NotImplementedError as unfinished:
         return f"{exercise.name} is not written yet: the cell still raises ({unfinished})"
-    except Exception as exception:  # the answer is somebody's code: whatever it raises is a finding
+    except Exception as exception:  # the answer is a learner's code: whatever it raises is a finding
         return f"{exercise.name} on the case '{case.name}' raised {type(exception).__name__}: {exception}" + "".join(
             f"\n  line {frame.lineno}: {frame.line}"
             for frame in traceback.extract_tb(exception.__traceback__)

@@ -1,7 +1,7 @@
 """Guard zones: memory on both sides of an array that shows what a CPU kernel writes out of bounds.
 
-Numba does not check indices. A kernel that writes beyond an array ruins what lies there, and Python ends a moment later
-without a word. With a guard zone there, what was written into it is found afterwards, and what is read from it is NaN.
+Numba does not check indices. A kernel that writes past the end of an array overwrites whatever lies there, and Python
+crashes a moment later without a message. A write into a guard zone is found afterwards; a read from one gives NaN.
 """
 
 import numpy as np
@@ -28,12 +28,12 @@ class GuardZones:
 
     def around_call(self, operator, inputs: dict, outputs: list[np.ndarray]) -> tuple[dict, list[np.ndarray]]:
         """The inputs and outputs of one call, each array a copy between guard zones; numbers and None as they are."""
-        # Outputs first: what is written outside of them is told first.
+        # Outputs first: what is written out of their bounds is reported first.
         outputs = [self.around(n, v, is_output=True) for n, v in zip(operator.outputs, outputs, strict=True)]
         return {n: self.around(n, v) if isinstance(v, np.ndarray) else v for n, v in inputs.items()}, outputs
 
     def overrun(self) -> list[str]:
-        """What was written outside of each array, nearest place first, as sentences without a full stop."""
+        """What was written out of bounds of each array, nearest element first, as sentences without a full stop."""
         found = []
         for name, byte, area, copy in self._areas:
             before = np.flatnonzero(area[:_BYTES] != byte)
@@ -41,8 +41,8 @@ class GuardZones:
             shape = f"{name} {copy.shape} has {copy.size} elements"
             if behind.size:
                 element = copy.size + int(behind[0]) // copy.itemsize
-                found.append(f"{shape}, and the kernel wrote to number {element}, counted from 0: past the end")
+                found.append(f"{shape}, and the kernel wrote to element {element}, counted from 0: past the end")
             if before.size:
                 element = -(-(_BYTES - int(before[-1])) // copy.itemsize)
-                found.append(f"{shape}, and the kernel wrote {element} before the first")
+                found.append(f"{shape}, and the kernel wrote {element} elements before the first")
         return found

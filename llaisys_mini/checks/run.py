@@ -23,7 +23,7 @@ from llaisys_mini.task import Case
 class Result:
     """What happened on one case: wrong outputs, inputs that the kernel changed, or an exception; none if right.
 
-    out_of_bounds: what a CPU kernel wrote outside of its arrays, see guard_zones.
+    out_of_bounds: what a CPU kernel wrote out of bounds, see guard_zones.
     place: where it ran: "cpu", "sanitizer" or "device".
     remarks: what the sanitizer says of a kernel without faulting it (sanitizer.Finding).
     """
@@ -79,7 +79,7 @@ def run_case(kernel: Kernel, case: Case, place: str = "") -> Result:
         inputs = {n: v.copy() if isinstance(v, np.ndarray) else v for n, v in case.inputs.items()}
     try:
         operator.run_with(kernel, inputs, outputs)
-    except Exception as exception:  # the kernel is somebody's code: whatever it raises is a finding
+    except Exception as exception:  # the kernel is a learner's code: whatever it raises is a finding
         return Result(case, outputs, [], [], exception, place=place)
     changed = changed_inputs(operator, case, inputs)
     results = [*outputs, *(inputs[name] for name in operator.written)]

@@ -15,7 +15,7 @@ def submit(lab, name):
 
 @click.command()
 def doctor():
-    """Examine this machine and say what is wrong and how to mend it."""
+    """Examine this machine and say what is wrong and how to fix it."""
     from llaisys_mini.course.doctor import examine
 
     raise click.exceptions.Exit(examine())

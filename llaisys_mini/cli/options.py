@@ -11,13 +11,21 @@ def model_options(command):
         click.option("--model", default="mini", help="Folder, hub id (Qwen/Qwen3-0.6B), or 'mini', the shipped model."),
         click.option("--max-new-tokens", type=click.IntRange(0), default=None, help="Default: what the context holds."),
         click.option(
-            "--temperature", type=float, default=None, help="0: always the likeliest token. Default: model's."
+            "--temperature", type=float, default=None, help="0: always the likeliest token. Default: the model's."
         ),
-        click.option("--top-k", type=int, default=None, help="Sample among the k likeliest; 0: all. Default: model's."),
-        click.option("--top-p", type=float, default=None, help="Sample among the likeliest that together reach p."),
-        click.option("--min-p", type=float, default=None, help="Drop tokens below p times the likeliest."),
-        click.option("--repetition-penalty", type=float, default=None, help="Above 1: repeat less."),
-        click.option("--seed", type=int, default=None, help="Same seed, same text. Default: another text each time."),
+        click.option(
+            "--top-k", type=int, default=None, help="Sample among the k likeliest; 0: all. Default: the model's."
+        ),
+        click.option(
+            "--top-p", type=float, default=None, help="Sample among the likeliest that together have probability p."
+        ),
+        click.option(
+            "--min-p", type=float, default=None, help="Drop tokens less than p times as likely as the likeliest."
+        ),
+        click.option("--repetition-penalty", type=float, default=None, help="Above 1: discourages repetition."),
+        click.option(
+            "--seed", type=int, default=None, help="Same seed, same text. Default: a different text each time."
+        ),
         click.option(
             "--kernels",
             default="",

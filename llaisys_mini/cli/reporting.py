@@ -1,4 +1,4 @@
-"""What is said on stderr beside the text: which kernels answer, how far the first token is, how fast it went."""
+"""What is printed on stderr beside the text: which kernels answer, progress until the first token, speed."""
 
 import itertools
 import sys
@@ -9,9 +9,9 @@ import click
 
 def say_which_kernels(device: str):
     """Name the learner's kernels that have answered, so that it is clear whose numbers these are."""
-    from llaisys_mini.course.attribution import credit
+    from llaisys_mini.course.attribution import attribution_lines
 
-    for line in credit(device):
+    for line in attribution_lines(device):
         click.echo(line, err=True)
 
 
@@ -65,5 +65,5 @@ class Stopwatch:
 
 
 def _shown(rate: float) -> str:
-    """Tokens per second: two digits at least, so that a slow model is not said to stand still."""
+    """Tokens per second, with two significant digits at least, so that a slow model does not show 0."""
     return f"{rate:.0f}" if rate >= 10 else f"{rate:.1f}" if rate >= 1 else f"{rate:.2g}"

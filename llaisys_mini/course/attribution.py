@@ -1,4 +1,4 @@
-"""Whose kernels computed it: said from the calls that were made, not from what is written or might answer.
+"""Attribution: whose kernels computed a result, known from the calls that were made, not from what is written.
 
 A kernel may be right for float32 weights only; for the bfloat16 weights of a model another one answers then.
 """
@@ -10,7 +10,7 @@ from llaisys_mini.kernels.runtime import current
 from llaisys_mini.kernels.sets import STUDENT, student_set
 
 _UNNEEDED = "not needed here"
-_FEW = 4  # names that a line about nothing to do may take
+_FEW = 4  # names listed at most for kernels that were not needed
 
 
 def kernels_that_answered() -> dict[str, dict[str, str]]:
@@ -21,7 +21,7 @@ def kernels_that_answered() -> dict[str, dict[str, str]]:
     return found
 
 
-def credit(device: str) -> list[str]:
+def attribution_lines(device: str) -> list[str]:
     """Lines about the learner's kernels for `device`: which took part in the calls made so far, which not and why."""
     answered = kernels_that_answered()
     yours: list[str] = []

@@ -1,4 +1,4 @@
-"""`llaisys-mini doctor`: what this machine offers, what is wrong with it, and how to mend it.
+"""`llaisys-mini doctor`: what this machine offers, what is wrong with it, and how to fix it.
 
 Each line is a fact with a verdict. Nothing here fails because something is absent; that is the finding.
 """

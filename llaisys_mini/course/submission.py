@@ -96,7 +96,7 @@ def _run_clean(lab: Lab) -> list[dict]:
         )
         environment = os.environ | {"LLAISYS_MINI_STUDENT_DIR": scratch, _SUBMITTING: "1", "MPLBACKEND": "Agg"}
         try:
-            client.execute(env=environment, stderr=subprocess.DEVNULL)  # what it warns of is nothing a learner can mend
+            client.execute(env=environment, stderr=subprocess.DEVNULL)  # what it warns of is nothing a learner can fix
         except CellTimeoutError:
             raise LabError(
                 f"{lab.name}: a cell ran for more than {SECONDS_PER_CELL} s; nothing was handed in"
@@ -148,7 +148,7 @@ def _score_table(lab: Lab, cells) -> Table:
             verdict = "[yellow]no answer yet[/yellow]" if empty else "graded by hand"
             later += points
         elif not ast.parse(cell.source).body:
-            verdict = "hidden cases: when it is graded"
+            verdict = "hidden cases: decided when it is graded"
             later += points
         else:
             error = _error(cell)
@@ -165,7 +165,7 @@ def _error(cell):
 
 
 def _reason(error, cells) -> str:
-    """In a line why a part fails. Where its kernel is not there, what happened to the cell that was to save it."""
+    """One line: why a part fails. Where its kernel is missing, what happened to the cell that was to save it."""
     from rich.markup import escape
 
     absent = re.match(r"(.*: run the cell with (@(?:kernel|answer)\(.*\)) first), or write it to ", error.evalue)

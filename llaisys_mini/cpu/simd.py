@@ -1,6 +1,6 @@
 """A small vector type for Numba: one register full of float32 numbers, and a tile of such registers.
 
-Numba compiles scalar loops and hopes that LLVM turns them into vector instructions. Here we say so ourselves.
+Numba compiles scalar loops and relies on LLVM to turn them into vector instructions. Here they are asked for directly.
 
     vector          WIDTH float32 lanes: 16 where the CPU has AVX-512, else 8 (AVX2; LLVM splits it in two for NEON)
     load, store     move WIDTH neighbouring numbers; load widens bfloat16, float16 and int8 on the way

@@ -8,7 +8,7 @@
 
     scale[blocks, threads](x, factor, out)
 
-The words are those of Numba's CUDA target (its manual applies), and on a machine with a GPU Numba compiles the kernel
+The intrinsics are those of Numba's CUDA target (its manual applies). On a machine with a GPU Numba compiles the kernel
 for it. Everywhere else, and within `cuda.sanitized()`, the sanitizer runs it on the CPU and watches every access.
 See `jit` for how one function serves both, the package `devices` for memory, copies, streams and events, `sanitizer`
 for what is found. Importing this package imports neither Numba nor a driver.

@@ -19,9 +19,9 @@ _ERRORS = {  # of cuInit, by number: https://docs.nvidia.com/cuda/cuda-driver-ap
     100: "it finds no GPU",
     101: "the GPU that CUDA_VISIBLE_DEVICES names does not exist",
     802: "the GPU is not initialised yet (on machines with NVSwitch: is the fabric manager running?)",
-    803: "its library and its kernel module are of different versions; a restart of the machine mends that",
+    803: "its library and its kernel module have different versions; restarting the machine fixes that",
     804: "it is a compatibility package that this GPU does not support",
-    999: "it reports an unknown error; a restart of the machine, or `nvidia-smi`, may tell more",
+    999: "it reports an unknown error; restart the machine, or see what `nvidia-smi` says",
 }
 
 
@@ -59,8 +59,8 @@ def driver() -> Part:
         return Part(name, "absent", "there is no CUDA device here: no NVIDIA driver is installed")
     problem = library.cuInit(0)
     if problem:
-        words = _ERRORS.get(problem, f"error {problem} of cuInit")
-        return Part(name, "not usable", f"there is no usable CUDA device: the NVIDIA driver is installed, but {words}")
+        text = _ERRORS.get(problem, f"error {problem} of cuInit")
+        return Part(name, "not usable", f"there is no usable CUDA device: the NVIDIA driver is installed, but {text}")
     version, count = ctypes.c_int(0), ctypes.c_int(0)
     library.cuDriverGetVersion(ctypes.byref(version))
     library.cuDeviceGetCount(ctypes.byref(count))
@@ -107,8 +107,8 @@ def numba_cuda() -> Part:
     except Exception as problem:  # whatever a broken installation raises
         return Part(name, version, f"numba-cuda {version} cannot be imported: {first_line(problem)}", _INSTALL)
     if not getattr(cuda, "implementation", "").startswith("NVIDIA"):
-        words = f"numba-cuda {version} is installed, but Numba's built-in CUDA target answers in its place"
-        return Part(name, version, words, f"pip install --force-reinstall numba-cuda=={version}")
+        text = f"numba-cuda {version} is installed, but Numba's built-in CUDA target is used in its place"
+        return Part(name, version, text, f"pip install --force-reinstall numba-cuda=={version}")
     return Part(name, version)
 
 
@@ -117,8 +117,8 @@ def compiler() -> Part:
     name = "CUDA compiler libraries"
     missing = [library for library in ("nvvm", "nvrtc", "nvJitLink") if not _can_load(library)]
     if missing:
-        words = f"the CUDA toolkit's {', '.join(missing)} cannot be found"
-        return Part(name, f"{', '.join(missing)} missing", words, _INSTALL)
+        text = f"the CUDA toolkit's {', '.join(missing)} cannot be found"
+        return Part(name, f"{', '.join(missing)} missing", text, _INSTALL)
     return Part(name, "NVVM, NVRTC, nvJitLink")
 
 
@@ -126,8 +126,8 @@ def numpy_version() -> Part:
     """numba-cuda 0.30 calls np.row_stack, which NumPy 2.5 has no more."""
     if hasattr(np, "row_stack"):
         return Part("NumPy for CUDA", np.__version__)
-    words = f"numba-cuda cannot compile with NumPy {np.__version__}"
-    return Part("NumPy for CUDA", np.__version__, words, "pip install 'numpy<2.5'")
+    text = f"numba-cuda cannot compile with NumPy {np.__version__}"
+    return Part("NumPy for CUDA", np.__version__, text, "pip install 'numpy<2.5'")
 
 
 def _can_load(library: str) -> bool:
@@ -143,5 +143,5 @@ def _can_load(library: str) -> bool:
 
 
 def first_line(problem: Exception) -> str:
-    """The first line of an exception's words, or its name where it has none."""
+    """The first line of an exception's message, or its name where it has none."""
     return next((line.strip() for line in str(problem).splitlines() if line.strip()), type(problem).__name__)

@@ -87,7 +87,7 @@ def jit(function: Callable | None = None, *, device: bool = False, **options):
 
 @dataclass(frozen=True)
 class RecordedLaunch:
-    """A launch noted down instead of run. grid, block: three ints each; shared_bytes: dynamic shared memory."""
+    """A launch that was recorded instead of run. grid, block: three ints each; shared_bytes: dynamic shared memory."""
 
     kernel: CudaKernel
     grid: tuple[int, int, int]

@@ -1,7 +1,7 @@
 """Where `kernel[blocks, threads](...)` runs: on the device whose operator call is being answered, if there is one.
 
 A launcher under `@kernel` names no device; it only launches. So the device that calls it says here, for the time of the
-call, that launches are its own. A launch outside of any operator call, as in a lecture, goes to "cuda": the GPU, or the
+call, that launches are its own. A launch outside any operator call, as in a lecture, goes to "cuda": the GPU, or the
 sanitizer where there is none.
 """
 

@@ -121,7 +121,7 @@ class Cuda(Device):
 
 
 class CudaEvent(Event):
-    """A mark that the GPU itself puts down."""
+    """An event that the GPU itself records."""
 
     def __init__(self) -> None:
         from numba import cuda
@@ -171,7 +171,7 @@ def device_count() -> int:
 
 
 def select(number: int) -> None:
-    """Have all that follows concern this GPU. Raises DeviceError if there is no such one."""
+    """Make this GPU the current one. Raises DeviceError if there is no such one."""
     from numba import cuda
 
     if not 0 <= number < device_count():

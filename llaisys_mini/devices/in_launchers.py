@@ -1,6 +1,6 @@
 """What a launcher may ask of the device that runs it, under Numba's names: new arrays, copies, waiting.
 
-Outside of a launcher, as in a lecture, they speak of "cuda": the GPU, or the sanitizer where there is none.
+Outside a launcher, as in a lecture, they mean "cuda": the GPU, or the sanitizer where there is none.
 """
 
 from typing import Any
@@ -11,7 +11,7 @@ from llaisys_mini.cuda.launching import launching_device
 
 
 def device_array(shape, dtype=np.float32) -> Any:
-    """An array for kernels, its elements not set. Under the sanitizer, reading one before it is written is found."""
+    """An uninitialised array for kernels. Under the sanitizer, reading one before it is written is found."""
     return launching_device().new_array(shape, dtype)
 
 
@@ -21,5 +21,5 @@ def to_device(array: np.ndarray) -> Any:
 
 
 def synchronize() -> None:
-    """Wait until the device has done all it was asked to; nothing to wait for under the sanitizer."""
+    """Wait until the device has finished all its work; nothing to wait for under the sanitizer."""
     launching_device().synchronise()

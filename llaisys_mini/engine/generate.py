@@ -1,4 +1,4 @@
-"""Load a model and let it speak.
+"""Load a model and generate text with it.
 
 model = load_model("mini")                      # the shipped model, a folder, or a hub id such as Qwen/Qwen3-0.6B
 ids = model.tokenizer.encode("Once upon a time")
@@ -143,7 +143,7 @@ class LanguageModel:
 def _likeliest(logits: Tensor) -> int:
     """The id of the largest of the logits [1, V]. Raises GenerationError if a NaN is found among them."""
     index, value = ops.argmax(logits)
-    # NumPy's maximum is NaN if any logit is; argmax alone would pass over it in silence. On a device only the largest
+    # NumPy's maximum is NaN if any logit is; argmax alone would silently pass over it. On a device only the largest
     # is looked at, since the logits stay there: it is NaN where all of them are.
     require_possible(logits.numpy().max() if logits.device == "cpu" else value.numpy()[0])
     return int(index.numpy()[0])

@@ -11,7 +11,7 @@ def decode_step(query, key, value, keys, values, length, scale):
     """Attention of the next position. query [1, H, D], key and value [1, K, D] belong to it; keys and values
     [capacity, K, D] hold those of the first `length` positions, and anything behind.
 
-    Stores key and value at place `length` of the cache, and returns the attention of the query over the length + 1
+    Stores key and value at position `length` of the cache, and returns the attention of the query over the length + 1
     positions: float32 [1, H, D].
     """
     keys[length], values[length] = key[0], value[0]
@@ -68,7 +68,7 @@ def not_stored(query, key, value, keys, values, length, scale):
     return decode_step.reference(query, key, value, keys.copy(), values.copy(), length, scale)
 
 
-@decode_step.mistake("key and value are stored one place too late")
+@decode_step.mistake("key and value are stored one position too late")
 def one_too_late(query, key, value, keys, values, length, scale):
     place = min(length + 1, len(keys) - 1)
     keys[place], values[place] = key[0], value[0]

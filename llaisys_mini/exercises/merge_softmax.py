@@ -53,7 +53,7 @@ def only_first(top_a, sum_a, top_b, sum_b):
     return top, sum_a * math.exp(top_a - top) + sum_b
 
 
-@merge_softmax.mistake("the sign in the exponent is turned: it must be exp(old maximum - new maximum)")
+@merge_softmax.mistake("the sign in the exponent is wrong: it must be exp(old maximum - new maximum)")
 def wrong_sign(top_a, sum_a, top_b, sum_b):
     top = max(top_a, top_b)
     return top, sum_a * math.exp(top - top_a) + sum_b * math.exp(top - top_b)

@@ -79,7 +79,7 @@ def not_put_back(function, x, step):
     return gradient
 
 
-@numerical_gradient.mistake("the sign is turned: f(x - step) - f(x + step)")
+@numerical_gradient.mistake("the sign is wrong: f(x - step) - f(x + step)")
 def wrong_sign(function, x, step):
     return -numerical_gradient.reference(function, x, step)
 

@@ -51,7 +51,7 @@ def always(weights, bias, x, label):
     return weights + label * x, bias + label
 
 
-@perceptron_update.mistake("the label is forgotten: it always moves towards x")
+@perceptron_update.mistake("the label is ignored: it always moves towards x")
 def no_label(weights, bias, x, label):
     said = 1 if weights @ x + bias >= 0 else -1
     return (weights, bias) if said == label else (weights + x, bias + 1)
@@ -74,7 +74,7 @@ def line_negative(weights, bias, x, label):
     return (weights, bias) if said == label else (weights + label * x, bias + label)
 
 
-@perceptron_update.mistake("the weights move away from the right side: the sign is turned")
+@perceptron_update.mistake("the weights move away from the right side: the sign is wrong")
 def wrong_way(weights, bias, x, label):
     said = 1 if weights @ x + bias >= 0 else -1
     return (weights, bias) if said == label else (weights - label * x, bias - label)

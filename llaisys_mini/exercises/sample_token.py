@@ -33,7 +33,7 @@ def cases(rng):
     yield "cold: nearly the largest", dict(scores=scores, temperature=0.1, top_k=0, chances=[0.01, 0.5, 0.99])
     yield "the two largest", dict(scores=scores, temperature=1.0, top_k=2, chances=[0.01, 0.5, 0.7, 0.8, 0.99])
     yield "only the largest", dict(scores=scores, temperature=5.0, top_k=1, chances=[0.01, 0.5, 0.99])
-    yield "top_k above the size", dict(scores=scores, temperature=2.0, top_k=50, chances=[0.1, 0.5, 0.95])
+    yield "top_k larger than the vocabulary", dict(scores=scores, temperature=2.0, top_k=50, chances=[0.1, 0.5, 0.95])
     yield "large scores", dict(scores=200 * scores, temperature=100.0, top_k=0, chances=[0.05, 0.5, 0.9])
     wide = rng.normal(size=50).astype(np.float32)
     borders = np.cumsum(ops.softmax.reference(wide.astype(np.float64) / 0.7))

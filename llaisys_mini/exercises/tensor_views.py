@@ -144,7 +144,7 @@ class view_of_any_size(tensor_views.reference):
         return Tensor(self.storage, self.offset, shape, strides, self.dtype)
 
 
-@tensor_views.mistake("is_contiguous minds the stride of a dimension of length 1, along which nobody ever steps")
+@tensor_views.mistake("is_contiguous looks at the stride of a dimension of length 1, which is never used")
 class minds_length_one(tensor_views.reference):
     def is_contiguous(self):
         return tuple(self.strides) == tuple(math.prod(self.shape[i + 1 :]) for i in range(len(self.shape)))

@@ -1,4 +1,4 @@
-"""`explain("softmax")`: what the compiler made of a CPU kernel. Facts, no clock: the same on every run.
+"""`explain("softmax")`: what the compiler made of a CPU kernel. Facts, not timings: the same on every run.
 
 vectorised    its machine code works on several floats per instruction; sums do so only if their order may change
 FMA           it multiplies and adds in one instruction
@@ -73,7 +73,7 @@ class Facts:
             )
         if vectorised_sums and not self.vectorised_sums:
             problems.append(
-                "its sums take one number after the other. A sum takes several at once only if its order may change: "
+                "its sums add one number at a time. To add several at once changes the order of a sum; allow it: "
                 "@njit(fastmath=True) on the function with that loop"
             )
         if fma and not self.fma:
@@ -82,7 +82,7 @@ class Facts:
             problems.append("it starts no threads: @njit(parallel=True), and prange instead of range in the outer loop")
         if allocations is not None and self.allocations > allocations:
             problems.append(
-                f"one call makes {self.allocations} array(s), allowed: {allocations} (on the case {self.case}). "
+                f"one call allocates {self.allocations} array(s), allowed: {allocations} (on the case {self.case}). "
                 "A slice with arithmetic, x[n] - top, makes a new array each time: write the loop"
             )
         if problems:

@@ -60,22 +60,22 @@ class GpuTraffic:
         problems = []
         if loads_of_each_input is not None and self.loads_of_each_input > loads_of_each_input:
             problems.append(
-                f"each input comes {self.loads_of_each_input:.1f} times from global memory, at most "
-                f"{loads_of_each_input} wanted: load it once, and let the threads of the block share it"
+                f"each input is loaded {self.loads_of_each_input:.1f} times from global memory, at most "
+                f"{loads_of_each_input} allowed: load it once, and let the threads of the block share it"
             )
         moved = (self.loaded + self.stored) / max(self.ideal, 1)
         if waste is not None and moved > waste:
             problems.append(
-                f"{moved:.1f} times the necessary bytes are moved, at most {waste} wanted: neighbouring threads "
-                "have to touch neighbouring numbers"
+                f"{moved:.1f} times the necessary bytes are moved, at most {waste} allowed: neighbouring threads "
+                "should access neighbouring numbers"
             )
         if shared_loads is not None and self.shared_loads > shared_loads:
             problems.append(
-                f"{self.shared_loads:,} loads from shared memory, at most {shared_loads:,} wanted: "
+                f"{self.shared_loads:,} loads from shared memory, at most {shared_loads:,} allowed: "
                 "keep numbers in variables"
             )
         if bank_conflicts is not None and self.bank_conflicts > bank_conflicts:
-            problems.append(f"bank conflicts of degree {self.bank_conflicts}, at most {bank_conflicts} wanted")
+            problems.append(f"bank conflicts of degree {self.bank_conflicts}, at most {bank_conflicts} allowed")
         if problems:
             raise CheckFailed("\n".join(f"{self.operator}: {problem}" for problem in problems))
 

@@ -1,7 +1,7 @@
-"""`race("softmax", ...)`: your kernel against its earlier version, NumPy, and the most this machine can do.
+"""`race("softmax", ...)`: your kernel against its earlier version, NumPy, and the limit of this machine.
 
-The most is the roofline: a kernel cannot move bytes faster than memory does, nor compute faster than the cores do.
-Both limits are measured here, once per process. Numbers that still lie in a cache come faster than memory gives them;
+The limit is the roofline: a kernel cannot move bytes faster than memory does, nor compute faster than the cores do.
+Both limits are measured here, once per process. Numbers that still lie in a cache come faster than from memory;
 the figure says where that was so.
 """
 
@@ -153,7 +153,7 @@ def _draw(operator, sizes, size_name, seconds, moved, flops):
     ends = ", ".join(f"{name} {line[-1]:.3g}" for name, line in [*rates.items(), ("roofline", roofline)])
     alt = f"{operator} over {size_name} from {sizes[0]} to {sizes[-1]}, in {unit}. At {sizes[-1]}: {ends}."
     if cached:
-        alt += f" Up to {sizes[cached[-1]]} the numbers come from a cache, faster than memory gives them."
+        alt += f" Up to {sizes[cached[-1]]} the numbers come from a cache, faster than memory delivers them."
     return fig, alt
 
 

@@ -1,4 +1,4 @@
-"""`count_traffic("matmul")`: what a CPU kernel asks of memory, counted. No clock: the same numbers on every machine.
+"""`count_traffic("matmul")`: what a CPU kernel asks of memory, counted, not timed: the same numbers on every machine.
 
 The kernel runs as plain Python on small arrays that count. Every load and store of an element goes through a model of a
 small cache (least recently used lines are dropped first); a miss is an access whose line is not there. Numbers kept in
@@ -41,13 +41,13 @@ class Traffic:
         """Raise CheckFailed if there are more than these."""
         if misses is not None and self.misses > misses:
             raise CheckFailed(
-                f"{self.operator}: {self.misses:,} cache misses, at most {misses:,} wanted: use each line again while "
+                f"{self.operator}: {self.misses:,} cache misses, at most {misses:,} allowed: use each line again while "
                 "it is still in the cache"
             )
         if loads_per_multiply_add is not None and self.loads_per_multiply_add > loads_per_multiply_add:
             raise CheckFailed(
                 f"{self.operator}: {self.loads_per_multiply_add:.2f} loads for each multiply-add, at most "
-                f"{loads_per_multiply_add} wanted: keep sums and factors in variables and use each several times"
+                f"{loads_per_multiply_add} allowed: keep sums and factors in variables and use each several times"
             )
 
     def _ipython_display_(self) -> None:

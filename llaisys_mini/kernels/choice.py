@@ -1,6 +1,6 @@
 """Which kernel answers when an operator is called.
 
-Without a word from the user: the learner's kernel if it passed its check, else the course's, else the NumPy reference.
+By default: the learner's kernel if it passed its check, else the course's, else the NumPy reference.
 `use_kernels` chooses otherwise, for all operators or for some.
 """
 

@@ -24,7 +24,7 @@ CARD = "#FBFBF8"
 COLOURS = (BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY, BLACK, YELLOW)
 """In the order in which lines and classes take them."""
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
-"""Of the same classes: a figure must not speak by colour alone."""
+"""Of the same classes: a figure must not rely on colour alone."""
 
 PIXELS_PER_INCH = 96  # of a page; files hold half as many again, for sharp screens
 

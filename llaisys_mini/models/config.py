@@ -3,7 +3,7 @@
 The decoder is written once, so everything in which the families differ is decided here: where biases are, whether
 query and key are normalised, how positions turn into angles, how far each layer looks back.
 A key that would change the model's numbers and is not supported is refused by its name. Ignoring it would load a
-model that speaks nonsense. Keys that only concern training, speed or saving are not read.
+model that writes nonsense. Keys that only concern training, speed or saving are not read.
 """
 
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ _MAX_LAYERS = 10_000  # far above any real model; stops a broken file from askin
 _MAX_HEAD_DIM = 65_536
 
 _ONLY_DENSE = "mixture-of-experts models are not supported; choose a dense Qwen2, Qwen2.5 or Qwen3 checkpoint"
-_ONLY_TEXT = "models that see or hear are not supported; choose a text-only checkpoint"
+_ONLY_TEXT = "models for images or audio are not supported; choose a text-only checkpoint"
 _ONLY_FLOAT = (
     "quantised checkpoints of other programs are not supported; choose one whose weights are float32, float16 or "
     "bfloat16, and quantise it with `llaisys-mini quantise`"

@@ -1,4 +1,4 @@
-"""The values of a JSON object, each fetched with its type and range checked: settings may come from strangers.
+"""The values of a JSON object, each fetched with its type and range checked: the file may come from anywhere.
 
 Every error names the file, the key, what stands there, and what may stand there.
 """

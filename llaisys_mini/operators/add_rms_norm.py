@@ -59,12 +59,12 @@ def cases(rng):
     yield "some sizes", inputs(tuple(rng.integers(2, 300, size=2)))
 
 
-@add_rms_norm.mistake("the residual is normalised alone: x is not added before")
+@add_rms_norm.mistake("the residual is normalised alone: x is not added first")
 def residual_alone(x, residual, weight, eps):
     return x + residual, rms_norm.reference(residual, weight, eps)
 
 
-@add_rms_norm.mistake("x is normalised alone: the residual is not added before")
+@add_rms_norm.mistake("x is normalised alone: the residual is not added first")
 def x_alone(x, residual, weight, eps):
     return x + residual, rms_norm.reference(x, weight, eps)
 

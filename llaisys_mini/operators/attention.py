@@ -15,7 +15,7 @@ def attention(q: F32["L H D"], k: Stored["S K D"], v: Stored["S K D"], scale: fl
         out[l, h, d]   = sum_s softmax_s(score[h, l, s]) * v[s, h // (H/K), d]
 
     The L queries are the last of the S positions: query l sits at absolute position S - L + l and sees the keys up to
-    and with its own. H must be a multiple of K; each group of H/K query heads shares one key/value head.
+    and including its own. H must be a multiple of K; each group of H/K query heads shares one key/value head.
     Source: Vaswani et al. 2017 (arXiv:1706.03762), Ainslie et al. 2023 (arXiv:2305.13245).
     """
     return attend(q, k, v, scale, causal_mask(q.shape[0], k.shape[0]))

@@ -19,8 +19,8 @@ def cross_entropy(logits: F32["N V"], targets: I64["N"]) -> F32["N"]:
 
 @cross_entropy.rounding
 def rounding(logits, targets):
-    size = np.abs(logits).max(axis=1)  # both terms may be this large while their difference is small
-    return 8 * size + 4 * logits.shape[1] + 8
+    magnitude = np.abs(logits).max(axis=1)  # both terms may be this large while their difference is small
+    return 8 * magnitude + 4 * logits.shape[1] + 8
 
 
 @cross_entropy.value_rule

@@ -22,13 +22,13 @@ def layer_norm(x: F32["... E"], weight: Stored["E"], bias: Stored["E"], eps: flo
 @layer_norm.rounding
 def rounding(x, weight, bias, eps):
     # The float32 mean is off by up to E roundoffs of mean|x|. That shifts every element, and the variance with it.
-    size = x.shape[-1]
-    centring = size * np.abs(x).mean(axis=-1, keepdims=True) + np.abs(x)
+    width = x.shape[-1]
+    centring = width * np.abs(x).mean(axis=-1, keepdims=True) + np.abs(x)
     worst = centring.max(axis=-1, keepdims=True)
     deviation = x.std(axis=-1, keepdims=True)
     spread = deviation**2 + eps
     scaled = (x - x.mean(axis=-1, keepdims=True)) / np.sqrt(spread)
-    of_variance = size + 8 + (2 * deviation * worst + UNIT_ROUNDOFF * worst**2) / spread
+    of_variance = width + 8 + (2 * deviation * worst + UNIT_ROUNDOFF * worst**2) / spread
     return np.abs(weight) * (centring / np.sqrt(spread) + np.abs(scaled) * (of_variance / 2 + 8)) + 4 * np.abs(bias)
 
 

@@ -63,8 +63,8 @@ def groups_fit(dims):
 @linear_int4.rounding
 def rounding(x, weight, scales, bias):
     # As for `linear`, and one more rounding for the product with the scale, wherever a kernel multiplies by it.
-    size = np.abs(x) @ np.abs(unpacked(weight) * np.repeat(scales, GROUP, axis=1)).T
-    return (x.shape[1] + scales.shape[1] + 3) * (size if bias is None else size + np.abs(bias))
+    magnitude = np.abs(x) @ np.abs(unpacked(weight) * np.repeat(scales, GROUP, axis=1)).T
+    return (x.shape[1] + scales.shape[1] + 3) * (magnitude if bias is None else magnitude + np.abs(bias))
 
 
 @linear_int4.cases

@@ -46,8 +46,8 @@ def groups_fit(dims):
 @linear_int8.rounding
 def rounding(x, weight, scales, bias):
     # As for `linear`, and one more rounding for the product with the scale, wherever a kernel multiplies by it.
-    size = linear_int8.reference(np.abs(x), np.abs(weight), np.abs(scales), None if bias is None else np.abs(bias))
-    return (x.shape[1] + scales.shape[1] + 3) * size
+    magnitude = linear_int8.reference(np.abs(x), np.abs(weight), np.abs(scales), None if bias is None else np.abs(bias))
+    return (x.shape[1] + scales.shape[1] + 3) * magnitude
 
 
 @linear_int8.cases

@@ -41,7 +41,7 @@ def leaky(x):
     return np.where(x > 0, x, 0.01 * x)
 
 
-@relu.mistake("positive elements are cut to zero and negative ones kept: the comparison is turned around")
+@relu.mistake("positive elements are cut to zero and negative ones kept: the comparison is reversed")
 def turned_around(x):
     return np.minimum(x, 0)
 

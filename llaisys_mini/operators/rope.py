@@ -41,7 +41,7 @@ def rotation_roundings(x, angle, angle_error):
 
 @rope.rounding
 def rounding(x, positions, theta):
-    # theta^(-2i/D) computed as exp(-2i/D * log(theta)) carries log(theta) roundoffs besides the usual few.
+    # theta^(-2i/D) computed as exp(-2i/D * log(theta)) carries log(theta) roundoffs on top of the usual few.
     return rotation_roundings(x, angles(positions, theta, x.shape[2]), 6 + 2 * np.log(theta))
 
 

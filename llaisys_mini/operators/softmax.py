@@ -20,7 +20,7 @@ def softmax(x: F32["... C"]) -> F32["... C"]:
 
 @softmax.rounding
 def rounding(x):
-    below = x.max(axis=-1, keepdims=True) - x  # rounding x - max makes a relative error of that size in exp
+    below = x.max(axis=-1, keepdims=True) - x  # rounding x - max makes a relative error of that magnitude in exp
     return softmax.reference(x) * (8 + 2 * below + 4 * x.shape[-1])  # 4 per column: an online sum rescales each time
 
 

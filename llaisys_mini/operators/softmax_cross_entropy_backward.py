@@ -55,7 +55,7 @@ def no_target(logits, targets):
     return softmax.reference(logits) / len(targets)
 
 
-@softmax_cross_entropy_backward.mistake("the sign is turned around: it is softmax - target")
+@softmax_cross_entropy_backward.mistake("the sign is wrong: it must be softmax - target")
 def wrong_sign(logits, targets):
     return -softmax_cross_entropy_backward.reference(logits, targets)
 

@@ -163,11 +163,11 @@ class Machine:
         if launch.threads_per_block > THREADS_LIMIT:
             problem = f"{launch.threads_per_block} threads per block; a block has at most {THREADS_LIMIT}"
         elif any(n > most for n, most in zip(launch.block, BLOCK_LIMITS, strict=True)):
-            problem = f"a block of {launch.block} threads; the most are {BLOCK_LIMITS}"
+            problem = f"a block of {launch.block} threads; the limits are {BLOCK_LIMITS}"
         elif any(n > most for n, most in zip(launch.grid, GRID_LIMITS, strict=True)):
-            problem = f"a grid of {launch.grid} blocks; the most are {GRID_LIMITS}"
+            problem = f"a grid of {launch.grid} blocks; the limits are {GRID_LIMITS}"
         elif most and launch.threads_per_block > most:
-            problem = f"{launch.threads_per_block} threads per block, but launch_bounds promise at most {most}"
+            problem = f"{launch.threads_per_block} threads per block, but launch_bounds promises at most {most}"
         elif launch.shared_bytes > SHARED_LIMIT:
             problem = f"{launch.shared_bytes} bytes of dynamic shared memory; a block has at most {SHARED_LIMIT}"
         if problem:

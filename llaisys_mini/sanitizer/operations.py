@@ -50,8 +50,8 @@ class Operations(Scope):
                 machine.report(
                     findings.FLOAT64,
                     site,
-                    "a float32 meets a float64 or an integer, and the operation is done in float64, which is slow on a "
-                    "GPU: wrap literals and integers in np.float32(...)",
+                    "a float32 is combined with a float64 or an integer, so the operation is done in float64, which is "
+                    "slow on a GPU: wrap literals and integers in np.float32(...)",
                 )
 
             return apply(a, b, lost_float32)

@@ -1,6 +1,6 @@
 """What a conversation looks like to a model (`<|im_start|>user ...`): a Jinja template that comes with the checkpoint.
 
-It is a program from a stranger, so it runs in Jinja's sandbox and sees plain data only.
+It is a program from an untrusted source, so it runs in Jinja's sandbox and sees plain data only.
 """
 
 import json
@@ -19,7 +19,7 @@ from llaisys_mini.errors import TokenizerError
 def render(template: str, messages: Sequence[Mapping[str, Any]], variables: Mapping[str, Any], where: str) -> str:
     """The conversation as one text.
 
-    variables: what the template sees besides the messages; where: the checkpoint, for error messages.
+    variables: what the template sees in addition to the messages; where: the checkpoint, for error messages.
     Raises TokenizerError where a message is malformed or the template is invalid or fails.
     """
     variables = {"messages": _plain_messages(messages), "tools": None, "documents": None, **variables}

@@ -1,4 +1,4 @@
-"""From logits to the next token: the rules that decide how adventurous the model is.
+"""From logits to the next token: the rules by which it is drawn.
 
 The rules and their order are those of the transformers library:
 
@@ -85,7 +85,7 @@ class SamplingParams:
 
     @property
     def is_greedy(self) -> bool:
-        """Whether chance plays no part."""
+        """Whether the choice is deterministic."""
         return self.temperature == 0.0
 
     @property
@@ -104,7 +104,7 @@ class Sampler:
 
     @property
     def is_greedy(self) -> bool:
-        """Whether chance plays no part."""
+        """Whether the choice is deterministic."""
         return self.params.is_greedy
 
     def __call__(self, logits: np.ndarray, previous_ids: Sequence[int] = ()) -> int:
@@ -201,7 +201,7 @@ def require_possible(largest: float) -> None:
     """Raise GenerationError unless the largest logit is a finite number: NaN and +inf come from a broken kernel."""
     if not np.isfinite(largest):
         what = "NaN" if np.isnan(largest) else "+inf" if largest > 0 else "nothing but -inf"
-        raise GenerationError(f"The logits hold {what}, so no token can be chosen; check the kernels that made them.")
+        raise GenerationError(f"The logits hold {what}, so no token can be chosen; check the kernels behind them.")
 
 
 def _number(name: str, value: Any, least: float, most: float = math.inf, *, may_equal_least: bool = True) -> float:

@@ -110,7 +110,7 @@ class Checkpoint(Mapping[str, Tensor]):
     def take(self, name: str, shape: Sequence[int], allowed: Sequence[str] = _WEIGHTS) -> Tensor:
         """The tensor `name` of exactly `shape`; raises CheckpointError otherwise.
 
-        allowed: dtypes it may be stored in, in the format's own words; float32, float16 or bfloat16 unless told.
+        allowed: dtypes it may be stored in, by the format's names; float32, float16 or bfloat16 unless told.
         """
         entry = self.stored.get(name)
         if entry is None:

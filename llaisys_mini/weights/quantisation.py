@@ -41,7 +41,7 @@ DTYPES = {"int8": Quantisation(8, 32), "int4": Quantisation(4, 32)}
 
 _BLOCK = 2**22  # weights rounded at a time
 
-# Which number the weight of largest size in a group becomes. For int8 there is room enough for the obvious choice. With
+# Which number the weight of largest magnitude in a group becomes. For int8 the obvious choice is good enough. With
 # four bits it pays to try a few and keep the one with the smallest squared error: -9 clips the largest weight and is
 # finer for all others, 7 and 8 put it on the shorter side of the range.
 _STEPS = {8: (127.0,), 4: (-8.0, -9.0, -8.5, -7.5, 7.0, 8.0)}

@@ -45,7 +45,7 @@ from llaisys_mini import check, operators
 
 # %% [markdown]
 # Run the next cell. `check` tries your kernel on several inputs and compares with the reference, which computes in float64.
-# This cell is locked and brings points; hidden cases bring more when the lab is graded.
+# This cell is locked and worth points; hidden cases are worth more when the lab is graded.
 
 # %% test="add-public" points=2
 check("add")
@@ -119,9 +119,9 @@ check("add", device="cuda", seed=40002)
 # | write `out[i] = x[i] + yy[i]` | the name that is not defined, before anything runs |
 # | write `out[i] = x + y` | the line that Numba cannot compile, and why |
 # | add `x[0] = 0` after the loop | that your kernel changed its input |
-# | on the GPU, leave out the `if` | which thread reads outside of which array |
+# | on the GPU, leave out the `if` | which thread reads out of bounds of which array |
 #
-# Then mend it and run the check again.
+# Then fix it and run the check again.
 
 # %% [markdown]
 # ## 4. In your own words

@@ -13,7 +13,7 @@ from llaisys_mini import check, explain, operators
 # %% [markdown]
 # ## 1. Weights by hand
 #
-# A neuron with two inputs says *yes* where $w_0 x_0 + w_1 x_1 + b \ge 0$. The border is a straight line.
+# A neuron with two inputs says *yes* where $w_0 x_0 + w_1 x_1 + b \ge 0$. The decision boundary is a straight line.
 #
 # Example: $w_0 = 1$, $w_1 = 0$, $b = -0.5$ asks whether $x_0$ is at least one half:
 #
@@ -46,7 +46,7 @@ from llaisys_mini import check, explain, operators
 # </details>
 # <details><summary>Hint 3</summary>
 #
-# A weight may be negative: for *first only* the second input has to speak against. The bias lies halfway between the
+# A weight may be negative: for *first only* the second input has to count against it. The bias lies halfway between the
 # sums that must pass and those that must not.
 #
 # </details>
@@ -66,7 +66,7 @@ check("neuron_by_hand")
 # $1 \cdot 3 + 2 \cdot 4 + 0.5$ and $1 \cdot 5 - 2 \cdot 6 + 0$.
 #
 # `bias` may be None. `if bias is not None:` works inside a kernel.
-# Weights of real models are stored in 16 bits. `widen(weight[m, k])` reads every storage; without it your kernel reads
+# Weights of real models are stored in 16 bits. `widen(weight[m, k])` reads every storage format; without it your kernel reads
 # float32, which is enough for this lab.
 
 # %% task="cpu/linear"
@@ -186,7 +186,7 @@ check("perceptron_update", seed=40103)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# Your rule at work. Each pass goes over 60 points; the line is the border after the pass in which no point was wrong.
+# Your rule at work. Each pass (*epoch*) goes over 60 points; the line is the decision boundary after the pass in which no point was wrong.
 # The answers in the figure come from your `linear` and your `sign`, once they passed.
 
 # %%
@@ -214,7 +214,7 @@ for label, marker, colour in ((1, "o", "#0072B2"), (-1, "s", "#E69F00")):
     chosen = said == label
     axes.scatter(*points[chosen].T, marker=marker, color=colour, label=f"neuron says {label}")
 across = np.array([-3.0, 3.0])
-axes.plot(across, -(weights[0] * across + bias) / weights[1], color="#808080", label="border")
+axes.plot(across, -(weights[0] * across + bias) / weights[1], color="#808080", label="decision boundary")
 axes.set(xlim=(-3, 3), ylim=(-3, 3), xlabel="$x_0$", ylabel="$x_1$")
 axes.legend()
 plt.show()

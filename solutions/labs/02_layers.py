@@ -1,8 +1,8 @@
 # %% [markdown]
 # # Lab 02: layers that learn
 #
-# Two layers of neurons with something bent between them can learn nearly anything.
-# You write what bends, the gradients that tell each weight where to go, and the step that follows them.
+# Two layers of neurons with a non-linear activation function between them can learn nearly anything.
+# You write two activation functions, the gradients that tell each weight which way to move, and the step that follows them.
 
 # %%
 import matplotlib.pyplot as plt
@@ -12,7 +12,7 @@ from llaisys_mini import check, explain, operators
 from llaisys_mini.lectures.datasets import digits, two_spirals
 
 # %% [markdown]
-# ## 1. Bent functions: relu and sigmoid
+# ## 1. Activation functions: relu and sigmoid
 #
 # Both work on each element alone. The kernel sees `x` and `out` flat, as `[size]`.
 #
@@ -44,7 +44,7 @@ check("relu", seed=40201)
 # </details>
 # <details><summary>Hint 2</summary>
 #
-# For -100 the power $e^{100}$ is infinite in float32. That is no harm as long as you divide 1 by it: 1 / inf is 0.
+# For -100 the exponential $e^{100}$ is infinite in float32. That is no harm as long as you divide 1 by it: 1 / inf is 0.
 # The other form, $e^x / (1 + e^x)$, gives inf / inf for 100.
 #
 # </details>
@@ -129,7 +129,7 @@ check("linear_backward", seed=40204)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# No array is to be made inside the kernel: one point. `grad_out[n, m] * x[n]` makes one.
+# The kernel should allocate no array: one point. `grad_out[n, m] * x[n]` allocates one.
 
 # %%
 explain("linear_backward")
@@ -252,7 +252,7 @@ check("mlp_step", seed=40206)
 # %% [markdown]
 # ## 6. It learns
 #
-# Two spirals: no straight line tells them apart. The picture shows what the network thinks everywhere.
+# Two spirals: no straight line tells them apart. The picture shows what the network answers at every point.
 
 
 # %%
@@ -304,9 +304,9 @@ plt.show()
 # %% [markdown]
 # ## 7. In your own words
 #
-# Somebody forgets relu between the two layers. Training runs, the loss goes down a little and stays. Why can this network
+# Suppose relu is left out between the two layers. Training runs, the loss goes down a little and stays there. Why can this network
 # not learn the spirals, however many hidden neurons it has?
 
 # %% [markdown] written="no-relu" points=2
-# Two linear layers in a row are one linear layer: w2 (w1 x + b1) + b2 = (w2 w1) x + (w2 b1 + b2). The border between two
+# Two linear layers in a row are one linear layer: w2 (w1 x + b1) + b2 = (w2 w1) x + (w2 b1 + b2). The boundary between two
 # classes is then a straight line, whatever the weights are, and no straight line separates two spirals.

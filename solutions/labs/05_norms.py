@@ -1,7 +1,7 @@
 # %% [markdown] after="07_softmax"
 # # Lab 05: norms
 #
-# Numbers that pass through many layers grow or vanish. A norm brings each row back to a common size.
+# Numbers that pass through many layers grow or vanish. A norm brings each row back to a common magnitude.
 # You write the two that language models use.
 
 # %%
@@ -21,7 +21,7 @@ from llaisys_mini import check, count_gpu_traffic, explain, race
 # With numbers: `x = [1, 2, 6]`, weight 1, bias 0, eps 0. The mean is 3, the variance (4 + 1 + 9) / 3 = 4.6667, its root
 # 2.1602. Result: `[-0.9258, -0.4629, 1.3887]`.
 #
-# Weights of real models are stored in 16 bits: `widen(weight[e])` reads every storage.
+# Weights of real models are stored in 16 bits: `widen(weight[e])` reads every storage format.
 
 # %% task="cpu/layer_norm"
 
@@ -100,7 +100,7 @@ check("rms_norm", seed=40502)
 #
 # - sums that work on several floats at once: `fastmath=True` on the function that holds the loop over a row,
 # - rows shared among the cores: `parallel=True` and `prange` over the rows,
-# - no array made inside the kernel.
+# - no array allocated inside the kernel.
 
 # %% test="layer-norm-compiled" points=2
 explain("layer_norm").require(vectorised_sums=True, parallel=True, allocations=0)
@@ -141,7 +141,7 @@ race(
 # | 1 | 4 + 6 = 10 | 6 + 4 = 10 | 4 + 6 = 10 | 6 + 4 = 10 |
 #
 # `eps` arrives as a Python number; hand `np.float32(eps)` to the kernel: float64 is slow on most GPUs.
-# Wanted: right, and no more than 1.3 times the necessary bytes.
+# Required: the right result, with at most 1.3 times the necessary bytes moved.
 
 # %% task="cuda/rms_norm"
 
@@ -160,7 +160,7 @@ race(
 # </details>
 # <details><summary>Hint 3: the barrier</summary>
 #
-# The barrier stands between the store of the four sums and their reading, outside of every `if`.
+# The barrier stands between the store of the four sums and their reading, outside every `if`.
 #
 # </details>
 

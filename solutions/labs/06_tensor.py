@@ -38,8 +38,8 @@ print(matrix.slice(1, 1, 3))
 # ## Four methods
 #
 # - **`is_contiguous()`**: do the elements lie next to each other in the order of their indices? The last dimension then has
-#   stride 1, each earlier one the product of the lengths behind it. A dimension of length 1 may have any stride: nobody
-#   steps along it.
+#   stride 1, each earlier one the product of the lengths behind it. A dimension of length 1 may have any stride: it is
+#   never used.
 # - **`view(*shape)`**: the same numbers in the same order under another shape. Raise ValueError if the new shape has
 #   another number of elements, or if the tensor is not contiguous.
 # - **`permute(*order)`**: dimensions in another order; `permute(1, 0)` is the transpose. Raise ValueError unless each

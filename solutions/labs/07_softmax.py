@@ -22,12 +22,12 @@ from llaisys_mini import check, count_gpu_traffic, explain, race
 # |---|---|
 # | the largest score | 4 |
 # | scores minus the largest | -3, -2, 0 |
-# | powers of e | 0.0498, 0.1353, 1 |
+# | exponentials | 0.0498, 0.1353, 1 |
 # | their sum | 1.1851 |
-# | powers / sum | 0.0420, 0.1142, 0.8438 |
+# | exponentials / sum | 0.0420, 0.1142, 0.8438 |
 #
 # Why subtract the largest score? $e^{89}$ is too large for float32, and a score of 89 is nothing unusual.
-# Subtracting the same number from all scores of a row changes nothing in the result. The largest power is then 1.
+# Subtracting the same number from all scores of a row changes nothing in the result. The largest exponential is then 1.
 #
 # Write one loop over the rows, and inside it as many loops over the columns as you need.
 # The cell is saved as a file of its own. So it holds its own imports and helper functions.
@@ -37,7 +37,7 @@ from llaisys_mini import check, count_gpu_traffic, explain, race
 # %% [markdown]
 # <details><summary>Hint 1: which loops</summary>
 #
-# Three loops over the columns of a row: find the largest score, add up the powers, divide.
+# Three loops over the columns of a row: find the largest score, add up the exponentials, divide.
 #
 # </details>
 # <details><summary>Hint 2: types</summary>
@@ -74,7 +74,7 @@ check("softmax", seed=40417)
 # - **parallel**: rows do not depend on each other. `@njit(parallel=True, cache=True)` and `prange` in place of `range` in
 #   the loop over rows share them among the cores.
 #
-# No array is to be made inside the kernel. `x[n] - top` makes one, for each row.
+# The kernel should allocate no array. `x[n] - top` allocates one for each row.
 
 # %%
 explain("softmax")
@@ -171,7 +171,7 @@ check("merge_softmax", seed=40418)
 # %% [markdown]
 # <details><summary>Hint 1</summary>
 #
-# Two loops over the columns: the largest logit, then the sum of powers. The logarithm is taken once per row.
+# Two loops over the columns: the largest logit, then the sum of exponentials. The logarithm is taken once per row.
 #
 # </details>
 # <details><summary>Hint 2</summary>
@@ -208,7 +208,7 @@ check("cross_entropy", seed=40419)
 # of the others are 2 and 4. `block_max` gives 4 to all.
 #
 # `cuda.blockIdx.x` is the number of the block, `cuda.threadIdx.x` that of the thread in it. The launcher is `softmax_kernel[x.shape[0], 128](x, out)`.
-# Wanted besides the right result: no more bytes moved than 1.3 times the necessary ones.
+# Required: the right result, with at most 1.3 times the necessary bytes moved.
 
 # %% task="cuda/softmax"
 
@@ -226,7 +226,7 @@ check("cross_entropy", seed=40419)
 # <details><summary>Hint 3</summary>
 #
 # First loop, then `top = block_max(top)`; second loop adds `math.exp(x[row, c] - top)`, then `total = block_sum(total)`; the third
-# stores the power divided by the total.
+# stores the exponential divided by the total.
 #
 # </details>
 
@@ -250,5 +250,5 @@ check("softmax", device="cuda", seed=40420)
 
 # %% [markdown] written="softmax-mean" points=2
 # With the row [0, 0, 300] the mean is 100. The largest exponent is then 200, and e^200 is above 3.4e38, the largest
-# float32, so the power becomes inf. The sum is inf too: out is 0 for the first two and inf / inf = NaN for the last.
+# float32, so the exponential becomes inf. The sum is inf too: out is 0 for the first two and inf / inf = NaN for the last.
 # Subtracting the maximum never gives a positive exponent.

@@ -83,8 +83,8 @@ race_matmul()
 # | 0 | 0 | 1 times [5, 6] |
 # | 0 | 1 | 2 times [7, 8] |
 #
-# Now everything moves along rows, and eight products fit one instruction. Wanted: at most 3,000 cache misses for 32 x 32
-# matrices (the plain version has more than ten times as many), a vectorised inner loop, no arrays made.
+# Now everything moves along rows, and eight products fit one instruction. Required: at most 3,000 cache misses for 32 x 32
+# matrices (the plain version has more than ten times as many), a vectorised inner loop, no arrays allocated.
 
 # %% task="cpu/matmul" id="matmul-reordered"
 import numpy as np
@@ -161,7 +161,7 @@ race_matmul()
 # the end), and the inner loop does not vectorise. So name the two pieces of rows, `row = out[m, n0:n1]` and
 # `other = b[k, n0:n1]`, and start at 0 in both. Such a piece is a view: nothing is copied.
 #
-# Wanted: at most 800 misses, a vectorised inner loop, no arrays made.
+# Required: at most 800 misses, a vectorised inner loop, no arrays allocated.
 
 # %% task="cpu/matmul" id="matmul-tiled"
 import numpy as np
@@ -257,7 +257,7 @@ race_matmul()
 # - **Cores.** Blocks do not depend on each other: `parallel=True`, and `prange` over blocks of columns. `prange` takes no step,
 #   so count the blocks: `prange((N + 3) // 4)`.
 #
-# Wanted: at most 0.9 loads per multiply-add; fused multiply-adds on vectors; threads; one array made (the packed b).
+# Required: at most 0.9 loads per multiply-add; fused multiply-adds on vectors; threads; one array allocated (the packed b).
 
 # %% task="cpu/matmul" id="matmul-registers"
 import numpy as np

@@ -21,7 +21,7 @@ square = dict(a=rng.normal(size=(64, 64)), b=rng.normal(size=(64, 64)))
 # `a` is `[M, K]`, `b` is `[K, N]`, `out` is `[M, N]`. Thread (column, row) computes `out[row, column]`.
 #
 # A CUDA kernel is two functions: one under `@cuda.jit`, which every thread runs, and a launcher under `@kernel`, which says how many
-# blocks of how many threads there are. The words, here for `scale`, which is no operator of this lab:
+# blocks of how many threads there are. The form, shown for `scale`, which is no operator of this lab:
 #
 # ```python
 # @cuda.jit
@@ -75,7 +75,7 @@ def matmul(a, b, out):
 # </details>
 # <details><summary>Hint 2</summary>
 #
-# Without the `if`, threads over the edge read and write outside of the arrays. On a GPU nobody may notice; the sanitizer does.
+# Without the `if`, threads over the edge read and write out of bounds. On a GPU this may go unnoticed; the sanitizer reports it.
 #
 # </details>
 # <details><summary>Hint 3</summary>
@@ -109,7 +109,7 @@ count_gpu_traffic("matmul", square)
 # 1. Each thread copies one number of `a` and one of `b` into two shared tiles of 16 x 16.
 # 2. `cuda.syncthreads()`: wait until the tiles are complete.
 # 3. Each thread adds 16 products, all from the tiles.
-# 4. `cuda.syncthreads()` again: wait until nobody reads the tiles any more. Then the next step may overwrite them.
+# 4. `cuda.syncthreads()` again: wait until all threads have read the tiles. Then the next step may overwrite them.
 #
 # `tile = cuda.shared.array((16, 16), np.float32)` makes a tile. What hangs over the edge of a matrix is filled with 0: it adds nothing.
 # Every thread must reach every barrier, also the threads over the edge.
@@ -119,14 +119,14 @@ count_gpu_traffic("matmul", square)
 # | first | 0 | `a[rows, 0:16]` | `b[0:16, columns]` |
 # | second | 16 | `a[rows, 16:32]` | `b[16:32, columns]` |
 #
-# Wanted for 64 x 64: the inputs come at most 5 times from global memory, and no bank conflicts of more than degree 2.
+# Required for 64 x 64: the inputs are loaded at most 5 times from global memory, and no bank conflict has a degree above 2.
 
 # %% task="cuda/matmul" id="matmul-tiles-cuda"
 
 # %% [markdown]
 # <details><summary>Hint 1</summary>
 #
-# `tx, ty = cuda.threadIdx.x, cuda.threadIdx.y` are the places in the tile. In the step that begins at `start` the thread copies
+# `tx, ty = cuda.threadIdx.x, cuda.threadIdx.y` are the position in the tile. In the step that begins at `start` the thread copies
 # `a[row, start + tx]` and `b[start + ty, column]`.
 #
 # </details>
@@ -167,7 +167,7 @@ check("matmul", device="cuda", seed=40702)
 # `sums = cuda.local.array((4, 4), np.float32)` is an array that belongs to one thread; with loops of fixed length the compiler keeps it in
 # registers. With tiles of 32 x 8 (of a) and 8 x 32 (of b), the 64 threads copy 4 numbers of each.
 #
-# Wanted for 64 x 64: the inputs come at most 2.5 times from global memory, and at most 140,000 loads from shared memory (step 2 has
+# Required for 64 x 64: the inputs are loaded at most 2.5 times from global memory, and at most 140,000 loads from shared memory (step 2 has
 # 524,288).
 
 # %% task="cuda/matmul" id="matmul-registers-cuda"

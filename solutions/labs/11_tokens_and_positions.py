@@ -27,7 +27,7 @@ from llaisys_mini import check, count_gpu_traffic, explain, operators
 # %% [markdown]
 # <details><summary>Hint 1</summary>
 #
-# `Counter()` counts: `counts[pair] += times`. The pair at place i of a word is `word[i : i + 2]`.
+# `Counter()` counts: `counts[pair] += times`. The pair at position i of a word is `word[i : i + 2]`.
 #
 # </details>
 # <details><summary>Hint 2</summary>
@@ -75,7 +75,7 @@ print("words now:", *("|".join(word) for word in words))
 #
 # $$\text{out}[n, e] = \text{weight}[\text{ids}[n], e]$$
 #
-# `ids = [2, 0]` and `weight = [[1, 2], [3, 4], [5, 6]]` give `[[5, 6], [1, 2]]`. `widen(weight[i, e])` reads every storage.
+# `ids = [2, 0]` and `weight = [[1, 2], [3, 4], [5, 6]]` give `[[5, 6], [1, 2]]`. `widen(weight[i, e])` reads every storage format.
 
 # %% task="cpu/embedding"
 
@@ -169,7 +169,7 @@ check("rope", seed=40804)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# Sine and cosine are dear, and no instruction computes several at once. But the rotation itself can work on several numbers at
+# Sine and cosine are expensive, and no instruction computes several at once. But the rotation itself can work on several numbers at
 # once, if it is a loop of its own: first a loop over i that fills two small tables, then a loop over h and i that only
 # multiplies and adds. One point.
 
@@ -204,7 +204,7 @@ plt.show()
 # ## 5. On a GPU
 #
 # **Embedding**: one block of 128 threads per id. The threads share the columns of its row: thread t copies the columns t, t + 128, ...
-# Wanted: at most 1.3 times the necessary bytes. (One thread per id would read far apart numbers at the same time.)
+# Required: at most 1.3 times the necessary bytes moved. (One thread per id would read numbers far apart at the same time.)
 
 # %% task="cuda/embedding"
 
@@ -247,7 +247,7 @@ count_gpu_traffic("embedding", table).require(waste=1.3)
 check("rope", device="cuda")
 
 # %% [markdown]
-# **Argmax**: one block of 256 threads per row. Each thread finds the best of its columns; then the threads compare, as in the sum of lab
+# **Argmax**: one block of 256 threads per row. Each thread finds the largest of its columns; then the threads compare, as in the sum of lab
 # 05, but with pairs of value and index. The larger value wins; of equal values the lower index.
 
 # %% task="cuda/argmax"

@@ -2,7 +2,7 @@
 # # Lab 12: attention
 #
 # Attention is how a token looks back over the text. You write it so that every earlier key is scored and every value mixed; then
-# in one pass with no memory of its own; then one step at a time with a cache, as a model speaks.
+# in one pass with no memory of its own; then one step at a time with a cache, as a model generates text.
 
 # %%
 import numpy as np
@@ -19,8 +19,8 @@ from llaisys_mini import check, explain, operators, race
 # | `scale` | number | usually $1 / \sqrt{D}$ |
 # | `out` | [L, H, D] | |
 #
-# - The queries are the **last** L of the S positions. Query l stands at position S - L + l, and sees the keys up to and with its
-#   own: `s <= S - L + l`.
+# - The queries are the **last** L of the S positions. Query l stands at position S - L + l, and sees the keys up to and including
+#   its own: `s <= S - L + l`.
 # - H is a multiple of K. Neighbouring query heads share a key head: head h uses key head `h // (H // K)`.
 #
 # For each query and head:
@@ -31,7 +31,7 @@ from llaisys_mini import check, explain, operators, race
 # With numbers, D = 1, one head, scale 1: `q = [[[1]]]`, `k = [[[0]], [[1]]]`, `v = [[[10]], [[20]]]`. The one query is the last of two
 # positions and sees both keys. Scores 0 and 1, weights 0.2689 and 0.7311, result $10 \cdot 0.2689 + 20 \cdot 0.7311 = 17.311$.
 #
-# Subtract the largest score before taking powers, as in lab 07. `widen(k[s, h, d])` reads every storage of the cache.
+# Subtract the largest score before taking exponentials, as in lab 07. `widen(k[s, h, d])` reads every storage format of the cache.
 
 # %% task="cpu/attention" id="attention-cpu"
 
@@ -39,7 +39,7 @@ from llaisys_mini import check, explain, operators, race
 # <details><summary>Hint 1: the loops</summary>
 #
 # For each row l and each head h: `last = S - L + l + 1` keys are visible. One loop over `s in range(last)` for the scores, one for
-# the powers and their sum, one for the mixing.
+# the exponentials and their sum, one for the mixing.
 #
 # </details>
 # <details><summary>Hint 2: where the scores go</summary>
@@ -69,7 +69,7 @@ check("attention", seed=40901)
 # The scores of a row need an array as long as the text. In lab 07 you merged parts of a softmax; attention can be computed in the
 # same way, key by key. Keep for a query and head:
 #
-# - `top`, the largest score so far, `total`, the sum of powers so far,
+# - `top`, the largest score so far, `total`, the sum of exponentials so far,
 # - the mix of values so far, not divided yet: keep it in `out[l, h]` itself.
 #
 # A new key has the score x. The new largest is `larger = max(top, x)`. What was collected was relative to `top`, so `total` and the mix
@@ -82,7 +82,7 @@ check("attention", seed=40901)
 # | 1 | 1 | 1 | 0.3679 | 1.3679 | 23.679 |
 #
 # 23.679 / 1.3679 = 17.311, as before. This is what FlashAttention does, with blocks of keys in place of single ones.
-# Wanted: correct, and **no array made** in a call. Heads and rows are independent, so share them among the cores too.
+# Required: the right result, and **no array allocated** in a call. Heads and rows are independent, so share them among the cores too.
 
 # %% task="cpu/attention" id="attention-one-pass"
 import math
@@ -113,10 +113,10 @@ def attend(q, k, v, scale, out, row, head):
     for s in range(k.shape[0] - q.shape[0] + row + 1):
         x = score(q, row, head, k, s, key_head) * scale
         larger = max(top, x)
-        shrink, power = np.float32(math.exp(top - larger)), np.float32(math.exp(x - larger))
-        total = total * shrink + power
+        shrink, weight = np.float32(math.exp(top - larger)), np.float32(math.exp(x - larger))
+        total = total * shrink + weight
         for d in range(width):
-            out[row, head, d] = out[row, head, d] * shrink + power * widen(v[s, key_head, d])
+            out[row, head, d] = out[row, head, d] * shrink + weight * widen(v[s, key_head, d])
         top = larger
     for d in range(width):
         out[row, head, d] /= total
@@ -149,8 +149,8 @@ def attention(q, k, v, scale, out):
 # </details>
 # <details><summary>Hint 3</summary>
 #
-# Per key: `shrink = math.exp(top - larger)`, `power = math.exp(x - larger)`, `total = total * shrink + power`, and for each d
-# `out[l, h, d] = out[l, h, d] * shrink + power * widen(v[s, key_head, d])`. Keep every variable float32: `np.float32(math.exp(...))`.
+# Per key: `shrink = math.exp(top - larger)`, `weight = math.exp(x - larger)`, `total = total * shrink + weight`, and for each d
+# `out[l, h, d] = out[l, h, d] * shrink + weight * widen(v[s, key_head, d])`. Keep every variable float32: `np.float32(math.exp(...))`.
 #
 # </details>
 

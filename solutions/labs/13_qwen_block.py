@@ -32,7 +32,7 @@ from llaisys_mini import check, explain, load_model, race
 # </details>
 # <details><summary>Hint 2</summary>
 #
-# For a gate of -100 the power is infinite in float32, and -100 / inf is 0: no harm. The form with $e^{\text{gate}}$ above and below
+# For a gate of -100 the exponential is infinite in float32, and -100 / inf is 0: no harm. The form with $e^{\text{gate}}$ above and below
 # gives inf / inf for +100.
 #
 # </details>
@@ -52,7 +52,7 @@ check("swiglu", seed=41001)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# One point if it runs on all cores and makes no array.
+# One point if it runs on all cores and allocates no array.
 
 # %% test="swiglu-compiled" points=1
 explain("swiglu").require(parallel=True, allocations=0)
@@ -172,7 +172,7 @@ check("qwen_mlp", seed=41002)
 # 1. Normalise x with `input_norm`.
 # 2. Three projections with `linear`. Reshape the results to `[L, H, D]` and `[L, K, D]`.
 # 3. Normalise each head of query and key over its D numbers, with `query_norm` and `key_norm`. (This is new in Qwen3.)
-# 4. Turn query and key with `operators.rope(x, positions, theta)`.
+# 4. Rotate query and key with `operators.rope(x, positions, theta)`.
 # 5. `past` is None, or `(keys, values)` of the earlier tokens, each `[S - L, K, D]`. Put the new keys and values behind them.
 # 6. `operators.attention(query, keys, values, scale)` with scale $1 / \sqrt{D}$. Reshape to `[L, H D]`.
 # 7. Project with `output`, and add x.
@@ -192,7 +192,7 @@ check("qwen_mlp", seed=41002)
 # </details>
 # <details><summary>Hint 2</summary>
 #
-# The value is neither normalised nor turned. The keys in `past` are turned already.
+# The value is neither normalised nor rotated. The keys in `past` are rotated already.
 #
 # </details>
 # <details><summary>Hint 3</summary>

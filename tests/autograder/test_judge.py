@@ -125,4 +125,4 @@ def test_a_kernel_that_leaves_its_array_is_told_so(judged, in_any_sandbox):
     parts = judged("07_softmax", {"softmax-cpu": source}, plan, in_any_sandbox).parts
     public, hidden = parts["softmax-public"], parts["softmax-hidden"]
     assert (public.state, hidden.state) == (WRONG, WRONG)
-    assert "past the end" in public.message and "outside of its arrays" in hidden.message
+    assert "past the end" in public.message and "out of bounds" in hidden.message

@@ -42,7 +42,7 @@ def test_writing_outside_of_an_array_is_named():
             out[i] = max(x[i], np.float32(0))
 
     text = diagnose("relu", one_too_far, x=f32(6))
-    assert "out (6,) has 6 elements, and the kernel wrote to number 6, counted from 0: past the end" in text
+    assert "out (6,) has 6 elements, and the kernel wrote to element 6, counted from 0: past the end" in text
 
     @njit
     def before_the_first(x, out):
@@ -51,7 +51,7 @@ def test_writing_outside_of_an_array_is_named():
         x[-x.size - 2] = 1
 
     text = diagnose("relu", before_the_first, x=f32(6))
-    assert "x (6,) has 6 elements, and the kernel wrote 2 before the first" in text
+    assert "x (6,) has 6 elements, and the kernel wrote 2 elements before the first" in text
 
 
 def test_what_is_read_outside_of_an_array_is_nan():

@@ -53,7 +53,7 @@ CONDITIONS = {
     "no driver": (lambda patch: patch.setattr(availability, "load_driver", absent), "no NVIDIA driver is installed"),
     "no GPU": (with_driver(Driver(100)), "the NVIDIA driver is installed, but it finds no GPU"),
     "no device counted": (with_driver(Driver(devices=0)), "it finds no GPU"),
-    "mismatched": (with_driver(Driver(803)), "are of different versions; a restart of the machine mends that"),
+    "mismatched": (with_driver(Driver(803)), "have different versions; restarting the machine fixes that"),
     "broken": (with_driver(Driver(712)), "the NVIDIA driver is installed, but error 712 of cuInit"),
     "too old": (
         with_driver(Driver(version=12040)),

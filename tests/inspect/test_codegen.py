@@ -69,7 +69,7 @@ def test_parallel_and_vectorised(write):
 
 def test_a_sum_vectorises_only_with_fastmath(write):
     write("linear", SERIAL_SUM.format(options=""))
-    with pytest.raises(CheckFailed, match="its sums take one number after the other"):
+    with pytest.raises(CheckFailed, match="its sums add one number at a time"):
         explain("linear").require(vectorised_sums=True)
     write("linear", SERIAL_SUM.format(options=", fastmath=True"))
     explain("linear").require(vectorised_sums=True, vectorised=True)
@@ -115,7 +115,7 @@ def test_traffic_of_the_plain_product_is_what_theory_says(write):
     assert (counted.loads, counted.stores) == (2 * 32**3, 32**2)
     # b comes anew for every element of it that is used; a row of a and of out is two lines each, met once.
     assert 32**3 <= counted.misses <= 32**3 + 32 * (2 + 2) * 32
-    with pytest.raises(CheckFailed, match="cache misses, at most 3,000 wanted"):
+    with pytest.raises(CheckFailed, match="cache misses, at most 3,000 allowed"):
         counted.require(misses=3000)
     with pytest.raises(CheckFailed, match=r"2\.00 loads for each multiply-add"):
         counted.require(loads_per_multiply_add=1)

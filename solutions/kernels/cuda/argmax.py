@@ -1,5 +1,5 @@
 """argmax on CUDA: one block per row. A reduction over pairs (value, index): the larger value wins, of equals the lower
-index. Each thread first finds the best of its own columns."""
+index. Each thread first finds the largest of its own columns."""
 
 import math
 

@@ -1,7 +1,7 @@
 """argmax on CUDA, expert version: a row of a vocabulary's width is searched by many blocks.
 
 While decoding there is one row, and one block would leave all but one multiprocessor idle. Each block takes a stretch
-of the row and writes its best; the plain kernel's rule, largest value and of equals the lowest index, then chooses.
+of the row and writes its winner; the plain kernel's rule, largest value and of equals the lowest index, then chooses.
 """
 
 import math
@@ -25,7 +25,7 @@ def better(value, position, other_value, other_position):
 
 @cuda.jit(device=True)
 def best_of_block(value, position, values, positions):
-    """The best of the block's pairs, in thread 0. values, positions: shared memory, one number per warp."""
+    """The winner among the block's pairs, in thread 0. values, positions: shared memory, one number per warp."""
     step = 16
     while step > 0:
         other = cuda.shfl_xor_sync(0xFFFFFFFF, value, step)
@@ -46,7 +46,7 @@ def best_of_block(value, position, values, positions):
 
 @cuda.jit
 def search_kernel(x, part_values, part_positions):
-    """The best of each stretch of each row: part_values, part_positions [rows, stretches]."""
+    """The winner of each stretch of each row: part_values, part_positions [rows, stretches]."""
     values = cuda.shared.array(WARPS, np.float32)
     positions = cuda.shared.array(WARPS, np.int32)
     row, start = cuda.blockIdx.y, STRETCH * cuda.blockIdx.x
@@ -63,7 +63,7 @@ def search_kernel(x, part_values, part_positions):
 
 @cuda.jit
 def choose_kernel(part_values, part_positions, width, index, value):
-    """The best of each row's stretches."""
+    """The winner among each row's stretches."""
     values = cuda.shared.array(WARPS, np.float32)
     positions = cuda.shared.array(WARPS, np.int32)
     row = cuda.blockIdx.x

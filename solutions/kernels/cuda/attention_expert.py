@@ -116,20 +116,20 @@ def split_kernel(q, k, v, key_heads, scale, window, heads_of_block, mixed, tops,
         largest = np.float32(-math.inf)
         for g in range(GROUPS):
             largest = max(largest, group_tops[g, h])
-        all_powers = np.float32(0)
+        sum_of_exponentials = np.float32(0)
         if largest > np.float32(-math.inf):  # else no key fell to this split
             for g in range(GROUPS):
-                all_powers += group_totals[g, h] * math.exp(group_tops[g, h] - largest)
+                sum_of_exponentials += group_totals[g, h] * math.exp(group_tops[g, h] - largest)
         for d in range(cuda.threadIdx.x, width, 32 * WARPS):
             mix = np.float32(0)
-            if all_powers > np.float32(0):
+            if sum_of_exponentials > np.float32(0):
                 for g in range(GROUPS):
                     mix += parts[g * PART + h * WIDEST + d] * math.exp(group_tops[g, h] - largest)
-                mix /= all_powers
+                mix /= sum_of_exponentials
             mixed[row, first_head + h, split, d] = mix
         if cuda.threadIdx.x == 0:
             tops[row, first_head + h, split] = largest
-            totals[row, first_head + h, split] = all_powers
+            totals[row, first_head + h, split] = sum_of_exponentials
 
 
 @cuda.jit
@@ -271,15 +271,15 @@ def tiled_kernel(q, k, v, scale, window, out):
                         sums[i, 4 * c + n] += exponentials[2 * ty + i, s] * b[n]
 
     for i in range(2):
-        all_powers = total[i]
-        all_powers += cuda.shfl_xor_sync(ALL_LANES, all_powers, 1)
-        all_powers += cuda.shfl_xor_sync(ALL_LANES, all_powers, 2)
-        all_powers += cuda.shfl_xor_sync(ALL_LANES, all_powers, 4)
+        sum_of_exponentials = total[i]
+        sum_of_exponentials += cuda.shfl_xor_sync(ALL_LANES, sum_of_exponentials, 1)
+        sum_of_exponentials += cuda.shfl_xor_sync(ALL_LANES, sum_of_exponentials, 2)
+        sum_of_exponentials += cuda.shfl_xor_sync(ALL_LANES, sum_of_exponentials, 4)
         row = row_start + 2 * ty + i
         for j in range(16):
             d = 4 * tx + 32 * (j // 4) + j % 4
             if row < length and d < width:
-                out[row, head, d] = sums[i, j] / all_powers
+                out[row, head, d] = sums[i, j] / sum_of_exponentials
 
 
 def launch(q, k, v, scale, window, out):

@@ -2,7 +2,7 @@
 
 A block of 256 threads computes 128 x 128 results, each thread 8 x 8 of them in registers. Per step over K it copies 128
 x 16 numbers of each factor into shared memory, both with K as the slow dimension. Then for each of the 16 columns a
-thread reads 8 + 8 numbers in four loads and does 64 multiply-adds: the ratio that lets arithmetic decide.
+thread reads 8 + 8 numbers in four loads and does 64 multiply-adds: the ratio at which arithmetic is the limit.
 
     thread (ty, tx) owns rows    4 ty ... 4 ty + 3   and   64 + 4 ty ... 64 + 4 ty + 3
                       columns 4 tx ... 4 tx + 3   and   64 + 4 tx ... 64 + 4 tx + 3

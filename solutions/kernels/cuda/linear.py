@@ -1,6 +1,6 @@
 """linear on CUDA.
 
-A few rows of x (decoding): every weight is read for a few multiply-adds only, so memory bandwidth decides. One warp per
+A few rows of x (decoding): every weight is read for a few multiply-adds only, so memory bandwidth limits. One warp per
 output: its lanes read neighbouring weights of the row, and a shuffle reduction adds their sums.
 
 Many rows (prefill): tiles of x and weight in shared memory, as in matmul. Both are read along K, which is how they lie

@@ -30,7 +30,7 @@ def matmul_kernel(a, b, out):
         cuda.syncthreads()  # the tiles are complete
         for k in range(TILE):
             total += tile_a[ty, k] * tile_b[k, tx]
-        cuda.syncthreads()  # nobody reads them any more
+        cuda.syncthreads()  # every thread has read them
     if row < out.shape[0] and column < out.shape[1]:
         out[row, column] = total
 

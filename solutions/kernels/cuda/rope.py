@@ -1,4 +1,4 @@
-"""rope on CUDA: one thread per pair. Each works out its own sine and cosine: a GPU computes them sooner than it would
+"""rope on CUDA: one thread per pair. Each works out its own sine and cosine: a GPU computes them faster than it would
 fetch them from a table.
 
 sinpi(x) is sin(pi x). Angles here reach thousands of turns, and taking whole turns off is exact when they are counted

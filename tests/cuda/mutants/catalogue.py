@@ -169,7 +169,7 @@ MUTANTS = [
             "matmul",
             "barrier after the products dropped",
             RACE,
-            "cuda.syncthreads()  # nobody reads them any more",
+            "cuda.syncthreads()  # every thread has read them",
             "pass",
         ),
         (
@@ -333,7 +333,7 @@ MUTANTS = [
             "register_tiles",
             "barrier after the products dropped",
             RACE,
-            "cuda.syncthreads()  # nobody reads them any more",
+            "cuda.syncthreads()  # every thread has read them",
             "pass",
         ),
         (

@@ -24,7 +24,7 @@ def matmul(a, b, out):
         cuda.syncthreads()  # the tiles are complete
         for k in range(TILE):
             total += tile_a[y, k] * tile_b[k, x]
-        cuda.syncthreads()  # nobody reads them any more
+        cuda.syncthreads()  # every thread has read them
     if row < out.shape[0] and column < out.shape[1]:
         out[row, column] = total
 

@@ -26,7 +26,7 @@ def register_tiles(a, b, out):
             for i in range(2):
                 for j in range(2):
                     sums[i, j] += tile_a[y + 8 * i, k] * tile_b[k, x + 8 * j]
-        cuda.syncthreads()  # nobody reads them any more
+        cuda.syncthreads()  # every thread has read them
     for i in range(2):
         for j in range(2):
             out[top + y + 8 * i, left + x + 8 * j] = sums[i, j]
