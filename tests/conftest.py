@@ -26,6 +26,9 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 settings.register_profile("llaisys_mini", deadline=None, derandomize=True)
 settings.load_profile("llaisys_mini")
 
+# These compile the same kernels: in one process, one after the other, the second finds them compiled.
+_WITH = {f"tests/kernels/test_{name}.py": "tests/kernels/test_solutions.py" for name in ("guarded", "quantized")}
+
 _REPORTED = ("numpy", "numba", "llvmlite", "ml_dtypes", "tokenizers", "safetensors", "torch", "transformers")
 
 
@@ -63,7 +66,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log):
         def _split_scope(self, nodeid: str) -> str:
             file, _, test = nodeid.partition("::")
             lab = re.search(r"[\[-](\d\d_\w+)", test)
-            return f"{os.path.dirname(file)} {lab[1]}" if lab else file
+            return f"{os.path.dirname(file)} {lab[1]}" if lab else _WITH.get(file, file)
 
     config.option.loadscopereorder = False
     return ByFileOrLab(config, log)
