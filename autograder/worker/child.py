@@ -82,12 +82,13 @@ def _run_kernel(request, reply) -> None:
         try:
             contract.run_with(kernel, inputs, outputs)
         except BaseException as problem:
-            does_not_compile = isinstance(problem, COMPILE_ERRORS)
-            if does_not_compile:
+            if isinstance(problem, COMPILE_ERRORS):
                 reply(case=number, error=["DoesNotCompile", "\n".join(describe(problem, kernel.path))])
             else:
                 reply(case=number, error=_error(problem))
-            if isinstance(problem, (NotImplementedError, MemoryError)) or (not compiled and does_not_compile):
+            if isinstance(problem, (NotImplementedError, MemoryError)):
+                return
+            if not compiled and isinstance(problem, COMPILE_ERRORS):
                 return
             continue
         if not compiled:
