@@ -42,9 +42,9 @@ def main(threads: str | None, only: tuple[str, ...], quick: bool, out: Path, onl
 
 def chosen(only: tuple[str, ...], quick: bool) -> list[Plan]:
     """The plans whose title contains one of the words in `only`, or all of them."""
-    from benchmarks import end_to_end, operators
+    from benchmarks import beside, end_to_end, operators
 
-    plans = [*operators.plans(), *end_to_end.plans()]
+    plans = [*operators.plans(), *beside.plans(), *end_to_end.plans()]
     words = [word.lower() for word in only]
     return [plan for plan in plans if not words or any(word in plan.title.lower() for word in words)]
 
@@ -134,7 +134,7 @@ def measured(plan: Plan, settings: Settings, limits: dict, patience: Patience) -
             machine.use_threads(count)
             if made.on_threads is not None:
                 made.on_threads(count)
-            around = Surroundings(count, machine.cores())
+            around = Surroundings(count, machine.cores(), usage=made.usage)
             comparison = measure.compare(made.contestants, work.OURS, effort, around, patience)
             results.append(work.result_of(plan, made, comparison, ceiling))
     finally:

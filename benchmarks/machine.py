@@ -16,6 +16,8 @@ DISTORTING = (
     "GOTO_NUM_THREADS",
     "OMP_NUM_THREADS",
     "OMP_WAIT_POLICY",
+    "GOMP_SPINCOUNT",
+    "KMP_BLOCKTIME",
     "MKL_NUM_THREADS",
     "NUMBA_NUM_THREADS",
     "NUMBA_DISABLE_JIT",
@@ -93,6 +95,9 @@ def use_threads(count: int) -> None:
     import numba
     from threadpoolctl import threadpool_limits
 
+    from llaisys_mini.kernels.threads import choose_thread_pool
+
+    choose_thread_pool()  # before set_num_threads loads one
     threadpool_limits(limits=count)  # stays in force: it is only undone when used with `with`
     numba.set_num_threads(count)
     torch = imported_if_installed("torch")

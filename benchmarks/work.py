@@ -8,6 +8,7 @@ from itertools import groupby
 from benchmarks import ceilings
 from benchmarks.ceilings import Ceilings
 from benchmarks.measure import Comparison, Contestant, Effort
+from benchmarks.surroundings import Usage, usage_now
 
 OURS = "ours"
 PLAIN = "ours, plain"  # the version that a lab asks for, where an expert version stands beside it
@@ -42,6 +43,8 @@ class Work:
     effort: where it differs from the usual. once: only with the largest number of threads, which changes nothing.
     on_threads: told the number of threads before each comparison, for libraries that machine.use_threads does not know.
     close: gives back what freeing the memory alone does not.
+    usage: what disturbs this work, where that is not everything that others do.
+    remarks: notes on what the comparison found.
     errors: for each contestant its largest error, as a multiple of what the operator's contract allows.
     """
 
@@ -60,6 +63,8 @@ class Work:
     once: bool = False
     on_threads: Callable[[int], None] | None = None
     close: Callable[[], None] | None = None
+    usage: Callable[[], Usage | None] = usage_now
+    remarks: Callable[[Comparison], list[str]] | None = None
 
 
 @dataclass(frozen=True)
@@ -181,7 +186,7 @@ def result_of(plan: Plan, work: Work, comparison: Comparison, limits: Ceilings) 
         tuple(verdicts),
         work.absent,
         work.errors,
-        tuple(work.notes),
+        (*work.notes, *(work.remarks(comparison) if work.remarks else ())),
         work.operations / work.data if work.data else 0.0,
         work.operations / seconds,
     )

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import ceilings, machine, measure, operators, random_model, report, rivals, work
+from benchmarks import beside, ceilings, machine, measure, operators, random_model, report, rivals, work
 from benchmarks.ceilings import MEMORY, Ceilings
 from benchmarks.measure import Contestant, Effort, Patience, Surroundings, compare
 from benchmarks.surroundings import DISTURBED, NO_USAGE, NOT_DETECTED, QUIET, Usage, disturbance
@@ -340,3 +340,46 @@ def test_the_command_runs(tmp_path):
     results = json.loads((tmp_path / "benchmarks.json").read_text())["results"]
     assert [one["name"] for one in results] == ["1 x 1024"]
     assert results[0]["errors"]["ours"] <= 1
+
+
+# ---- beside other processes --------------------------------------------------------------------------------------
+
+
+def test_the_fair_share_divides_each_core_among_what_runs_on_it():
+    shares = {(busy, cores): beside.fair_share(busy, cores) for busy, cores in ((0, 2), (1, 2), (2, 2), (4, 2), (2, 1))}
+    assert shares == {(0, 2): 1, (1, 2): 3 / 4, (2, 2): 1 / 2, (4, 2): 1 / 3, (2, 1): 1 / 3}
+
+
+def test_busy_processes_run_when_wanted_and_leave_nothing_behind(monkeypatch):
+    monkeypatch.setattr(beside, "_SETTLE", 0.0)
+    busy = beside.BusyProcesses(2)
+    assert busy.processes == []
+    busy.run(True)
+    running = busy.processes
+    busy.run(True)
+    assert busy.processes == running
+    assert [one.poll() for one in running] == [None, None]
+    busy.run(False)
+    assert busy.processes == []
+    assert None not in [one.poll() for one in running]
+
+
+def test_a_row_beside_a_busy_process_tells_what_is_kept(monkeypatch):
+    """Each contestant is there twice; what the busy process uses is no disturbance."""
+    monkeypatch.setattr(beside, "_SETTLE", 0.0)
+    monkeypatch.setattr(machine, "cores", lambda: 2)
+    made = beside.linear((64, 48), 3, 1, QUICK)
+    try:
+        assert [one.name for one in made.contestants] == ["ours", "NumPy", "ours, quiet", "NumPy, quiet"]
+        assert made.targets == {"ours, quiet": 0.5 * 0.75}
+        assert all(error <= 1 for error in made.errors.values()), made.errors
+        invented = Machine()
+        costs = {"ours": 2.0, "NumPy": 10.0, "ours, quiet": 1.0, "NumPy, quiet": 3.0}
+        contestants = [invented.contestant(name, cost) for name, cost in costs.items()]
+        found = compare(contestants, OURS, ONE_CALL, invented.around(), Patience(0))
+        assert made.remarks(found) == [
+            "ours keeps 50% of its quiet speed, 67% of the fair share",
+            "NumPy keeps 30% of its quiet speed, 40% of the fair share",
+        ]
+    finally:
+        made.close()
