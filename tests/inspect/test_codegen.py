@@ -77,7 +77,7 @@ def test_a_sum_vectorises_only_with_fastmath(write):
 
 def test_arrays_made_in_a_loop_are_counted(write):
     write("add", ALLOCATES)
-    with pytest.raises(CheckFailed, match=r"one call makes \d+ array"):
+    with pytest.raises(CheckFailed, match=r"one call allocates \d+ array"):
         explain("add").require(allocations=0)
 
 
@@ -156,7 +156,7 @@ def test_gpu_traffic(write, body, fits):
         assert (counted.loaded, counted.stored) == (4096, 4096)
         counted.require(waste=1, loads_of_each_input=1)
     else:
-        with pytest.raises(CheckFailed, match="neighbouring threads have to touch"):
+        with pytest.raises(CheckFailed, match="neighbouring threads should access"):
             counted.require(waste=1.3)
         with pytest.raises(CheckFailed, match="times from global memory"):
             counted.require(loads_of_each_input=1)
