@@ -145,7 +145,7 @@ def _likeliest(logits: Tensor) -> int:
     index, value = ops.argmax(logits)
     # NumPy's maximum is NaN if any logit is; argmax alone would silently pass over it. On a device only the largest
     # is looked at, since the logits stay there: it is NaN where all of them are.
-    require_possible(logits.numpy().max() if logits.device == "cpu" else value.numpy()[0])
+    require_possible(logits.numpy().max() if logits.storage.device is devices.HOST else value.numpy()[0])
     return int(index.numpy()[0])
 
 
