@@ -77,7 +77,7 @@ def test_a_sum_vectorises_only_with_fastmath(write):
 
 def test_arrays_made_in_a_loop_are_counted(write):
     write("add", ALLOCATES)
-    with pytest.raises(CheckFailed, match=r"one call makes \d+ array"):
+    with pytest.raises(CheckFailed, match=r"one call allocates \d+ array"):
         explain("add").require(allocations=0)
 
 
