@@ -43,7 +43,7 @@ _FUSED = re.compile(r"\bvfn?m(?:add|sub)\d+[sp][sd]\b|\bf(?:mla|mls|n?madd|n?msu
 @dataclass(frozen=True)
 class Facts:
     """What the compiled kernel does. vector_instructions: in the machine code, not executed ones; allocations: arrays
-    made in one call on `case`."""
+    allocated in one call on `case`."""
 
     operator: str
     vector_instructions: int
@@ -98,7 +98,7 @@ class Facts:
         table.add_row("sums of several at once", "yes" if self.vectorised_sums else "no")
         table.add_row("multiply-add fused", "yes" if self.fma else "no")
         table.add_row("parallel", "yes" if self.parallel else "no")
-        table.add_row("arrays made in one call", f"{self.allocations}, on the case {self.case}")
+        table.add_row("arrays allocated in one call", f"{self.allocations}, on the case {self.case}")
         return table
 
 
