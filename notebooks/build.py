@@ -96,12 +96,11 @@ def read(source: Path):
     return notebook
 
 
-def execute(source: Path, after_cell=lambda: None):
+def execute(source: Path, after_cell=lambda: None, compiled: str | None = None):
     """The notebook of `source` with outputs. Raises CellExecutionError. after_cell: called after each code cell.
 
     The learner's kernels are out of its reach: what the notebook shows must not depend on them.
-    So are kernels compiled before: it runs as from a fresh clone, and lectures executed side by side do not meet in
-    Numba's cache, which is not locked.
+    So are kernels compiled before: it runs as from a fresh clone. compiled: a folder of such kernels to use all the same.
     """
     notebook = read(source)
     with tempfile.TemporaryDirectory() as folder:
@@ -118,7 +117,10 @@ def execute(source: Path, after_cell=lambda: None):
             record_timing=False,
             on_cell_executed=lambda **_: after_cell(),
         )
-        own = {STUDENT_VARIABLE: f"{folder}/student", "NUMBA_CACHE_DIR": f"{folder}/compiled"}
+        own = {
+            STUDENT_VARIABLE: f"{folder}/student",
+            "NUMBA_CACHE_DIR": compiled or f"{folder}/compiled",
+        }
         client.execute(env={**os.environ, **own, "PYTHONHASHSEED": "0"})
     for cell in notebook.cells:
         if cell.cell_type == "code":
