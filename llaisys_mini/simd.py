@@ -35,6 +35,7 @@ _FLOAT = ir.FloatType()
 _INT = ir.IntType(32)
 _VECTOR = ir.VectorType(_FLOAT, WIDTH)
 _INTS = ir.VectorType(_INT, WIDTH)
+_QUAD = ir.VectorType(_FLOAT, 4)
 
 
 class VectorType(types.Type):
@@ -102,15 +103,22 @@ def _splat(builder, value):
 
 
 def _fma(builder, a, b, c):
-    kind = ir.FunctionType(_VECTOR, [_VECTOR] * 3)
-    function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.fma.v{WIDTH}f32")
-    return builder.call(function, [a, b, c])
+    kind = ir.FunctionType(a.type, [a.type] * 3)
+    name = "llvm.fma.f32" if a.type == _FLOAT else f"llvm.fma.v{WIDTH}f32"
+    return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), [a, b, c])
 
 
-def _sum(builder, vector):
-    kind = ir.FunctionType(_FLOAT, [_FLOAT, _VECTOR])
-    function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.vector.reduce.fadd.v{WIDTH}f32")
-    return builder.call(function, [ir.Constant(_FLOAT, -0.0), vector], fastmath=("reassoc",))
+def _sum(builder, vector, start=None):
+    """start + all lanes, in one fixed order whatever surrounds it; see `add_lanes`."""
+    undefined = ir.Constant(_VECTOR, ir.Undefined)
+    folded = None
+    for first in range(0, WIDTH, 4):
+        lanes = ir.Constant(ir.VectorType(_INT, 4), list(range(first, first + 4)))
+        four = builder.shuffle_vector(vector, undefined, lanes)
+        folded = four if folded is None else builder.fadd(folded, four)
+    kind = ir.FunctionType(_FLOAT, [_FLOAT, _QUAD])
+    function = cgutils.get_or_insert_function(builder.module, kind, "llvm.vector.reduce.fadd.v4f32")
+    return builder.call(function, [ir.Constant(_FLOAT, 0.0) if start is None else start, folded])
 
 
 def _prefetch(builder, pointer):
@@ -164,12 +172,13 @@ def splat(typing_context, value):
 
 @intrinsic
 def fma(typing_context, a, b, c):
-    """a * b + c lane by lane, rounded once."""
+    """a * b + c rounded once: of vectors lane by lane, or of three float32 numbers."""
 
     def generate(context, builder, signature, arguments):
         return _fma(builder, *arguments)
 
-    return vector_type(vector_type, vector_type, vector_type), generate
+    kind = vector_type if a == vector_type else types.float32
+    return kind(kind, kind, kind), generate
 
 
 @intrinsic
@@ -263,12 +272,27 @@ def greatest(typing_context, vector):
 
 @intrinsic
 def total(typing_context, vector):
-    """The sum of all lanes."""
+    """The sum of all lanes, in the order of `add_lanes`."""
 
     def generate(context, builder, signature, arguments):
         return _sum(builder, arguments[0])
 
     return types.float32(vector_type), generate
+
+
+@intrinsic
+def add_lanes(typing_context, number, vector):
+    """number + all lanes, in an order that never changes: lanes four apart are added first, which leaves four sums,
+
+        sum[i] = ((vector[i] + vector[i + 4]) + vector[i + 8]) + ...        i = 0 .. 3
+
+    and those are added to `number` one after the other.
+    """
+
+    def generate(context, builder, signature, arguments):
+        return _sum(builder, arguments[1], arguments[0])
+
+    return types.float32(types.float32, vector_type), generate
 
 
 @intrinsic
@@ -368,19 +392,82 @@ def add_tiles(typing_context, a, b):
 
 @intrinsic
 def store_sums(typing_context, tile, out, start, stride, rows, columns):
-    """out[start + r * stride + c] = sum of the lanes of tile[r, c], for the rows and columns that are there."""
+    """out[start + r * stride + c] = sum of the lanes of tile[r, c], for the rows and columns that are there.
+
+    The lanes are added in the order of `add_lanes`; four columns together take hardly more time than one.
+    """
 
     def generate(context, builder, signature, arguments):
-        value, array, start, stride, rows, columns = arguments
-        for r in reversed(range(tile.rows)):  # what is too much lands on the last row first and is then overwritten
-            row = builder.add(start, builder.mul(_clamped(builder, r, rows), stride))
-            for c in reversed(range(tile.columns)):
-                offset = builder.add(row, _clamped(builder, c, columns))
-                pointer = _pointer(context, builder, signature.args[1], array, offset, _FLOAT)
-                builder.store(_sum(builder, builder.extract_value(value, r * tile.columns + c)), pointer)
+        _store_sums(context, builder, signature, arguments, added=False)
         return context.get_dummy_value()
 
     return types.void(tile, out, *[types.intp] * 4), generate
+
+
+@intrinsic
+def add_sums(typing_context, tile, out, start, stride, rows, columns):
+    """As `store_sums`, but the lanes are added to what stands in `out`, as `add_lanes` does."""
+
+    def generate(context, builder, signature, arguments):
+        _store_sums(context, builder, signature, arguments, added=True)
+        return context.get_dummy_value()
+
+    return types.void(tile, out, *[types.intp] * 4), generate
+
+
+def _store_sums(context, builder, signature, arguments, added):
+    tile, array_type = signature.args[:2]
+    value, array, start, stride, rows, columns = arguments
+    zero = ir.Constant(_QUAD, [0.0] * 4)
+
+    def store_four(vectors, first, count):
+        pointers = [_pointer(context, builder, array_type, array, place, _FLOAT) for place in places(first, count)]
+        side_by_side = builder.bitcast(pointers[0], _QUAD.as_pointer())
+        all_there = builder.icmp_signed("<=", ir.Constant(count.type, 4), count)
+        with builder.if_else(all_there) as (whole, partly):
+            with whole:
+                before = zero
+                if added:
+                    before = builder.load(side_by_side)
+                    before.align = 4
+                _store_unaligned(builder, _sums_of_four(builder, vectors, before), side_by_side)
+            with partly:
+                before = zero
+                for i, pointer in enumerate(pointers if added else []):
+                    before = builder.insert_element(before, builder.load(pointer), ir.Constant(_INT, i))
+                sums = _sums_of_four(builder, vectors, before)
+                for i in reversed(range(4)):  # what is too much lands on the last one first and is then overwritten
+                    builder.store(builder.extract_element(sums, ir.Constant(_INT, i)), pointers[i])
+
+    def places(first, count):
+        return [builder.add(first, _clamped(builder, i, count)) for i in range(4)]
+
+    for r in range(tile.rows):
+        with builder.if_then(builder.icmp_signed("<", ir.Constant(rows.type, r), rows)):
+            row = builder.add(start, builder.mul(ir.Constant(stride.type, r), stride))
+            for c in range(0, tile.columns, 4):
+                indices = range(r * tile.columns + c, r * tile.columns + min(c + 4, tile.columns))
+                vectors = [builder.extract_value(value, index) for index in indices]
+                vectors += [ir.Constant(_VECTOR, [0.0] * WIDTH)] * (4 - len(vectors))
+                here = ir.Constant(columns.type, c)
+                with builder.if_then(builder.icmp_signed("<", here, columns)):
+                    store_four(vectors, builder.add(row, here), builder.sub(columns, here))
+
+
+def _sums_of_four(builder, vectors, start):
+    """start[i] + all lanes of vectors[i], each in the order of `add_lanes`; the four side by side."""
+
+    def pick(a, b, lanes):
+        return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(_INT, len(lanes)), lanes))
+
+    folded = None
+    for first in range(0, WIDTH, 4):
+        both = [*range(first, first + 4), *range(WIDTH + first, WIDTH + first + 4)]
+        quarters = pick(pick(*vectors[:2], both), pick(*vectors[2:], both), list(range(16)))
+        folded = quarters if folded is None else builder.fadd(folded, quarters)
+    for i in range(4):
+        start = builder.fadd(start, pick(folded, folded, [i, 4 + i, 8 + i, 12 + i]))
+    return start
 
 
 @intrinsic

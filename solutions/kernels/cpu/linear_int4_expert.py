@@ -2,12 +2,12 @@
 
 from llaisys_mini import kernel
 
-from .gemm import pack_weight
+from .gemm import pack_in_turn
 from .linear import add_bias
 from .quantized import multiply_row, multiply_rows
 
 
-@kernel("linear_int4", device="cpu", prepare={"weight": pack_weight, "scales": pack_weight})
+@kernel("linear_int4", device="cpu", prepare={"weight": pack_in_turn, "scales": pack_in_turn})
 def linear_int4(x, weight, scales, bias, out):
     if x.shape[0] == 1:
         multiply_row(x, weight, scales, out)

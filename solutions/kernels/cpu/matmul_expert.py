@@ -12,27 +12,44 @@ from llaisys_mini import kernel
 from .gemm import (
     LINE,
     PANEL,
+    SEGMENT,
     pack_row,
     panels_per_task,
     room,
     room_for_rows,
     rows_with_padding,
-    steps_of_stretch,
+    stretch,
     stretch_times_panels,
+    stretches_of,
 )
+from .linear import WIDTH
 
 
 @njit(cache=True)
-def pack_stretch(b, k, steps, first, panels, packed):
-    """packed[panel, i, j] = b[k + i, (first + panel) * PANEL + j], zero past the end: whole rows of b are copied."""
-    for i in range(steps):
-        for panel in range(panels):
-            line = b[k + i, (first + panel) * PANEL : (first + panel + 1) * PANEL]
-            start = (panel * steps + i) * PANEL
-            for j in range(line.size):
-                packed[start + j] = line[j]
-            for j in range(line.size, PANEL):
-                packed[start + j] = np.float32(0)
+def copy_lines(b, k, first, panels, packed, line, lines):
+    """packed[panel, line, j] = b[k, (first + panel) * PANEL + j], zero past the end; a panel has `lines` lines."""
+    for panel in range(panels):
+        source = b[k, (first + panel) * PANEL : (first + panel + 1) * PANEL]
+        start = (panel * lines + line) * PANEL
+        for j in range(source.size):
+            packed[start + j] = source[j]
+        for j in range(source.size, PANEL):
+            packed[start + j] = np.float32(0)
+
+
+@njit(cache=True)
+def pack_stretch(b, number, first, panels, packed):
+    """Stretch `number` of some panels of b, in the order of gemm.py: whole rows of b are copied."""
+    length = b.shape[0]
+    k, chains, steps = stretch(number, length)
+    if chains == 1:
+        for i in range(steps):
+            copy_lines(b, k + i, first, panels, packed, i, steps)
+    else:
+        k = number // 4 * SEGMENT + number % 4
+        for i in range(steps):
+            for chain in range(chains):
+                copy_lines(b, k + i * WIDTH + 4 * chain, first, panels, packed, chain * steps + i, chains * steps)
 
 
 @njit(cache=True)
@@ -40,13 +57,13 @@ def group_product(packed_x, b, first, panels, out):
     """Some panels of b, packed and multiplied stretch by stretch, into their columns of out."""
     rows, columns = out.shape
     length, flat_out = b.shape[0], out.reshape(-1)
-    steps, padded = steps_of_stretch(length), rows_with_padding(rows)
-    packed = room(panels * steps * PANEL, np.float32)
-    for k in range(0, length, steps):
-        here = min(steps, length - k)
-        pack_stretch(b, k, here, first, panels, packed)
+    padded = rows_with_padding(rows)
+    packed = room(panels * min(length, LINE) * PANEL, np.float32)
+    for number in range(stretches_of(length)):
+        _, chains, steps = stretch(number, length)
+        pack_stretch(b, number, first, panels, packed)
         stretch_times_panels(
-            packed_x, k // steps * padded * LINE, rows, packed, 0, here * PANEL, panels, here,
+            packed_x, number * padded * LINE, rows, packed, 0, chains * steps * PANEL, panels, chains, steps,
             flat_out, columns, first * PANEL,
         )  # fmt: skip
 
@@ -55,7 +72,7 @@ def group_product(packed_x, b, first, panels, out):
 def multiply(a, b, out, threads):
     """out [M, N] = a [M, K] @ b [K, N], shared out among `threads`."""
     rows, length = a.shape
-    packed_a = room_for_rows(rows, length)
+    packed_a = room_for_rows(rows, stretches_of(length))
     for row in prange(rows_with_padding(rows)):
         pack_row(a, packed_a, row)
     panels = (b.shape[1] + PANEL - 1) // PANEL
