@@ -502,6 +502,30 @@ def load_rows(typing_context, tile, array, start, stride, rows):
 
 
 @intrinsic
+def transposed(typing_context, tile):
+    """A tile of WIDTH x 1 vectors with rows and lanes exchanged."""
+
+    def generate(context, builder, signature, arguments):
+        rows = [builder.extract_value(arguments[0], r) for r in range(WIDTH)]
+        step = 1
+        while step < WIDTH:  # exchange blocks of step x step: above the diagonal with below it
+            upper = [j if not j & step else WIDTH + j - step for j in range(WIDTH)]
+            lower = [j + step if not j & step else WIDTH + j for j in range(WIDTH)]
+            for r in range(WIDTH):
+                if not r & step:
+                    pair = rows[r], rows[r + step]
+                    rows[r] = builder.shuffle_vector(*pair, ir.Constant(_INTS, upper))
+                    rows[r + step] = builder.shuffle_vector(*pair, ir.Constant(_INTS, lower))
+            step *= 2
+        value = arguments[0]
+        for r in range(WIDTH):
+            value = builder.insert_value(value, rows[r], r)
+        return value
+
+    return tile(tile), generate
+
+
+@intrinsic
 def prefetch_rows(typing_context, tile, array, start, stride, rows):
     """Ask for the cache lines that `load_rows` and `store_rows` will want."""
 

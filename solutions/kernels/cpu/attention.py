@@ -52,8 +52,11 @@ def mix_values(weights, v, start, stride, mixed):
 def merge(top, total, mixed, other_top, other_total, other_mixed):
     """Add another part of a softmax to (top, total, mixed): its largest score, the sum of its weights relative to that,
     and its values mixed with them. Returns the new top and total; mixed is changed in place."""
-    larger = max(top, other_top)
-    mine, others = fast_exp(top - larger), fast_exp(other_top - larger)
+    larger, mine, others = top, np.float32(1), np.float32(1)  # one of the two factors is exp(0)
+    if other_top > top:
+        larger, mine = other_top, fast_exp(top - other_top)
+    else:
+        others = fast_exp(other_top - top)
     for d in range(mixed.size):
         mixed[d] = fma(other_mixed[d], others, mixed[d] * mine)
     return larger, fma(other_total, others, total * mine)

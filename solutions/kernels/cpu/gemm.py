@@ -24,7 +24,7 @@ made one after the other. Of a segment of `count` products, lane i owns the `cou
 they are a chain, added by fused multiply-adds. The chains of the lanes g, g + 4, g + 8, ... make a stretch: each chain
 begins at zero, and the finished chains are added in that order. Then stretch g is added to what came before.
 
-    segment of 1024, WIDTH 16     stretch 0: lanes 0 4 8 12 | stretch 1: lanes 1 5 9 13 | stretch 2: ... | stretch 3: ...
+    segment, WIDTH 16             stretch 0: lanes 0 4 8 12 | stretch 1: lanes 1 5 9 13 | stretch 2: ... | stretch 3: ...
     the last K % WIDTH products   one chain, a stretch of its own
 
 Which rows come together, and how many, has no part in it: a row of x has the same bits in any company.
@@ -34,7 +34,6 @@ import numpy as np
 from numba import njit, prange
 
 from llaisys_mini.simd import (
-    REGISTERS,
     WIDTH,
     add_outer,
     add_tiles,
@@ -49,12 +48,13 @@ from .linear import SEGMENT
 
 COLUMNS = 2
 PANEL = COLUMNS * WIDTH
-ROWS = 12 if REGISTERS == 32 else 6  # ROWS * COLUMNS sums, COLUMNS weights and one x fit the registers
-SHORT = 8 if REGISTERS == 32 else 4  # rows of a lower tile, for the last ones: 64 rows are 4 * 12 + 2 * 8
+ROWS = 6  # of 32 registers a chain and the finished sums take ROWS * COLUMNS each, the weights COLUMNS, and x one
+SHORT = 4  # rows of a lower tile, for the last ones: 64 rows are 10 * 6 + 4
 LANES_IN_STRETCH = WIDTH // 4
-DEPTH = SEGMENT // 4  # steps of k between loading a tile and storing it, at most: 32 KiB of a panel and 12 KiB of x
+FEW = 8  # rows that, where one tile is too low for them, go through one of a single column: each weight is read once
+DEPTH = SEGMENT // 4  # steps of k between loading a tile and storing it, at most: 48 KiB of a panel and 18 KiB of x
 LINE = DEPTH + 16  # numbers from a packed row of x to the next; not a power of two, or rows crowd the same cache sets
-BLOCK_ROWS = 10 * ROWS  # rows of x whose stretch stays in the L2 cache while all panels go by: 128 KiB
+BLOCK_ROWS = 20 * ROWS  # rows of x whose stretch stays in the L2 cache while all panels go by: 188 KiB
 GROUP = 16  # panels that a thread takes at a time, at most
 PARALLEL_FROM = 1 << 19  # multiply-adds; below, starting the threads costs more than they save
 AHEAD = 32  # steps of k asked for in advance, so that a line is on its way from memory before it is needed
@@ -193,12 +193,12 @@ def pair_product(x, packed, first, second, length, out):
         part, other_part = zeros(1, COLUMNS), zeros(1, COLUMNS)
         for _ in range(chains):
             chain, other_chain = zeros(1, COLUMNS), zeros(1, COLUMNS)
-            for _ in range(steps):
-                prefetch(packed, start + (k + AHEAD) * PANEL)
-                prefetch(packed, other_start + (k + AHEAD) * PANEL)
-                chain = add_outer(chain, x, k, 0, packed, start + k * PANEL)
-                other_chain = add_outer(other_chain, x, k, 0, packed, other_start + k * PANEL)
-                k += 1
+            for i in range(k, k + steps):
+                prefetch(packed, start + (i + AHEAD) * PANEL)
+                prefetch(packed, other_start + (i + AHEAD) * PANEL)
+                chain = add_outer(chain, x, i, 0, packed, start + i * PANEL)
+                other_chain = add_outer(other_chain, x, i, 0, packed, other_start + i * PANEL)
+            k += steps
             part, other_part = add_tiles(part, chain), add_tiles(other_part, other_chain)
         total, other_total = add_tiles(total, part), add_tiles(other_total, other_part)
     store_rows(total, out, first * PANEL, 0, 1)
@@ -265,19 +265,19 @@ def pack_row(x, packed_x, row):
 @njit(cache=True, forceinline=True)
 def tile_product(
     zero, packed_x, x_start, packed, start, chains, steps, begun, out, out_start, out_stride, count
-):
+):  # fmt: skip
     """One stretch of k, for the first `count` rows of a tile times one panel, into out; added to what stands there if
     the sums have begun in a stretch before. `zero` is an empty tile. All arrays are flat."""
     prefetch_rows(zero, out, out_start, out_stride, count)
-    part = zero
+    sums = zero
     for c in range(chains):
-        chain, k = zero, c * steps
-        for i in range(k, k + steps):
+        chain, first = zero, c * steps
+        for i in range(first, first + steps):
             chain = add_outer(chain, packed_x, x_start + i, LINE, packed, start + i * PANEL)
-        part = add_tiles(part, chain)
+        sums = add_tiles(sums, chain)
     if begun:
-        part = add_tiles(part, load_rows(zero, out, out_start, out_stride, count))
-    store_rows(part, out, out_start, out_stride, count)
+        sums = add_tiles(sums, load_rows(zero, out, out_start, out_stride, count))
+    store_rows(sums, out, out_start, out_stride, count)
 
 
 @njit(cache=True)
@@ -304,7 +304,14 @@ def stretch_times_panels(
     begun = x_start > 0
     high = rows_in_high_tiles(rows)
     whole = min(panels, (outputs - first_column) // PANEL)
-    for block in range(0, max(high, 1), BLOCK_ROWS):
+    if ROWS < rows <= FEW:
+        for vector in range(whole * COLUMNS):
+            weights = start + vector // COLUMNS * panel_step + vector % COLUMNS * WIDTH
+            tile_product(
+                zeros(FEW, 1), packed_x, x_start, packed, weights, chains, steps, begun,
+                out, first_column + vector * WIDTH, outputs, rows,
+            )  # fmt: skip
+    for block in range(0, max(high, 1) if rows <= ROWS or rows > FEW else 0, BLOCK_ROWS):
         end = min(block + BLOCK_ROWS, high)
         for panel in range(whole):
             weights, column = start + panel * panel_step, first_column + panel * PANEL

@@ -38,20 +38,20 @@ from llaisys_mini.simd import (
 
 from .gemm import (
     COLUMNS,
-    LINE,
     PANEL,
     PARALLEL_FROM,
     ROWS,
     SHORT,
     copy_front,
-    room_for_rows,
+    room,
     rows_in_high_tiles,
     rows_with_padding,
 )
 
 HALF = 16  # bytes of a group of int4
 PIECE = 32  # numbers of a group that are summed before the scale is applied: a group of the usual size
-PIECES = LINE // PIECE  # of a stretch of many rows, at most
+PIECES = 32  # of a stretch of many rows, at most: 128 KiB of a panel as float32
+LINE = PIECES * PIECE + 16  # numbers from a packed row of x to the next, as in gemm.py
 AHEAD = 4096  # bytes asked for in advance, so that a line is on its way from memory before it is needed
 
 
@@ -201,19 +201,24 @@ def tile_product(
     zero, packed_x, x_start, numbers, scales, scale, number, last, length, out, out_start, out_stride, rows
 ):  # fmt: skip
     """The pieces `number` to `last` (exclusive) of k, for the first `rows` rows of a tile times one panel, into out; added
-    to what stands there unless number is 0. `scale`: where the panel's scales begin. All arrays are flat."""
+    to what stands there unless number is 0. All arrays are flat.
+
+    scale: where the panel's scales begin.
+    """
     prefetch_rows(zero, out, out_start, out_stride, rows)
-    sums = zero
+    sums, line = zero, 0
     if number > 0:
         sums = load_rows(zero, out, out_start, out_stride, rows)
-    line = 0
-    for p in range(number, last):
-        group, _, count = piece(p, length)
-        part = zero
+    group, first, _ = piece(number, length)
+    for _ in range(number, last):
+        count, part = min(PIECE, length - first), zero
         for i in range(line, line + count):
             part = add_outer(part, packed_x, x_start + i, LINE, numbers, i * PANEL)
         line += count
         sums = add_scaled(sums, part, scales, scale + group * PANEL)
+        first += PIECE
+        if first >= length:
+            group, first = group + 1, 0
     store_rows(sums, out, out_start, out_stride, rows)
 
 
@@ -230,7 +235,7 @@ def rows_times_panel(packed_x, packed, scales, length, out, panel):
     target, target_column, stride = flat_out, column, outputs
     if sticks_out:  # the last panel: computed apart, then moved as far as out goes
         target, target_column, stride = np.empty(rows * PANEL, np.float32), 0, PANEL
-    numbers = np.empty(LINE * PANEL, np.float32)
+    numbers = room(LINE * PANEL, np.float32)
     for number in range(0, pieces, PIECES):
         last = min(number + PIECES, pieces)
         to = 0
@@ -263,7 +268,7 @@ def multiply_rows(x, packed, scales, out):
     rows, groups = x.shape[0], scales.shape[1]
     length = x.shape[1] // groups
     pieces = (length + PIECE - 1) // PIECE * groups
-    packed_x = room_for_rows(rows, (pieces + PIECES - 1) // PIECES)
+    packed_x = room((pieces + PIECES - 1) // PIECES * rows_with_padding(rows) * LINE, np.float32)
     if x.size * out.shape[1] < PARALLEL_FROM:
         for row in range(rows_with_padding(rows)):
             pack_row(x, packed, groups, packed_x, row)
