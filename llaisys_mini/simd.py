@@ -391,67 +391,50 @@ def add_tiles(typing_context, a, b):
 
 
 @intrinsic
-def store_sums(typing_context, tile, out, start, stride, rows, columns):
-    """out[start + r * stride + c] = sum of the lanes of tile[r, c], for the rows and columns that are there.
+def store_sums(typing_context, tile, out, start, stride, rows, columns, added):
+    """out[start + r * stride + c] = sum of the lanes of tile[r, c], for the rows and columns that are there; or += if
+    `added`, a bool.
 
     The lanes are added in the order of `add_lanes`; four columns together take hardly more time than one.
     """
 
     def generate(context, builder, signature, arguments):
-        _store_sums(context, builder, signature, arguments, added=False)
-        return context.get_dummy_value()
+        tile, array_type = signature.args[:2]
+        value, array, start, stride, rows, columns, added = arguments
 
-    return types.void(tile, out, *[types.intp] * 4), generate
-
-
-@intrinsic
-def add_sums(typing_context, tile, out, start, stride, rows, columns):
-    """As `store_sums`, but the lanes are added to what stands in `out`, as `add_lanes` does."""
-
-    def generate(context, builder, signature, arguments):
-        _store_sums(context, builder, signature, arguments, added=True)
-        return context.get_dummy_value()
-
-    return types.void(tile, out, *[types.intp] * 4), generate
-
-
-def _store_sums(context, builder, signature, arguments, added):
-    tile, array_type = signature.args[:2]
-    value, array, start, stride, rows, columns = arguments
-    zero = ir.Constant(_QUAD, [0.0] * 4)
-
-    def store_four(vectors, first, count):
-        pointers = [_pointer(context, builder, array_type, array, place, _FLOAT) for place in places(first, count)]
-        side_by_side = builder.bitcast(pointers[0], _QUAD.as_pointer())
-        all_there = builder.icmp_signed("<=", ir.Constant(count.type, 4), count)
-        with builder.if_else(all_there) as (whole, partly):
-            with whole:
-                before = zero
-                if added:
-                    before = builder.load(side_by_side)
-                    before.align = 4
-                _store_unaligned(builder, _sums_of_four(builder, vectors, before), side_by_side)
-            with partly:
-                before = zero
-                for i, pointer in enumerate(pointers if added else []):
+        def store_four(vectors, first, count):
+            places = [builder.add(first, _clamped(builder, i, count)) for i in range(4)]
+            pointers = [_pointer(context, builder, array_type, array, place, _FLOAT) for place in places]
+            zero = before = ir.Constant(_QUAD, [0.0] * 4)
+            origin = builder.block
+            with builder.if_then(added):
+                for i, pointer in enumerate(pointers):
                     before = builder.insert_element(before, builder.load(pointer), ir.Constant(_INT, i))
-                sums = _sums_of_four(builder, vectors, before)
-                for i in reversed(range(4)):  # what is too much lands on the last one first and is then overwritten
-                    builder.store(builder.extract_element(sums, ir.Constant(_INT, i)), pointers[i])
+                loaded = builder.block
+            begin = builder.phi(_QUAD)
+            begin.add_incoming(zero, origin)
+            begin.add_incoming(before, loaded)
+            sums = _sums_of_four(builder, vectors, begin)
+            with builder.if_else(builder.icmp_signed("<=", ir.Constant(count.type, 4), count)) as (whole, partly):
+                with whole:
+                    _store_unaligned(builder, sums, builder.bitcast(pointers[0], _QUAD.as_pointer()))
+                with partly:
+                    for i in reversed(range(4)):  # what is too much lands on the last one and is then overwritten
+                        builder.store(builder.extract_element(sums, ir.Constant(_INT, i)), pointers[i])
 
-    def places(first, count):
-        return [builder.add(first, _clamped(builder, i, count)) for i in range(4)]
+        for r in range(tile.rows):
+            with builder.if_then(builder.icmp_signed("<", ir.Constant(rows.type, r), rows)):
+                row = builder.add(start, builder.mul(ir.Constant(stride.type, r), stride))
+                for c in range(0, tile.columns, 4):
+                    indices = range(r * tile.columns + c, r * tile.columns + min(c + 4, tile.columns))
+                    vectors = [builder.extract_value(value, index) for index in indices]
+                    vectors += [ir.Constant(_VECTOR, [0.0] * WIDTH)] * (4 - len(vectors))
+                    here = ir.Constant(columns.type, c)
+                    with builder.if_then(builder.icmp_signed("<", here, columns)):
+                        store_four(vectors, builder.add(row, here), builder.sub(columns, here))
+        return context.get_dummy_value()
 
-    for r in range(tile.rows):
-        with builder.if_then(builder.icmp_signed("<", ir.Constant(rows.type, r), rows)):
-            row = builder.add(start, builder.mul(ir.Constant(stride.type, r), stride))
-            for c in range(0, tile.columns, 4):
-                indices = range(r * tile.columns + c, r * tile.columns + min(c + 4, tile.columns))
-                vectors = [builder.extract_value(value, index) for index in indices]
-                vectors += [ir.Constant(_VECTOR, [0.0] * WIDTH)] * (4 - len(vectors))
-                here = ir.Constant(columns.type, c)
-                with builder.if_then(builder.icmp_signed("<", here, columns)):
-                    store_four(vectors, builder.add(row, here), builder.sub(columns, here))
+    return types.void(tile, out, *[types.intp] * 4, types.boolean), generate
 
 
 def _sums_of_four(builder, vectors, start):
@@ -499,30 +482,6 @@ def load_rows(typing_context, tile, array, start, stride, rows):
         return value
 
     return tile(tile, array, *[types.intp] * 3), generate
-
-
-@intrinsic
-def transposed(typing_context, tile):
-    """A tile of WIDTH x 1 vectors with rows and lanes exchanged."""
-
-    def generate(context, builder, signature, arguments):
-        rows = [builder.extract_value(arguments[0], r) for r in range(WIDTH)]
-        step = 1
-        while step < WIDTH:  # exchange blocks of step x step: above the diagonal with below it
-            upper = [j if not j & step else WIDTH + j - step for j in range(WIDTH)]
-            lower = [j + step if not j & step else WIDTH + j for j in range(WIDTH)]
-            for r in range(WIDTH):
-                if not r & step:
-                    pair = rows[r], rows[r + step]
-                    rows[r] = builder.shuffle_vector(*pair, ir.Constant(_INTS, upper))
-                    rows[r + step] = builder.shuffle_vector(*pair, ir.Constant(_INTS, lower))
-            step *= 2
-        value = arguments[0]
-        for r in range(WIDTH):
-            value = builder.insert_value(value, rows[r], r)
-        return value
-
-    return tile(tile), generate
 
 
 @intrinsic

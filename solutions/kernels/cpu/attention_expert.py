@@ -61,7 +61,7 @@ def score_part(q, k, k_start, count, key_heads, group, width, scores):
                     for ahead in range(KEY_COLUMNS, 2 * KEY_COLUMNS):
                         prefetch(k, first + ahead * key_heads * width + d)
                     tile = add_products(tile, q, row * width + d, width, rows, k, first + d, key_heads * width, keys)
-                store_sums(tile, scores, row * BLOCK + s, BLOCK, rows, keys)
+                store_sums(tile, scores, row * BLOCK + s, BLOCK, rows, keys, False)
 
 
 @njit(cache=True)
