@@ -81,6 +81,17 @@ def multiply(a, b, out, threads):
         group_product(packed_a, b, task * group, min(group, panels - task * group), out)
 
 
+LARGE = 1 << 16  # numbers of b: 256 x 256
+
+
+def answers(dims):
+    """Whether this kernel answers instead of matmul.py: for a large b, however many rows a has.
+
+    Both give the same bits; this one takes longer to compile.
+    """
+    return dims["K"] * dims["N"] >= LARGE
+
+
 @kernel("matmul", device="cpu")
 def matmul(a, b, out):
     multiply(a, b, out, get_num_threads())
