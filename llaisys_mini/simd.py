@@ -485,6 +485,30 @@ def load_rows(typing_context, tile, array, start, stride, rows):
 
 
 @intrinsic
+def transposed(typing_context, tile):
+    """A tile of WIDTH x 1 vectors with rows and lanes exchanged."""
+
+    def generate(context, builder, signature, arguments):
+        rows = [builder.extract_value(arguments[0], r) for r in range(WIDTH)]
+        step = 1
+        while step < WIDTH:  # blocks of step x step above the diagonal change places with those below
+            upper = [lane if not lane & step else WIDTH + lane - step for lane in range(WIDTH)]
+            lower = [lane + step if not lane & step else WIDTH + lane for lane in range(WIDTH)]
+            for r in range(WIDTH):
+                if not r & step:
+                    pair = rows[r], rows[r + step]
+                    rows[r] = builder.shuffle_vector(*pair, ir.Constant(_INTS, upper))
+                    rows[r + step] = builder.shuffle_vector(*pair, ir.Constant(_INTS, lower))
+            step *= 2
+        value = arguments[0]
+        for r in range(WIDTH):
+            value = builder.insert_value(value, rows[r], r)
+        return value
+
+    return tile(tile), generate
+
+
+@intrinsic
 def prefetch_rows(typing_context, tile, array, start, stride, rows):
     """Ask for the cache lines that `load_rows` and `store_rows` will want."""
 

@@ -21,11 +21,11 @@
 The order of every sum. linear.py adds up a dot product in vectors along k: SEGMENT products at a time, each lane a sum of
 its own, then the lanes in the order of simd.add_lanes. Here every lane of a tile is another output, so the same sums are
 made one after the other. Of a segment of `count` products, lane i owns the `count / WIDTH` with k = i, i + WIDTH, ...;
-they are a chain, added by fused multiply-adds. The chains of the lanes g, g + 4, g + 8, ... make a stretch: each chain
-begins at zero, and the finished chains are added in that order. Then stretch g is added to what came before.
+they are a chain, added by fused multiply-adds from zero. The finished chains of the lanes g, g + 4, g + 8, ... are added
+in that order and make a group; the groups g = 0 .. 3 are added, in that order, to what came before.
 
-    segment, WIDTH 16             stretch 0: lanes 0 4 8 12 | stretch 1: lanes 1 5 9 13 | stretch 2: ... | stretch 3: ...
-    the last K % WIDTH products   one chain, a stretch of its own
+    a segment, WIDTH 16          group 0: lanes 0 4 8 12 | group 1: lanes 1 5 9 13 | group 2: ... | group 3: ...
+    the last K % WIDTH products  one chain, a group of its own
 
 Which rows come together, and how many, has no part in it: a row of x has the same bits in any company.
 """
@@ -37,10 +37,13 @@ from llaisys_mini.simd import (
     WIDTH,
     add_outer,
     add_tiles,
+    load,
     load_rows,
     prefetch,
     prefetch_rows,
+    store,
     store_rows,
+    transposed,
     zeros,
 )
 
@@ -50,9 +53,9 @@ COLUMNS = 2
 PANEL = COLUMNS * WIDTH
 ROWS = 6  # of 32 registers a chain and the finished sums take ROWS * COLUMNS each, the weights COLUMNS, and x one
 SHORT = 4  # rows of a lower tile, for the last ones: 64 rows are 10 * 6 + 4
-LANES_IN_STRETCH = WIDTH // 4
+LANES_IN_GROUP = WIDTH // 4
 FEW = 8  # rows that, where one tile is too low for them, go through one of a single column: each weight is read once
-DEPTH = SEGMENT // 4  # steps of k between loading a tile and storing it, at most: 48 KiB of a panel and 18 KiB of x
+DEPTH = 512  # steps of k of a stretch, at most: 64 KiB of a panel and 12 KiB of x
 LINE = DEPTH + 16  # numbers from a packed row of x to the next; not a power of two, or rows crowd the same cache sets
 BLOCK_ROWS = 20 * ROWS  # rows of x whose stretch stays in the L2 cache while all panels go by: 188 KiB
 GROUP = 16  # panels that a thread takes at a time, at most
@@ -67,18 +70,21 @@ AHEAD = 32  # steps of k asked for in advance, so that a line is on its way from
 def stretches_of(length):
     """How many stretches k is cut into."""
     whole = length - length % WIDTH
-    return (whole + SEGMENT - 1) // SEGMENT * 4 + (1 if whole < length else 0)
+    last = whole % SEGMENT
+    return whole // SEGMENT * 4 + (4 if last > DEPTH else min(last, 1)) + (1 if whole < length else 0)
 
 
 @njit(cache=True, forceinline=True)
 def stretch(number, length):
-    """(position, chains, steps) of stretch `number`: where it begins in the order of packing, and its chains of k."""
-    whole = length - length % WIDTH
-    first = number // 4 * SEGMENT
-    if first >= whole:
-        return whole, 1, length - whole
-    steps = min(SEGMENT, whole - first) // WIDTH
-    return first + number % 4 * LANES_IN_STRETCH * steps, LANES_IN_STRETCH, steps
+    """(position, groups, chains, steps) of stretch `number`: where it begins in the order of packing; it has groups of
+    chains of steps of k. A short segment is a single stretch of all four groups."""
+    whole, first = length - length % WIDTH, number // 4 * SEGMENT
+    count = min(SEGMENT, whole - first)
+    if count > DEPTH:
+        return first + number % 4 * (count // 4), 1, LANES_IN_GROUP, count // WIDTH
+    if count > 0 and number % 4 == 0:
+        return first, 4, LANES_IN_GROUP, count // WIDTH
+    return whole, 1, 1, length - whole
 
 
 @njit(cache=True, forceinline=True)
@@ -89,7 +95,7 @@ def place(k, length):
         return k
     first, lane = k - k % SEGMENT, k % WIDTH
     steps = min(SEGMENT, whole - first) // WIDTH
-    return first + (lane % 4 * LANES_IN_STRETCH + lane // 4) * steps + (k - first) // WIDTH
+    return first + (lane % 4 * LANES_IN_GROUP + lane // 4) * steps + (k - first) // WIDTH
 
 
 # ---- the weight --------------------------------------------------------------------------------------------------
@@ -158,25 +164,34 @@ def pack_in_turn(weight):
 
 
 @njit(cache=True)
-def copy_stretch(source, number, target):
-    """The numbers of stretch `number` of a row, in order, to the front of target."""
-    first, chains, steps = stretch(number, source.size)
-    if chains == 1:
-        for i in range(steps):
-            target[i] = source[first + i]
-    else:
-        first = number // 4 * SEGMENT + number % 4
-        for chain in range(chains):
+def copy_segment(source, first, steps, target, start, group_step, scratch):
+    """A segment of a row, `steps` vectors from source[first], lane by lane: lane i goes, one number after the other, to
+    target[start + i % 4 * group_step + i // 4 * steps]. scratch: room for a tile of WIDTH x 1."""
+    if steps < WIDTH:
+        for lane in range(WIDTH):
+            position = start + lane % 4 * group_step + lane // 4 * steps
             for i in range(steps):
-                target[chain * steps + i] = source[first + 4 * chain + i * WIDTH]
+                target[position + i] = source[first + i * WIDTH + lane]
+        return
+    for t in range(0, steps, WIDTH):
+        t = min(t, steps - WIDTH)  # the last block begins earlier, and copies some numbers once more
+        block = load_rows(zeros(WIDTH, 1), source, first + t * WIDTH, WIDTH, WIDTH)
+        store_rows(transposed(block), scratch, 0, WIDTH, WIDTH)
+        for lane in range(WIDTH):
+            position = start + lane % 4 * group_step + lane // 4 * steps + t
+            store(target, position, load(scratch, lane * WIDTH))
 
 
 @njit(cache=True)
 def in_order(x):
     """The numbers of a flat row in the order of packing."""
-    ordered = np.empty(x.size, np.float32)
-    for number in range(stretches_of(x.size)):
-        copy_stretch(x, number, ordered[stretch(number, x.size)[0] :])
+    length, ordered, scratch = x.size, np.empty(x.size, np.float32), np.empty(WIDTH * WIDTH, np.float32)
+    whole = length - length % WIDTH
+    for first in range(0, whole, SEGMENT):
+        steps = min(SEGMENT, whole - first) // WIDTH
+        copy_segment(x, first, steps, ordered, first, LANES_IN_GROUP * steps, scratch)
+    for k in range(whole, length):
+        ordered[k] = x[k]
     return ordered
 
 
@@ -189,18 +204,19 @@ def pair_product(x, packed, first, second, length, out):
     total, other_total = zeros(1, COLUMNS), zeros(1, COLUMNS)
     start, other_start = first * length * PANEL, second * length * PANEL
     for number in range(stretches_of(length)):
-        k, chains, steps = stretch(number, length)
-        part, other_part = zeros(1, COLUMNS), zeros(1, COLUMNS)
-        for _ in range(chains):
-            chain, other_chain = zeros(1, COLUMNS), zeros(1, COLUMNS)
-            for i in range(k, k + steps):
-                prefetch(packed, start + (i + AHEAD) * PANEL)
-                prefetch(packed, other_start + (i + AHEAD) * PANEL)
-                chain = add_outer(chain, x, i, 0, packed, start + i * PANEL)
-                other_chain = add_outer(other_chain, x, i, 0, packed, other_start + i * PANEL)
-            k += steps
-            part, other_part = add_tiles(part, chain), add_tiles(other_part, other_chain)
-        total, other_total = add_tiles(total, part), add_tiles(other_total, other_part)
+        k, groups, chains, steps = stretch(number, length)
+        for _ in range(groups):
+            part, other_part = zeros(1, COLUMNS), zeros(1, COLUMNS)
+            for _ in range(chains):
+                chain, other_chain = zeros(1, COLUMNS), zeros(1, COLUMNS)
+                for i in range(k, k + steps):
+                    prefetch(packed, start + (i + AHEAD) * PANEL)
+                    prefetch(packed, other_start + (i + AHEAD) * PANEL)
+                    chain = add_outer(chain, x, i, 0, packed, start + i * PANEL)
+                    other_chain = add_outer(other_chain, x, i, 0, packed, other_start + i * PANEL)
+                k += steps
+                part, other_part = add_tiles(part, chain), add_tiles(other_part, other_chain)
+            total, other_total = add_tiles(total, part), add_tiles(other_total, other_part)
     store_rows(total, out, first * PANEL, 0, 1)
     store_rows(other_total, out, second * PANEL, 0, 1)
 
@@ -258,26 +274,36 @@ def pack_row(x, packed_x, row):
     """
     rows, length = x.shape
     padded, source = rows_with_padding(rows), x[min(np.intp(row), rows - 1)]
-    for number in range(stretches_of(length)):
-        copy_stretch(source, number, packed_x[(number * padded + row) * LINE :])
+    whole, scratch = length - length % WIDTH, np.empty(WIDTH * WIDTH, np.float32)
+    for first in range(0, whole, SEGMENT):
+        count = min(SEGMENT, whole - first)
+        start = (first // SEGMENT * 4 * padded + row) * LINE
+        group_step = padded * LINE if count > DEPTH else count // 4
+        copy_segment(source, first, count // WIDTH, packed_x, start, group_step, scratch)
+    start = ((stretches_of(length) - 1) * padded + row) * LINE
+    for k in range(whole, length):
+        packed_x[start + k - whole] = source[k]
 
 
 @njit(cache=True, forceinline=True)
 def tile_product(
-    zero, packed_x, x_start, packed, start, chains, steps, begun, out, out_start, out_stride, count
+    zero, packed_x, x_start, packed, start, groups, chains, steps, begun, out, out_start, out_stride, count
 ):  # fmt: skip
     """One stretch of k, for the first `count` rows of a tile times one panel, into out; added to what stands there if
     the sums have begun in a stretch before. `zero` is an empty tile. All arrays are flat."""
     prefetch_rows(zero, out, out_start, out_stride, count)
-    sums = zero
-    for c in range(chains):
-        chain, first = zero, c * steps
-        for i in range(first, first + steps):
-            chain = add_outer(chain, packed_x, x_start + i, LINE, packed, start + i * PANEL)
-        sums = add_tiles(sums, chain)
-    if begun:
-        sums = add_tiles(sums, load_rows(zero, out, out_start, out_stride, count))
-    store_rows(sums, out, out_start, out_stride, count)
+    for _ in range(groups):
+        sums = zero
+        for _ in range(chains):
+            chain = zero
+            for _ in range(steps):
+                chain = add_outer(chain, packed_x, x_start, LINE, packed, start)
+                x_start, start = x_start + 1, start + PANEL
+            sums = add_tiles(sums, chain)
+        if begun:
+            sums = add_tiles(sums, load_rows(zero, out, out_start, out_stride, count))
+        store_rows(sums, out, out_start, out_stride, count)
+        begun = True
 
 
 @njit(cache=True)
@@ -291,7 +317,7 @@ def move_edge(edge, out, first_row, count, first_column, outputs, begun):
 
 @njit(cache=True)
 def stretch_times_panels(
-    packed_x, x_start, rows, packed, start, panel_step, panels, chains, steps, out,
+    packed_x, x_start, rows, packed, start, panel_step, panels, groups, chains, steps, out,
     outputs, first_column,
 ):  # fmt: skip
     """One stretch of k: all rows of x, from packed_x[x_start], times `panels` panels, from packed[start], into out from
@@ -308,7 +334,7 @@ def stretch_times_panels(
         for vector in range(whole * COLUMNS):
             weights = start + vector // COLUMNS * panel_step + vector % COLUMNS * WIDTH
             tile_product(
-                zeros(FEW, 1), packed_x, x_start, packed, weights, chains, steps, begun,
+                zeros(FEW, 1), packed_x, x_start, packed, weights, groups, chains, steps, begun,
                 out, first_column + vector * WIDTH, outputs, rows,
             )  # fmt: skip
     for block in range(0, max(high, 1) if rows <= ROWS or rows > FEW else 0, BLOCK_ROWS):
@@ -317,13 +343,13 @@ def stretch_times_panels(
             weights, column = start + panel * panel_step, first_column + panel * PANEL
             for row in range(block, end, ROWS):
                 tile_product(
-                    zeros(ROWS, COLUMNS), packed_x, x_start + row * LINE, packed, weights, chains, steps, begun,
+                    zeros(ROWS, COLUMNS), packed_x, x_start + row * LINE, packed, weights, groups, chains, steps, begun,
                     out, row * outputs + column, outputs, rows - row,
                 )  # fmt: skip
             if end == high:
                 for row in range(high, rows, SHORT):
                     tile_product(
-                        zeros(SHORT, COLUMNS), packed_x, x_start + row * LINE, packed, weights, chains, steps, begun,
+                        zeros(SHORT, COLUMNS), packed_x, x_start + row * LINE, packed, weights, groups, chains, steps, begun,
                         out, row * outputs + column, outputs, rows - row,
                     )  # fmt: skip
     if whole < panels:  # the last panel sticks out of `out`
@@ -332,7 +358,7 @@ def stretch_times_panels(
         for row in range(0, rows, SHORT):
             count = min(SHORT, rows - row)
             tile_product(
-                zeros(SHORT, COLUMNS), packed_x, x_start + row * LINE, packed, weights, chains, steps, False,
+                zeros(SHORT, COLUMNS), packed_x, x_start + row * LINE, packed, weights, groups, chains, steps, False,
                 edge, 0, PANEL, count,
             )  # fmt: skip
             move_edge(edge, out, row, count, column, outputs, begun)
@@ -343,10 +369,10 @@ def rows_times_panels(packed_x, rows, packed, start, panels, length, out, output
     """All rows of x times `panels` panels of all k, from packed[start], into out from first_column on. All flat."""
     padded = rows_with_padding(rows)
     for number in range(stretches_of(length)):
-        k, chains, steps = stretch(number, length)
+        k, groups, chains, steps = stretch(number, length)
         stretch_times_panels(
-            packed_x, number * padded * LINE, rows, packed, start + k * PANEL, length * PANEL, panels, chains, steps,
-            out, outputs, first_column,
+            packed_x, number * padded * LINE, rows, packed, start + k * PANEL, length * PANEL, panels, groups, chains,
+            steps, out, outputs, first_column,
         )  # fmt: skip
 
 

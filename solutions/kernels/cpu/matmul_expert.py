@@ -8,6 +8,7 @@ import numpy as np
 from numba import get_num_threads, njit, prange
 
 from llaisys_mini import kernel
+from llaisys_mini.simd import WIDTH, load, store
 
 from .gemm import (
     LINE,
@@ -22,34 +23,34 @@ from .gemm import (
     stretch_times_panels,
     stretches_of,
 )
-from .linear import WIDTH
 
 
-@njit(cache=True)
-def copy_lines(b, k, first, panels, packed, line, lines):
-    """packed[panel, line, j] = b[k, (first + panel) * PANEL + j], zero past the end; a panel has `lines` lines."""
-    for panel in range(panels):
-        source = b[k, (first + panel) * PANEL : (first + panel + 1) * PANEL]
-        start = (panel * lines + line) * PANEL
-        for j in range(source.size):
-            packed[start + j] = source[j]
-        for j in range(source.size, PANEL):
-            packed[start + j] = np.float32(0)
+@njit(cache=True, forceinline=True)
+def copy_line(b, k, column, packed, to):
+    """packed[to + j] = b[k, column + j] for j < PANEL, zero past the end of the row."""
+    columns = b.shape[1]
+    if column + PANEL <= columns:
+        for j in range(0, PANEL, WIDTH):
+            store(packed, to + j, load(b, k * columns + column + j))
+    else:
+        for j in range(PANEL):
+            packed[to + j] = b[k, column + j] if column + j < columns else np.float32(0)
 
 
 @njit(cache=True)
 def pack_stretch(b, number, first, panels, packed):
-    """Stretch `number` of some panels of b, in the order of gemm.py: whole rows of b are copied."""
-    length = b.shape[0]
-    k, chains, steps = stretch(number, length)
-    if chains == 1:
-        for i in range(steps):
-            copy_lines(b, k + i, first, panels, packed, i, steps)
-    else:
-        k = number // 4 * SEGMENT + number % 4
-        for i in range(steps):
-            for chain in range(chains):
-                copy_lines(b, k + i * WIDTH + 4 * chain, first, panels, packed, chain * steps + i, chains * steps)
+    """Stretch `number` of some panels of b, in the order of gemm.py: whole rows of b are copied, as they lie or nearly."""
+    position, groups, chains, steps = stretch(number, b.shape[0])
+    lines = groups * chains * steps
+    begin, stride = position, 1
+    if chains > 1:
+        begin, stride = number // 4 * SEGMENT + number % 4, WIDTH
+    for i in range(steps):
+        for chain in range(chains):
+            for group in range(groups):
+                k, line = begin + i * stride + 4 * chain + group, (group * chains + chain) * steps + i
+                for panel in range(panels):
+                    copy_line(b, k, (first + panel) * PANEL, packed, (panel * lines + line) * PANEL)
 
 
 @njit(cache=True)
@@ -60,10 +61,10 @@ def group_product(packed_x, b, first, panels, out):
     padded = rows_with_padding(rows)
     packed = room(panels * min(length, LINE) * PANEL, np.float32)
     for number in range(stretches_of(length)):
-        _, chains, steps = stretch(number, length)
+        _, groups, chains, steps = stretch(number, length)
         pack_stretch(b, number, first, panels, packed)
         stretch_times_panels(
-            packed_x, number * padded * LINE, rows, packed, 0, chains * steps * PANEL, panels, chains, steps,
+            packed_x, number * padded * LINE, rows, packed, 0, groups * chains * steps * PANEL, panels, groups, chains, steps,
             flat_out, columns, first * PANEL,
         )  # fmt: skip
 
