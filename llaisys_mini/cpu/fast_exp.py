@@ -13,6 +13,8 @@ no normal numbers left, the result is zero; above 88 it stays at exp(88) and nev
 import numpy as np
 from numba import njit
 
+from llaisys_mini.simd import fma
+
 LOWEST, HIGHEST = np.float32(-87.336), np.float32(88.0)  # exp(-87.336) is the smallest normal float32
 PER_LN2 = np.float32(1.4426950408889634)
 LN2_HIGH, LN2_LOW = np.float32(0.693359375), np.float32(-2.12194440e-4)  # ln 2 in two parts: n * HIGH is exact
@@ -23,18 +25,18 @@ HALF = np.float32(0.5)
 BIAS, FRACTION_BITS = np.int32(127), np.int32(23)
 
 
-@njit(fastmath={"contract", "nnan", "ninf"}, cache=True)
+@njit(fastmath={"nnan", "ninf"}, cache=True)
 def fast_exp(x):
     """exp(x) for a finite float32 x."""
     within = min(max(x, LOWEST), HIGHEST)
-    n = np.floor(within * PER_LN2 + HALF)
-    f = (within - n * LN2_HIGH) - n * LN2_LOW
-    series = C6 + f * C7
-    series = C5 + f * series
-    series = C4 + f * series
-    series = C3 + f * series
-    series = C2 + f * series
-    series = ONE + f * series
-    series = ONE + f * series
+    n = np.floor(fma(within, PER_LN2, HALF))
+    f = fma(n, -LN2_LOW, fma(n, -LN2_HIGH, within))
+    series = fma(f, C7, C6)
+    series = fma(f, series, C5)
+    series = fma(f, series, C4)
+    series = fma(f, series, C3)
+    series = fma(f, series, C2)
+    series = fma(f, series, ONE)
+    series = fma(f, series, ONE)
     power = series * np.int32((np.int32(n) + BIAS) << FRACTION_BITS).view(np.float32)
     return power if x >= LOWEST else np.float32(0)

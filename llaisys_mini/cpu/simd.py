@@ -35,6 +35,7 @@ _FLOAT = ir.FloatType()
 _INT = ir.IntType(32)
 _VECTOR = ir.VectorType(_FLOAT, WIDTH)
 _INTS = ir.VectorType(_INT, WIDTH)
+_QUAD = ir.VectorType(_FLOAT, 4)
 
 
 class VectorType(types.Type):
@@ -102,15 +103,22 @@ def _splat(builder, value):
 
 
 def _fma(builder, a, b, c):
-    kind = ir.FunctionType(_VECTOR, [_VECTOR] * 3)
-    function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.fma.v{WIDTH}f32")
-    return builder.call(function, [a, b, c])
+    kind = ir.FunctionType(a.type, [a.type] * 3)
+    name = "llvm.fma.f32" if a.type == _FLOAT else f"llvm.fma.v{WIDTH}f32"
+    return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), [a, b, c])
 
 
-def _sum(builder, vector):
-    kind = ir.FunctionType(_FLOAT, [_FLOAT, _VECTOR])
-    function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.vector.reduce.fadd.v{WIDTH}f32")
-    return builder.call(function, [ir.Constant(_FLOAT, -0.0), vector], fastmath=("reassoc",))
+def _sum(builder, vector, start=None):
+    """start + all lanes, in one fixed order whatever surrounds it; see `add_lanes`."""
+    undefined = ir.Constant(_VECTOR, ir.Undefined)
+    folded = None
+    for first in range(0, WIDTH, 4):
+        lanes = ir.Constant(ir.VectorType(_INT, 4), list(range(first, first + 4)))
+        four = builder.shuffle_vector(vector, undefined, lanes)
+        folded = four if folded is None else builder.fadd(folded, four)
+    kind = ir.FunctionType(_FLOAT, [_FLOAT, _QUAD])
+    function = cgutils.get_or_insert_function(builder.module, kind, "llvm.vector.reduce.fadd.v4f32")
+    return builder.call(function, [ir.Constant(_FLOAT, 0.0) if start is None else start, folded])
 
 
 def _prefetch(builder, pointer):
@@ -164,12 +172,13 @@ def splat(typing_context, value):
 
 @intrinsic
 def fma(typing_context, a, b, c):
-    """a * b + c lane by lane, rounded once."""
+    """a * b + c rounded once: of vectors lane by lane, or of three float32 numbers."""
 
     def generate(context, builder, signature, arguments):
         return _fma(builder, *arguments)
 
-    return vector_type(vector_type, vector_type, vector_type), generate
+    kind = vector_type if a == vector_type else types.float32
+    return kind(kind, kind, kind), generate
 
 
 @intrinsic
@@ -263,12 +272,27 @@ def greatest(typing_context, vector):
 
 @intrinsic
 def total(typing_context, vector):
-    """The sum of all lanes."""
+    """The sum of all lanes, in the order of `add_lanes`."""
 
     def generate(context, builder, signature, arguments):
         return _sum(builder, arguments[0])
 
     return types.float32(vector_type), generate
+
+
+@intrinsic
+def add_lanes(typing_context, number, vector):
+    """number + all lanes, in an order that never changes: lanes four apart are added first, which leaves four sums,
+
+        sum[i] = ((vector[i] + vector[i + 4]) + vector[i + 8]) + ...        i = 0 .. 3
+
+    and those are added to `number` one after the other.
+    """
+
+    def generate(context, builder, signature, arguments):
+        return _sum(builder, arguments[1], arguments[0])
+
+    return types.float32(types.float32, vector_type), generate
 
 
 @intrinsic
@@ -367,20 +391,66 @@ def add_tiles(typing_context, a, b):
 
 
 @intrinsic
-def store_sums(typing_context, tile, out, start, stride, rows, columns):
-    """out[start + r * stride + c] = sum of the lanes of tile[r, c], for the rows and columns that are there."""
+def store_sums(typing_context, tile, out, start, stride, rows, columns, added):
+    """out[start + r * stride + c] = sum of the lanes of tile[r, c], for the rows and columns that are there; or += if
+    `added`, a bool.
+
+    The lanes are added in the order of `add_lanes`; four columns together take hardly more time than one.
+    """
 
     def generate(context, builder, signature, arguments):
-        value, array, start, stride, rows, columns = arguments
-        for r in reversed(range(tile.rows)):  # what is too much lands on the last row first and is then overwritten
-            row = builder.add(start, builder.mul(_clamped(builder, r, rows), stride))
-            for c in reversed(range(tile.columns)):
-                offset = builder.add(row, _clamped(builder, c, columns))
-                pointer = _pointer(context, builder, signature.args[1], array, offset, _FLOAT)
-                builder.store(_sum(builder, builder.extract_value(value, r * tile.columns + c)), pointer)
+        tile, array_type = signature.args[:2]
+        value, array, start, stride, rows, columns, added = arguments
+
+        def store_four(vectors, first, count):
+            places = [builder.add(first, _clamped(builder, i, count)) for i in range(4)]
+            pointers = [_pointer(context, builder, array_type, array, place, _FLOAT) for place in places]
+            zero = before = ir.Constant(_QUAD, [0.0] * 4)
+            origin = builder.block
+            with builder.if_then(added):
+                for i, pointer in enumerate(pointers):
+                    before = builder.insert_element(before, builder.load(pointer), ir.Constant(_INT, i))
+                loaded = builder.block
+            begin = builder.phi(_QUAD)
+            begin.add_incoming(zero, origin)
+            begin.add_incoming(before, loaded)
+            sums = _sums_of_four(builder, vectors, begin)
+            with builder.if_else(builder.icmp_signed("<=", ir.Constant(count.type, 4), count)) as (whole, partly):
+                with whole:
+                    _store_unaligned(builder, sums, builder.bitcast(pointers[0], _QUAD.as_pointer()))
+                with partly:
+                    for i in reversed(range(4)):  # what is too much lands on the last one and is then overwritten
+                        builder.store(builder.extract_element(sums, ir.Constant(_INT, i)), pointers[i])
+
+        for r in range(tile.rows):
+            with builder.if_then(builder.icmp_signed("<", ir.Constant(rows.type, r), rows)):
+                row = builder.add(start, builder.mul(ir.Constant(stride.type, r), stride))
+                for c in range(0, tile.columns, 4):
+                    indices = range(r * tile.columns + c, r * tile.columns + min(c + 4, tile.columns))
+                    vectors = [builder.extract_value(value, index) for index in indices]
+                    vectors += [ir.Constant(_VECTOR, [0.0] * WIDTH)] * (4 - len(vectors))
+                    here = ir.Constant(columns.type, c)
+                    with builder.if_then(builder.icmp_signed("<", here, columns)):
+                        store_four(vectors, builder.add(row, here), builder.sub(columns, here))
         return context.get_dummy_value()
 
-    return types.void(tile, out, *[types.intp] * 4), generate
+    return types.void(tile, out, *[types.intp] * 4, types.boolean), generate
+
+
+def _sums_of_four(builder, vectors, start):
+    """start[i] + all lanes of vectors[i], each in the order of `add_lanes`; the four side by side."""
+
+    def pick(a, b, lanes):
+        return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(_INT, len(lanes)), lanes))
+
+    folded = None
+    for first in range(0, WIDTH, 4):
+        both = [*range(first, first + 4), *range(WIDTH + first, WIDTH + first + 4)]
+        quarters = pick(pick(*vectors[:2], both), pick(*vectors[2:], both), list(range(16)))
+        folded = quarters if folded is None else builder.fadd(folded, quarters)
+    for i in range(4):
+        start = builder.fadd(start, pick(folded, folded, [i, 4 + i, 8 + i, 12 + i]))
+    return start
 
 
 @intrinsic
@@ -412,6 +482,30 @@ def load_rows(typing_context, tile, array, start, stride, rows):
         return value
 
     return tile(tile, array, *[types.intp] * 3), generate
+
+
+@intrinsic
+def transposed(typing_context, tile):
+    """A tile of WIDTH x 1 vectors with rows and lanes exchanged."""
+
+    def generate(context, builder, signature, arguments):
+        rows = [builder.extract_value(arguments[0], r) for r in range(WIDTH)]
+        step = 1
+        while step < WIDTH:  # blocks of step x step above the diagonal change places with those below
+            upper = [lane if not lane & step else WIDTH + lane - step for lane in range(WIDTH)]
+            lower = [lane + step if not lane & step else WIDTH + lane for lane in range(WIDTH)]
+            for r in range(WIDTH):
+                if not r & step:
+                    pair = rows[r], rows[r + step]
+                    rows[r] = builder.shuffle_vector(*pair, ir.Constant(_INTS, upper))
+                    rows[r + step] = builder.shuffle_vector(*pair, ir.Constant(_INTS, lower))
+            step *= 2
+        value = arguments[0]
+        for r in range(WIDTH):
+            value = builder.insert_value(value, rows[r], r)
+        return value
+
+    return tile(tile), generate
 
 
 @intrinsic

@@ -53,11 +53,11 @@ def test_arithmetic():
 
 
 @njit
-def dot_products(x, w, length, rows, columns, out):
+def dot_products(x, w, length, rows, columns, out, added=False):
     tile = simd.zeros(4, 3)
     for k in range(0, length, WIDTH):
         tile = simd.add_products(tile, x, k, length, rows, w, k, length, columns)
-    simd.store_sums(tile, out, 0, 3, rows, columns)
+    simd.store_sums(tile, out, 0, 3, rows, columns, added)
 
 
 @pytest.mark.parametrize(("rows", "columns"), [(4, 3), (1, 1), (2, 3), (4, 2)])
@@ -69,6 +69,32 @@ def test_add_products_takes_only_the_rows_and_columns_that_are_there(rows, colum
     np.testing.assert_allclose(out[:rows, :columns], x @ w.T, rtol=1e-4, atol=1e-5)
     assert np.isnan(out[rows:]).all()
     assert np.isnan(out[:, columns:]).all()
+    once = out.copy()
+    dot_products(x.reshape(-1), w.reshape(-1), length, rows, columns, out.reshape(-1), True)
+    np.testing.assert_allclose(out, 2 * once, rtol=1e-5)
+
+
+@njit
+def summed(array, start, out):
+    out[0] = simd.add_lanes(start, simd.load(array, 0))
+    out[1] = simd.total(simd.load(array, 0))
+    simd.store_sums(simd.add_products(simd.zeros(1, 4), array, 0, 0, 1, array, WIDTH, 0, 4), out, 2, 4, 1, 4, False)
+
+
+def test_lanes_are_added_in_the_order_that_is_written_down():
+    """Lanes four apart first, then the four sums one by one; alone, or four columns of a tile together."""
+    array, out = np.ones(2 * WIDTH, np.float32), np.empty(6, np.float32)
+    for seed in range(20):
+        lanes = array[:WIDTH] = np.random.default_rng(seed).normal(size=WIDTH).astype(np.float32)
+        quads = lanes.reshape(-1, 4)
+        folded = quads[0]
+        for quad in quads[1:]:
+            folded = folded + quad
+        total, after = np.float32(0), np.float32(0.7)
+        for number in folded:
+            total, after = total + number, after + number
+        summed(array, np.float32(0.7), out)
+        assert out.tolist() == [after, *[total] * 5]
 
 
 @njit

@@ -1,67 +1,98 @@
 """attention on the CPU. For each query position and head: scores against the visible keys, their softmax, and the
-weighted sum of the values. Only one row of scores per thread is ever kept, never the whole L x S matrix."""
+weighted sum of the values.
 
-import math
+The keys are read in blocks of BLOCK, and a block is done before the next begins: scores, weights relative to the largest
+score of the block, weighted sum of its values. Then the block is merged into what the blocks before it gave, as two parts
+of a softmax are merged: both are brought to the larger of the two maxima. So only one block of scores is ever kept.
+
+Blocks begin at the multiples of BLOCK, counted from the first key of the text, and every sum has one written order. So the
+result has the same bits whether a query comes alone or with others, and with any number of threads.
+"""
 
 import numpy as np
 from numba import njit, prange
 
 from llaisys_mini import kernel
+from llaisys_mini.cpu.fast_exp import fast_exp
+from llaisys_mini.cpu.simd import WIDTH, add_lanes, fma, load, splat
 from llaisys_mini.widen import widen
 
 ### BEGIN SOLUTION
+from .rows import LOWEST, exponentiate, largest
+
 PARALLEL_FROM = 1 << 18  # multiply-adds; below, starting the threads costs more than they save
-BLOCKS = 64
+TASKS = 64  # for the threads to share
+BLOCK = 128  # keys whose scores, and a part of whose values, stay in the cache
 
 
-@njit(fastmath=True, cache=True)
-def score_keys(q, row, head, k, key_head, scale, first, last, scores):
-    """scores[s] for the keys first <= s < last; returns the largest."""
-    top = np.float32(-3e38)
-    for s in range(first, last):
-        total = np.float32(0)
-        for d in range(q.shape[2]):
-            total += q[row, head, d] * widen(k[s, key_head, d])
-        scores[s] = total * scale
-        top = max(top, scores[s])
-    return top
+@njit(cache=True)
+def score_keys(query, k, start, stride, count, scores):
+    """scores[s] = query . k[start + s * stride :], a vector at a time, for `count` keys. All flat."""
+    whole = query.size - query.size % WIDTH
+    for s in range(count):
+        lanes = splat(np.float32(0))
+        for d in range(0, whole, WIDTH):
+            lanes = fma(load(query, d), load(k, start + s * stride + d), lanes)
+        total = add_lanes(np.float32(0), lanes)
+        for d in range(whole, query.size):
+            total = fma(query[d], widen(k[start + s * stride + d]), total)
+        scores[s] = total
 
 
-@njit(fastmath={"reassoc", "contract"}, cache=True)
-def powers(scores, first, last, top):
-    """Replace the scores by exp(score - top); returns their sum."""
-    total = np.float32(0)
-    for s in range(first, last):
-        scores[s] = math.exp(scores[s] - top)
-        total += scores[s]
-    return total
+@njit(cache=True)
+def mix_values(weights, v, start, stride, mixed):
+    """mixed = sum of weights[s] * v[start + s * stride :]. All flat."""
+    mixed[:] = 0
+    for s in range(weights.size):
+        for d in range(mixed.size):
+            mixed[d] = fma(weights[s], widen(v[np.uintp(start + s * stride + d)]), mixed[d])
 
 
-@njit(fastmath={"reassoc", "contract"}, cache=True)
-def mix_values(scores, first, last, share, v, key_head, out, row, head):
-    """out[row, head] = share * sum of scores[s] * v[s, key_head]."""
-    for d in range(out.shape[2]):
-        out[row, head, d] = np.float32(0)
-    for s in range(first, last):
-        weight = scores[s] * share
-        for d in range(out.shape[2]):
-            out[row, head, d] += weight * widen(v[s, key_head, d])
+@njit(cache=True)
+def merge(top, total, mixed, other_top, other_total, other_mixed):
+    """Add another part of a softmax to (top, total, mixed): its largest score, the sum of its weights relative to that,
+    and its values mixed with them. Returns the new top and total; mixed is changed in place."""
+    larger, mine, others = top, np.float32(1), np.float32(1)  # one of the two factors is exp(0)
+    if other_top > top:
+        larger, mine = other_top, fast_exp(top - other_top)
+    else:
+        others = fast_exp(other_top - top)
+    for d in range(mixed.size):
+        mixed[d] = fma(other_mixed[d], others, mixed[d] * mine)
+    return larger, fma(other_total, others, total * mine)
+
+
+@njit(cache=True)
+def scale_row(row, factor, out):
+    for d in range(row.size):
+        out[d] = row[d] * factor
 
 
 @njit(cache=True)
 def attend(q, k, v, scale, window, out, first_task, last_task):
     """Tasks are (query, head) pairs, counted row by row. `window`: keys a query sees, its own included."""
-    length, heads, _ = q.shape
+    length, heads, width = q.shape
     keys, key_heads, _ = k.shape
-    scores = np.empty(keys, np.float32)
+    query, scores = np.empty(width, np.float32), np.empty(BLOCK, np.float32)
+    mixed, of_block = np.empty(width, np.float32), np.empty(width, np.float32)
+    flat_k, flat_v, stride = k.reshape(-1), v.reshape(-1), key_heads * width
     for task in range(first_task, last_task):
         row, head = task // heads, task % heads
         key_head = head // (heads // key_heads)
         last = keys - length + row + 1
         first = max(0, last - window)
-        top = score_keys(q, row, head, k, key_head, scale, first, last, scores)
-        total = powers(scores, first, last, top)
-        mix_values(scores, first, last, np.float32(1) / total, v, key_head, out, row, head)
+        scale_row(q[row, head], scale, query)
+        top, total = LOWEST, np.float32(0)
+        mixed[:] = 0
+        for block in range(first - first % BLOCK, last, BLOCK):
+            begin, end = max(first, block), min(last, block + BLOCK)
+            start, seen = (begin * key_heads + key_head) * width, scores[: end - begin]
+            score_keys(query, flat_k, start, stride, seen.size, seen)
+            top_of_block = largest(seen)
+            total_of_block = exponentiate(seen, np.float32(1), top_of_block, seen)
+            mix_values(seen, flat_v, start, stride, of_block)
+            top, total = merge(top, total, mixed, top_of_block, total_of_block, of_block)
+        scale_row(mixed, np.float32(1) / total, out[row, head])
 
 
 @njit(parallel=True, cache=True)
@@ -72,7 +103,7 @@ def attend_all(q, k, v, scale, window, out):
         attend(q, k, v, scale, window, out, 0, tasks)
     else:
         # Later queries see more keys, so threads take many small blocks rather than one large one each.
-        blocks = min(tasks, BLOCKS)
+        blocks = min(tasks, TASKS)
         for block in prange(blocks):
             attend(q, k, v, scale, window, out, tasks * block // blocks, tasks * (block + 1) // blocks)
 

@@ -3,13 +3,15 @@
     decoding    one query per head, many keys. Memory decides, so keys and values are read as they lie, in a straight
                 line over all heads; the keys are split among the threads and the parts merged.
     a prompt    many queries: arithmetic decides. FlashAttention: for each block of query rows, walk over blocks of keys
-                and keep a running maximum, a running sum and the running output.
+                and merge each into a running maximum, a running sum and the running output.
 
                 keys ->   block 0   block 1   block 2
-    rows of     block 0   [S . V]   [S . V]      -          the scores S [BLOCK_ROWS, KEYS] never leave the cache,
+    rows of     block 0   [S . V]   [S . V]      -          the scores S [BLOCK_ROWS, BLOCK] never leave the cache,
     one head    block 1   [S . V]   [S . V]   [S . V]       and blocks beyond the diagonal are never touched
 
 Query heads that share a key head are rows of one tile, so that each key is loaded once for all of them.
+Both sum in the order of attention.py, bit for bit: within blocks of BLOCK keys, which begin at multiples of BLOCK, and
+then block by block. A score is a sum in lanes, as in gemm.py; decoding has the lanes side by side, a prompt one by one.
 All arrays are flat here: `reshape` and slices of more than one dimension cost more than a small tile does.
 
 Sources: Dao et al. 2022, FlashAttention (arXiv:2205.14135); Dao et al. 2023, Flash-Decoding.
@@ -19,12 +21,12 @@ import numpy as np
 from numba import njit, prange
 
 from llaisys_mini import kernel
-from llaisys_mini.cpu.fast_exp import fast_exp
 from llaisys_mini.cpu.simd import (
     REGISTERS,
     WIDTH,
     add_outer,
     add_products,
+    add_tiles,
     load_rows,
     prefetch,
     store_rows,
@@ -33,13 +35,12 @@ from llaisys_mini.cpu.simd import (
 )
 from llaisys_mini.widen import widen
 
-from .attention import PARALLEL_FROM
+from .attention import BLOCK, PARALLEL_FROM, merge, scale_row
 from .attention import attention as plain_attention
 from .rows import LOWEST, exponentiate, largest
 
 # ---- decoding: one query per head ----------------------------------------------------------------------------------
 
-SPLIT = 128  # keys per part
 QUERY_ROWS = 2  # of a tile: query heads that share a key head
 KEY_COLUMNS = 4  # of a tile of scores
 VALUE_COLUMNS = 4  # of a tile of outputs
@@ -48,7 +49,7 @@ KEYS_PER_STEP = 16  # of a tile of outputs, between loading and storing it
 
 @njit(cache=True)
 def score_part(q, k, k_start, count, key_heads, group, width, scores):
-    """scores[h, s] = q[h] . k[s] for `count` keys from offset k_start on, all heads; a row of scores is SPLIT long."""
+    """scores[h, s] = q[h] . k[s] for `count` keys from offset k_start on, all heads; a row of scores is BLOCK long."""
     for s in range(0, count, KEY_COLUMNS):
         keys = min(KEY_COLUMNS, count - s)
         for key_head in range(key_heads):
@@ -60,7 +61,7 @@ def score_part(q, k, k_start, count, key_heads, group, width, scores):
                     for ahead in range(KEY_COLUMNS, 2 * KEY_COLUMNS):
                         prefetch(k, first + ahead * key_heads * width + d)
                     tile = add_products(tile, q, row * width + d, width, rows, k, first + d, key_heads * width, keys)
-                store_sums(tile, scores, row * SPLIT + s, SPLIT, rows, keys)
+                store_sums(tile, scores, row * BLOCK + s, BLOCK, rows, keys, False)
 
 
 @njit(cache=True)
@@ -77,87 +78,83 @@ def mix_part(scores, v, v_start, count, key_heads, group, width, mixed):
                         values = v_start + (t * key_heads + key_head) * width + d
                         for column in range(VALUE_COLUMNS):
                             prefetch(v, values + KEYS_PER_STEP * key_heads * width + column * WIDTH)
-                        tile = add_outer(tile, scores, row * SPLIT + t, SPLIT, v, values)
+                        tile = add_outer(tile, scores, row * BLOCK + t, BLOCK, v, values)
                     store_rows(tile, mixed, row * width + d, width, rows)
 
 
 @njit(cache=True)
-def decode_part(q, k, v, scale, part, keys, heads, key_heads, width, mixed, tops, totals):
+def decode_part(q, k, v, part, keys, heads, key_heads, width, mixed, tops, totals):
     """Part number `part` of the keys: for every head the unnormalised output, the maximum and the sum."""
-    start = part * SPLIT * key_heads * width
-    count = min(SPLIT, keys - part * SPLIT)
+    start = part * BLOCK * key_heads * width
+    count = min(BLOCK, keys - part * BLOCK)
     padded = heads + QUERY_ROWS  # a tile of outputs reads scores of QUERY_ROWS rows, whether they are there or not
-    scores = np.zeros(padded * SPLIT, np.float32)
+    scores = np.zeros(padded * BLOCK, np.float32)
     score_part(q, k, start, count, key_heads, heads // key_heads, width, scores)
     for head in range(heads):
-        row = scores[head * SPLIT : head * SPLIT + count]
-        tops[head] = largest(row) * scale
-        totals[head] = exponentiate(row, scale, tops[head], row)
+        row = scores[head * BLOCK : head * BLOCK + count]
+        tops[head] = largest(row)
+        totals[head] = exponentiate(row, np.float32(1), tops[head], row)
     mixed[:] = 0
     mix_part(scores, v, start, count, key_heads, heads // key_heads, width, mixed)
 
 
 @njit(cache=True)
 def merge_parts(mixed, tops, totals, out):
-    """Combine the parts: mixed [parts, heads * width], tops and totals [parts, heads], out [heads * width].
-
-    Each part is relative to its own maximum.
-    """
+    """Merge the parts, one after the other: mixed [parts, heads * width], tops and totals [parts, heads],
+    out [heads * width]."""
     parts, heads = tops.shape
     width = out.size // heads
     for head in range(heads):
-        top = tops[:, head].max()
-        total = np.float32(0)
-        for part in range(parts):
-            tops[part, head] = fast_exp(tops[part, head] - top)  # from here on the part's weight
-            total += totals[part, head] * tops[part, head]
         row = out[head * width : head * width + width]
         row[:] = 0
+        top, total = LOWEST, np.float32(0)
         for part in range(parts):
-            share = tops[part, head] / total
             other = mixed[part, head * width : head * width + width]
-            for d in range(width):
-                row[d] += share * other[d]
+            top, total = merge(top, total, row, tops[part, head], totals[part, head], other)
+        scale_row(row, np.float32(1) / total, row)
 
 
 @njit(parallel=True, cache=True)
 def decode(q, k, v, scale, keys, heads, key_heads, width, out):
     """attention for one query position, L = 1."""
-    parts = (keys + SPLIT - 1) // SPLIT
+    parts = (keys + BLOCK - 1) // BLOCK
+    scaled = np.empty(q.size, np.float32)
+    scale_row(q, scale, scaled)
     mixed = np.empty((parts, heads * width), np.float32)
     tops = np.empty((parts, heads), np.float32)
     totals = np.empty((parts, heads), np.float32)
     if keys * q.size < PARALLEL_FROM:
         for part in range(parts):
             decode_part(
-                q, k, v, scale, part, keys, heads, key_heads, width, mixed[part], tops[part], totals[part]
+                scaled, k, v, part, keys, heads, key_heads, width, mixed[part], tops[part], totals[part]
             )  # fmt: skip
     else:
         for task in prange(parts):
             part = np.intp(task)  # prange counts without sign, and decode_part would be compiled once more for that
             decode_part(
-                q, k, v, scale, part, keys, heads, key_heads, width, mixed[part], tops[part], totals[part]
+                scaled, k, v, part, keys, heads, key_heads, width, mixed[part], tops[part], totals[part]
             )  # fmt: skip
     merge_parts(mixed, tops, totals, out)
 
 
 # ---- a prompt ------------------------------------------------------------------------------------------------------
 
-ROWS = 12 if REGISTERS == 32 else 6  # of a tile
+ROWS = 12 if REGISTERS == 32 else 6  # of a tile of outputs
+SCORE_ROWS = 6  # of a tile of scores, of which several are needed at once
 COLUMNS = 2
 PANEL = COLUMNS * WIDTH  # keys, or elements of a value, side by side in a tile
 BLOCK_ROWS = 4 * ROWS  # that share a block of keys while it is in the cache
-KEYS = 4 * PANEL  # of a block
+LANES_IN_SUM = WIDTH // 4  # see simd.add_lanes
 
 
 @njit(cache=True)
 def pack_keys(k, packed, key_head, panel):
-    """packed[key_head, panel, d, j] = k[panel * PANEL + j, key_head, d], zero past the last key."""
+    """packed[key_head, panel, i, j] = k[panel * PANEL + j, key_head, d] with place i of d; zero past the last key."""
     keys, _, width = k.shape
     for j in range(PANEL):
         s = panel * PANEL + j
         for d in range(width):
-            packed[key_head, panel, d, j] = widen(k[s, key_head, d]) if s < keys else np.float32(0)
+            packed[key_head, panel, place(d, width), j] = widen(k[s, key_head, d]) if s < keys else np.float32(0)
 
 
 @njit(cache=True)
@@ -171,44 +168,49 @@ def pack_values(v, packed, key_head, first, last):
 
 
 @njit(cache=True)
+def place(d, width):
+    """Where element d of a query or key is packed: lane by lane, in the order in which simd.add_lanes adds them."""
+    lane = d % WIDTH
+    return (lane % 4 * LANES_IN_SUM + lane // 4) * (width // WIDTH) + d // WIDTH
+
+
+@njit(cache=True)
 def score_tile(queries, row, packed, start, width, scores, first):
-    """scores[row .. row + ROWS, first .. first + PANEL] = queries @ the panel of keys that starts at `start`."""
-    tile = zeros(ROWS, COLUMNS)
-    for d in range(width):
-        tile = add_outer(tile, queries, row * width + d, width, packed, start + d * PANEL)
-    store_rows(tile, scores, row * KEYS + first, KEYS, ROWS)
+    """scores[row .. row + SCORE_ROWS, first .. first + PANEL] = queries @ the panel of keys that starts at `start`."""
+    steps = width // WIDTH
+    total = zeros(SCORE_ROWS, COLUMNS)
+    for group in range(4):
+        part = zeros(SCORE_ROWS, COLUMNS)
+        for lane in range(LANES_IN_SUM):
+            chain, i = zeros(SCORE_ROWS, COLUMNS), (group * LANES_IN_SUM + lane) * steps
+            for d in range(i, i + steps):
+                chain = add_outer(chain, queries, row * width + d, width, packed, start + d * PANEL)
+            part = add_tiles(part, chain)
+        total = add_tiles(total, part)
+    store_rows(total, scores, row * BLOCK + first, BLOCK, SCORE_ROWS)
 
 
 @njit(cache=True)
 def mix_tile(scores, row, v, start, count, width, mixed, d):
-    """mixed[row .. row + ROWS, d .. d + PANEL] += scores @ v for `count` keys."""
-    tile = load_rows(zeros(ROWS, COLUMNS), mixed, row * width + d, width, ROWS)
+    """mixed[row .. row + ROWS, d .. d + PANEL] = scores @ v for `count` keys."""
+    tile = zeros(ROWS, COLUMNS)
     for s in range(count):
-        tile = add_outer(tile, scores, row * KEYS + s, KEYS, v, start + s * width)
+        tile = add_outer(tile, scores, row * BLOCK + s, BLOCK, v, start + s * width)
     store_rows(tile, mixed, row * width + d, width, ROWS)
 
 
 @njit(cache=True)
-def update_rows(scores, rows, first_row, group, seen, count, width, tops, totals, mixed):
-    """Online softmax over `count` more keys, of which query 0 sees `seen` (perhaps less than none), query 1 one more,
-    and so on. The others get weight zero."""
+def weigh_rows(scores, rows, first_row, group, seen, count, tops, totals):
+    """The weights of `count` keys, of which query 0 sees `seen` (perhaps less than none), query 1 one more, and so on,
+    in place of their scores; their largest score and sum. What a query does not see gets weight zero."""
     for r in range(rows):
         visible = max(0, min(count, seen + (first_row + r) // group))
-        scores[r * KEYS + visible : r * KEYS + count] = 0
+        scores[r * BLOCK + visible : r * BLOCK + count] = 0
+        totals[r] = 0
         if visible > 0:
-            row = scores[r * KEYS : r * KEYS + visible]
-            top = max(tops[r], largest(row))
-            shrink = fast_exp(tops[r] - top)
-            totals[r] = totals[r] * shrink + exponentiate(row, np.float32(1), top, row)
-            tops[r] = top
-            if shrink != np.float32(1):
-                scale_row(mixed[r * width : r * width + width], shrink, mixed[r * width : r * width + width])
-
-
-@njit(cache=True)
-def scale_row(row, factor, out):
-    for d in range(row.size):
-        out[d] = row[d] * factor
+            row = scores[r * BLOCK : r * BLOCK + visible]
+            tops[r] = largest(row)
+            totals[r] = exponentiate(row, np.float32(1), tops[r], row)
 
 
 @njit(cache=True)
@@ -221,27 +223,35 @@ def prompt_block(q, packed_k, packed_v, scale, keys, group, key_head, first_row,
     rows = min(BLOCK_ROWS, length * group - first_row)
     queries = np.zeros(BLOCK_ROWS * width, np.float32)
     mixed = np.zeros(BLOCK_ROWS * width, np.float32)
-    scores = np.empty(BLOCK_ROWS * KEYS, np.float32)
-    tops = np.full(BLOCK_ROWS, LOWEST, np.float32)
-    totals = np.zeros(BLOCK_ROWS, np.float32)
+    of_block = np.empty(BLOCK_ROWS * width, np.float32)
+    scores = np.empty(BLOCK_ROWS * BLOCK, np.float32)
+    tops, tops_of_block = np.full(BLOCK_ROWS, LOWEST, np.float32), np.empty(BLOCK_ROWS, np.float32)
+    totals, totals_of_block = np.zeros(BLOCK_ROWS, np.float32), np.empty(BLOCK_ROWS, np.float32)
     for r in range(rows):
         query, head = (first_row + r) // group, key_head * group + (first_row + r) % group
-        scale_row(q[query, head], scale, queries[r * width : r * width + width])
+        for d in range(width):
+            queries[r * width + place(d, width)] = q[query, head, d] * scale
     past = keys - length  # keys that even the first query sees, besides its own
     last_key = past + (first_row + rows - 1) // group + 1
     panel_size = width * PANEL
     first_panel = key_head * ((keys + PANEL - 1) // PANEL)
-    for first_key in range(0, last_key, KEYS):
-        count = min(KEYS, last_key - first_key)
+    for first_key in range(0, last_key, BLOCK):
+        count = min(BLOCK, last_key - first_key)
         for first in range(0, count, PANEL):
             start = (first_panel + (first_key + first) // PANEL) * panel_size
-            for row in range(0, rows, ROWS):
+            for row in range(0, rows, SCORE_ROWS):
                 score_tile(queries, row, packed_k, start, width, scores, first)
-        update_rows(scores, rows, first_row, group, past + 1 - first_key, count, width, tops, totals, mixed)
+        weigh_rows(scores, rows, first_row, group, past + 1 - first_key, count, tops_of_block, totals_of_block)
         for d in range(0, width, PANEL):
             start = (key_head * keys + first_key) * width + d
             for row in range(0, rows, ROWS):
-                mix_tile(scores, row, packed_v, start, count, width, mixed, d)
+                mix_tile(scores, row, packed_v, start, count, width, of_block, d)
+        for r in range(rows):
+            if totals_of_block[r] > 0:
+                tops[r], totals[r] = merge(
+                    tops[r], totals[r], mixed[r * width : r * width + width],
+                    tops_of_block[r], totals_of_block[r], of_block[r * width : r * width + width],
+                )  # fmt: skip
     for r in range(rows):
         query, head = (first_row + r) // group, key_head * group + (first_row + r) % group
         scale_row(mixed[r * width : r * width + width], np.float32(1) / totals[r], out[query, head])
@@ -268,7 +278,18 @@ def read_prompt(q, k, v, scale, out):
         )
 
 
-@kernel("attention", device="cpu", when=lambda dims: dims["S"] * dims["K"] * dims["D"] >= 1 << 16)
+LARGE = 1 << 17  # numbers of all keys
+
+
+def answers(dims):
+    """Whether this kernel answers instead of attention.py: for many keys, however many queries come.
+
+    Both give the same bits; this one takes longer to compile, which a small model never earns back.
+    """
+    return dims["S"] * dims["K"] * dims["D"] >= LARGE
+
+
+@kernel("attention", device="cpu", when=answers)
 def attention(q, k, v, scale, out):
     """Plain Python: it only picks one of three, and the other two need not be compiled."""
     length, heads, width = q.shape

@@ -6,6 +6,7 @@
    memory in a straight line:    packed [panel][k][PANEL]
    k is cut into stretches of at most DEPTH steps, and the rows of x are copied stretch by stretch, so that a block of
    rows stays in a cache:        packed_x [stretch][row][LINE]
+   k does not run from 0 up, but in the order of the next paragraph.
 2. Tile. A tile of ROWS rows and one panel stays in registers while k runs. Each step loads one line of the panel and
    ROWS numbers of x, and does ROWS * PANEL multiply-adds:
 
@@ -16,33 +17,85 @@
           ...
 
 3. Threads. Panels are shared out; nobody writes to another's columns.
+
+The order of every sum. linear.py adds up a dot product in vectors along k: SEGMENT products at a time, each lane a sum of
+its own, then the lanes in the order of simd.add_lanes. Here every lane of a tile is another output, so the same sums are
+made one after the other. Of a segment of `count` products, lane i owns the `count / WIDTH` with k = i, i + WIDTH, ...;
+they are a chain, added by fused multiply-adds from zero. The finished chains of the lanes g, g + 4, g + 8, ... are added
+in that order and make a group; the groups g = 0 .. 3 are added, in that order, to what came before.
+
+    a segment, WIDTH 16          group 0: lanes 0 4 8 12 | group 1: lanes 1 5 9 13 | group 2: ... | group 3: ...
+    the last K % WIDTH products  one chain, a group of its own
+
+Which rows come together, and how many, has no part in it: a row of x has the same bits in any company.
 """
 
 import numpy as np
 from numba import njit, prange
 
 from llaisys_mini.cpu.simd import (
-    REGISTERS,
     WIDTH,
     add_outer,
     add_tiles,
+    load,
     load_rows,
     prefetch,
     prefetch_rows,
+    store,
     store_rows,
+    transposed,
     zeros,
 )
 
+from .linear import SEGMENT
+
 COLUMNS = 2
 PANEL = COLUMNS * WIDTH
-ROWS = 12 if REGISTERS == 32 else 6  # ROWS * COLUMNS sums, COLUMNS weights and one x fit the registers
-SHORT = 8 if REGISTERS == 32 else 4  # rows of a lower tile, for the last ones: 64 rows are 4 * 12 + 2 * 8
-DEPTH = 320  # steps of k between loading a tile and storing it: 40 KiB of a panel and 15 KiB of x
+ROWS = 6  # of 32 registers a chain and the finished sums take ROWS * COLUMNS each, the weights COLUMNS, and x one
+SHORT = 4  # rows of a lower tile, for the last ones: 64 rows are 10 * 6 + 4
+LANES_IN_GROUP = WIDTH // 4
+FEW = 8  # rows that, where one tile is too low for them, go through one of a single column: each weight is read once
+DEPTH = 512  # steps of k of a stretch, at most: 64 KiB of a panel and 12 KiB of x
 LINE = DEPTH + 16  # numbers from a packed row of x to the next; not a power of two, or rows crowd the same cache sets
-BLOCK_ROWS = 10 * ROWS  # rows of x whose stretch stays in the L2 cache while all panels go by: 158 KiB
+BLOCK_ROWS = 20 * ROWS  # rows of x whose stretch stays in the L2 cache while all panels go by: 188 KiB
 GROUP = 16  # panels that a thread takes at a time, at most
 PARALLEL_FROM = 1 << 19  # multiply-adds; below, starting the threads costs more than they save
 AHEAD = 32  # steps of k asked for in advance, so that a line is on its way from memory before it is needed
+
+
+# ---- the order of k ----------------------------------------------------------------------------------------------
+
+
+@njit(cache=True)
+def stretches_of(length):
+    """How many stretches k is cut into."""
+    whole = length - length % WIDTH
+    last = whole % SEGMENT
+    return whole // SEGMENT * 4 + (4 if last > DEPTH else min(last, 1)) + (1 if whole < length else 0)
+
+
+@njit(cache=True, forceinline=True)
+def stretch(number, length):
+    """(position, groups, chains, steps) of stretch `number`: where it begins in the order of packing; it has groups of
+    chains of steps of k. A short segment is a single stretch of all four groups."""
+    whole, first = length - length % WIDTH, number // 4 * SEGMENT
+    count = min(SEGMENT, whole - first)
+    if count > DEPTH:
+        return first + number % 4 * (count // 4), 1, LANES_IN_GROUP, count // WIDTH
+    if count > 0 and number % 4 == 0:
+        return first, 4, LANES_IN_GROUP, count // WIDTH
+    return whole, 1, 1, length - whole
+
+
+@njit(cache=True, forceinline=True)
+def place(k, length):
+    """The position of k in the order of packing."""
+    whole = length - length % WIDTH
+    if k >= whole:
+        return k
+    first, lane = k - k % SEGMENT, k % WIDTH
+    steps = min(SEGMENT, whole - first) // WIDTH
+    return first + (lane % 4 * LANES_IN_GROUP + lane // 4) * steps + (k - first) // WIDTH
 
 
 # ---- the weight --------------------------------------------------------------------------------------------------
@@ -58,13 +111,20 @@ def room(size, dtype):
 
 @njit(cache=True)
 def pack_panel(weight, packed, panel):
-    """Panel number `panel` of weight [M, K]: packed[panel, k, j] = weight[panel * PANEL + j, k], zero past the end."""
+    """Panel number `panel` of weight [M, K]: packed[panel, place(k), j] = weight[panel * PANEL + j, k], zero past the end.
+
+    WIDTH k at a time, so that each cache line of the weight is used whole.
+    """
     outputs, length = weight.shape
     first = panel * PANEL
-    for k0 in range(0, length, 16):  # 16 k at a time, so that each cache line of the weight is used whole
+    lines = np.empty(WIDTH, np.intp)
+    for k0 in range(0, length, WIDTH):
+        count = min(WIDTH, length - k0)
+        for i in range(count):
+            lines[i] = place(k0 + i, length)
         for j in range(PANEL):
-            for k in range(k0, min(k0 + 16, length)):
-                packed[panel, k, j] = weight[first + j, k] if first + j < outputs else 0
+            for i in range(count):
+                packed[panel, lines[i], j] = weight[first + j, k0 + i] if first + j < outputs else 0
 
 
 @njit(parallel=True, cache=True)
@@ -78,32 +138,87 @@ def pack_weight(weight):
     return packed
 
 
+@njit(cache=True)
+def pack_lines(weight, packed, panel):
+    """As pack_panel, but with k as it comes, for quantised.py."""
+    outputs, length = weight.shape
+    first = panel * PANEL
+    for k0 in range(0, length, 16):
+        for j in range(PANEL):
+            for k in range(k0, min(k0 + 16, length)):
+                packed[panel, k, j] = weight[first + j, k] if first + j < outputs else 0
+
+
+@njit(parallel=True, cache=True)
+def pack_in_turn(weight):
+    """As pack_weight, but with k as it comes."""
+    outputs, length = weight.shape
+    panels = (outputs + PANEL - 1) // PANEL
+    packed = room(panels * length * PANEL, weight.dtype).reshape(panels, length, PANEL)
+    for panel in prange(packed.shape[0]):
+        pack_lines(weight, packed, panel)
+    return packed
+
+
 # ---- one row -----------------------------------------------------------------------------------------------------
 
 
 @njit(cache=True)
-def pair_product(x, packed, first, second, length, out):
-    """One row of x times two panels. All arrays are flat.
+def copy_segment(source, first, steps, target, start, group_step, scratch):
+    """A segment of a row, `steps` vectors from source[first], lane by lane: lane i goes, one number after the other, to
+    target[start + i % 4 * group_step + i // 4 * steps]. scratch: room for a tile of WIDTH x 1."""
+    if steps < WIDTH:
+        for lane in range(WIDTH):
+            position = start + lane % 4 * group_step + lane // 4 * steps
+            for i in range(steps):
+                target[position + i] = source[first + i * WIDTH + lane]
+        return
+    for t in range(0, steps, WIDTH):
+        t = min(t, steps - WIDTH)  # the last block begins earlier, and copies some numbers once more
+        block = load_rows(zeros(WIDTH, 1), source, first + t * WIDTH, WIDTH, WIDTH)
+        store_rows(transposed(block), scratch, 0, WIDTH, WIDTH)
+        for lane in range(WIDTH):
+            position = start + lane % 4 * group_step + lane // 4 * steps + t
+            store(target, position, load(scratch, lane * WIDTH))
 
-    Two panels, since memory delivers two streams faster than one; and two tiles for each, that take turns, so that an
-    addition need not wait for the one before.
+
+@njit(cache=True)
+def in_order(x):
+    """The numbers of a flat row in the order of packing."""
+    length, ordered, scratch = x.size, np.empty(x.size, np.float32), np.empty(WIDTH * WIDTH, np.float32)
+    whole = length - length % WIDTH
+    for first in range(0, whole, SEGMENT):
+        steps = min(SEGMENT, whole - first) // WIDTH
+        copy_segment(x, first, steps, ordered, first, LANES_IN_GROUP * steps, scratch)
+    for k in range(whole, length):
+        ordered[k] = x[k]
+    return ordered
+
+
+@njit(cache=True)
+def pair_product(x, packed, first, second, length, out):
+    """One row of x, in order, times two panels. All arrays are flat.
+
+    Two panels, since memory delivers two streams faster than one, and an addition need not wait for the one before.
     """
-    even, odd = zeros(1, COLUMNS), zeros(1, COLUMNS)
-    other_even, other_odd = zeros(1, COLUMNS), zeros(1, COLUMNS)
-    start, other = first * length * PANEL, second * length * PANEL
-    for k in range(0, length - 1, 2):
-        for position in (start, other):
-            prefetch(packed, position + (k + AHEAD) * PANEL)
-            prefetch(packed, position + (k + AHEAD + 1) * PANEL)
-        even = add_outer(even, x, k, 0, packed, start + k * PANEL)
-        odd = add_outer(odd, x, k + 1, 0, packed, start + (k + 1) * PANEL)
-        other_even = add_outer(other_even, x, k, 0, packed, other + k * PANEL)
-        other_odd = add_outer(other_odd, x, k + 1, 0, packed, other + (k + 1) * PANEL)
-    if length % 2:
-        even = add_outer(even, x, length - 1, 0, packed, start + (length - 1) * PANEL)
-        other_even = add_outer(other_even, x, length - 1, 0, packed, other + (length - 1) * PANEL)
-    store_rows(add_tiles(even, odd), out, first * PANEL, 0, 1)
-    store_rows(add_tiles(other_even, other_odd), out, second * PANEL, 0, 1)
+    total, other_total = zeros(1, COLUMNS), zeros(1, COLUMNS)
+    start, other_start = first * length * PANEL, second * length * PANEL
+    for number in range(stretches_of(length)):
+        k, groups, chains, steps = stretch(number, length)
+        for _ in range(groups):
+            part, other_part = zeros(1, COLUMNS), zeros(1, COLUMNS)
+            for _ in range(chains):
+                chain, other_chain = zeros(1, COLUMNS), zeros(1, COLUMNS)
+                for i in range(k, k + steps):
+                    prefetch(packed, start + (i + AHEAD) * PANEL)
+                    prefetch(packed, other_start + (i + AHEAD) * PANEL)
+                    chain = add_outer(chain, x, i, 0, packed, start + i * PANEL)
+                    other_chain = add_outer(other_chain, x, i, 0, packed, other_start + i * PANEL)
+                k += steps
+                part, other_part = add_tiles(part, chain), add_tiles(other_part, other_chain)
+            total, other_total = add_tiles(total, part), add_tiles(other_total, other_part)
+    store_rows(total, out, first * PANEL, 0, 1)
+    store_rows(other_total, out, second * PANEL, 0, 1)
 
 
 @njit(cache=True)
@@ -117,7 +232,7 @@ def copy_front(whole, out):
 def multiply_row(x, packed, out):
     """out [1, M] = x [1, K] @ weight.T, where packed = pack_weight(weight)."""
     panels, length, _ = packed.shape
-    flat_x, flat_packed, flat_out = x.reshape(-1), packed.reshape(-1), out.reshape(-1)
+    flat_x, flat_packed, flat_out = in_order(x.reshape(-1)), packed.reshape(-1), out.reshape(-1)
     whole = np.empty(panels * PANEL, np.float32)  # the last panel may stick out of `out`
     half = (panels + 1) // 2  # of an odd number the middle one is computed twice
     if packed.size < PARALLEL_FROM:
@@ -130,13 +245,6 @@ def multiply_row(x, packed, out):
 
 
 # ---- many rows ---------------------------------------------------------------------------------------------------
-
-
-@njit(cache=True)
-def steps_of_stretch(length):
-    """k is cut into stretches of this many steps: as few as DEPTH allows, all alike but the last."""
-    stretches = (length + DEPTH - 1) // DEPTH
-    return min(DEPTH, ((length + stretches - 1) // stretches + 15) // 16 * 16)
 
 
 @njit(cache=True)
@@ -153,10 +261,9 @@ def rows_with_padding(rows):
 
 
 @njit(cache=True)
-def room_for_rows(rows, length):
+def room_for_rows(rows, stretches):
     """An array for packed_x [stretch][row][LINE], flat."""
-    steps = steps_of_stretch(length)
-    return room((length + steps - 1) // steps * rows_with_padding(rows) * LINE, np.float32)
+    return room(stretches * rows_with_padding(rows) * LINE, np.float32)
 
 
 @njit(cache=True)
@@ -166,25 +273,37 @@ def pack_row(x, packed_x, row):
     intp: prange counts in unsigned numbers, and of those and signed ones Numba makes float64.
     """
     rows, length = x.shape
-    steps, padded = steps_of_stretch(length), rows_with_padding(rows)
-    for k in range(0, length, steps):
-        start = (k // steps * padded + row) * LINE
-        source = x[min(np.intp(row), rows - 1), k : min(k + steps, length)]
-        line = packed_x[start : start + source.size]
-        for i in range(line.size):
-            line[i] = source[i]
+    padded, source = rows_with_padding(rows), x[min(np.intp(row), rows - 1)]
+    whole, scratch = length - length % WIDTH, np.empty(WIDTH * WIDTH, np.float32)
+    for first in range(0, whole, SEGMENT):
+        count = min(SEGMENT, whole - first)
+        start = (first // SEGMENT * 4 * padded + row) * LINE
+        group_step = padded * LINE if count > DEPTH else count // 4
+        copy_segment(source, first, count // WIDTH, packed_x, start, group_step, scratch)
+    start = ((stretches_of(length) - 1) * padded + row) * LINE
+    for k in range(whole, length):
+        packed_x[start + k - whole] = source[k]
 
 
 @njit(cache=True, forceinline=True)
-def tile_product(tile, packed_x, x_start, packed, start, steps, begun, out, out_start, out_stride, count):
-    """Rows of x times one panel, for the first `count` rows of a tile that comes in as zeros, into out; added to what
-    stands there if the sums have begun in a stretch before. All arrays are flat."""
-    prefetch_rows(tile, out, out_start, out_stride, count)
-    for k in range(steps):
-        tile = add_outer(tile, packed_x, x_start + k, LINE, packed, start + k * PANEL)
-    if begun:
-        tile = add_tiles(tile, load_rows(tile, out, out_start, out_stride, count))
-    store_rows(tile, out, out_start, out_stride, count)
+def tile_product(
+    zero, packed_x, x_start, packed, start, groups, chains, steps, begun, out, out_start, out_stride, count
+):  # fmt: skip
+    """One stretch of k, for the first `count` rows of a tile times one panel, into out; added to what stands there if
+    the sums have begun in a stretch before. `zero` is an empty tile. All arrays are flat."""
+    prefetch_rows(zero, out, out_start, out_stride, count)
+    for _ in range(groups):
+        sums = zero
+        for _ in range(chains):
+            chain = zero
+            for _ in range(steps):
+                chain = add_outer(chain, packed_x, x_start, LINE, packed, start)
+                x_start, start = x_start + 1, start + PANEL
+            sums = add_tiles(sums, chain)
+        if begun:
+            sums = add_tiles(sums, load_rows(zero, out, out_start, out_stride, count))
+        store_rows(sums, out, out_start, out_stride, count)
+        begun = True
 
 
 @njit(cache=True)
@@ -197,7 +316,10 @@ def move_edge(edge, out, first_row, count, first_column, outputs, begun):
 
 
 @njit(cache=True)
-def stretch_times_panels(packed_x, x_start, rows, packed, start, panel_step, panels, steps, out, outputs, first_column):
+def stretch_times_panels(
+    packed_x, x_start, rows, packed, start, panel_step, panels, groups, chains, steps, out,
+    outputs, first_column,
+):  # fmt: skip
     """One stretch of k: all rows of x, from packed_x[x_start], times `panels` panels, from packed[start], into out from
     first_column on; added to what stands there unless x_start is 0, the first stretch. All flat.
 
@@ -208,19 +330,26 @@ def stretch_times_panels(packed_x, x_start, rows, packed, start, panel_step, pan
     begun = x_start > 0
     high = rows_in_high_tiles(rows)
     whole = min(panels, (outputs - first_column) // PANEL)
-    for block in range(0, max(high, 1), BLOCK_ROWS):
+    if ROWS < rows <= FEW:
+        for vector in range(whole * COLUMNS):
+            weights = start + vector // COLUMNS * panel_step + vector % COLUMNS * WIDTH
+            tile_product(
+                zeros(FEW, 1), packed_x, x_start, packed, weights, groups, chains, steps, begun,
+                out, first_column + vector * WIDTH, outputs, rows,
+            )  # fmt: skip
+    for block in range(0, max(high, 1) if rows <= ROWS or rows > FEW else 0, BLOCK_ROWS):
         end = min(block + BLOCK_ROWS, high)
         for panel in range(whole):
             weights, column = start + panel * panel_step, first_column + panel * PANEL
             for row in range(block, end, ROWS):
                 tile_product(
-                    zeros(ROWS, COLUMNS), packed_x, x_start + row * LINE, packed, weights, steps, begun,
+                    zeros(ROWS, COLUMNS), packed_x, x_start + row * LINE, packed, weights, groups, chains, steps, begun,
                     out, row * outputs + column, outputs, rows - row,
                 )  # fmt: skip
             if end == high:
                 for row in range(high, rows, SHORT):
                     tile_product(
-                        zeros(SHORT, COLUMNS), packed_x, x_start + row * LINE, packed, weights, steps, begun,
+                        zeros(SHORT, COLUMNS), packed_x, x_start + row * LINE, packed, weights, groups, chains, steps, begun,
                         out, row * outputs + column, outputs, rows - row,
                     )  # fmt: skip
     if whole < panels:  # the last panel sticks out of `out`
@@ -229,7 +358,7 @@ def stretch_times_panels(packed_x, x_start, rows, packed, start, panel_step, pan
         for row in range(0, rows, SHORT):
             count = min(SHORT, rows - row)
             tile_product(
-                zeros(SHORT, COLUMNS), packed_x, x_start + row * LINE, packed, weights, steps, False,
+                zeros(SHORT, COLUMNS), packed_x, x_start + row * LINE, packed, weights, groups, chains, steps, False,
                 edge, 0, PANEL, count,
             )  # fmt: skip
             move_edge(edge, out, row, count, column, outputs, begun)
@@ -238,11 +367,12 @@ def stretch_times_panels(packed_x, x_start, rows, packed, start, panel_step, pan
 @njit(cache=True)
 def rows_times_panels(packed_x, rows, packed, start, panels, length, out, outputs, first_column):
     """All rows of x times `panels` panels of all k, from packed[start], into out from first_column on. All flat."""
-    steps, padded = steps_of_stretch(length), rows_with_padding(rows)
-    for k in range(0, length, steps):
+    padded = rows_with_padding(rows)
+    for number in range(stretches_of(length)):
+        k, groups, chains, steps = stretch(number, length)
         stretch_times_panels(
-            packed_x, k // steps * padded * LINE, rows, packed, start + k * PANEL, length * PANEL, panels,
-            min(steps, length - k), out, outputs, first_column,
+            packed_x, number * padded * LINE, rows, packed, start + k * PANEL, length * PANEL, panels, groups, chains,
+            steps, out, outputs, first_column,
         )  # fmt: skip
 
 
@@ -269,7 +399,7 @@ def multiply(x, packed, out, threads):
     """out [N, M] = x [N, K] @ weight.T, where packed = pack_weight(weight), shared out among `threads`."""
     rows, length = x.shape
     panels = packed.shape[0]
-    packed_x = room_for_rows(rows, length)
+    packed_x = room_for_rows(rows, stretches_of(length))
     if rows * length * out.shape[1] < PARALLEL_FROM:
         for row in range(rows_with_padding(rows)):
             pack_row(x, packed_x, row)

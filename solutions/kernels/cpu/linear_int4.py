@@ -7,14 +7,17 @@ read in order, each is split by a mask and a shift, and its halves meet two stre
     low       times x[0 : 16]
     high      times x[16 : 32]
 
-As in linear_int8 the scale is taken out of the group's sum. Each output is a dot product of its own; the outputs are
-shared among the threads.
+As in linear_int8 the scale is taken out of the group's sum, and WIDTH outputs are computed side by side, each in a lane
+of a vector: a group, for these outputs, becomes float32 once, and every row of x is multiplied by it. A lane adds the two
+products of a byte, then those of the next. That order does not depend on what else is computed, so a row of `out` has
+the same bits in any company.
 """
 
 import numpy as np
 from numba import njit, prange
 
 from llaisys_mini import kernel
+from llaisys_mini.cpu.simd import WIDTH, fma, load, splat, store
 from llaisys_mini.widen import widen
 
 ### BEGIN SOLUTION
@@ -22,42 +25,56 @@ GROUP, HALF = 32, 16
 PARALLEL_FROM = 1 << 19  # multiply-adds; below, starting the threads costs more than they save
 
 
-@njit(fastmath=True, cache=True)
-def group_sum(x, x_start, weight, w_start):
-    """Sum over one group of x * (number - 8): flat arrays and unsigned indices spare the wraparound checks."""
-    total = np.float32(0)
-    for i in range(HALF):
-        byte = np.int32(weight[np.uintp(w_start + i)])
-        low, high = np.float32((byte & 15) - 8), np.float32((byte >> 4) - 8)
-        total += x[np.uintp(x_start + i)] * low + x[np.uintp(x_start + HALF + i)] * high
-    return total
+@njit(cache=True)
+def group_to_float(weight, first, row_bytes, count, low, high):
+    """low[i, j] and high[i, j]: the halves of byte first + j * row_bytes + i, for `count` outputs j. All flat."""
+    for j in range(count):
+        for i in range(HALF):
+            byte = np.int32(weight[np.uintp(first + j * row_bytes + i)])
+            low[np.uintp(i * WIDTH + j)] = np.float32((byte & 15) - 8)
+            high[np.uintp(i * WIDTH + j)] = np.float32((byte >> 4) - 8)
 
 
 @njit(cache=True)
-def dot(x, n, weight, scales, m, width):
-    """Row n of x times row m of the real weights. All arrays are flat; a row has `width` weights."""
-    groups = width // GROUP
-    total = np.float32(0)
-    for g in range(groups):
-        part = group_sum(x, n * width + g * GROUP, weight, (m * groups + g) * HALF)
-        total += widen(scales[m * groups + g]) * part
-    return total
+def add_group(x, first, width, rows, low, high, scales, sums):
+    """sums[n] += scales * (sum of x * number over the group that begins at x[first + n * width]), a vector per row n."""
+    for n in range(rows):
+        part, start = splat(np.float32(0)), first + n * width
+        for i in range(HALF):
+            part = fma(splat(x[np.uintp(start + i)]), load(low, i * WIDTH), part)
+            part = fma(splat(x[np.uintp(start + HALF + i)]), load(high, i * WIDTH), part)
+        store(sums, n * WIDTH, fma(part, load(scales, 0), load(sums, n * WIDTH)))
 
 
 @njit(cache=True)
-def fill_column(x, weight, scales, bias, out, m):
-    """Output m of every row of x."""
-    for n in range(x.shape[0]):
-        value = dot(x.reshape(-1), n, weight.reshape(-1), scales.reshape(-1), m, x.shape[1])
-        if bias is not None:
-            value += bias[m]
-        out[n, m] = value
+def store_outputs(sums, bias, out, m, count):
+    for n in range(out.shape[0]):
+        for j in range(count):
+            out[n, m + j] = sums[n * WIDTH + j]
+            if bias is not None:
+                out[n, m + j] += bias[m + j]
+
+
+@njit(cache=True)
+def fill_lanes(x, weight, scales, bias, out, block):
+    """WIDTH outputs, or those that are left, of every row of x."""
+    (rows, width), row_bytes = x.shape, weight.shape[1]
+    m = np.intp(block) * WIDTH
+    count = min(WIDTH, weight.shape[0] - m)
+    low, high = np.zeros(HALF * WIDTH, np.float32), np.zeros(HALF * WIDTH, np.float32)
+    sums, scales_here = np.zeros(rows * WIDTH, np.float32), np.zeros(WIDTH, np.float32)
+    for g in range(width // GROUP):
+        for j in range(count):
+            scales_here[j] = widen(scales[m + j, g])
+        group_to_float(weight.reshape(-1), m * row_bytes + g * HALF, row_bytes, count, low, high)
+        add_group(x.reshape(-1), g * GROUP, width, rows, low, high, scales_here, sums)
+    store_outputs(sums, bias, out, m, count)
 
 
 @njit(parallel=True, cache=True)
 def fill_in_parallel(x, weight, scales, bias, out):
-    for m in prange(weight.shape[0]):
-        fill_column(x, weight, scales, bias, out, m)
+    for block in prange((weight.shape[0] + WIDTH - 1) // WIDTH):
+        fill_lanes(x, weight, scales, bias, out, block)
 
 
 ### END SOLUTION
@@ -66,8 +83,8 @@ def fill_in_parallel(x, weight, scales, bias, out):
 def linear_int4(x, weight, scales, bias, out):
     ### BEGIN SOLUTION
     if x.size * weight.shape[0] < PARALLEL_FROM:
-        for m in range(weight.shape[0]):
-            fill_column(x, weight, scales, bias, out, m)
+        for block in range((weight.shape[0] + WIDTH - 1) // WIDTH):
+            fill_lanes(x, weight, scales, bias, out, block)
     else:
         fill_in_parallel(x, weight, scales, bias, out)
     ### END SOLUTION

@@ -6,55 +6,74 @@ The members of a group share a scale, so it is taken out of their sum: one multi
     row of x        [ x x x x x x x x | x x x x x x x x | ... ]
     out =           s0 * (sum of q * x)  +  s1 * (sum of q * x)  +  ...
 
-The whole numbers become float32 in registers, on their way from memory: a byte is read per weight, and x keeps all its
-digits. Each output is a dot product of its own; the outputs are shared among the threads.
+WIDTH outputs are computed side by side, each in a lane of a vector. A piece of a group, for these outputs, becomes
+float32 once and stays in the cache, [k, output]; then every row of x is multiplied by it. x keeps all its digits.
+
+A lane adds the products of a piece in the order of k, and piece after piece times its scale. That order does not depend
+on what else is computed, so a row of `out` has the same bits in any company.
 """
 
 import numpy as np
 from numba import njit, prange
 
 from llaisys_mini import kernel
+from llaisys_mini.cpu.simd import WIDTH, fma, load, splat, store
 from llaisys_mini.widen import widen
 
 ### BEGIN SOLUTION
 PARALLEL_FROM = 1 << 19  # multiply-adds; below, starting the threads costs more than they save
-
-
-@njit(fastmath=True, cache=True)
-def group_sum(x, x_start, weight, w_start, length):
-    """Sum of x[x_start + i] * weight[w_start + i]: flat arrays and unsigned indices spare the wraparound checks."""
-    total = np.float32(0)
-    for i in range(length):
-        total += x[np.uintp(x_start + i)] * np.float32(weight[np.uintp(w_start + i)])
-    return total
+PIECE = 32  # numbers of a group that are summed before the scale is applied: a group of the usual size
 
 
 @njit(cache=True)
-def dot(x, n, weight, scales, m, width, groups):
-    """Row n of x times row m of the real weights. All arrays are flat; a row has `width` weights in `groups` groups."""
-    length = width // groups
-    total = np.float32(0)
+def piece_to_float(weight, first, width, count, size, numbers):
+    """numbers[i, j] = weight[first + j * width + i]: `size` members of a group for `count` outputs. All flat."""
+    for j in range(count):
+        for i in range(size):
+            numbers[np.uintp(i * WIDTH + j)] = np.float32(weight[np.uintp(first + j * width + i)])
+
+
+@njit(cache=True)
+def add_piece(x, first, width, rows, numbers, size, scales, sums):
+    """sums[n] += scales * (sum of x[first + n * width + i] * numbers[i] over the piece), a vector for each row n."""
+    for n in range(rows):
+        part = splat(np.float32(0))
+        for i in range(size):
+            part = fma(splat(x[np.uintp(first + n * width + i)]), load(numbers, i * WIDTH), part)
+        store(sums, n * WIDTH, fma(part, load(scales, 0), load(sums, n * WIDTH)))
+
+
+@njit(cache=True)
+def store_outputs(sums, bias, out, m, count):
+    for n in range(out.shape[0]):
+        for j in range(count):
+            out[n, m + j] = sums[n * WIDTH + j]
+            if bias is not None:
+                out[n, m + j] += bias[m + j]
+
+
+@njit(cache=True)
+def fill_lanes(x, weight, scales, bias, out, block):
+    """WIDTH outputs, or those that are left, of every row of x."""
+    (rows, width), groups = x.shape, scales.shape[1]
+    m, length = np.intp(block) * WIDTH, width // groups
+    count = min(WIDTH, weight.shape[0] - m)
+    numbers, scales_here = np.zeros(PIECE * WIDTH, np.float32), np.zeros(WIDTH, np.float32)
+    sums = np.zeros(rows * WIDTH, np.float32)
     for g in range(groups):
-        part = group_sum(x, n * width + g * length, weight, m * width + g * length, length)
-        total += widen(scales[m * groups + g]) * part
-    return total
-
-
-@njit(cache=True)
-def fill_column(x, weight, scales, bias, out, m):
-    """Output m of every row of x."""
-    width, groups = weight.shape[1], scales.shape[1]
-    for n in range(x.shape[0]):
-        value = dot(x.reshape(-1), n, weight.reshape(-1), scales.reshape(-1), m, width, groups)
-        if bias is not None:
-            value += bias[m]
-        out[n, m] = value
+        for j in range(count):
+            scales_here[j] = widen(scales[m + j, g])
+        for i in range(0, length, PIECE):
+            k, size = g * length + i, min(PIECE, length - i)
+            piece_to_float(weight.reshape(-1), m * width + k, width, count, size, numbers)
+            add_piece(x.reshape(-1), k, width, rows, numbers, size, scales_here, sums)
+    store_outputs(sums, bias, out, m, count)
 
 
 @njit(parallel=True, cache=True)
 def fill_in_parallel(x, weight, scales, bias, out):
-    for m in prange(weight.shape[0]):
-        fill_column(x, weight, scales, bias, out, m)
+    for block in prange((weight.shape[0] + WIDTH - 1) // WIDTH):
+        fill_lanes(x, weight, scales, bias, out, block)
 
 
 ### END SOLUTION
@@ -63,8 +82,8 @@ def fill_in_parallel(x, weight, scales, bias, out):
 def linear_int8(x, weight, scales, bias, out):
     ### BEGIN SOLUTION
     if x.shape[0] * weight.size < PARALLEL_FROM:
-        for m in range(weight.shape[0]):
-            fill_column(x, weight, scales, bias, out, m)
+        for block in range((weight.shape[0] + WIDTH - 1) // WIDTH):
+            fill_lanes(x, weight, scales, bias, out, block)
     else:
         fill_in_parallel(x, weight, scales, bias, out)
     ### END SOLUTION

@@ -1,6 +1,6 @@
 """Matrix product with quantised weights, as fast as the machine. Shared by linear_int8 and linear_int4.
 
-The weight and its scales are packed into panels of PANEL outputs, as in gemm.py, with the same function:
+The weight and its scales are packed into panels of PANEL outputs, as in gemm.py but with k as it comes:
 
     linear_int8    packed [panel][k][PANEL] int8        scales [panel][group][PANEL]
     linear_int4    packed [panel][byte][PANEL] uint8    scales [panel][group][PANEL]
@@ -8,8 +8,12 @@ The weight and its scales are packed into panels of PANEL outputs, as in gemm.py
 One row of x (decoding): memory decides. The whole numbers become float32 in registers, for PANEL outputs side by side;
 only when a group is done are its sums multiplied by a vector of scales. So a scale costs next to nothing.
 
-Many rows (prefill): arithmetic decides. A panel is turned into real weights once, in a buffer that stays in the cache,
-and gemm's tile goes over all rows with it.
+Many rows (prefill): arithmetic decides. Some groups of a panel become float32 once, in a buffer that stays in the cache,
+and a tile as in gemm.py goes over all rows with it.
+
+The order of every sum, for one row and for many: a group is cut into pieces of at most PIECE numbers. The products of a
+piece are added one after the other, by fused multiply-adds from zero. Then the sum of the piece times the scale is added,
+by one more, to what the pieces before it gave.
 """
 
 import numpy as np
@@ -21,12 +25,12 @@ from llaisys_mini.cpu.simd import (
     add_halves,
     add_outer,
     add_scaled,
-    add_tiles,
     load,
     load_high,
     load_low,
-    multiply,
+    load_rows,
     prefetch,
+    prefetch_rows,
     store,
     store_rows,
     zeros,
@@ -36,77 +40,97 @@ from .gemm import (
     COLUMNS,
     PANEL,
     PARALLEL_FROM,
+    ROWS,
+    SHORT,
     copy_front,
-    pack_row,
-    room_for_rows,
-    rows_times_panels,
+    room,
+    rows_in_high_tiles,
     rows_with_padding,
 )
 
 HALF = 16  # bytes of a group of int4
-STRETCH = 32  # lines of one panel before the other of a pair gets its turn
+PIECE = 32  # numbers of a group that are summed before the scale is applied: a group of the usual size
+PIECES = 32  # of a stretch of many rows, at most: 128 KiB of a panel as float32
+LINE = PIECES * PIECE + 16  # numbers from a packed row of x to the next, as in gemm.py
 AHEAD = 4096  # bytes asked for in advance, so that a line is on its way from memory before it is needed
 
 
 # ---- what differs between the two --------------------------------------------------------------------------------
 
 
-def group_sums_int8(x, k, packed, start, length):
-    """x[k : k + length] times the lines of a panel from `start`. Two tiles take turns, so that no addition waits."""
-    even, odd = zeros(1, COLUMNS), zeros(1, COLUMNS)
-    for i in range(0, length - 1, 2):
-        prefetch(packed, start + i * PANEL + AHEAD)
-        even = add_outer(even, x, k + i, 0, packed, start + i * PANEL)
-        odd = add_outer(odd, x, k + i + 1, 0, packed, start + (i + 1) * PANEL)
-    if length % 2:
-        even = add_outer(even, x, k + length - 1, 0, packed, start + (length - 1) * PANEL)
-    return add_tiles(even, odd)
-
-
-def group_sums_int4(x, k, packed, start, length):
-    """The same for a group of 32 in 16 bytes, whose halves belong to k and k + 16."""
-    even, odd = zeros(1, COLUMNS), zeros(1, COLUMNS)
-    for i in range(0, HALF, 2):
-        prefetch(packed, start + i * PANEL + AHEAD)
-        even = add_halves(even, x, k + i, k + i + HALF, packed, start + i * PANEL)
-        odd = add_halves(odd, x, k + i + 1, k + i + 1 + HALF, packed, start + (i + 1) * PANEL)
-    return add_tiles(even, odd)
-
-
-def real_group_int8(packed, start, length, scale, real, real_start):
-    """One group of one column of vectors as float32 weights."""
+def piece_sums_int8(x, k, packed, start, length):
+    """x[k : k + length] times the lines of a panel from `start`."""
+    sums = zeros(1, COLUMNS)
     for i in range(length):
-        store(real, real_start + i * PANEL, multiply(load(packed, start + i * PANEL), scale))
+        prefetch(packed, start + i * PANEL + AHEAD)
+        sums = add_outer(sums, x, k + i, 0, packed, start + i * PANEL)
+    return sums
 
 
-def real_group_int4(packed, start, length, scale, real, real_start):
+def piece_sums_int4(x, k, packed, start, length):
+    """The same for a group of 32 in 16 bytes, whose halves belong to k and k + 16."""
+    sums = zeros(1, COLUMNS)
     for i in range(HALF):
-        low, high = load_low(packed, start + i * PANEL), load_high(packed, start + i * PANEL)
-        store(real, real_start + i * PANEL, multiply(low, scale))
-        store(real, real_start + (i + HALF) * PANEL, multiply(high, scale))
+        prefetch(packed, start + i * PANEL + AHEAD)
+        sums = add_halves(sums, x, k + i, k + i + HALF, packed, start + i * PANEL)
+    return sums
 
 
-def group_sums(x, k, packed, start, length):
+def numbers_int8(packed, start, length, numbers, to):
+    """One piece of one column of vectors as float32."""
+    for i in range(length):
+        store(numbers, to + i * PANEL, load(packed, start + i * PANEL))
+
+
+def numbers_int4(packed, start, length, numbers, to):
+    """The same, in the order of piece_sums_int4: both halves of a byte, then of the next."""
+    for i in range(HALF):
+        store(numbers, to + 2 * i * PANEL, load_low(packed, start + i * PANEL))
+        store(numbers, to + (2 * i + 1) * PANEL, load_high(packed, start + i * PANEL))
+
+
+def copy_piece_int8(x, k, length, packed, target):
+    """x[k : k + length] in the order of the packed weight, to the front of target."""
+    for i in range(length):
+        target[i] = x[k + i]
+
+
+def copy_piece_int4(x, k, length, packed, target):
+    for i in range(HALF):
+        target[2 * i], target[2 * i + 1] = x[k + i], x[k + i + HALF]
+
+
+def piece_sums(x, k, packed, start, length):
     """The dtype of the packed weight says which of the two is meant: int8, or uint8 for pairs of int4."""
     raise NotImplementedError("for Numba code only")
 
 
-def real_group(packed, start, length, scale, real, real_start):
-    """As for group_sums."""
+def float_numbers(packed, start, length, numbers, to):
+    """As for piece_sums."""
+    raise NotImplementedError("for Numba code only")
+
+
+def copy_piece(x, k, length, packed, target):
+    """As for piece_sums."""
     raise NotImplementedError("for Numba code only")
 
 
 INLINED = {"forceinline": True}  # a call would take as long as the work, and return its tile through memory
 
 
-@overload(group_sums, jit_options=INLINED)
-def _group_sums(x, k, packed, start, length):
-    return group_sums_int4 if packed.dtype == types.uint8 else group_sums_int8
+@overload(piece_sums, jit_options=INLINED)
+def _piece_sums(x, k, packed, start, length):
+    return piece_sums_int4 if packed.dtype == types.uint8 else piece_sums_int8
 
 
-@overload(real_group, jit_options=INLINED)
-def _real_group(packed, start, length, scale, real, real_start):
-    return real_group_int4 if packed.dtype == types.uint8 else real_group_int8
+@overload(float_numbers, jit_options=INLINED)
+def _float_numbers(packed, start, length, numbers, to):
+    return numbers_int4 if packed.dtype == types.uint8 else numbers_int8
+
+
+@overload(copy_piece, jit_options=INLINED)
+def _copy_piece(x, k, length, packed, target):
+    return copy_piece_int4 if packed.dtype == types.uint8 else copy_piece_int8
 
 
 # ---- one row -----------------------------------------------------------------------------------------------------
@@ -119,10 +143,10 @@ def pair_product(x, packed, scales, first, second, lines, groups, out):
     sums, other_sums = zeros(1, COLUMNS), zeros(1, COLUMNS)
     for g in range(groups):
         scale, other_scale = (first * groups + g) * PANEL, (second * groups + g) * PANEL
-        for i in range(0, lines_of_group, STRETCH):
-            count, line = min(STRETCH, lines_of_group - i), g * lines_of_group + i
-            part = group_sums(x, g * length + i, packed, (first * lines + line) * PANEL, count)
-            other = group_sums(x, g * length + i, packed, (second * lines + line) * PANEL, count)
+        for i in range(0, lines_of_group, PIECE):
+            count, line = min(PIECE, lines_of_group - i), g * lines_of_group + i
+            part = piece_sums(x, g * length + i, packed, (first * lines + line) * PANEL, count)
+            other = piece_sums(x, g * length + i, packed, (second * lines + line) * PANEL, count)
             sums = add_scaled(sums, part, scales, scale)
             other_sums = add_scaled(other_sums, other, scales, other_scale)
     store_rows(sums, out, first * PANEL, 0, 1)
@@ -150,39 +174,108 @@ def multiply_row(x, packed, scales, out):
 # ---- many rows ---------------------------------------------------------------------------------------------------
 
 
-@njit(cache=True)
-def real_weights(packed, scales, panel, real):
-    """Panel number `panel` as float32: real [K, PANEL]."""
-    lines, groups = packed.shape[1], scales.shape[1]
-    length, lines_of_group = real.shape[0] // groups, lines // groups
-    for g in range(groups):
-        start = (panel * lines + g * lines_of_group) * PANEL
-        for column in range(0, PANEL, WIDTH):
-            scale = load(scales.reshape(-1), (panel * groups + g) * PANEL + column)
-            real_group(packed.reshape(-1), start + column, length, scale, real.reshape(-1), g * length * PANEL + column)
+@njit(cache=True, forceinline=True)
+def piece(number, length):
+    """(group, first, count) of piece `number`, where a group has `length` numbers: which of them it holds."""
+    per_group = (length + PIECE - 1) // PIECE
+    first = number % per_group * PIECE
+    return number // per_group, first, min(PIECE, length - first)
 
 
 @njit(cache=True)
-def rows_times_panel(packed_x, length, packed, scales, out, panel):
-    """All rows of x, packed as gemm.pack_row does, times one panel, into the panel's columns of out."""
+def pack_row(x, packed, groups, packed_x, row):
+    """Row number `row` of packed_x [stretch][row][LINE]. Past the end the last row of x is repeated."""
+    rows, length = x.shape[0], x.shape[1] // groups
+    padded, source = rows_with_padding(rows), x[min(np.intp(row), rows - 1)]
+    pieces = (length + PIECE - 1) // PIECE * groups
+    for number in range(pieces):
+        if number % PIECES == 0:
+            position = (number // PIECES * padded + row) * LINE
+        group, first, count = piece(number, length)
+        copy_piece(source, group * length + first, count, packed, packed_x[position : position + count])
+        position += count
+
+
+@njit(cache=True, forceinline=True)
+def tile_product(
+    zero, packed_x, x_start, numbers, scales, scale, number, last, length, out, out_start, out_stride, rows
+):  # fmt: skip
+    """The pieces `number` to `last` (exclusive) of k, for the first `rows` rows of a tile times one panel, into out; added
+    to what stands there unless number is 0. All arrays are flat.
+
+    scale: where the panel's scales begin.
+    """
+    prefetch_rows(zero, out, out_start, out_stride, rows)
+    sums, line = zero, 0
+    if number > 0:
+        sums = load_rows(zero, out, out_start, out_stride, rows)
+    group, first, _ = piece(number, length)
+    for _ in range(number, last):
+        count, part = min(PIECE, length - first), zero
+        for i in range(line, line + count):
+            part = add_outer(part, packed_x, x_start + i, LINE, numbers, i * PANEL)
+        line += count
+        sums = add_scaled(sums, part, scales, scale + group * PANEL)
+        first += PIECE
+        if first >= length:
+            group, first = group + 1, 0
+    store_rows(sums, out, out_start, out_stride, rows)
+
+
+@njit(cache=True)
+def rows_times_panel(packed_x, packed, scales, length, out, panel):
+    """All rows of x, packed by pack_row, times one panel, into the panel's columns of out. length: of a group."""
     rows, outputs = out.shape
-    real = np.empty((length, PANEL), np.float32)
-    real_weights(packed, scales, panel, real)
-    rows_times_panels(packed_x, rows, real.reshape(-1), 0, 1, length, out.reshape(-1), outputs, panel * PANEL)
+    lines, groups = packed.shape[1], scales.shape[1]
+    lines_of_group = lines // groups
+    flat_packed, flat_scales, flat_out = packed.reshape(-1), scales.reshape(-1), out.reshape(-1)
+    padded, high = rows_with_padding(rows), rows_in_high_tiles(rows)
+    column, scale, pieces = panel * PANEL, panel * groups * PANEL, (length + PIECE - 1) // PIECE * groups
+    sticks_out = column + PANEL > outputs
+    target, target_column, stride = flat_out, column, outputs
+    if sticks_out:  # the last panel: computed apart, then moved as far as out goes
+        target, target_column, stride = np.empty(rows * PANEL, np.float32), 0, PANEL
+    numbers = room(LINE * PANEL, np.float32)
+    for number in range(0, pieces, PIECES):
+        last = min(number + PIECES, pieces)
+        to = 0
+        for p in range(number, last):
+            group, first, count = piece(p, length)
+            start = (panel * lines + group * lines_of_group + first) * PANEL
+            for j in range(0, PANEL, WIDTH):
+                float_numbers(flat_packed, start + j, count, numbers, to + j)
+            to += count * PANEL
+        x_start = number // PIECES * padded * LINE
+        for row in range(0, high, ROWS):
+            tile_product(
+                zeros(ROWS, COLUMNS), packed_x, x_start + row * LINE, numbers, flat_scales, scale, number, last, length,
+                target, row * stride + target_column, stride, rows - row,
+            )  # fmt: skip
+        for row in range(high, rows, SHORT):
+            tile_product(
+                zeros(SHORT, COLUMNS), packed_x, x_start + row * LINE, numbers, flat_scales, scale, number, last, length,
+                target, row * stride + target_column, stride, rows - row,
+            )  # fmt: skip
+    if sticks_out:
+        for row in range(rows):
+            for j in range(outputs - column):
+                out[row, column + j] = target[row * PANEL + j]
 
 
 @njit(parallel=True, cache=True)
 def multiply_rows(x, packed, scales, out):
     """out [N, M] for x [N, K]; packed and scales are panels, see the head of this file."""
-    rows, length = x.shape
-    packed_x = room_for_rows(rows, length)
+    rows, groups = x.shape[0], scales.shape[1]
+    length = x.shape[1] // groups
+    pieces = (length + PIECE - 1) // PIECE * groups
+    packed_x = room((pieces + PIECES - 1) // PIECES * rows_with_padding(rows) * LINE, np.float32)
     if x.size * out.shape[1] < PARALLEL_FROM:
         for row in range(rows_with_padding(rows)):
-            pack_row(x, packed_x, row)
+            pack_row(x, packed, groups, packed_x, row)
         for panel in range(packed.shape[0]):
-            rows_times_panel(packed_x, length, packed, scales, out, panel)
+            rows_times_panel(packed_x, packed, scales, length, out, panel)
     else:
         for row in prange(rows_with_padding(rows)):
-            pack_row(x, packed_x, row)
+            pack_row(x, packed, groups, packed_x, row)
         for panel in prange(packed.shape[0]):
-            rows_times_panel(packed_x, length, packed, scales, out, panel)
+            rows_times_panel(packed_x, packed, scales, length, out, panel)
