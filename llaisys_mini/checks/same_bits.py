@@ -11,8 +11,8 @@ import numpy as np
 
 from llaisys_mini import operators
 from llaisys_mini.checks.compare import empty_outputs
-from llaisys_mini.operator import Operator
 from llaisys_mini.kernels.registry import Kernel
+from llaisys_mini.operator import Operator
 
 COMPANIES = (1, 2, 5, 8)
 """How many rows are computed together, to be compared with the same rows among all."""

@@ -13,7 +13,7 @@ no normal numbers left, the result is zero; above 88 it stays at exp(88) and nev
 import numpy as np
 from numba import njit
 
-from llaisys_mini.simd import fma
+from llaisys_mini.cpu.simd import fma
 
 LOWEST, HIGHEST = np.float32(-87.336), np.float32(88.0)  # exp(-87.336) is the smallest normal float32
 PER_LN2 = np.float32(1.4426950408889634)
