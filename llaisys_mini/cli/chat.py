@@ -58,7 +58,7 @@ def chat(think, **options):
         click.echo()
         messages = [*prompt.messages, {"role": "assistant", "content": view.text}]
         if options["stats"]:
-            watch.report(len(prompt.ids), cache)
+            watch.report(len(prompt.ids), cache, options["device"])
 
 
 def _echo(pieces: list[tuple[str, bool]]):

@@ -46,7 +46,7 @@ def generate(prompt, verify, sanitize, **options):
     if report is not None:
         click.echo(str(report), err=True)
     if options["stats"]:
-        watch.report(len(ids), cache)
+        watch.report(len(ids), cache, options["device"])
     if report is not None and report.first is not None:
         raise click.exceptions.Exit(1)
 

@@ -49,9 +49,9 @@ class Stopwatch:
     def tick(self):
         self.ticks.append(time.perf_counter())
 
-    def report(self, prompt_tokens: int, cache):
+    def report(self, prompt_tokens: int, cache, device: str):
         """Print speed, memory, and which kernels answered."""
-        from llaisys_mini.course.attribution import counts
+        from llaisys_mini.course.attribution import counts, kernels_that_change_bits
 
         if self.ticks:
             click.echo(
@@ -62,6 +62,10 @@ class Stopwatch:
             click.echo(f"{len(self.ticks)} new tokens, {_shown(rate)} per second after the first", err=True)
         click.echo(f"KV cache: {cache.length} positions, {cache.nbytes / 2**20:.1f} MiB allocated", err=True)
         click.echo(f"kernels: {counts() or 'none was called'}", err=True)
+        if device == "cpu":
+            changing = ", ".join(kernels_that_change_bits(device))
+            which = f"not with these kernels: {changing}" if changing else "yes"
+            click.echo(f"same bits whatever is computed beside a text: {which}", err=True)
 
 
 def _shown(rate: float) -> str:

@@ -5,9 +5,11 @@ A kernel may be right for float32 weights only; for the bfloat16 weights of a mo
 
 from collections import Counter
 
+from llaisys_mini.checks.same_bits import keeps_bits
 from llaisys_mini.kernels import verdicts
+from llaisys_mini.kernels.choice import from_set
 from llaisys_mini.kernels.runtime import current
-from llaisys_mini.kernels.sets import STUDENT, student_set
+from llaisys_mini.kernels.sets import REFERENCE, STUDENT, student_set
 
 _UNNEEDED = "not needed here"
 _FEW = 4  # names listed at most for kernels that were not needed
@@ -53,6 +55,16 @@ def counts() -> str:
     """How many of the operators called so far each kernel set answered: "8 student, 1 solutions"."""
     sets = Counter(" and ".join(sorted(set(by.values()))) for by in kernels_that_answered().values())
     return ", ".join(f"{count} {name}" for name, count in sets.items())
+
+
+def kernels_that_change_bits(device: str) -> list[str]:
+    """Operators called so far whose kernel, not of the course, gives a row other bits alone than together with others."""
+    found = []
+    for (name, called_on), by_storage in sorted(current().answered.items()):
+        others = {kernel_set for kernel_set in by_storage.values() if kernel_set in (STUDENT, REFERENCE)}
+        if called_on == device and any(keeps_bits(from_set(s, name, device)) is False for s in others):
+            found.append(name)
+    return found
 
 
 def _why_not(name: str, device: str, storages: list[str]) -> str:
