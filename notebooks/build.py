@@ -100,7 +100,7 @@ def execute(source: Path, after_cell=lambda: None, compiled: str | None = None):
     """The notebook of `source` with outputs. Raises CellExecutionError. after_cell: called after each code cell.
 
     The learner's kernels are out of its reach: what the notebook shows must not depend on them.
-    So are kernels compiled before: it runs as from a fresh clone. compiled: a folder of such kernels to use all the same.
+    So are kernels compiled before: it runs as from a fresh clone. compiled: a folder of such kernels to use anyway.
     """
     notebook = read(source)
     with tempfile.TemporaryDirectory() as folder:
