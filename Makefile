@@ -83,7 +83,7 @@ test: .venv/.with-test,parity,cuda ## style, types and all tests, as CI runs the
 
 test-quick: .venv/.with-test ## the tests that need neither patience nor torch
 	$(LINT)
-	@$(BIN)/python -m pytest $(ON_ALL_CORES) -m 'not slow and not parity and not long' --ignore-glob='*_parity.py' $(ARGS)
+	@$(BIN)/python -m pytest $(ON_ALL_CORES) -m 'not slow and not parity' --ignore-glob='*_parity.py' $(ARGS)
 
 test-long: .venv/.with-test,parity,cuda ## the long forms of some tests; nothing is tested by these alone
 	@$(BIN)/python -m pytest $(ON_ALL_CORES) -m long --durations 20 $(ARGS)

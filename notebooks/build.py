@@ -32,7 +32,7 @@ from llaisys_mini.paths import STUDENT_VARIABLE
 FOLDER = Path(__file__).resolve().parent
 SECONDS_PER_CELL = 300
 SLIDER_PLACEHOLDER = "<em>Run this cell to get its sliders.</em>"
-# Sliders need a kernel that answers them. Under load a kernel and nbclient at times wait for each other, so here a
+# Sliders need somebody who answers them. Under load a kernel and nbclient at times wait for each other there, so here a
 # function under @interact runs once, as it is, unseen.
 WITHOUT_SLIDERS = f"""
 import ipywidgets
@@ -100,7 +100,7 @@ def execute(source: Path, after_cell=lambda: None, compiled: str | None = None):
     """The notebook of `source` with outputs. Raises CellExecutionError. after_cell: called after each code cell.
 
     The learner's kernels are out of its reach: what the notebook shows must not depend on them.
-    So are kernels compiled before: it runs as from a fresh clone. compiled: a folder of such kernels to use after all.
+    So are kernels compiled before: it runs as from a fresh clone. compiled: a folder of such kernels to use anyway.
     """
     notebook = read(source)
     with tempfile.TemporaryDirectory() as folder:

@@ -49,10 +49,14 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ["NUMBA_CACHE_DIR"] = os.path.join(_student_folder, "compiled")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.name.endswith("_parity.py"):
             item.add_marker(pytest.mark.parity)
+    if "long" not in config.option.markexpr:
+        left_out = [item for item in items if item.get_closest_marker("long")]
+        items[:] = [item for item in items if item not in left_out]
+        config.hook.pytest_deselected(items=left_out)
     if "PYTEST_XDIST_WORKER" in os.environ:  # what takes long begins first, so that no core waits for it at the end
         items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
