@@ -58,7 +58,7 @@ def counts() -> str:
 
 
 def kernels_that_change_bits(device: str) -> list[str]:
-    """Operators called so far whose kernel, not of the course, gives a row other bits alone than together with others."""
+    """Operators called so far whose kernel, not one of the course, gives a row other bits alone than with others."""
     found = []
     for (name, called_on), by_storage in sorted(current().answered.items()):
         others = {kernel_set for kernel_set in by_storage.values() if kernel_set in (STUDENT, REFERENCE)}
