@@ -156,7 +156,7 @@ def test_gpu_traffic(write, body, fits):
         assert (counted.loaded, counted.stored) == (4096, 4096)
         counted.require(waste=1, loads_of_each_input=1)
     else:
-        with pytest.raises(CheckFailed, match="neighbouring threads have to touch"):
+        with pytest.raises(CheckFailed, match="neighbouring threads should access"):
             counted.require(waste=1.3)
         with pytest.raises(CheckFailed, match="times from global memory"):
             counted.require(loads_of_each_input=1)
