@@ -32,7 +32,6 @@ from llaisys_mini.kernels.threads import choose_thread_pool
 REFERENCE, SOLUTIONS, PLAIN, EXPERT, STUDENT = "reference", "solutions", "plain", "expert", "student"
 NAMES = (STUDENT, SOLUTIONS, PLAIN, EXPERT, REFERENCE)
 
-_COMPILED_INTO_KERNELS = ("widen.py", "cpu/simd.py", "cpu/fast_exp.py", "cpu/exp_vector.py")
 
 _loading = threading.RLock()  # two threads may ask for the same kernel
 
@@ -85,7 +84,7 @@ class KernelSet:
 
     def _sources(self, device: str) -> list[Path]:
         """The files besides its own that a kernel may be compiled from."""
-        return [*(paths.PACKAGE / name for name in _COMPILED_INTO_KERNELS), *(self.folder / device).glob("*.py")]
+        return [*_compiled_into_kernels(), *(self.folder / device).glob("*.py")]
 
     def _load(self, operator: str, device: str, path: Path, stands_alone: bool = False) -> Kernel:
         if device not in self._fresh:
@@ -111,7 +110,7 @@ class StudentSet(KernelSet):
         return f"{operator}: run the cell with {mark} first, or write it to {path}"
 
     def _sources(self, device: str) -> list[Path]:
-        return [paths.PACKAGE / name for name in _COMPILED_INTO_KERNELS]
+        return _compiled_into_kernels()
 
     def _load(self, operator: str, device: str, path: Path, stands_alone: bool = True) -> Kernel:
         return super()._load(operator, device, path, stands_alone)
@@ -141,6 +140,11 @@ class SolutionsSet(ExpertSet):
             if expert.when is None or expert.when(dims):
                 return expert
         return super().get(operator, device)
+
+
+def _compiled_into_kernels() -> list[Path]:
+    """Files of the package whose functions are compiled into the kernels that use them."""
+    return [paths.PACKAGE / "widen.py", *(paths.PACKAGE / "cpu").rglob("*.py")]
 
 
 @cache
