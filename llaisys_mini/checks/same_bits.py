@@ -25,14 +25,14 @@ def keeps_bits(kernel: Kernel, seed: int = 0) -> bool | None:
     """Whether each row of the kernel's result has the same bits in any company, as far as a few inputs show.
 
     None for an operator without rows: one whose results do not belong to the rows of an input one by one, as gradients
-    of a weight do not. For attention the rows are queries; a query alone is given the keys that it sees.
+    of a weight or of a mean do not. For attention the rows are queries; a query alone is given the keys that it sees.
 
     The inputs are the operator's cases drawn with `seed`, and the rows of one of them drawn again and again. Raises
     what the kernel raises.
     """
     operator = operators.get(kernel.operator)
     row = _dimension_of_rows(operator)
-    if row is None:
+    if row is None or not _stands_alone(operator, row, seed):
         return None
     return all(_keeps_bits_on(kernel, operator, row, inputs) for inputs in _inputs(operator, row, seed))
 
@@ -42,6 +42,17 @@ def _dimension_of_rows(operator: Operator) -> str | None:
     first = {spec.dims[0] for spec in operator.outputs.values()}
     shared = first & {spec.dims[0] for spec in operator.arrays.values()}
     return shared.pop() if len(first) == 1 and shared else None
+
+
+def _stands_alone(operator: Operator, row: str, seed: int) -> bool:
+    """Whether by the contract a row's result depends on that row only; a mean over all rows makes it another."""
+    for inputs in (_flat(operator, case.inputs) for case in operator.make_cases(seed, operator.storages[:1])):
+        together = operator.expected(inputs)
+        if len(together[0]) > 1:
+            alone = operator.expected(_rows_of(operator, row, inputs, 0, 1))
+            if not all(np.allclose(a, b[:1]) for a, b in zip(alone, together, strict=True)):
+                return False
+    return True
 
 
 def _of_rows(operator: Operator, row: str) -> list[str]:

@@ -15,11 +15,13 @@ PARALLEL_FROM = 1 << 15  # elements; below, starting the threads costs more than
 @njit(fastmath=True, error_model="numpy", cache=True)  # NaN in x must give NaN, not "division by zero"
 def add_and_normalise_row(x, residual, weight, eps, total, out, row):
     width = x.shape[1]
+    for e in range(width):
+        total[row, e] = x[row, e] + residual[row, e]
+    # A loop of its own. If it stored as well, LLVM would make two of it, with vectors and without, which sum in
+    # different orders, and choose between them by how close the arrays lie in memory.
     squares = np.float32(0)
     for e in range(width):
-        together = x[row, e] + residual[row, e]
-        total[row, e] = together
-        squares += together * together
+        squares += total[row, e] * total[row, e]
     scale = np.float32(1 / math.sqrt(squares / width + eps))
     for e in range(width):
         out[row, e] = total[row, e] * scale * widen(weight[e])

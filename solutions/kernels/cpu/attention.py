@@ -1,12 +1,13 @@
 """attention on the CPU. For each query position and head: scores against the visible keys, their softmax, and the
 weighted sum of the values.
 
-The keys are read in blocks of BLOCK, and a block is done before the next begins: scores, weights relative to the largest
-score of the block, weighted sum of its values. Then the block is merged into what the blocks before it gave, as two parts
-of a softmax are merged: both are brought to the larger of the two maxima. So only one block of scores is ever kept.
+The keys are read in blocks of BLOCK, and a block is done before the next begins: scores, weights relative to the
+largest score of the block, weighted sum of its values. Then the block is merged into what the blocks before it gave, as
+two parts of a softmax are merged: both are brought to the larger of the two maxima. So only one block of scores is ever
+kept.
 
-Blocks begin at the multiples of BLOCK, counted from the first key of the text, and every sum has one written order. So the
-result has the same bits whether a query comes alone or with others, and with any number of threads.
+Blocks begin at the multiples of BLOCK, counted from the first key of the text, and every sum has one written order. So
+the result has the same bits whether a query comes alone or with others, and with any number of threads.
 """
 
 import numpy as np

@@ -18,11 +18,11 @@
 
 3. Threads. Panels are shared out; nobody writes to another's columns.
 
-The order of every sum. linear.py adds up a dot product in vectors along k: SEGMENT products at a time, each lane a sum of
-its own, then the lanes in the order of simd.add_lanes. Here every lane of a tile is another output, so the same sums are
-made one after the other. Of a segment of `count` products, lane i owns the `count / WIDTH` with k = i, i + WIDTH, ...;
-they are a chain, added by fused multiply-adds from zero. The finished chains of the lanes g, g + 4, g + 8, ... are added
-in that order and make a group; the groups g = 0 .. 3 are added, in that order, to what came before.
+The order of every sum. linear.py adds up a dot product in vectors along k: SEGMENT products at a time, each lane a sum
+of its own, then the lanes in the order of simd.add_lanes. Here every lane of a tile is another output, so the same sums
+are made one after the other. Of a segment of `count` products, lane i owns the `count / WIDTH` with k = i, i + WIDTH,
+...; they are a chain, added by fused multiply-adds from zero. The finished chains of the lanes g, g + 4, g + 8, ... are
+added in that order and make a group; the groups g = 0 .. 3 are added, in that order, to what came before.
 
     a segment, WIDTH 16          group 0: lanes 0 4 8 12 | group 1: lanes 1 5 9 13 | group 2: ... | group 3: ...
     the last K % WIDTH products  one chain, a group of its own
@@ -111,7 +111,8 @@ def room(size, dtype):
 
 @njit(cache=True)
 def pack_panel(weight, packed, panel):
-    """Panel number `panel` of weight [M, K]: packed[panel, place(k), j] = weight[panel * PANEL + j, k], zero past the end.
+    """Panel number `panel` of weight [M, K]: packed[panel, place(k), j] = weight[panel * PANEL + j, k], zero past the
+    end.
 
     WIDTH k at a time, so that each cache line of the weight is used whole.
     """
@@ -349,8 +350,8 @@ def stretch_times_panels(
             if end == high:
                 for row in range(high, rows, SHORT):
                     tile_product(
-                        zeros(SHORT, COLUMNS), packed_x, x_start + row * LINE, packed, weights, groups, chains, steps, begun,
-                        out, row * outputs + column, outputs, rows - row,
+                        zeros(SHORT, COLUMNS), packed_x, x_start + row * LINE, packed, weights, groups, chains, steps,
+                        begun, out, row * outputs + column, outputs, rows - row,
                     )  # fmt: skip
     if whole < panels:  # the last panel sticks out of `out`
         edge = np.empty(SHORT * PANEL, np.float32)

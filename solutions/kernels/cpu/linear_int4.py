@@ -8,9 +8,9 @@ read in order, each is split by a mask and a shift, and its halves meet two stre
     high      times x[16 : 32]
 
 As in linear_int8 the scale is taken out of the group's sum, and WIDTH outputs are computed side by side, each in a lane
-of a vector: a group, for these outputs, becomes float32 once, and every row of x is multiplied by it. A lane adds the two
-products of a byte, then those of the next. That order does not depend on what else is computed, so a row of `out` has
-the same bits in any company.
+of a vector: a group, for these outputs, becomes float32 once, and every row of x is multiplied by it. A lane adds the
+two products of a byte, then those of the next. That order does not depend on what else is computed, so a row of `out`
+has the same bits in any company.
 """
 
 import numpy as np
@@ -37,7 +37,7 @@ def group_to_float(weight, first, row_bytes, count, low, high):
 
 @njit(cache=True)
 def add_group(x, first, width, rows, low, high, scales, sums):
-    """sums[n] += scales * (sum of x * number over the group that begins at x[first + n * width]), a vector per row n."""
+    """sums[n] += scales * (sum of x * number over the group from x[first + n * width] on), a vector per row n."""
     for n in range(rows):
         part, start = splat(np.float32(0)), first + n * width
         for i in range(HALF):

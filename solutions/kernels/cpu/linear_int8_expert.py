@@ -12,8 +12,8 @@ LARGE = 1 << 14  # weights
 def answers(dims):
     """Whether this kernel answers instead of linear_int8.py: for a large weight, however many rows come.
 
-    Both give the same bits. linear_int8.py has to turn its weights around first, so this kernel is several times as fast even
-    for the weights of a small model; below LARGE a call is done before that would pay for compiling.
+    Both give the same bits. linear_int8.py has to turn its weights around first, so this kernel is several times as
+    fast even for the weights of a small model; below LARGE a call is done before that would pay for compiling.
     """
     return dims["M"] * dims["K"] >= LARGE
 

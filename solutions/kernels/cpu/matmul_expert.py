@@ -39,7 +39,7 @@ def copy_line(b, k, column, packed, to):
 
 @njit(cache=True)
 def pack_stretch(b, number, first, panels, packed):
-    """Stretch `number` of some panels of b, in the order of gemm.py: whole rows of b are copied, as they lie or nearly."""
+    """Stretch `number` of some panels of b, in the order of gemm.py: whole rows of b are copied, nearly as they lie."""
     position, groups, chains, steps = stretch(number, b.shape[0])
     lines = groups * chains * steps
     begin, stride = position, 1
@@ -64,8 +64,8 @@ def group_product(packed_x, b, first, panels, out):
         _, groups, chains, steps = stretch(number, length)
         pack_stretch(b, number, first, panels, packed)
         stretch_times_panels(
-            packed_x, number * padded * LINE, rows, packed, 0, groups * chains * steps * PANEL, panels, groups, chains, steps,
-            flat_out, columns, first * PANEL,
+            packed_x, number * padded * LINE, rows, packed, 0, groups * chains * steps * PANEL, panels, groups, chains,
+            steps, flat_out, columns, first * PANEL,
         )  # fmt: skip
 
 

@@ -8,12 +8,12 @@ The weight and its scales are packed into panels of PANEL outputs, as in gemm.py
 One row of x (decoding): memory decides. The whole numbers become float32 in registers, for PANEL outputs side by side;
 only when a group is done are its sums multiplied by a vector of scales. So a scale costs next to nothing.
 
-Many rows (prefill): arithmetic decides. Some groups of a panel become float32 once, in a buffer that stays in the cache,
-and a tile as in gemm.py goes over all rows with it.
+Many rows (prefill): arithmetic decides. Some groups of a panel become float32 once, in a buffer that stays in the
+cache, and a tile as in gemm.py goes over all rows with it.
 
 The order of every sum, for one row and for many: a group is cut into pieces of at most PIECE numbers. The products of a
-piece are added one after the other, by fused multiply-adds from zero. Then the sum of the piece times the scale is added,
-by one more, to what the pieces before it gave.
+piece are added one after the other, by fused multiply-adds from zero. Then the sum of the piece times the scale is
+added, by one more, to what the pieces before it gave.
 """
 
 import numpy as np
@@ -200,8 +200,8 @@ def pack_row(x, packed, groups, packed_x, row):
 def tile_product(
     zero, packed_x, x_start, numbers, scales, scale, number, last, length, out, out_start, out_stride, rows
 ):  # fmt: skip
-    """The pieces `number` to `last` (exclusive) of k, for the first `rows` rows of a tile times one panel, into out; added
-    to what stands there unless number is 0. All arrays are flat.
+    """The pieces `number` to `last` (exclusive) of k, for the first `rows` rows of a tile times one panel, into out;
+    added to what stands there unless number is 0. All arrays are flat.
 
     scale: where the panel's scales begin.
     """
@@ -253,8 +253,8 @@ def rows_times_panel(packed_x, packed, scales, length, out, panel):
             )  # fmt: skip
         for row in range(high, rows, SHORT):
             tile_product(
-                zeros(SHORT, COLUMNS), packed_x, x_start + row * LINE, numbers, flat_scales, scale, number, last, length,
-                target, row * stride + target_column, stride, rows - row,
+                zeros(SHORT, COLUMNS), packed_x, x_start + row * LINE, numbers, flat_scales, scale, number, last,
+                length, target, row * stride + target_column, stride, rows - row,
             )  # fmt: skip
     if sticks_out:
         for row in range(rows):

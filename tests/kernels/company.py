@@ -1,0 +1,157 @@
+"""Rows computed alone and in company, by every kernel set, on several threads: do they have the same bits?
+
+Run as a program it is given threads in the environment: `NUMBA_NUM_THREADS=4 python -m tests.kernels.company linear`.
+"""
+
+import sys
+from collections.abc import Callable, Iterable, Iterator
+
+import ml_dtypes
+import numba
+import numpy as np
+
+from llaisys_mini import operators, use_kernels
+
+ROWS = 70
+STORAGES = (np.float32, np.float16, ml_dtypes.bfloat16)
+LINEAR = ("linear", "matmul", "linear_int8", "linear_int4")
+ATTENTION = ("attention", "sliding_attention")
+ROW_BY_ROW = ("rms_norm", "layer_norm", "add_rms_norm", "rope", "rope_scaled", "swiglu", "softmax")
+
+# Inputs, outputs: less than a vector, no multiple of one, several segments, enough for threads.
+SHAPES = ((3, 5), (37, 29), (64, 33), (1024, 96), (1600, 131), (3079, 200))
+
+
+def f32(rng, *shape) -> np.ndarray:
+    return rng.standard_normal(shape, np.float32)
+
+
+def linear_calls(name: str, shapes=SHAPES) -> Iterator[tuple[str, int, Callable]]:
+    """(what, K, function of rows x [N, K] -> result) for shapes of weights in every storage."""
+    rng = np.random.default_rng(3)
+    operator = operators.get(name)
+    for length, outputs in shapes:
+        if name == "matmul":
+            b = f32(rng, length, outputs)
+            yield f"matmul {length} -> {outputs}", length, lambda x, b=b: operator(x, b)
+            continue
+        for storage in STORAGES:
+            if name == "linear":
+                weight, bias = f32(rng, outputs, length).astype(storage), f32(rng, outputs).astype(storage)
+                what = f"linear {length} -> {outputs}, {storage.__name__}"
+                yield what, length, lambda x, w=weight, bias=bias: operator(x, w, bias)
+                continue
+            width = -(-length // 32) * 32
+            for groups in {width // 32} if name == "linear_int4" else {1, width // 32, width // 16}:
+                weight = rng.integers(0, 256, size=(outputs, width if name == "linear_int8" else width // 2))
+                weight = weight.astype(np.uint8).view(np.int8 if name == "linear_int8" else np.uint8)
+                scales, bias = f32(rng, outputs, groups).astype(storage), f32(rng, outputs)
+                what = f"{name} {width} -> {outputs} in {groups} groups, {storage.__name__} scales"
+                yield what, width, lambda x, w=weight, s=scales, bias=bias: operator(x, w, s, bias)
+
+
+def row_calls(name: str) -> Iterator[tuple[str, int, Callable]]:
+    """The same for operators that treat each row on its own."""
+    rng = np.random.default_rng(4)
+    operator = operators.get(name)
+    for width in (6, 48, 130, 1024, 2400):
+        weight, bias, other = f32(rng, width), f32(rng, width), f32(rng, 4 * ROWS, width)
+        places = rng.integers(0, 5000, size=4 * ROWS)
+
+        def heads(x, width=width):
+            return x.reshape(len(x), 1, width)
+
+        yield f"{name} {width}", width, {
+            "rms_norm": lambda x, w=weight: operator(x, w, 1e-6),
+            "layer_norm": lambda x, w=weight, b=bias: operator(x, w, b, 1e-5),
+            "add_rms_norm": lambda x, w=weight, o=other: np.stack(operator(x, o[x[:, 0].view(np.int32) % len(o)], w,
+            1e-6), 1), "rope": lambda x, p=places, heads=heads: operator(heads(x), p[x[:, 0].view(np.int32) % len(p)],
+            1e4), "rope_scaled": lambda x, p=places, heads=heads, w=weight: operator(
+                heads(x), p[x[:, 0].view(np.int32) % len(p)], np.abs(w[: x.shape[1] // 2]), 1.3
+            ),
+            "swiglu": lambda x, o=other: operator(x, o[x[:, 0].view(np.int32) % len(o)]),
+            "softmax": operator,
+        }[name]  # fmt: skip
+
+
+def attention_calls(name: str) -> Iterator[tuple[str, int, Callable]]:
+    """(what, length of the text, function of first and last query -> their results)."""
+    rng = np.random.default_rng(5)
+    operator = operators.get(name)
+    for length, heads, key_heads, width in ((9, 2, 1, 6), (150, 3, 1, 64), (301, 4, 2, 32), (391, 14, 2, 128)):
+        for storage in STORAGES:
+            q = f32(rng, length, heads, width)
+            k, v = (f32(rng, length, key_heads, width).astype(storage) for _ in "kv")
+            for window in (None,) if name == "attention" else (5, 128, 200):
+                rest = (width**-0.5,) if window is None else (width**-0.5, window)
+                what = f"{name} {length} x {heads} ({key_heads}) x {width}, {storage.__name__}, {window}"
+                yield what, length, lambda a, b, q=q, k=k, v=v, rest=rest: operator(q[a:b].copy(), k[:b], v[:b], *rest)
+
+
+def close_together(arrays: list, gap: int) -> list:
+    """Copies of the arrays that lie one after the other in memory, `gap` bytes between them; all else as it is."""
+    sizes = [-(-a.nbytes // 16) * 16 + gap if isinstance(a, np.ndarray) else 0 for a in arrays]
+    memory, copies, start = np.empty(sum(sizes) + 64, np.uint8), [], 0
+    start = -memory.ctypes.data % 64
+    for array, size in zip(arrays, sizes, strict=True):
+        if isinstance(array, np.ndarray):
+            copy = memory[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
+            copy[...] = array
+            array = copy
+        copies.append(array)
+        start += size
+    return copies
+
+
+def same(a: np.ndarray, b: np.ndarray) -> bool:
+    return a.tobytes() == b.tobytes()
+
+
+def in_every_way(threads: Iterable[int], kernel_sets: Iterable[str]) -> Iterator[str]:
+    """Put each kernel set in force on each number of threads, in turn."""
+    before = numba.get_num_threads()
+    for kernel_set in kernel_sets:
+        with use_kernels(kernel_set):
+            for count in threads:
+                numba.set_num_threads(count)
+                yield f"{kernel_set}, {count} threads"
+    numba.set_num_threads(before)
+
+
+def with_one_thread(kernel_set: str, call: Callable) -> np.ndarray:
+    for _ in in_every_way((1,), (kernel_set,)):
+        result = call()
+    return result
+
+
+def check_rows(name: str, counts: Iterable[int], threads: Iterable[int], calls=None) -> None:
+    """The first rows of x, `counts` of them, and the last ones, against the same rows among ROWS of them."""
+    for what, length, call in calls or (linear_calls(name) if name in LINEAR else row_calls(name)):
+        x = f32(np.random.default_rng(length), ROWS, length)
+        # All sets have to agree, but for softmax, whose lab uses another exponential.
+        for sets in [("plain",), ("expert",)] if name == "softmax" else [("plain", "expert", "solutions")]:
+            together = with_one_thread(sets[0], lambda x=x, call=call: call(x))
+            for way in in_every_way(threads, sets):
+                for n in counts:
+                    assert same(call(x[:n].copy()), together[:n]), f"{what}: the first {n} rows, {way}"
+                    assert same(call(x[ROWS - n :].copy()), together[ROWS - n :]), f"{what}: the last {n} rows, {way}"
+
+
+def check_chunks(name: str, sizes: Iterable[int], threads: Iterable[int]) -> None:
+    """The queries of a text in chunks of every size, each chunk with the keys up to its end."""
+    for what, length, call in attention_calls(name):
+        together = with_one_thread("plain", lambda length=length, call=call: call(0, length))
+        for way in in_every_way(threads, ("plain", "expert", "solutions")):
+            for size in sizes:
+                parts = [call(a, min(a + size, length)) for a in range(0, length, size)]
+                assert same(np.concatenate(parts), together), f"{what}: in chunks of {size}, {way}"
+
+
+if __name__ == "__main__":
+    for name in sys.argv[1:]:
+        threads = [count for count in (1, 2, 4) if count <= numba.config.NUMBA_NUM_THREADS]
+        if name in ATTENTION:
+            check_chunks(name, [1, 2, 3, 7, 13, 48, 64, 128, 130, 1000], threads)
+        else:
+            check_rows(name, range(1, ROWS + 1), threads)
+    print("the same bits")

@@ -1,0 +1,143 @@
+"""The course's CPU kernels give a row the same bits in any company: see company.py.
+
+The order of every sum depends on its length and on absolute positions of keys, and on nothing else.
+"""
+
+import os
+import subprocess
+import sys
+from itertools import permutations
+
+import numba
+import numpy as np
+import pytest
+
+from llaisys_mini import load_model, operators, paths, use_kernels
+from llaisys_mini.checks.compare import empty_outputs
+from llaisys_mini.checks.same_bits import keeps_bits
+from llaisys_mini.kernels.choice import from_set
+from llaisys_mini.kernels.registry import Kernel
+from llaisys_mini.models.quantise import quantise
+from tests.kernels import company
+
+THREADS = sorted({1, numba.config.NUMBA_NUM_THREADS})
+
+
+@pytest.mark.parametrize("name", company.LINEAR)
+def test_a_few_rows_of_a_projection(name):
+    calls = list(company.linear_calls(name, company.SHAPES[1:2]))[:1]
+    company.check_rows(name, (1, 2, 7, 70), THREADS, calls)
+
+
+@pytest.mark.parametrize("name", company.ROW_BY_ROW)
+def test_operators_that_treat_each_row_on_its_own(name):
+    company.check_rows(name, (1, 2, 7, 33), THREADS)
+
+
+@pytest.mark.parametrize("name", [*company.ROW_BY_ROW, "linear", "attention"])
+def test_where_arrays_lie_in_memory_has_no_part_in_it(name):
+    """LLVM may check at run time whether arrays are so close that a loop in vectors would be wrong."""
+    kernel, operator = from_set("plain", name, "cpu"), operators.get(name)
+    rng = np.random.default_rng(2)
+    cases = [case.inputs for case in operator.make_cases(storages=("float32",))]
+    cases = [inputs for inputs in cases if max(map(np.size, inputs.values())) <= 1000]
+    if name == "add_rms_norm":
+        for width in (24, 64, 100):
+            x, residual = company.f32(rng, 2, 2, width)
+            cases.append(dict(x=x, residual=residual, weight=company.f32(rng, width), eps=1e-6))
+    for inputs in cases:
+        outputs, results = empty_outputs(operator, inputs), set()
+        arrays = [*inputs.values(), *outputs]
+        for order in permutations(range(len(arrays))):
+            for gap in (0, 16, 64, 144, 5000):
+                placed = company.close_together([arrays[i] for i in order], gap)
+                back = [placed[order.index(i)] for i in range(len(arrays))]
+                operator.run_with(kernel, dict(zip(inputs, back, strict=False)), back[len(inputs) :])
+                results.add(b"".join(array.tobytes() for array in back[len(inputs) :]))
+        assert len(results) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", company.ATTENTION)
+def test_a_query_alone_and_in_chunks(name):
+    company.check_chunks(name, (1, 7, 64, 130), THREADS)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", ["widest", "8"])
+@pytest.mark.parametrize("name", company.LINEAR + company.ATTENTION + company.ROW_BY_ROW)
+def test_all_rows_on_one_two_and_four_threads(name, width, tmp_path):
+    """In a process of its own, since the number of threads is chosen when Numba starts. Also on a narrower CPU."""
+    environment = os.environ | {"NUMBA_NUM_THREADS": "4"}
+    if width != "widest":
+        environment |= {"LLAISYS_MINI_SIMD_WIDTH": width, "NUMBA_CACHE_DIR": str(tmp_path)}
+    command = [sys.executable, "-m", "tests.kernels.company", name]
+    answer = subprocess.run(command, env=environment, cwd=paths.course_root(), capture_output=True, text=True)
+    assert answer.stdout.strip() == "the same bits", answer.stderr[-2000:]
+
+
+def in_chunks(model, ids, sizes) -> np.ndarray:
+    """Logits of all positions, computed a chunk after the other with a cache."""
+    cache, parts, start = model.cache(), [], 0
+    for size in sizes:
+        parts.append(model.logits(ids[start : start + size], cache))
+        start += size
+    return np.concatenate(parts)
+
+
+def chunks_of(total: int, rng) -> list[int]:
+    sizes = []
+    while sum(sizes) < total:
+        sizes.append(int(min(rng.integers(1, 60), total - sum(sizes))))
+    return sizes
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kernel_set", ["solutions", "plain", "expert"])
+@pytest.mark.parametrize("stored", ["bfloat16", "float32", "int8", "int4"])
+def test_the_shipped_model_from_end_to_end(stored, kernel_set, tmp_path):
+    folder = paths.shipped_model()
+    if stored in ("int8", "int4"):
+        quantise(folder, tmp_path / stored, stored)
+        folder = tmp_path / stored
+    with use_kernels(kernel_set):
+        model = load_model(folder, dtype=stored if stored in ("bfloat16", "float32") else "auto")
+        rng = np.random.default_rng(11)
+        ids = rng.integers(0, model.config.vocab_size, size=200)
+        whole = model.logits(ids)
+        assert company.same(in_chunks(model, ids, [1] * 200), whole)
+        for _ in range(3):
+            assert company.same(in_chunks(model, ids, chunks_of(200, rng)), whole)
+        assert company.same(model.logits(ids[:150]), whole[:150])
+
+
+def test_keeps_bits_says_so_of_the_courses_kernels():
+    for name in ("add", "rope"):
+        assert keeps_bits(from_set("plain", name, "cpu")) is True
+
+
+def test_keeps_bits_finds_a_sum_whose_order_depends_on_the_company():
+    def linear(x, weight, bias, out):
+        order = np.arange(x.shape[1]) if len(x) == 1 else np.arange(x.shape[1])[::-1]
+        out[:] = 0
+        for k in order:
+            out += x[:, k : k + 1] * np.float32(weight[:, k])[None, :]
+        if bias is not None:
+            out += np.float32(bias)
+
+    assert keeps_bits(Kernel("linear", "cpu", "", linear)) is False
+
+
+def test_keeps_bits_of_an_attention_whose_order_depends_on_the_chunk():
+    attention = operators.get("attention")
+
+    def by_numpy(q, k, v, scale, out):
+        dtype = np.float32 if len(q) == 1 else np.float64
+        out[:] = attention.reference(q.astype(dtype), k.astype(dtype), v.astype(dtype), dtype(scale))
+
+    assert keeps_bits(Kernel("attention", "cpu", "", by_numpy)) is False
+
+
+@pytest.mark.parametrize("name", ["linear_backward", "softmax_cross_entropy_backward"])
+def test_an_operator_whose_rows_do_not_stand_alone_has_no_answer(name):
+    assert keeps_bits(from_set("plain", name, "cpu")) is None
