@@ -12,8 +12,8 @@ from llaisys_mini.kernels.sets import solutions_set
 from llaisys_mini.sanitizer import SanitizerError
 
 EQUIVALENT = {  # (operator, text of the line): a mutant that computes the same without a fault
-    ("argmax", "if other > best or (other == best and other_place < place):"),  # no place occurs twice
-    ("argmax", "if values[warp] > best or (values[warp] == best and indices[warp] < place):"),
+    ("argmax", "if other > best or (other == best and other_position < position):"),  # no position occurs twice
+    ("argmax", "if values[warp] > best or (values[warp] == best and indices[warp] < position):"),
 }
 
 
