@@ -23,6 +23,7 @@ from tests.kernels import company
 THREADS = sorted({1, numba.config.NUMBA_NUM_THREADS})
 
 
+@pytest.mark.slow  # expert kernels take long to compile
 @pytest.mark.parametrize("name", company.LINEAR)
 def test_a_few_rows_of_a_projection(name):
     calls = list(company.linear_calls(name, company.SHAPES[1:2]))[:1]
