@@ -111,8 +111,8 @@ def room(size, dtype):
 
 @njit(cache=True)
 def pack_panel(weight, packed, panel):
-    """Panel number `panel` of weight [M, K]: packed[panel, place(k), j] = weight[panel * PANEL + j, k], zero past the
-    end.
+    """Panel number `panel` of weight [M, K]: packed[panel, place(k), j] = weight[panel * PANEL + j, k], and zero past
+    the last output.
 
     WIDTH k at a time, so that each cache line of the weight is used whole.
     """
@@ -308,12 +308,15 @@ def tile_product(
 
 
 @njit(cache=True)
-def move_edge(edge, out, first_row, count, first_column, outputs, begun):
-    """A panel that sticks out of `out` was computed into edge [SHORT, PANEL]: move it as far as out goes. Both flat."""
+def move_edge(edge, out, first_row, count, first_column, outputs, back):
+    """The part of out that a panel sticking out of it covers, to edge [SHORT, PANEL]; or back from there. Both flat."""
     for r in range(count):
         for j in range(outputs - first_column):
             position = (first_row + r) * outputs + first_column + j
-            out[position] = edge[r * PANEL + j] + (out[position] if begun else np.float32(0))
+            if back:
+                out[position] = edge[r * PANEL + j]
+            else:
+                edge[r * PANEL + j] = out[position]
 
 
 @njit(cache=True)
@@ -354,15 +357,17 @@ def stretch_times_panels(
                         begun, out, row * outputs + column, outputs, rows - row,
                     )  # fmt: skip
     if whole < panels:  # the last panel sticks out of `out`
-        edge = np.empty(SHORT * PANEL, np.float32)
+        edge = np.zeros(SHORT * PANEL, np.float32)
         weights, column = start + whole * panel_step, first_column + whole * PANEL
         for row in range(0, rows, SHORT):
             count = min(SHORT, rows - row)
+            if begun:
+                move_edge(edge, out, row, count, column, outputs, False)
             tile_product(
-                zeros(SHORT, COLUMNS), packed_x, x_start + row * LINE, packed, weights, groups, chains, steps, False,
+                zeros(SHORT, COLUMNS), packed_x, x_start + row * LINE, packed, weights, groups, chains, steps, begun,
                 edge, 0, PANEL, count,
             )  # fmt: skip
-            move_edge(edge, out, row, count, column, outputs, begun)
+            move_edge(edge, out, row, count, column, outputs, True)
 
 
 @njit(cache=True)
