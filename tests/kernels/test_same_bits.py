@@ -64,15 +64,30 @@ def test_a_query_alone_and_in_chunks(name):
     company.check_chunks(name, (1, 7, 64, 130), THREADS)
 
 
+EVERY = company.LINEAR + company.ATTENTION + company.ROW_BY_ROW
+
+
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "width"), [*((name, "widest") for name in EVERY), ("linear", "8"), ("attention", "8")]
+)
+def test_some_rows_on_one_two_and_four_threads(name, width, tmp_path):
+    in_a_process([name], width, tmp_path)
+
+
+@pytest.mark.long
 @pytest.mark.parametrize("width", ["widest", "8"])
-@pytest.mark.parametrize("name", company.LINEAR + company.ATTENTION + company.ROW_BY_ROW)
-def test_all_rows_on_one_two_and_four_threads(name, width, tmp_path):
+@pytest.mark.parametrize("name", EVERY)
+def test_every_number_of_rows_on_one_two_and_four_threads(name, width, tmp_path):
+    in_a_process([name, "every number of rows"], width, tmp_path)
+
+
+def in_a_process(arguments, width, tmp_path):
     """In a process of its own, since the number of threads is chosen when Numba starts. Also on a narrower CPU."""
     environment = os.environ | {"NUMBA_NUM_THREADS": "4"}
     if width != "widest":
         environment |= {"LLAISYS_MINI_SIMD_WIDTH": width, "NUMBA_CACHE_DIR": str(tmp_path)}
-    command = [sys.executable, "-m", "tests.kernels.company", name]
+    command = [sys.executable, "-m", "tests.kernels.company", *arguments]
     answer = subprocess.run(command, env=environment, cwd=paths.course_root(), capture_output=True, text=True)
     assert answer.stdout.strip() == "the same bits", answer.stderr[-2000:]
 
@@ -94,7 +109,7 @@ def chunks_of(total: int, rng) -> list[int]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kernel_set", ["solutions", "plain", "expert"])
+@pytest.mark.parametrize("kernel_set", ["solutions", "expert"])
 @pytest.mark.parametrize("stored", ["bfloat16", "float32", "int8", "int4"])
 def test_the_shipped_model_from_end_to_end(stored, kernel_set, tmp_path):
     folder = paths.shipped_model()
