@@ -12,8 +12,7 @@
 Query heads that share a key head are rows of one tile, so that each key is loaded once for all of them.
 Both sum in the order of attention.py, bit for bit: within blocks of BLOCK keys, which begin at multiples of BLOCK, and
 then block by block. A score is a sum in lanes, as in gemm.py; decoding has the lanes side by side, a prompt one by one.
-All arrays are flat here: `reshape` and slices of more than one dimension cost more than a small tile does.
-
+All arrays are flat: `reshape` and slices of more than one dimension cost more than a small tile does.
 Sources: Dao et al. 2022, FlashAttention (arXiv:2205.14135); Dao et al. 2023, Flash-Decoding.
 """
 
@@ -278,14 +277,11 @@ def read_prompt(q, k, v, scale, out):
         )
 
 
-LARGE = 1 << 17  # numbers of all keys
+LARGE = 1 << 17  # numbers of all keys; below, a small model never earns back that this kernel takes longer to compile
 
 
 def answers(dims):
-    """Whether this kernel answers instead of attention.py: for many keys, however many queries come.
-
-    Both give the same bits; this one takes longer to compile, which a small model never earns back.
-    """
+    """Whether this kernel answers instead of attention.py: for many keys, however many queries come."""
     return dims["S"] * dims["K"] * dims["D"] >= LARGE
 
 

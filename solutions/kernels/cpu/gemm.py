@@ -6,7 +6,7 @@
    memory in a straight line:    packed [panel][k][PANEL]
    k is cut into stretches of at most DEPTH steps, and the rows of x are copied stretch by stretch, so that a block of
    rows stays in a cache:        packed_x [stretch][row][LINE]
-   k does not run from 0 up, but in the order of the next paragraph.
+   k does not run from 0 up, but in the order of panels.py.
 2. Tile. A tile of ROWS rows and one panel stays in registers while k runs. Each step loads one line of the panel and
    ROWS numbers of x, and does ROWS * PANEL multiply-adds:
 
@@ -16,18 +16,7 @@
         x[row 1, k]  [   tile row 1      ] += x * w
           ...
 
-3. Threads. Panels are shared out; nobody writes to another's columns.
-
-The order of every sum. linear.py adds up a dot product in vectors along k: SEGMENT products at a time, each lane a sum
-of its own, then the lanes in the order of simd.add_lanes. Here every lane of a tile is another output, so the same sums
-are made one after the other. Of a segment of `count` products, lane i owns the `count / WIDTH` with k = i, i + WIDTH,
-...; they are a chain, added by fused multiply-adds from zero. The finished chains of the lanes g, g + 4, g + 8, ... are
-added in that order and make a group; the groups g = 0 .. 3 are added, in that order, to what came before.
-
-    a segment, WIDTH 16          group 0: lanes 0 4 8 12 | group 1: lanes 1 5 9 13 | group 2: ... | group 3: ...
-    the last K % WIDTH products  one chain, a group of its own
-
-Which rows come together, and how many, has no part in it: a row of x has the same bits in any company.
+3. Threads. Panels are shared out, so no two threads write to the same columns. The order of every sum: see panels.py.
 """
 
 import numpy as np
@@ -48,117 +37,16 @@ from llaisys_mini.cpu.simd import (
 )
 
 from .linear import SEGMENT
+from .panels import COLUMNS, DEPTH, LANES_IN_GROUP, PANEL, copy_front, room, stretch, stretches_of
 
-COLUMNS = 2
-PANEL = COLUMNS * WIDTH
 ROWS = 6  # of 32 registers a chain and the finished sums take ROWS * COLUMNS each, the weights COLUMNS, and x one
 SHORT = 4  # rows of a lower tile, for the last ones: 64 rows are 10 * 6 + 4
-LANES_IN_GROUP = WIDTH // 4
 FEW = 8  # rows that, where one tile is too low for them, go through one of a single column: each weight is read once
-DEPTH = 512  # steps of k of a stretch, at most: 64 KiB of a panel and 12 KiB of x
 LINE = DEPTH + 16  # numbers from a packed row of x to the next; not a power of two, or rows crowd the same cache sets
 BLOCK_ROWS = 20 * ROWS  # rows of x whose stretch stays in the L2 cache while all panels go by: 188 KiB
 GROUP = 16  # panels that a thread takes at a time, at most
 PARALLEL_FROM = 1 << 19  # multiply-adds; below, starting the threads costs more than they save
 AHEAD = 32  # steps of k asked for in advance, so that a line is on its way from memory before it is needed
-
-
-# ---- the order of k ----------------------------------------------------------------------------------------------
-
-
-@njit(cache=True)
-def stretches_of(length):
-    """How many stretches k is cut into."""
-    whole = length - length % WIDTH
-    last = whole % SEGMENT
-    return whole // SEGMENT * 4 + (4 if last > DEPTH else min(last, 1)) + (1 if whole < length else 0)
-
-
-@njit(cache=True, forceinline=True)
-def stretch(number, length):
-    """(position, groups, chains, steps) of stretch `number`: where it begins in the order of packing; it has groups of
-    chains of steps of k. A short segment is a single stretch of all four groups."""
-    whole, first = length - length % WIDTH, number // 4 * SEGMENT
-    count = min(SEGMENT, whole - first)
-    if count > DEPTH:
-        return first + number % 4 * (count // 4), 1, LANES_IN_GROUP, count // WIDTH
-    if count > 0 and number % 4 == 0:
-        return first, 4, LANES_IN_GROUP, count // WIDTH
-    return whole, 1, 1, length - whole
-
-
-@njit(cache=True, forceinline=True)
-def place(k, length):
-    """The position of k in the order of packing."""
-    whole = length - length % WIDTH
-    if k >= whole:
-        return k
-    first, lane = k - k % SEGMENT, k % WIDTH
-    steps = min(SEGMENT, whole - first) // WIDTH
-    return first + (lane % 4 * LANES_IN_GROUP + lane // 4) * steps + (k - first) // WIDTH
-
-
-# ---- the weight --------------------------------------------------------------------------------------------------
-
-
-@njit(cache=True)
-def room(size, dtype):
-    """A flat array that begins with a cache line: else each second vector would lie across two of them."""
-    lines = np.empty(size + 64, dtype)
-    start = -lines.ctypes.data % 64 // lines.itemsize
-    return lines[start : start + size]
-
-
-@njit(cache=True)
-def pack_panel(weight, packed, panel):
-    """Panel number `panel` of weight [M, K]: packed[panel, place(k), j] = weight[panel * PANEL + j, k], and zero past
-    the last output.
-
-    WIDTH k at a time, so that each cache line of the weight is used whole.
-    """
-    outputs, length = weight.shape
-    first = panel * PANEL
-    lines = np.empty(WIDTH, np.intp)
-    for k0 in range(0, length, WIDTH):
-        count = min(WIDTH, length - k0)
-        for i in range(count):
-            lines[i] = place(k0 + i, length)
-        for j in range(PANEL):
-            for i in range(count):
-                packed[panel, lines[i], j] = weight[first + j, k0 + i] if first + j < outputs else 0
-
-
-@njit(parallel=True, cache=True)
-def pack_weight(weight):
-    """weight [M, K] -> packed [panels, K, PANEL], of the same dtype."""
-    outputs, length = weight.shape
-    panels = (outputs + PANEL - 1) // PANEL
-    packed = room(panels * length * PANEL, weight.dtype).reshape(panels, length, PANEL)
-    for panel in prange(packed.shape[0]):
-        pack_panel(weight, packed, panel)
-    return packed
-
-
-@njit(cache=True)
-def pack_lines(weight, packed, panel):
-    """As pack_panel, but with k as it comes, for quantised.py."""
-    outputs, length = weight.shape
-    first = panel * PANEL
-    for k0 in range(0, length, 16):
-        for j in range(PANEL):
-            for k in range(k0, min(k0 + 16, length)):
-                packed[panel, k, j] = weight[first + j, k] if first + j < outputs else 0
-
-
-@njit(parallel=True, cache=True)
-def pack_in_turn(weight):
-    """As pack_weight, but with k as it comes."""
-    outputs, length = weight.shape
-    panels = (outputs + PANEL - 1) // PANEL
-    packed = room(panels * length * PANEL, weight.dtype).reshape(panels, length, PANEL)
-    for panel in prange(packed.shape[0]):
-        pack_lines(weight, packed, panel)
-    return packed
 
 
 # ---- one row -----------------------------------------------------------------------------------------------------
@@ -220,13 +108,6 @@ def pair_product(x, packed, first, second, length, out):
             total, other_total = add_tiles(total, part), add_tiles(other_total, other_part)
     store_rows(total, out, first * PANEL, 0, 1)
     store_rows(other_total, out, second * PANEL, 0, 1)
-
-
-@njit(cache=True)
-def copy_front(whole, out):
-    """out = the first numbers of `whole`."""
-    for i in range(out.size):
-        out[i] = whole[i]
 
 
 @njit(parallel=True, cache=True)

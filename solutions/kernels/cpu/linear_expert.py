@@ -4,8 +4,9 @@ from numba import get_num_threads
 
 from llaisys_mini import kernel
 
-from .gemm import multiply, multiply_row, pack_weight
+from .gemm import multiply, multiply_row
 from .linear import add_bias
+from .panels import pack_weight
 
 LARGE = 1 << 18  # weights
 

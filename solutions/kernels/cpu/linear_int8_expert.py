@@ -2,8 +2,8 @@
 
 from llaisys_mini import kernel
 
-from .gemm import pack_in_turn
 from .linear import add_bias
+from .panels import pack_in_turn
 from .quantised import multiply_row, multiply_rows
 
 LARGE = 1 << 14  # weights

@@ -10,19 +10,8 @@ from numba import get_num_threads, njit, prange
 from llaisys_mini import kernel
 from llaisys_mini.cpu.simd import WIDTH, load, store
 
-from .gemm import (
-    LINE,
-    PANEL,
-    SEGMENT,
-    pack_row,
-    panels_per_task,
-    room,
-    room_for_rows,
-    rows_with_padding,
-    stretch,
-    stretch_times_panels,
-    stretches_of,
-)
+from .gemm import LINE, SEGMENT, pack_row, panels_per_task, room_for_rows, rows_with_padding, stretch_times_panels
+from .panels import PANEL, room, stretch, stretches_of
 
 
 @njit(cache=True, forceinline=True)

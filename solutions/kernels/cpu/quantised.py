@@ -36,17 +36,8 @@ from llaisys_mini.cpu.simd import (
     zeros,
 )
 
-from .gemm import (
-    COLUMNS,
-    PANEL,
-    PARALLEL_FROM,
-    ROWS,
-    SHORT,
-    copy_front,
-    room,
-    rows_in_high_tiles,
-    rows_with_padding,
-)
+from .gemm import PARALLEL_FROM, ROWS, SHORT, rows_in_high_tiles, rows_with_padding
+from .panels import COLUMNS, PANEL, copy_front, room
 
 HALF = 16  # bytes of a group of int4
 PIECE = 32  # numbers of a group that are summed before the scale is applied: a group of the usual size
