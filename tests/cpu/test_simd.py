@@ -7,10 +7,12 @@ import sys
 import ml_dtypes
 import numpy as np
 import pytest
+from llvmlite import ir
 from numba import njit
 
 from llaisys_mini.cpu import simd
-from llaisys_mini.cpu.simd import WIDTH
+from llaisys_mini.cpu.simd import WIDTH, llvm
+from llaisys_mini.cpu.simd.halves import _looked_up, _subtracted
 from llaisys_mini.dtypes import kernel_view
 
 
@@ -139,7 +141,7 @@ def test_the_halves_of_every_byte():
         np.testing.assert_array_equal(out[WIDTH:], array[offset : offset + WIDTH] // 16 - 8.0)
 
 
-@pytest.mark.parametrize("number", [simd._looked_up, simd._subtracted] if WIDTH == 16 else [simd._subtracted])
+@pytest.mark.parametrize("number", [_looked_up, _subtracted] if WIDTH == 16 else [_subtracted])
 def test_both_ways_to_take_8_from_a_half(number):
     from numba import types
     from numba.extending import intrinsic
@@ -147,10 +149,10 @@ def test_both_ways_to_take_8_from_a_half(number):
     @intrinsic
     def low(typing_context, array, offset):
         def generate(context, builder, signature, arguments):
-            byte = simd.ir.IntType(8)
-            pointer = simd._pointer(context, builder, signature.args[0], *arguments, simd.ir.VectorType(byte, WIDTH))
-            ints = builder.zext(builder.load(pointer, align=1), simd._INTS)
-            return number(builder, builder.and_(ints, simd.ir.Constant(simd._INTS, [7] * WIDTH)))
+            byte = ir.IntType(8)
+            pointer = llvm.element_pointer(context, builder, signature.args[0], *arguments, ir.VectorType(byte, WIDTH))
+            ints = builder.zext(builder.load(pointer, align=1), llvm.INTS)
+            return number(builder, builder.and_(ints, ir.Constant(llvm.INTS, [7] * WIDTH)))
 
         return simd.vector_type(array, types.intp), generate
 

@@ -69,7 +69,7 @@ def scale_row(row, factor, out):
         out[d] = row[d] * factor
 
 
-@njit(cache=True)
+@njit(error_model="numpy", cache=True)
 def attend(q, k, v, scale, window, out, first_task, last_task):
     """Tasks are (query, head) pairs, counted row by row. `window`: keys a query sees, its own included."""
     length, heads, width = q.shape

@@ -97,7 +97,7 @@ def decode_part(q, k, v, part, keys, heads, key_heads, width, mixed, tops, total
     mix_part(scores, v, start, count, key_heads, heads // key_heads, width, mixed)
 
 
-@njit(cache=True)
+@njit(error_model="numpy", cache=True)
 def merge_parts(mixed, tops, totals, out):
     """Merge the parts, one after the other: mixed [parts, heads * width], tops and totals [parts, heads],
     out [heads * width]."""
@@ -212,7 +212,7 @@ def weigh_rows(scores, rows, first_row, group, seen, count, tops, totals):
             totals[r] = exponentiate(row, np.float32(1), tops[r], row)
 
 
-@njit(cache=True)
+@njit(error_model="numpy", cache=True)
 def prompt_block(q, packed_k, packed_v, scale, keys, group, key_head, first_row, out):
     """BLOCK_ROWS rows of one key head, rows counted as query * group + head within the group.
 

@@ -19,7 +19,9 @@ def largest(x, row):
     return top
 
 
-@njit(cache=True)  # without fastmath the sum has one order; exponentials cost more than waiting for it
+@njit(
+    error_model="numpy", cache=True
+)  # without fastmath the sum has one order; exponentials cost more than waiting for it
 def softmax_row(x, out, row):
     top = largest(x, row)
     total = np.float32(0)

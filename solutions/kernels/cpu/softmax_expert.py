@@ -10,7 +10,7 @@ from .rows import exponentiate, largest
 PARALLEL_FROM = 1 << 14  # elements; below, starting the threads costs more than they save
 
 
-@njit(cache=True)
+@njit(error_model="numpy", cache=True)
 def softmax_row(row, out):
     share = np.float32(1) / exponentiate(row, np.float32(1), largest(row), out)
     for c in range(out.size):
