@@ -233,10 +233,6 @@ class Contract(Task):
         """What keeps lengths of these dimensions from going together, by the shape rule; None if nothing does."""
         return self._shape_rule(dims) if self._shape_rule else None
 
-    @property
-    def has_value_rule(self) -> bool:
-        return self._value_rule is not None
-
     def problem_of_values(self, values: list[Any]) -> str | None:
         """What is wrong with the values of the inputs, by the value rule; None if nothing is."""
         return self._value_rule(*values) if self._value_rule else None

@@ -5,7 +5,7 @@ answer becomes a Plan. A decoder makes the same few kinds of calls for every tok
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -292,8 +292,3 @@ def describe(value: Any) -> str:
     if isinstance(value, (np.ndarray, Tensor)):
         return f"{value.dtype.name} {value.shape}"
     return f"{type(value).__name__} {value!r}"[:60]
-
-
-def dims_of(contract: Contract, inputs: Mapping[str, Any]) -> dict[str, int]:
-    """The lengths of the dimensions by name, for inputs by name."""
-    return make_plan(contract, [inputs[name] for name in contract.inputs]).dims
