@@ -6,6 +6,7 @@ has let go of is written again only after the kernels that were launched with it
 """
 
 import ctypes
+import math
 import os
 import weakref
 from collections import defaultdict
@@ -18,6 +19,7 @@ import numpy as np
 from llaisys_mini.cuda import availability
 from llaisys_mini.devices.device import Device, Event, full
 from llaisys_mini.errors import DeviceError
+from llaisys_mini.strides import contiguous_strides
 
 _STEP = 512  # bytes; what the driver aligns to
 
@@ -81,13 +83,9 @@ class Cuda(Device):
     def array(self, buffer: Buffer, offset: int, shape: tuple[int, ...], dtype: np.dtype) -> Any:
         from numba.cuda.cudadrv.devicearray import DeviceNDArray
 
-        strides, step = [], dtype.itemsize
-        for length in reversed(shape):
-            strides.append(step)
-            step *= length
-        made = DeviceNDArray(
-            shape, tuple(reversed(strides)), dtype, gpu_data=buffer.pointer.view(offset, offset + step)
-        )
+        strides = tuple(step * dtype.itemsize for step in contiguous_strides(shape))
+        end = offset + math.prod(shape) * dtype.itemsize
+        made = DeviceNDArray(shape, strides, dtype, gpu_data=buffer.pointer.view(offset, end))
         made.owner = buffer  # the bytes stay in use as long as the array does
         return made
 

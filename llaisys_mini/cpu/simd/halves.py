@@ -17,7 +17,6 @@ from llaisys_mini.cpu.simd.llvm import (
     widened,
 )
 
-#
 # A byte of a uint8 array holds two numbers: u in its low half, v in its high half, and they stand for u - 8 and v - 8.
 
 
