@@ -36,6 +36,7 @@ from llaisys_mini.widen import widen
 
 from .attention import BLOCK, PARALLEL_FROM, merge, scale_row
 from .attention import attention as plain_attention
+from .panels import LANES_IN_GROUP, place_in_segment
 from .rows import LOWEST, exponentiate, largest
 
 # ---- decoding: one query per head ----------------------------------------------------------------------------------
@@ -143,17 +144,18 @@ SCORE_ROWS = 6  # of a tile of scores, of which several are needed at once
 COLUMNS = 2
 PANEL = COLUMNS * WIDTH  # keys, or elements of a value, side by side in a tile
 BLOCK_ROWS = 4 * ROWS  # that share a block of keys while it is in the cache
-LANES_IN_SUM = WIDTH // 4  # see simd.add_lanes
 
 
 @njit(cache=True)
 def pack_keys(k, packed, key_head, panel):
-    """packed[key_head, panel, i, j] = k[panel * PANEL + j, key_head, d] with place i of d; zero past the last key."""
+    """packed[key_head, panel, i, j] = k[panel * PANEL + j, key_head, d], i = place_in_segment(d); zero past the last
+    key."""
     keys, _, width = k.shape
     for j in range(PANEL):
         s = panel * PANEL + j
         for d in range(width):
-            packed[key_head, panel, place(d, width), j] = widen(k[s, key_head, d]) if s < keys else np.float32(0)
+            i = place_in_segment(d, width // WIDTH)
+            packed[key_head, panel, i, j] = widen(k[s, key_head, d]) if s < keys else np.float32(0)
 
 
 @njit(cache=True)
@@ -167,21 +169,14 @@ def pack_values(v, packed, key_head, first, last):
 
 
 @njit(cache=True)
-def place(d, width):
-    """Where element d of a query or key is packed: lane by lane, in the order in which simd.add_lanes adds them."""
-    lane = d % WIDTH
-    return (lane % 4 * LANES_IN_SUM + lane // 4) * (width // WIDTH) + d // WIDTH
-
-
-@njit(cache=True)
 def score_tile(queries, row, packed, start, width, scores, first):
     """scores[row .. row + SCORE_ROWS, first .. first + PANEL] = queries @ the panel of keys that starts at `start`."""
     steps = width // WIDTH
     total = zeros(SCORE_ROWS, COLUMNS)
     for group in range(4):
         part = zeros(SCORE_ROWS, COLUMNS)
-        for lane in range(LANES_IN_SUM):
-            chain, i = zeros(SCORE_ROWS, COLUMNS), (group * LANES_IN_SUM + lane) * steps
+        for lane in range(LANES_IN_GROUP):
+            chain, i = zeros(SCORE_ROWS, COLUMNS), (group * LANES_IN_GROUP + lane) * steps
             for d in range(i, i + steps):
                 chain = add_outer(chain, queries, row * width + d, width, packed, start + d * PANEL)
             part = add_tiles(part, chain)
@@ -229,7 +224,7 @@ def prompt_block(q, packed_k, packed_v, scale, keys, group, key_head, first_row,
     for r in range(rows):
         query, head = (first_row + r) // group, key_head * group + (first_row + r) % group
         for d in range(width):
-            queries[r * width + place(d, width)] = q[query, head, d] * scale
+            queries[r * width + place_in_segment(d, width // WIDTH)] = q[query, head, d] * scale
     past = keys - length  # keys that even the first query sees, besides its own
     last_key = past + (first_row + rows - 1) // group + 1
     panel_size = width * PANEL

@@ -57,9 +57,15 @@ def place(k, length):
     whole = length - length % WIDTH
     if k >= whole:
         return k
-    first, lane = k - k % SEGMENT, k % WIDTH
-    steps = min(SEGMENT, whole - first) // WIDTH
-    return first + (lane % 4 * LANES_IN_GROUP + lane // 4) * steps + (k - first) // WIDTH
+    first = k - k % SEGMENT
+    return first + place_in_segment(k - first, min(SEGMENT, whole - first) // WIDTH)
+
+
+@njit(cache=True, forceinline=True)
+def place_in_segment(k, steps):
+    """The position of number k of a segment of WIDTH lanes of `steps`: lane by lane, in the order of simd.add_lanes."""
+    lane = k % WIDTH
+    return (lane % 4 * LANES_IN_GROUP + lane // 4) * steps + k // WIDTH
 
 
 # ---- the weight --------------------------------------------------------------------------------------------------
@@ -74,9 +80,9 @@ def room(size, dtype):
 
 
 @njit(cache=True)
-def pack_panel(weight, packed, panel):
+def pack_panel(weight, packed, panel, in_turn):
     """Panel number `panel` of weight [M, K]: packed[panel, place(k), j] = weight[panel * PANEL + j, k], and zero past
-    the last output.
+    the last output. in_turn: with k in the place of place(k).
 
     WIDTH k at a time, so that each cache line of the weight is used whole.
     """
@@ -86,43 +92,31 @@ def pack_panel(weight, packed, panel):
     for k0 in range(0, length, WIDTH):
         count = min(WIDTH, length - k0)
         for i in range(count):
-            lines[i] = place(k0 + i, length)
+            lines[i] = k0 + i if in_turn else place(k0 + i, length)
         for j in range(PANEL):
             for i in range(count):
                 packed[panel, lines[i], j] = weight[first + j, k0 + i] if first + j < outputs else 0
 
 
 @njit(parallel=True, cache=True)
+def pack(weight, in_turn):
+    """weight [M, K] -> packed [panels, K, PANEL], of the same dtype. in_turn: see pack_panel."""
+    outputs, length = weight.shape
+    panels = (outputs + PANEL - 1) // PANEL
+    packed = room(panels * length * PANEL, weight.dtype).reshape(panels, length, PANEL)
+    for panel in prange(packed.shape[0]):
+        pack_panel(weight, packed, panel, in_turn)
+    return packed
+
+
 def pack_weight(weight):
-    """weight [M, K] -> packed [panels, K, PANEL], of the same dtype."""
-    outputs, length = weight.shape
-    panels = (outputs + PANEL - 1) // PANEL
-    packed = room(panels * length * PANEL, weight.dtype).reshape(panels, length, PANEL)
-    for panel in prange(packed.shape[0]):
-        pack_panel(weight, packed, panel)
-    return packed
+    """The panels of a weight for gemm.py."""
+    return pack(weight, False)
 
 
-@njit(cache=True)
-def pack_lines(weight, packed, panel):
-    """As pack_panel, but with k as it comes, for quantised.py."""
-    outputs, length = weight.shape
-    first = panel * PANEL
-    for k0 in range(0, length, 16):
-        for j in range(PANEL):
-            for k in range(k0, min(k0 + 16, length)):
-                packed[panel, k, j] = weight[first + j, k] if first + j < outputs else 0
-
-
-@njit(parallel=True, cache=True)
 def pack_in_turn(weight):
-    """As pack_weight, but with k as it comes."""
-    outputs, length = weight.shape
-    panels = (outputs + PANEL - 1) // PANEL
-    packed = room(panels * length * PANEL, weight.dtype).reshape(panels, length, PANEL)
-    for panel in prange(packed.shape[0]):
-        pack_lines(weight, packed, panel)
-    return packed
+    """The panels of a weight, or of its scales, for quantised.py: with k as it comes."""
+    return pack(weight, True)
 
 
 @njit(cache=True)
