@@ -50,6 +50,11 @@ def linear_calls(name: str, shapes=SHAPES) -> Iterator[tuple[str, int, Callable]
                 yield what, width, lambda x, w=weight, s=scales, bias=bias: operator(x, w, s, bias)
 
 
+def rows_of(table: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """A row of the table for each row of x, chosen by the row's first number: the same one in any company."""
+    return table[x[:, 0].view(np.int32) % len(table)]
+
+
 def row_calls(name: str) -> Iterator[tuple[str, int, Callable]]:
     """The same for operators that treat each row on its own."""
     rng = np.random.default_rng(4)
@@ -57,21 +62,17 @@ def row_calls(name: str) -> Iterator[tuple[str, int, Callable]]:
     for width in (6, 48, 130, 1024, 2400):
         weight, bias, other = f32(rng, width), f32(rng, width), f32(rng, 4 * ROWS, width)
         places = rng.integers(0, 5000, size=4 * ROWS)
-
-        def heads(x, width=width):
-            return x.reshape(len(x), 1, width)
-
-        yield f"{name} {width}", width, {
+        frequencies = np.abs(weight[: width // 2])
+        calls = {
             "rms_norm": lambda x, w=weight: operator(x, w, 1e-6),
             "layer_norm": lambda x, w=weight, b=bias: operator(x, w, b, 1e-5),
-            "add_rms_norm": lambda x, w=weight, o=other: np.stack(operator(x, o[x[:, 0].view(np.int32) % len(o)], w,
-            1e-6), 1), "rope": lambda x, p=places, heads=heads: operator(heads(x), p[x[:, 0].view(np.int32) % len(p)],
-            1e4), "rope_scaled": lambda x, p=places, heads=heads, w=weight: operator(
-                heads(x), p[x[:, 0].view(np.int32) % len(p)], np.abs(w[: x.shape[1] // 2]), 1.3
-            ),
-            "swiglu": lambda x, o=other: operator(x, o[x[:, 0].view(np.int32) % len(o)]),
+            "add_rms_norm": lambda x, w=weight, o=other: np.stack(operator(x, rows_of(o, x), w, 1e-6), 1),
+            "rope": lambda x, p=places: operator(x[:, None], rows_of(p, x), 1e4),
+            "rope_scaled": lambda x, p=places, f=frequencies: operator(x[:, None], rows_of(p, x), f, 1.3),
+            "swiglu": lambda x, o=other: operator(x, rows_of(o, x)),
             "softmax": operator,
-        }[name]  # fmt: skip
+        }
+        yield f"{name} {width}", width, calls[name]
 
 
 def attention_calls(name: str) -> Iterator[tuple[str, int, Callable]]:
@@ -91,7 +92,7 @@ def attention_calls(name: str) -> Iterator[tuple[str, int, Callable]]:
 def close_together(arrays: list, gap: int) -> list:
     """Copies of the arrays that lie one after the other in memory, `gap` bytes between them; all else as it is."""
     sizes = [-(-a.nbytes // 16) * 16 + gap if isinstance(a, np.ndarray) else 0 for a in arrays]
-    memory, copies, start = np.empty(sum(sizes) + 64, np.uint8), [], 0
+    memory, copies = np.empty(sum(sizes) + 64, np.uint8), []
     start = -memory.ctypes.data % 64
     for array, size in zip(arrays, sizes, strict=True):
         if isinstance(array, np.ndarray):
