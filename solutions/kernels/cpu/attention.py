@@ -50,17 +50,19 @@ def mix_values(weights, v, start, stride, mixed):
 
 
 @njit(cache=True)
-def merge(top, total, mixed, other_top, other_total, other_mixed):
-    """Add another part of a softmax to (top, total, mixed): its largest score, the sum of its weights relative to that,
-    and its values mixed with them. Returns the new top and total; mixed is changed in place."""
-    larger, mine, others = top, np.float32(1), np.float32(1)  # one of the two factors is exp(0)
+def factors(top, other_top):
+    """What two parts of a softmax, relative to their own largest scores, are multiplied by to be relative to the larger
+    one of both. One of the two factors is exp(0)."""
     if other_top > top:
-        larger, mine = other_top, fast_exp(top - other_top)
-    else:
-        others = fast_exp(other_top - top)
+        return fast_exp(top - other_top), np.float32(1)
+    return np.float32(1), fast_exp(other_top - top)
+
+
+@njit(cache=True)
+def merge(mixed, mine, other, others):
+    """mixed = mine * mixed + others * other."""
     for d in range(mixed.size):
-        mixed[d] = fma(other_mixed[d], others, mixed[d] * mine)
-    return larger, fma(other_total, others, total * mine)
+        mixed[d] = fma(other[d], others, mixed[d] * mine)
 
 
 @njit(cache=True)
@@ -92,7 +94,9 @@ def attend(q, k, v, scale, window, out, first_task, last_task):
             top_of_block = largest(seen)
             total_of_block = exponentiate(seen, np.float32(1), top_of_block, seen)
             mix_values(seen, flat_v, start, stride, of_block)
-            top, total = merge(top, total, mixed, top_of_block, total_of_block, of_block)
+            mine, others = factors(top, top_of_block)
+            merge(mixed, mine, of_block, others)
+            top, total = max(top, top_of_block), fma(total_of_block, others, total * mine)
         scale_row(mixed, np.float32(1) / total, out[row, head])
 
 

@@ -26,15 +26,20 @@ from llaisys_mini.cpu.simd import (
     add_outer,
     add_products,
     add_tiles,
+    fma,
+    load,
     load_rows,
+    multiply,
     prefetch,
+    splat,
+    store,
     store_rows,
     store_sums,
     zeros,
 )
 from llaisys_mini.widen import widen
 
-from .attention import BLOCK, PARALLEL_FROM, merge, scale_row
+from .attention import BLOCK, PARALLEL_FROM, factors, scale_row
 from .attention import attention as plain_attention
 from .panels import LANES_IN_GROUP, place_in_segment
 from .rows import LOWEST, exponentiate, largest
@@ -98,19 +103,29 @@ def decode_part(q, k, v, part, keys, heads, key_heads, width, mixed, tops, total
     mix_part(scores, v, start, count, key_heads, heads // key_heads, width, mixed)
 
 
+@njit(cache=True)
+def merge(mixed, start, mine, other, other_start, others, width):
+    """As attention.merge, for `width` numbers of flat arrays."""
+    my_factor, other_factor = splat(mine), splat(others)
+    for d in range(0, width, WIDTH):
+        scaled = multiply(load(mixed, start + d), my_factor)
+        store(mixed, start + d, fma(load(other, other_start + d), other_factor, scaled))
+
+
 @njit(error_model="numpy", cache=True)
 def merge_parts(mixed, tops, totals, out):
     """Merge the parts, one after the other: mixed [parts, heads * width], tops and totals [parts, heads],
     out [heads * width]."""
     parts, heads = tops.shape
-    width = out.size // heads
+    width, flat_mixed = out.size // heads, mixed.reshape(-1)
     for head in range(heads):
         row = out[head * width : head * width + width]
         row[:] = 0
         top, total = LOWEST, np.float32(0)
         for part in range(parts):
-            other = mixed[part, head * width : head * width + width]
-            top, total = merge(top, total, row, tops[part, head], totals[part, head], other)
+            mine, others = factors(top, tops[part, head])
+            merge(out, head * width, mine, flat_mixed, (part * heads + head) * width, others, width)
+            top, total = max(top, tops[part, head]), fma(totals[part, head], others, total * mine)
         scale_row(row, np.float32(1) / total, row)
 
 
@@ -242,10 +257,10 @@ def prompt_block(q, packed_k, packed_v, scale, keys, group, key_head, first_row,
                 mix_tile(scores, row, packed_v, start, count, width, of_block, d)
         for r in range(rows):
             if totals_of_block[r] > 0:
-                tops[r], totals[r] = merge(
-                    tops[r], totals[r], mixed[r * width : r * width + width],
-                    tops_of_block[r], totals_of_block[r], of_block[r * width : r * width + width],
-                )  # fmt: skip
+                mine, others = factors(tops[r], tops_of_block[r])
+                merge(mixed, r * width, mine, of_block, r * width, others, width)
+                tops[r] = max(tops[r], tops_of_block[r])
+                totals[r] = fma(totals_of_block[r], others, totals[r] * mine)
     for r in range(rows):
         query, head = (first_row + r) // group, key_head * group + (first_row + r) % group
         scale_row(mixed[r * width : r * width + width], np.float32(1) / totals[r], out[query, head])
