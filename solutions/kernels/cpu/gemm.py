@@ -37,7 +37,7 @@ from llaisys_mini.cpu.simd import (
 )
 
 from .linear import SEGMENT
-from .panels import COLUMNS, DEPTH, LANES_IN_GROUP, PANEL, copy_front, room, stretch, stretches_of
+from .panels import COLUMNS, DEPTH, PANEL, copy_front, first_of_lanes, room, stretch, stretches_of
 
 ROWS = 6  # of 32 registers a chain and the finished sums take ROWS * COLUMNS each, the weights COLUMNS, and x one
 SHORT = 4  # rows of a lower tile, for the last ones: 64 rows are 10 * 6 + 4
@@ -53,57 +53,27 @@ AHEAD = 32  # steps of k asked for in advance, so that a line is on its way from
 
 
 @njit(cache=True)
-def copy_segment(source, first, steps, target, start, group_step, scratch):
-    """A segment of a row, `steps` vectors from source[first], lane by lane: lane i goes, one number after the other, to
-    target[start + i % 4 * group_step + i // 4 * steps]. scratch: room for a tile of WIDTH x 1."""
-    if steps < WIDTH:
-        for lane in range(WIDTH):
-            position = start + lane % 4 * group_step + lane // 4 * steps
-            for i in range(steps):
-                target[position + i] = source[first + i * WIDTH + lane]
-        return
-    for t in range(0, steps, WIDTH):
-        t = min(t, steps - WIDTH)  # the last block begins earlier, and copies some numbers once more
-        block = load_rows(zeros(WIDTH, 1), source, first + t * WIDTH, WIDTH, WIDTH)
-        store_rows(transposed(block), scratch, 0, WIDTH, WIDTH)
-        for lane in range(WIDTH):
-            position = start + lane % 4 * group_step + lane // 4 * steps + t
-            store(target, position, load(scratch, lane * WIDTH))
-
-
-@njit(cache=True)
-def in_order(x):
-    """The numbers of a flat row in the order of packing."""
-    length, ordered, scratch = x.size, np.empty(x.size, np.float32), np.empty(WIDTH * WIDTH, np.float32)
-    whole = length - length % WIDTH
-    for first in range(0, whole, SEGMENT):
-        steps = min(SEGMENT, whole - first) // WIDTH
-        copy_segment(x, first, steps, ordered, first, LANES_IN_GROUP * steps, scratch)
-    for k in range(whole, length):
-        ordered[k] = x[k]
-    return ordered
-
-
-@njit(cache=True)
 def pair_product(x, packed, first, second, length, out):
-    """One row of x, in order, times two panels. All arrays are flat.
+    """One row of x, which is not packed, times two panels. All arrays are flat.
 
     Two panels, since memory delivers two streams faster than one, and an addition need not wait for the one before.
     """
     total, other_total = zeros(1, COLUMNS), zeros(1, COLUMNS)
     start, other_start = first * length * PANEL, second * length * PANEL
     for number in range(stretches_of(length)):
-        k, groups, chains, steps = stretch(number, length)
-        for _ in range(groups):
+        line, groups, chains, steps = stretch(number, length)
+        begin, stride = first_of_lanes(number, line, chains)
+        for group in range(groups):
             part, other_part = zeros(1, COLUMNS), zeros(1, COLUMNS)
-            for _ in range(chains):
-                chain, other_chain = zeros(1, COLUMNS), zeros(1, COLUMNS)
-                for i in range(k, k + steps):
+            for c in range(chains):
+                chain, other_chain, k = zeros(1, COLUMNS), zeros(1, COLUMNS), begin + group + 4 * c
+                for i in range(line, line + steps):
                     prefetch(packed, start + (i + AHEAD) * PANEL)
                     prefetch(packed, other_start + (i + AHEAD) * PANEL)
-                    chain = add_outer(chain, x, i, 0, packed, start + i * PANEL)
-                    other_chain = add_outer(other_chain, x, i, 0, packed, other_start + i * PANEL)
-                k += steps
+                    chain = add_outer(chain, x, k, 0, packed, start + i * PANEL)
+                    other_chain = add_outer(other_chain, x, k, 0, packed, other_start + i * PANEL)
+                    k += stride
+                line += steps
                 part, other_part = add_tiles(part, chain), add_tiles(other_part, other_chain)
             total, other_total = add_tiles(total, part), add_tiles(other_total, other_part)
     store_rows(total, out, first * PANEL, 0, 1)
@@ -114,7 +84,7 @@ def pair_product(x, packed, first, second, length, out):
 def multiply_row(x, packed, out):
     """out [1, M] = x [1, K] @ weight.T, where packed = pack_weight(weight)."""
     panels, length, _ = packed.shape
-    flat_x, flat_packed, flat_out = in_order(x.reshape(-1)), packed.reshape(-1), out.reshape(-1)
+    flat_x, flat_packed, flat_out = x.reshape(-1), packed.reshape(-1), out.reshape(-1)
     whole = np.empty(panels * PANEL, np.float32)  # the last panel may stick out of `out`
     half = (panels + 1) // 2  # of an odd number the middle one is computed twice
     if packed.size < PARALLEL_FROM:
@@ -146,6 +116,25 @@ def rows_with_padding(rows):
 def room_for_rows(rows, stretches):
     """An array for packed_x [stretch][row][LINE], flat."""
     return room(stretches * rows_with_padding(rows) * LINE, np.float32)
+
+
+@njit(cache=True)
+def copy_segment(source, first, steps, target, start, group_step, scratch):
+    """A segment of a row, `steps` vectors from source[first], lane by lane: lane i goes, one number after the other, to
+    target[start + i % 4 * group_step + i // 4 * steps]. scratch: room for a tile of WIDTH x 1."""
+    if steps < WIDTH:
+        for lane in range(WIDTH):
+            position = start + lane % 4 * group_step + lane // 4 * steps
+            for i in range(steps):
+                target[position + i] = source[first + i * WIDTH + lane]
+        return
+    for t in range(0, steps, WIDTH):
+        t = min(t, steps - WIDTH)  # the last block begins earlier, and copies some numbers once more
+        block = load_rows(zeros(WIDTH, 1), source, first + t * WIDTH, WIDTH, WIDTH)
+        store_rows(transposed(block), scratch, 0, WIDTH, WIDTH)
+        for lane in range(WIDTH):
+            position = start + lane % 4 * group_step + lane // 4 * steps + t
+            store(target, position, load(scratch, lane * WIDTH))
 
 
 @njit(cache=True)
@@ -252,26 +241,38 @@ def stretch_times_panels(
 
 
 @njit(cache=True)
-def rows_times_panels(packed_x, rows, packed, start, panels, length, out, outputs, first_column):
-    """All rows of x times `panels` panels of all k, from packed[start], into out from first_column on. All flat."""
-    padded = rows_with_padding(rows)
-    for number in range(stretches_of(length)):
-        k, groups, chains, steps = stretch(number, length)
-        stretch_times_panels(
-            packed_x, number * padded * LINE, rows, packed, start + k * PANEL, length * PANEL, panels, groups, chains,
-            steps, out, outputs, first_column,
-        )  # fmt: skip
+def widened(packed, start, size, wide):
+    """wide = the `size` numbers of a panel from packed[start], as float32. Both flat."""
+    for i in range(0, size, WIDTH):
+        store(wide, i, load(packed, start + i))
 
 
 @njit(cache=True)
 def group_product(packed_x, packed, first, last, out):
-    """The panels first .. last of multiply."""
+    """The panels first .. last of multiply.
+
+    For many rows 16-bit weights become float32 first, a stretch of a panel at a time: else every tile of rows would do
+    that again.
+    """
     rows, outputs = out.shape
-    length = packed.shape[1]
-    rows_times_panels(
-        packed_x, rows, packed.reshape(-1), first * length * PANEL, last - first, length,
-        out.reshape(-1), outputs, first * PANEL,
-    )  # fmt: skip
+    length, padded = packed.shape[1], rows_with_padding(rows)
+    flat_packed, flat_out = packed.reshape(-1), out.reshape(-1)
+    wide = room(LINE * PANEL if packed.itemsize == 2 else 0, np.float32)
+    for number in range(stretches_of(length)):
+        k, groups, chains, steps = stretch(number, length)
+        x_start, start = number * padded * LINE, (first * length + k) * PANEL
+        if packed.itemsize == 2 and rows > FEW:
+            for panel in range(last - first):
+                widened(flat_packed, start + panel * length * PANEL, groups * chains * steps * PANEL, wide)
+                stretch_times_panels(
+                    packed_x, x_start, rows, wide, 0, 0, 1, groups, chains, steps,
+                    flat_out, outputs, (first + panel) * PANEL,
+                )  # fmt: skip
+        else:
+            stretch_times_panels(
+                packed_x, x_start, rows, flat_packed, start, length * PANEL, last - first, groups, chains, steps,
+                flat_out, outputs, first * PANEL,
+            )  # fmt: skip
 
 
 @njit(cache=True)

@@ -10,8 +10,8 @@ from numba import get_num_threads, njit, prange
 from llaisys_mini import kernel
 from llaisys_mini.cpu.simd import WIDTH, load, store
 
-from .gemm import LINE, SEGMENT, pack_row, panels_per_task, room_for_rows, rows_with_padding, stretch_times_panels
-from .panels import PANEL, room, stretch, stretches_of
+from .gemm import LINE, pack_row, panels_per_task, room_for_rows, rows_with_padding, stretch_times_panels
+from .panels import PANEL, first_of_lanes, room, stretch, stretches_of
 
 
 @njit(cache=True, forceinline=True)
@@ -31,9 +31,7 @@ def pack_stretch(b, number, first, panels, packed):
     """Stretch `number` of some panels of b, in the order of gemm.py: whole rows of b are copied, nearly as they lie."""
     position, groups, chains, steps = stretch(number, b.shape[0])
     lines = groups * chains * steps
-    begin, stride = position, 1
-    if chains > 1:
-        begin, stride = number // 4 * SEGMENT + number % 4, WIDTH
+    begin, stride = first_of_lanes(number, position, chains)
     for i in range(steps):
         for chain in range(chains):
             for group in range(groups):

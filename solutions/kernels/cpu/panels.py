@@ -52,6 +52,14 @@ def stretch(number, length):
 
 
 @njit(cache=True, forceinline=True)
+def first_of_lanes(number, position, chains):
+    """(k, stride) of stretch `number`: chain c of its group g adds the products k + g + 4 * c, and so on by stride."""
+    if chains == 1:
+        return position, 1
+    return number // 4 * SEGMENT + number % 4, WIDTH
+
+
+@njit(cache=True, forceinline=True)
 def place(k, length):
     """The position of k in the order of packing."""
     whole = length - length % WIDTH
