@@ -23,6 +23,7 @@ import numpy as np
 from numba import njit, prange
 
 from llaisys_mini.cpu.simd import (
+    REGISTERS,
     WIDTH,
     add_outer,
     add_tiles,
@@ -41,12 +42,12 @@ from .panels import COLUMNS, DEPTH, PANEL, copy_front, first_of_lanes, room, str
 
 ROWS = 6  # of 32 registers a chain and the finished sums take ROWS * COLUMNS each, the weights COLUMNS, and x one
 SHORT = 4  # rows of a lower tile, for the last ones: 64 rows are 10 * 6 + 4
-FEW = 8  # rows that, where one tile is too low for them, go through one of a single column: each weight is read once
+FEW = 8 if REGISTERS == 32 else ROWS  # rows that still go through one tile, as long as a chain of it fits the registers
 LINE = DEPTH + 16  # numbers from a packed row of x to the next; not a power of two, or rows crowd the same cache sets
 BLOCK_ROWS = 20 * ROWS  # rows of x whose stretch stays in the L2 cache while all panels go by: 188 KiB
 GROUP = 16  # panels that a thread takes at a time, at most
 PARALLEL_FROM = 1 << 19  # multiply-adds; below, starting the threads costs more than they save
-AHEAD = 32  # steps of k asked for in advance, so that a line is on its way from memory before it is needed
+AHEAD = 24  # steps of k asked for in advance, so that a line is on its way from memory before it is needed
 
 
 # ---- one row -----------------------------------------------------------------------------------------------------
@@ -204,28 +205,28 @@ def stretch_times_panels(
     begun = x_start > 0
     high = rows_in_high_tiles(rows)
     whole = min(panels, (outputs - first_column) // PANEL)
-    if ROWS < rows <= FEW:
-        for vector in range(whole * COLUMNS):
-            weights = start + vector // COLUMNS * panel_step + vector % COLUMNS * WIDTH
-            tile_product(
-                zeros(FEW, 1), packed_x, x_start, packed, weights, groups, chains, steps, begun,
-                out, first_column + vector * WIDTH, outputs, rows,
-            )  # fmt: skip
-    for block in range(0, max(high, 1) if rows <= ROWS or rows > FEW else 0, BLOCK_ROWS):
-        end = min(block + BLOCK_ROWS, high)
+    if ROWS < rows <= FEW:  # the finished sums wait outside of the registers while a chain runs
         for panel in range(whole):
-            weights, column = start + panel * panel_step, first_column + panel * PANEL
-            for row in range(block, end, ROWS):
-                tile_product(
-                    zeros(ROWS, COLUMNS), packed_x, x_start + row * LINE, packed, weights, groups, chains, steps, begun,
-                    out, row * outputs + column, outputs, rows - row,
-                )  # fmt: skip
-            if end == high:
-                for row in range(high, rows, SHORT):
+            tile_product(
+                zeros(FEW, COLUMNS), packed_x, x_start, packed, start + panel * panel_step, groups, chains, steps,
+                begun, out, first_column + panel * PANEL, outputs, rows,
+            )  # fmt: skip
+    else:
+        for block in range(0, max(high, 1), BLOCK_ROWS):
+            end = min(block + BLOCK_ROWS, high)
+            for panel in range(whole):
+                weights, column = start + panel * panel_step, first_column + panel * PANEL
+                for row in range(block, end, ROWS):
                     tile_product(
-                        zeros(SHORT, COLUMNS), packed_x, x_start + row * LINE, packed, weights, groups, chains, steps,
+                        zeros(ROWS, COLUMNS), packed_x, x_start + row * LINE, packed, weights, groups, chains, steps,
                         begun, out, row * outputs + column, outputs, rows - row,
                     )  # fmt: skip
+                if end == high:
+                    for row in range(high, rows, SHORT):
+                        tile_product(
+                            zeros(SHORT, COLUMNS), packed_x, x_start + row * LINE, packed, weights, groups, chains,
+                            steps, begun, out, row * outputs + column, outputs, rows - row,
+                        )  # fmt: skip
     if whole < panels:  # the last panel sticks out of `out`
         edge = np.zeros(SHORT * PANEL, np.float32)
         weights, column = start + whole * panel_step, first_column + whole * PANEL
