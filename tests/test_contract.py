@@ -23,7 +23,7 @@ def store_rows(x: F32["T D"], slots: I32["T"], first: int, pages: Written[Stored
 
 @store_rows.cases
 def cases(rng):
-    yield "two rows", dict(x=rng.normal(size=(3, 4)), slots=[7, -1, 5], first=5, pages=rng.normal(size=(6, 4)))
+    yield "two rows", dict(x=rng.normal(size=(3, 4)), slots=[7, -1, 6], first=5, pages=rng.normal(size=(6, 4)))
 
 
 @store_rows.mistake("negative slots are not left out: they count from the end")
@@ -81,7 +81,7 @@ def test_its_mistakes_are_recognised():
     before = inputs()
     given = inputs()
     given["pages"][...] = wrapped(*given.values())
-    assert recognised(store_rows, before, [given["pages"]]) == store_rows.mistakes[0].sentence
+    assert recognised(store_rows, [(before, [given["pages"]])]) == store_rows.mistakes[0].sentence
 
 
 def test_tensors_are_written_into_as_well():

@@ -112,7 +112,7 @@ def _where(device) -> str:
 def diagnosis(operator: Contract, result: Result, path: Path | None = None, others: Iterable[Result] = ()) -> str:
     """What is wrong with a failed result, in a few lines.
 
-    path: the kernel's file, where a compile error points to. others: results on further cases, see recognise.
+    path: the kernel's file, where a compile error points to. others: the results on all cases, this one included.
     """
     if isinstance(result.exception, compile_errors.COMPILE_ERRORS):
         return "\n".join(
@@ -131,11 +131,10 @@ def diagnosis(operator: Contract, result: Result, path: Path | None = None, othe
         lines += _describe(difference)
     if result.changed_inputs:
         lines.append(f"  the kernel changed its input {', '.join(result.changed_inputs)}; inputs are read-only")
+    sentence = None
     if result.differences:
-        runs = [(other.case.inputs, other.results) for other in others if other.exception is None]
-        sentence = recognised(operator, result.case.inputs, result.results, runs)
-    else:
-        sentence = None
+        runs = [(run.case.inputs, run.results) for run in (others or [result]) if run.exception is None]
+        sentence = recognised(operator, runs)
     if sentence:
         lines.append(f"  this is what comes out when {_as_clause(sentence)}")
     return "\n".join(lines)

@@ -9,7 +9,7 @@ import numpy as np
 from llaisys_mini import dtypes
 from llaisys_mini.checks.recognise import recognise
 from llaisys_mini.contract import UNIT_ROUNDOFF, Contract
-from llaisys_mini.task import Case
+from llaisys_mini.task import Case, Mistake
 
 
 def unset(dtype: np.dtype):
@@ -67,22 +67,43 @@ def compare(operator: Contract, inputs: dict[str, Any], results: list[np.ndarray
     return found
 
 
-def recognised(operator: Contract, inputs: dict, results: list[np.ndarray], others: Iterable[tuple] = ()) -> str | None:
-    """The sentence of the known mistake that gives exactly these wrong results, or None.
+Run = tuple[dict[str, Any], list[np.ndarray]]
+"""The inputs of a case, and the results that a kernel gave for it."""
 
-    others: (inputs, results) of the kernel on further cases, see recognise.
+
+def recognised(operator: Contract, runs: Iterable[Run]) -> str | None:
+    """The sentence of the known mistake that explains these runs of a kernel, see recognise; None if there is none."""
+    differences = [(run, compare(operator, *run)) for run in runs]
+    wrong = [run for run, found in differences if found]
+    right = [run for run, found in differences if not found]
+    return recognise(operator.mistakes, lambda mistake, run: _explains(operator, mistake, run), wrong, right)
+
+
+_SHARE_OF_WRONG = 0.5
+
+
+def _explains(operator: Contract, mistake: Mistake, run: Run) -> bool:
+    """Whether the results are those of a kernel with this mistake, and the mistake is wrong where they are.
+
+    An imprecise kernel gives nearly the same numbers as a mistake that does not show on these inputs; such a mistake
+    is right where the kernel is wrong.
     """
-    return recognise(operator.mistakes, lambda mistake, run: _gives(operator, mistake, *run), (inputs, results), others)
-
-
-def _gives(operator, mistake, inputs, results) -> bool:
-    """Whether these are the results of a kernel with this mistake."""
-    wants, tolerance = mistaken_outputs(operator, mistake, inputs), operator.tolerance(inputs)
-    for got, want, allowed in zip(results, wants, tolerance, strict=True):
+    inputs, results = run
+    try:
+        wants = mistaken_outputs(operator, mistake, inputs)
+    except Exception:  # a mistake may be impossible on some shapes; then it is not the one
+        return False
+    total = explained = 0
+    for got, want, right, allowed in zip(
+        results, wants, operator.expected(inputs), operator.tolerance(inputs), strict=True
+    ):
         scale = UNCERTAINTY_OF_MISTAKE * UNIT_ROUNDOFF * np.abs(np.nan_to_num(want, posinf=0, neginf=0))
-        if not (_in_tolerances(got, want, 4 * allowed + scale) <= 1).all():
+        if got.shape != want.shape or not (_in_tolerances(got, want, 4 * allowed + scale) <= 1).all():
             return False
-    return True
+        wrong = _in_tolerances(got, right, allowed) > 1
+        total += int(wrong.sum())
+        explained += int((_in_tolerances(want, right, allowed) > 1)[wrong].sum())
+    return explained >= _SHARE_OF_WRONG * total
 
 
 UNCERTAINTY_OF_MISTAKE = 64

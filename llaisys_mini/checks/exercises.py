@@ -1,7 +1,10 @@
 """`check` for exercises: run an answer over the cases, compare value by value, say what is wrong."""
 
 import traceback
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from rich.table import Table
@@ -23,56 +26,95 @@ def check_exercise(name: str, kernel_set: str = STUDENT, seed: int = 0) -> None:
     """Check an answer on the cases drawn with `seed`; print a table. Raises CheckFailed with the first difference."""
     exercise = exercises.get(name)
     answer = FOLDERS[kernel_set]().get(name, PYTHON)
+    trials = [try_answer(exercise, answer.function, case) for case in exercise.make_cases(seed)]
+    failed = next((trial for trial in trials if not trial.passed), None)
     table = Table(title=name, title_justify="left", min_width=len(name), box=None, pad_edge=False, show_header=False)
-    problem = None
-    for case in exercise.make_cases(seed):
-        problem = difference(exercise, answer.function, case, answer.path)
-        table.add_row(case.name, Text("wrong", "bold red") if problem else Text("right", "green"))
-        if problem:
+    for trial in trials:
+        table.add_row(trial.case.name, Text("right", "green") if trial.passed else Text("wrong", "bold red"))
+        if trial is failed:
             break
     printer = console()
-    printer.print(table)
     if kernel_set == STUDENT and seed == 0:
-        verdicts.remember(name, PYTHON, () if problem else ("float32",))
+        verdicts.remember(name, PYTHON, () if failed else ("float32",))
         kernels_changed()
-    if problem:
-        raise CheckFailed(problem)
+    if failed is not None:
+        if not isinstance(failed.exception, NotImplementedError):
+            printer.print(table)
+        raise CheckFailed(diagnosis(exercise, failed, trials, answer.path))
+    printer.print(table)
     printer.print(f"{name}: right on all cases")
 
 
-def difference(exercise: Exercise, answer, case: Case, path: Path | None = None) -> str | None:
-    """What is wrong with the answer on this case, in a few lines, or None. path: the file of the answer."""
-    expected = exercise.run(exercise.reference, case)
+@dataclass(frozen=True)
+class Trial:
+    """What came of an answer on one case: its result and the first place where that is wrong, or an exception."""
+
+    case: Case
+    got: Any = None
+    place: str | None = None
+    exception: Exception | None = None
+
+    @property
+    def passed(self) -> bool:
+        return self.place is None and self.exception is None
+
+
+def try_answer(exercise: Exercise, answer: Callable, case: Case) -> Trial:
     try:
         got = exercise.run(answer, case)
-    except NotImplementedError as unfinished:
-        return f"{exercise.name} is not written yet: the cell still raises ({unfinished})"
     except Exception as exception:  # the answer is a learner's code: whatever it raises is a finding
-        return f"{exercise.name} on the case '{case.name}' raised {type(exception).__name__}: {exception}" + "".join(
+        return Trial(case, exception=exception)
+    return compare_answer(exercise, case, got)
+
+
+def compare_answer(exercise: Exercise, case: Case, got: object, accuracy: float | None = None) -> Trial:
+    """The trial that had the result `got`. accuracy: of its floats, by default the exercise's."""
+    expected = exercise.run(exercise.reference, case)
+    try:
+        place = first_difference(got, expected, accuracy or exercise.accuracy)
+    except Exception:  # a result of unlike form, such as an array where a text was asked for
+        place = "the result is of another form than asked for"
+    return Trial(case, got, place)
+
+
+def diagnosis(exercise: Exercise, failed: Trial, trials: Iterable[Trial], path: Path | None = None) -> str:
+    """What is wrong with an answer, in a few lines. trials: on all cases. path: the file of the answer."""
+    case = failed.case
+    if isinstance(failed.exception, NotImplementedError):
+        return f"{exercise.name} is not written yet: the cell still raises ({failed.exception})"
+    if failed.exception is not None:
+        raised = f"{type(failed.exception).__name__}: {failed.exception}"
+        return f"{exercise.name} on the case '{case.name}' raised {raised}" + "".join(
             f"\n  line {frame.lineno}: {frame.line}"
-            for frame in traceback.extract_tb(exception.__traceback__)
+            for frame in traceback.extract_tb(failed.exception.__traceback__)
             if path is not None and frame.filename == str(path)
         )
-    place = first_difference(got, expected, exercise.accuracy)
-    if place is None:
-        return None
-    lines = [f"{exercise.name} is wrong on the case '{case.name}'", f"  {place}"]
-    sentence = recognised(exercise, case, got)
+    lines = [f"{exercise.name} is wrong on the case '{case.name}'", f"  {failed.place}"]
+    sentence = recognised(exercise, trials)
     if sentence:
         lines.append(f"  this is what comes out when {sentence}")
     return "\n".join(lines)
 
 
-def recognised(exercise: Exercise, case: Case, got) -> str | None:
-    """The sentence of the known mistake that gives exactly this result, or None."""
+def recognised(exercise: Exercise, trials: Iterable[Trial]) -> str | None:
+    """The sentence of the known mistake that explains these trials of an answer, see recognise; None if there is none.
 
-    def fits(mistake: Mistake, got: object) -> bool:
-        try:
-            return first_difference(got, exercise.run(mistake.function, case), exercise.accuracy) is None
-        except Exception:  # a mistake may crash on some cases; then it is not the one
+    A trial that raised an exception tells nothing of a result, so it is left out.
+    """
+
+    def explains(mistake: Mistake, trial: Trial) -> bool:
+        mistaken = try_answer(exercise, mistake.function, trial.case)
+        if mistaken.exception is not None:  # a mistake may crash on some cases; then it is not the one
             return False
+        try:
+            same = first_difference(trial.got, mistaken.got, exercise.accuracy) is None
+        except Exception:
+            return False
+        return same and mistaken.passed == trial.passed
 
-    return recognise(exercise.mistakes, fits, got)
+    complete = [trial for trial in trials if trial.exception is None]
+    wrong = [trial for trial in complete if not trial.passed]
+    return recognise(exercise.mistakes, explains, wrong, [trial for trial in complete if trial.passed])
 
 
 def first_difference(got, expected, accuracy: float, where: str = "the result") -> str | None:

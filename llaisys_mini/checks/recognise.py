@@ -1,4 +1,4 @@
-"""Which known mistake is it? The same rule for operators and exercises."""
+"""Which known mistake is it? The same rule for operators and exercises, in the lab and for the judge."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
@@ -9,15 +9,22 @@ Run = TypeVar("Run")
 
 
 def recognise(
-    mistakes: Sequence[Mistake], fits: Callable[[Mistake, Run], bool], wrong: Run, others: Iterable[Run] = ()
+    mistakes: Sequence[Mistake],
+    explains: Callable[[Mistake, Run], bool],
+    wrong: Sequence[Run],
+    right: Iterable[Run] = (),
 ) -> str | None:
-    """The sentence of the known mistake that gives exactly what came out of the run `wrong`, or None.
+    """The sentence of the known mistake that explains everything that came out wrong, or None.
 
-    fits: whether a run is what a mistake gives. others: further runs of the same answer, right or wrong. On one case
-    several mistakes may give the same numbers; of those the one is named that fits most of the other runs too.
+    explains: whether a run is what the mistake gives, and the mistake is wrong where the run is. wrong, right: the runs
+    of an answer that failed and that passed. A mistake must explain every one that failed. Several mistakes may; of
+    those the one is named that also explains most of the runs that passed, so one that would have failed there comes
+    last.
     """
-    fitting = [mistake for mistake in mistakes if fits(mistake, wrong)]
+    if not wrong:
+        return None
+    fitting = [mistake for mistake in mistakes if all(explains(mistake, run) for run in wrong)]
     if len(fitting) < 2:
         return fitting[0].sentence if fitting else None
-    others = list(others)
-    return max(fitting, key=lambda mistake: sum(fits(mistake, run) for run in others)).sentence  # the first of equals
+    right = list(right)
+    return max(fitting, key=lambda mistake: sum(explains(mistake, run) for run in right)).sentence  # the first of equals

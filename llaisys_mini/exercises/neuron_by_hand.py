@@ -30,11 +30,11 @@ def all_zero():
     return dict.fromkeys(ANSWERS, (0, 0, 0))
 
 
-@neuron_by_hand.mistake("the bias has the wrong sign")
+@neuron_by_hand.mistake("the bias is missing or has the wrong sign, so the neurons say yes where they should not yet")
 def bias_turned():
     return {name: (w0, w1, -b) for name, (w0, w1, b) in neuron_by_hand.reference().items()}
 
 
-@neuron_by_hand.mistake("the bias is missing, so the line passes through 0, 0")
-def no_bias():
-    return {name: (w0, w1, 0) for name, (w0, w1, _) in neuron_by_hand.reference().items()}
+@neuron_by_hand.mistake("the weights and the bias all have the wrong sign: yes and no are swapped")
+def all_turned():
+    return {name: (-w0, -w1, -b) for name, (w0, w1, b) in neuron_by_hand.reference().items()}

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from llaisys_mini import check, exercises
-from llaisys_mini.checks.exercises import difference, first_difference
+from llaisys_mini.checks.exercises import diagnosis, first_difference, try_answer
 from llaisys_mini.errors import CheckFailed, KernelError
 from llaisys_mini.kernels.answers import learners_views
 from llaisys_mini.kernels.runtime import kernels_changed
@@ -29,8 +29,8 @@ def test_the_reference_and_the_solution_are_right(exercise):
     solution = solutions_set().get(exercise.name, "python").function
     for seed in SEEDS:
         for case in exercise.make_cases(seed):
-            assert difference(exercise, exercise.reference, case) is None
-            assert difference(exercise, solution, case) is None, case.name
+            assert try_answer(exercise, exercise.reference, case).passed
+            assert try_answer(exercise, solution, case).passed, case.name
 
 
 @all_exercises
@@ -41,11 +41,13 @@ def test_has_docs_and_mistakes(exercise):
 
 @all_mistakes
 @pytest.mark.parametrize("seed", SEEDS)
-def test_every_mistake_is_rejected_and_recognised(exercise, mistake, seed):
-    found = [difference(exercise, mistake.function, case) for case in exercise.make_cases(seed)]
-    sentences = [text for text in found if text]
-    assert sentences, f"no case of {exercise.name} notices that {mistake.sentence}"
-    assert any("this is what comes out when" in text for text in sentences)
+def test_every_mistake_is_rejected_and_named(exercise, mistake, seed):
+    trials = [try_answer(exercise, mistake.function, case) for case in exercise.make_cases(seed)]
+    failed = [trial for trial in trials if not trial.passed]
+    assert failed, f"no case of {exercise.name} notices that {mistake.sentence}"
+    told = [trial for trial in failed if trial.exception is None]
+    if told:
+        assert f"this is what comes out when {mistake.sentence}" in diagnosis(exercise, told[0], trials)
 
 
 @pytest.mark.parametrize(
