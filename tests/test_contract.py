@@ -62,9 +62,9 @@ def test_a_call_writes_into_its_argument_and_is_compared_with_the_new_contents(d
         assert store_rows(**given) is None
     assert not np.array_equal(given["pages"], before["pages"])
     assert compare(store_rows, before, [given["pages"]]) == []
-    np.testing.assert_array_equal(given["pages"][[1, 3, 4, 5]], before["pages"][[1, 3, 4, 5]])
+    np.testing.assert_array_equal(given["pages"][[0, 3, 4, 5]], before["pages"][[0, 3, 4, 5]])
     (difference,) = compare(store_rows, before, [before["pages"]])
-    assert (difference.output, difference.first) == ("pages", (0, 0))
+    assert (difference.output, difference.first) == ("pages", (1, 0))
 
 
 def test_rounding_to_the_storage_is_allowed_and_no_more():

@@ -5,13 +5,14 @@ A check is one question of a lab's test cell (tasks.py); a part of the lab passe
 
 import hashlib
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from autograder.findings import REFUSED
 from autograder.judge.verdicts import CRASHED, NOT_WRITTEN, PASSED, WRONG
 from autograder.tasks import CASES, SHIPPED_MODEL, Check
 from autograder.worker.pool import Ended, Worker
+from llaisys_mini.checks.recognise import told
 from llaisys_mini.task import Case
 
 
@@ -89,10 +90,20 @@ def run_cases(
     return ended
 
 
-def fail(outcome: Outcome, state: str, message: str, mistake: str | None = None) -> None:
-    """Note a failure. The first one of a check is the one that is told."""
-    if outcome.state in (None, PASSED):
+def fail(outcome: Outcome, state: str, message: str, mistake: str | None = None) -> bool:
+    """Note a failure. The first one of a check is the one that is told; returns whether this is it."""
+    is_first = outcome.state in (None, PASSED)
+    if is_first:
         outcome.state, outcome.message, outcome.mistake = state, message, mistake
+    return is_first
+
+
+def name_mistake(outcomes: Iterable[Outcome], sentence: str | None) -> None:
+    """Add to failures, once all cases were run, the mistake that explains them."""
+    for outcome in outcomes:
+        if sentence:
+            outcome.mistake = sentence
+            outcome.message += "\n" + told(sentence)
 
 
 def _raised(name, judged: JudgedCase, error, limits) -> tuple[str, str]:

@@ -4,12 +4,12 @@ from functools import cache
 
 import numpy as np
 
-from autograder.judge.cases import JudgedCase, cases_of, fail, run_cases
+from autograder.judge.cases import JudgedCase, Outcome, cases_of, fail, name_mistake, run_cases
 from autograder.judge.verdicts import WRONG
 from autograder.tasks import SHIPPED_MODEL
 from autograder.worker.pool import Ended
 from llaisys_mini import exercises, paths
-from llaisys_mini.checks.exercises import first_difference, recognised
+from llaisys_mini.checks.exercises import Trial, compare_answer, recognised
 from llaisys_mini.task import Case
 
 
@@ -22,31 +22,29 @@ def run_exercise(plan, task, checks, cut, worker, secret, found) -> Ended:
             judged.append(JudgedCase(check, _shipped_model_case()))
     sent = [{"inputs": j.case.inputs} for j in judged]
     request = dict(name=task.name, device=task.device, source=cut.source, cases=sent, watched=True)
-    return run_cases(
-        worker, request, judged, found, lambda number, reply: _compare_answer(asked, judged[number], reply, found)
-    )
+    trials: list[Trial] = []
+    unnamed: list[Outcome] = []
+
+    def compare(number, reply):
+        j = judged[number]
+        after = reply.get("inputs")
+        got = asked.with_inputs_after(reply.get("result"), j.case, after if isinstance(after, dict) else {})
+        # A whole model in float32 is as exact as its lab asks for; the small cases are judged more strictly.
+        accuracy = SHIPPED_MODEL_ACCURACY if j.check.kind == SHIPPED_MODEL else asked.accuracy
+        trial = compare_answer(asked, j.case, got, accuracy)
+        if j.check.kind != SHIPPED_MODEL:  # where rounding adds up, it tells nothing about mistakes
+            trials.append(trial)
+        if not trial.passed:
+            lines = [f"{asked.name} is wrong on {j}"] + ([] if j.check.hidden else [f"  {trial.place}"])
+            if fail(found[j.check], WRONG, "\n".join(lines)):
+                unnamed.append(found[j.check])
+
+    ended = run_cases(worker, request, judged, found, compare)
+    name_mistake(unnamed, recognised(asked, trials))
+    return ended
 
 
-def _compare_answer(asked, judged: JudgedCase, message, found) -> None:
-    case, outcome = judged.case, found[judged.check]
-    after = message.get("inputs")
-    got = asked.with_inputs_after(message.get("result"), case, after if isinstance(after, dict) else {})
-    # A whole model in float32 is as exact as its lab asks for; the small cases are judged more strictly.
-    accuracy = 1e-3 if judged.check.kind == SHIPPED_MODEL else asked.accuracy
-    expected = asked.run(asked.reference, case)
-    try:
-        place = first_difference(got, expected, accuracy)
-    except Exception:  # a result of unlike form, such as an array where a text was asked for
-        place = "the result is of another form than asked for"
-    if place is None:
-        return
-    try:
-        mistake = recognised(asked, case, got)
-    except Exception:
-        mistake = None
-    lines = [f"{asked.name} is wrong on {judged}"] + ([] if judged.check.hidden else [f"  {place}"])
-    lines += [f"  this is what comes out when {mistake}"] if mistake else []
-    fail(outcome, WRONG, "\n".join(lines), mistake)
+SHIPPED_MODEL_ACCURACY = 1e-3  # of logits, relative to the largest
 
 
 @cache

@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 
 from autograder.findings import REFUSED
-from autograder.judge.cases import JudgedCase, cases_of, fail, first_line, run_cases
+from autograder.judge.cases import JudgedCase, Outcome, cases_of, fail, first_line, name_mistake, run_cases
 from autograder.judge.verdicts import PASSED, TAMPERING, WRONG
 from autograder.tasks import FACTS, GPU_TRAFFIC, TRAFFIC, Check
 from autograder.worker.pool import Ended
 from llaisys_mini import operators
-from llaisys_mini.checks.check import diagnosis
+from llaisys_mini.checks.check import describe
 from llaisys_mini.checks.compare import compare, recognised, unset
 from llaisys_mini.checks.run import Result, changed_inputs
 from llaisys_mini.errors import CheckFailed
@@ -35,12 +35,22 @@ def run_kernel(plan, task, checks, cut, worker, secret, found) -> Ended:
         ]
         sent.append({"inputs": j.case.inputs, "outputs": forms, "counts": j.check.kind == GPU_TRAFFIC})
     kinds = {check.kind for check in checks}
+    results: list[Result] = []
+    unnamed: list[Outcome] = []
     request = dict(name=task.name, device=task.device, source=cut.source, cases=sent)
     request |= dict(explain=FACTS in kinds, traffic=TRAFFIC in kinds)
 
     def compare_outputs(number, reply):
         if task.device != "cuda" or _passes_sanitizer(contract, judged[number], reply, found):
-            _compare(contract, judged[number], sent[number], reply, found)
+            outcome, result = found[judged[number].check], _result(contract, judged[number], sent[number], reply)
+            if result is None:
+                fail(outcome, TAMPERING, "the worker sent outputs of another form than asked for")
+                return
+            results.append(result)
+            if not result.passed:
+                is_told = fail(outcome, WRONG, _described(contract, judged[number], result))
+                if is_told and result.differences:
+                    unnamed.append(outcome)
             if "traffic" in reply:
                 _require(found, GPU_TRAFFIC, GpuTraffic, reply["traffic"], judged[number].check)
 
@@ -55,7 +65,9 @@ def run_kernel(plan, task, checks, cut, worker, secret, found) -> Ended:
         elif "traffic" in reply:
             _require(found, TRAFFIC, Traffic, reply["traffic"])
 
-    return run_cases(worker, request, judged, found, compare_outputs, note_facts)
+    ended = run_cases(worker, request, judged, found, compare_outputs, note_facts)
+    name_mistake(unnamed, recognised(contract, ((r.case.inputs, r.results) for r in results)))
+    return ended
 
 
 def _not_a_kernel(facts) -> str | None:
@@ -136,8 +148,8 @@ class _Finding:
         return f"{self.kernel}, line {self.line}: {self.kind}"
 
 
-def _compare(contract, judged: JudgedCase, sent, message, found) -> None:
-    outcome = found[judged.check]
+def _result(contract, judged: JudgedCase, sent, message) -> Result | None:
+    """The result of one case by the worker's reply; None if the reply is not of the form that was asked for."""
     outputs, inputs = message.get("outputs"), message.get("inputs")
     forms = sent["outputs"]
     out_of_bounds = message.get("out_of_bounds", [])
@@ -148,25 +160,22 @@ def _compare(contract, judged: JudgedCase, sent, message, found) -> None:
         for o, (dtype, shape, _) in zip(outputs, forms, strict=True)
     )
     if not good:
-        return fail(outcome, TAMPERING, "the worker sent outputs of another form than asked for")
+        return None
     case = judged.case
     changed = changed_inputs(contract, case, inputs)
     results = [np.asarray(o) for o in outputs] + [np.asarray(inputs.get(name)) for name in contract.written]
-    differences = compare(contract, case.inputs, results)
-    if not (differences or changed or out_of_bounds):
-        return None
-    mistake = recognised(contract, case.inputs, results) if differences else None
+    return Result(case, results, compare(contract, case.inputs, results), changed, None, tuple(out_of_bounds))
+
+
+def _described(contract, judged: JudgedCase, result: Result) -> str:
+    """What is wrong with a result that failed; of a hidden case no number."""
     if not judged.check.hidden:
-        return fail(
-            outcome,
-            WRONG,
-            diagnosis(contract, Result(case, results, differences, changed, None, tuple(out_of_bounds))),
-            mistake,
-        )
+        return describe(contract, result)
     lines = [f"{contract.name} is wrong on {judged}"]
-    lines += [f"  {d.output}: {int(d.wrong.sum())} of {d.wrong.size} elements wrong" for d in differences]
-    lines += [f"  {d.uninitialised} of them were never written (or are NaN)" for d in differences if d.uninitialised]
-    lines += [f"  the kernel changed its input {', '.join(changed)}; inputs are read-only"] if changed else []
-    lines += ["  the kernel wrote out of bounds of its arrays"] if out_of_bounds else []
-    lines += [f"  this is what comes out when {mistake}"] if mistake else []
-    return fail(outcome, WRONG, "\n".join(lines), mistake)
+    for d in result.differences:
+        lines += [f"  {d.output}: {int(d.wrong.sum())} of {d.wrong.size} elements wrong"]
+        lines += [f"  {d.uninitialised} of them were never written (or are NaN)"] if d.uninitialised else []
+    if result.changed_inputs:
+        lines += [f"  the kernel changed its input {', '.join(result.changed_inputs)}; inputs are read-only"]
+    lines += ["  the kernel wrote out of bounds of its arrays"] if result.out_of_bounds else []
+    return "\n".join(lines)

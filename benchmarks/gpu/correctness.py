@@ -6,7 +6,7 @@ from contextlib import nullcontext
 from benchmarks.gpu.rows import Clock, Row, each
 from benchmarks.tables import NOT_RUN
 from llaisys_mini import cuda, operators
-from llaisys_mini.checks.check import diagnosis
+from llaisys_mini.checks.check import describe
 from llaisys_mini.checks.run import run_case
 from llaisys_mini.kernels.sets import EXPERT, KernelSet, expert_set, solutions_set
 from tests.cuda.expert_cases import LARGER, larger_cases
@@ -41,6 +41,6 @@ def _check(part: str, name: str, kernels: KernelSet, context) -> Iterator[Row]:
         with context():
             result = run_case(kernel, case)
         if not result.passed:
-            yield Row(part, name, "wrong", " ".join(diagnosis(operator, result).split())[:300])
+            yield Row(part, name, "wrong", " ".join(describe(operator, result).split())[:300])
             return
     yield Row(part, name, "right", figures={"cases": len(cases)})

@@ -16,6 +16,7 @@ from llaisys_mini import exercises, operators
 from llaisys_mini.checks import compile_errors
 from llaisys_mini.checks.compare import Difference, case_shapes, recognised
 from llaisys_mini.checks.exercises import check_exercise
+from llaisys_mini.checks.recognise import told
 from llaisys_mini.checks.run import Result, run_cases
 from llaisys_mini.console import console
 from llaisys_mini.contract import Contract
@@ -85,7 +86,7 @@ def check(
             earlier.keep(operator, device)
         kernels_changed()
     if failure is not None:
-        text = diagnosis(contract, failure, kernel.path, results)
+        text = diagnosis(contract, failure, results, kernel.path)
         if isinstance(failure.exception, compile_errors.COMPILE_ERRORS):
             text += "\n" + compile_errors.keep_full_text(failure.exception)
         raise CheckFailed(text)
@@ -109,11 +110,18 @@ def _where(device) -> str:
     return f"\nsanitizer: no findings; on a device: {f'not run ({reason})' if reason else 'right'}"
 
 
-def diagnosis(operator: Contract, result: Result, path: Path | None = None, others: Iterable[Result] = ()) -> str:
-    """What is wrong with a failed result, in a few lines.
+def diagnosis(operator: Contract, failed: Result, results: Iterable[Result], path: Path | None = None) -> str:
+    """What is wrong with a kernel, in a few lines: the first result that failed, and the mistake that explains all.
 
-    path: the kernel's file, where a compile error points to. others: the results on all cases, this one included.
+    results: on all cases. path: the kernel's file, where a compile error points to.
     """
+    text = describe(operator, failed, path)
+    sentence = recognised(operator, ((r.case.inputs, r.results) for r in results if r.exception is None))
+    return f"{text}\n{told(sentence)}" if sentence and failed.differences else text
+
+
+def describe(operator: Contract, result: Result, path: Path | None = None) -> str:
+    """What is wrong with one result that failed, without a guess at the reason. path: see diagnosis."""
     if isinstance(result.exception, compile_errors.COMPILE_ERRORS):
         return "\n".join(
             [f"{operator.name}: the kernel does not compile", *compile_errors.describe(result.exception, path)]
@@ -131,12 +139,6 @@ def diagnosis(operator: Contract, result: Result, path: Path | None = None, othe
         lines += _describe(difference)
     if result.changed_inputs:
         lines.append(f"  the kernel changed its input {', '.join(result.changed_inputs)}; inputs are read-only")
-    sentence = None
-    if result.differences:
-        runs = [(run.case.inputs, run.results) for run in (others or [result]) if run.exception is None]
-        sentence = recognised(operator, runs)
-    if sentence:
-        lines.append(f"  this is what comes out when {_as_clause(sentence)}")
     return "\n".join(lines)
 
 
@@ -194,7 +196,3 @@ def _table(operator, device, results, storage):
 
 def _first_lines(exception, count=3):
     return "\n    ".join(line for line in str(exception).splitlines()[:count] if line.strip())
-
-
-def _as_clause(sentence):
-    return sentence[0].lower() + sentence[1:] if not sentence.startswith(("KV", "SiLU")) else sentence

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from llaisys_mini import exercises
-from llaisys_mini.checks.recognise import recognise
+from llaisys_mini.checks.recognise import recognise, told
 from llaisys_mini.console import console
 from llaisys_mini.errors import CheckFailed
 from llaisys_mini.exercise import Exercise
@@ -92,7 +92,7 @@ def diagnosis(exercise: Exercise, failed: Trial, trials: Iterable[Trial], path: 
     lines = [f"{exercise.name} is wrong on the case '{case.name}'", f"  {failed.place}"]
     sentence = recognised(exercise, trials)
     if sentence:
-        lines.append(f"  this is what comes out when {sentence}")
+        lines.append(told(sentence))
     return "\n".join(lines)
 
 

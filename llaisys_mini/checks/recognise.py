@@ -26,5 +26,12 @@ def recognise(
     fitting = [mistake for mistake in mistakes if all(explains(mistake, run) for run in wrong)]
     if len(fitting) < 2:
         return fitting[0].sentence if fitting else None
-    right = list(right)
-    return max(fitting, key=lambda mistake: sum(explains(mistake, run) for run in right)).sentence  # the first of equals
+    right = list(right)  # of equals the first
+    return max(
+        fitting, key=lambda mistake: sum(explains(mistake, run) for run in right)
+    ).sentence  # the first of equals
+
+
+def told(sentence: str) -> str:
+    """The line of a diagnosis that names a mistake."""
+    return f"  this is what comes out when {sentence}"

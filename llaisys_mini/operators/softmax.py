@@ -69,7 +69,7 @@ def maximum_from_zero(x):
     return exponentials / exponentials.sum(axis=-1, keepdims=True)
 
 
-@softmax.mistake("when the running maximum grows, the sum so far is not rescaled")
+@softmax.mistake("the sum so far is not rescaled when the running maximum grows")
 def sum_not_rescaled(x):
     so_far = np.maximum.accumulate(x, axis=-1)
     total = np.exp(x - so_far).sum(axis=-1, keepdims=True)

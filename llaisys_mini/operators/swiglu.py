@@ -48,7 +48,7 @@ def only_sigmoid(gate, up):
     return up / (1 + np.exp(-gate))
 
 
-@swiglu.mistake("SiLU is taken of the product gate * up")
+@swiglu.mistake("silu is taken of the product gate * up")
 def silu_of_product(gate, up):
     return silu.reference(gate * up)
 

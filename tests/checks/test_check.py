@@ -14,9 +14,9 @@ from llaisys_mini.task import Case
 def diagnose(operator, function, **inputs):
     contract = operators.get(operator)
     cases = [Case("mine", inputs)] if inputs else contract.make_cases(storages=("float32",))
-    results = run_cases(Kernel(operator, "cpu", "student", function), cases)
+    results = list(run_cases(Kernel(operator, "cpu", "student", function), cases))
     failed = next(result for result in results if not result.passed)
-    return diagnosis(contract, failed)
+    return diagnosis(contract, failed, results)
 
 
 def f32(*shape):
@@ -114,8 +114,8 @@ def test_of_two_mistakes_that_fit_the_first_case_the_others_tell():
     kernel = Kernel("rms_norm", "cpu", "student", no_eps)
     results = list(run_cases(kernel, contract.make_cases(storages=("float32",))))
     first = next(result for result in results if not result.passed)
-    assert "eps is added outside the square root" in diagnosis(contract, first)
-    assert "eps is not added at all" in diagnosis(contract, first, others=results)
+    assert "eps is added outside the square root" in diagnosis(contract, first, [first])
+    assert "eps is not added at all" in diagnosis(contract, first, results)
 
 
 def test_an_unknown_mistake_is_not_given_a_name():
