@@ -36,7 +36,7 @@ def run_kernel(plan, task, checks, cut, worker, secret, found) -> Ended:
         sent.append({"inputs": j.case.inputs, "outputs": forms, "counts": j.check.kind == GPU_TRAFFIC})
     kinds = {check.kind for check in checks}
     results: list[Result] = []
-    unnamed: list[Outcome] = []
+    unnamed: list[tuple[Outcome, Result | None]] = []  # failures to be explained; of hidden cases without the result
     request = dict(name=task.name, device=task.device, source=cut.source, cases=sent)
     request |= dict(explain=FACTS in kinds, traffic=TRAFFIC in kinds)
 
@@ -50,7 +50,7 @@ def run_kernel(plan, task, checks, cut, worker, secret, found) -> Ended:
             if not result.passed:
                 is_told = fail(outcome, WRONG, _described(contract, judged[number], result))
                 if is_told and result.differences:
-                    unnamed.append(outcome)
+                    unnamed.append((outcome, None if judged[number].check.hidden else result))
             if "traffic" in reply:
                 _require(found, GPU_TRAFFIC, GpuTraffic, reply["traffic"], judged[number].check)
 
@@ -66,7 +66,11 @@ def run_kernel(plan, task, checks, cut, worker, secret, found) -> Ended:
             _require(found, TRAFFIC, Traffic, reply["traffic"])
 
     ended = run_cases(worker, request, judged, found, compare_outputs, note_facts)
-    name_mistake(unnamed, recognised(contract, ((r.case.inputs, r.results) for r in results)))
+    sentence = recognised(contract, ((r.case.inputs, r.results) for r in results))
+    name_mistake((outcome for outcome, _ in unnamed), sentence)
+    for outcome, result in unnamed:
+        if sentence is None and result is not None:
+            outcome.message = describe(contract, result, with_patterns=True)
     return ended
 
 

@@ -16,6 +16,7 @@ from llaisys_mini import exercises, operators
 from llaisys_mini.checks import compile_errors
 from llaisys_mini.checks.compare import Difference, case_shapes, recognised
 from llaisys_mini.checks.exercises import check_exercise
+from llaisys_mini.checks.patterns import patterns
 from llaisys_mini.checks.recognise import told
 from llaisys_mini.checks.run import Result, run_cases
 from llaisys_mini.console import console
@@ -115,13 +116,14 @@ def diagnosis(operator: Contract, failed: Result, results: Iterable[Result], pat
 
     results: on all cases. path: the kernel's file, where a compile error points to.
     """
-    text = describe(operator, failed, path)
     sentence = recognised(operator, ((r.case.inputs, r.results) for r in results if r.exception is None))
-    return f"{text}\n{told(sentence)}" if sentence and failed.differences else text
+    if sentence and failed.differences:
+        return f"{describe(operator, failed, path)}\n{told(sentence)}"
+    return describe(operator, failed, path, with_patterns=True)
 
 
-def describe(operator: Contract, result: Result, path: Path | None = None) -> str:
-    """What is wrong with one result that failed, without a guess at the reason. path: see diagnosis."""
+def describe(operator: Contract, result: Result, path: Path | None = None, with_patterns: bool = False) -> str:
+    """What is wrong with one result that failed, and what that looks like; not the reason. path: see diagnosis."""
     if isinstance(result.exception, compile_errors.COMPILE_ERRORS):
         return "\n".join(
             [f"{operator.name}: the kernel does not compile", *compile_errors.describe(result.exception, path)]
@@ -137,6 +139,7 @@ def describe(operator: Contract, result: Result, path: Path | None = None) -> st
     lines += [f"  {sentence}" for sentence in result.out_of_bounds]
     for difference in result.differences:
         lines += _describe(difference)
+        lines += [f"  {sentence}" for sentence in patterns(difference) if with_patterns]
     if result.changed_inputs:
         lines.append(f"  the kernel changed its input {', '.join(result.changed_inputs)}; inputs are read-only")
     return "\n".join(lines)
