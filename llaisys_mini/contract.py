@@ -203,7 +203,9 @@ class Contract(Task):
         allowed = []
         for (name, spec), value, units in zip(self.results.items(), expected, roundoffs, strict=True):
             stored = _ROUNDOFF.get(inputs[name].dtype, 0.0) if name in self.written else 0.0
-            error = UNIT_ROUNDOFF * np.asarray(units) + stored * np.abs(value) + SMALLEST_NORMAL
+            error = UNIT_ROUNDOFF * np.asarray(units) + SMALLEST_NORMAL
+            if stored:
+                error = error + stored * np.abs(value)
             allowed.append(np.zeros(value.shape) if spec.is_index else np.broadcast_to(error, value.shape))
         return allowed
 

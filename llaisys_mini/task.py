@@ -62,6 +62,12 @@ class Task:
 
         return register
 
+    def inherit_mistakes(self, parent: "Task", adapt: Callable[[Callable], Callable]) -> None:
+        """Take over the mistakes of a task that this one contains. adapt: makes a wrong version of this task from a wrong
+        version of `parent`."""
+        for mistake in parent.mistakes:
+            self.mistakes.append(Mistake(mistake.name, mistake.sentence, adapt(mistake.function)))
+
     def drawn_cases(self, seed: int) -> Iterator[tuple[str, dict[str, Any]]]:
         """(name, inputs) as the file's function yields them. Seed 0 is public; the autograder keeps its own.
 

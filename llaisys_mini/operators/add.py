@@ -27,6 +27,7 @@ def cases(rng):
     yield "huge and tiny", dict(x=1e30 * rng.normal(size=257), y=1e-30 * rng.normal(size=257))
     x = rng.normal(size=100)
     yield "cancels to zero", dict(x=x, y=-x)
+    yield "as wide as a model", dict(x=rng.normal(size=(2, 2100)), y=rng.normal(size=(2, 2100)))
     n = int(rng.integers(2, 5000))
     yield "some length", dict(x=rng.normal(size=n), y=rng.normal(size=n))
 

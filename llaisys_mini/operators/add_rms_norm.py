@@ -56,6 +56,9 @@ def cases(rng):
     shifted = inputs((4, 64))
     shifted["residual"] += 10
     yield "mean far from zero", shifted
+    yield "huge", inputs((3, 50), scale=1e15)
+    yield "as wide as a model", inputs((2, 2100))
+    yield "many rows", inputs((300, 3))
     yield "some sizes", inputs(tuple(rng.integers(2, 300, size=2)))
 
 
@@ -85,12 +88,11 @@ def not_written(x, residual, weight, eps):
     return x, rms_norm.reference(x + residual, weight, eps)
 
 
-@add_rms_norm.mistake("the squares are summed but not divided by E")
-def sum_not_mean(x, residual, weight, eps):
-    total = x + residual
-    return total, weight * total / np.sqrt(np.sum(total * total, axis=-1, keepdims=True) + eps)
+def with_mistaken_norm(norm):
+    def mistaken(x, residual, weight, eps):
+        return x + residual, norm(x + residual, weight, eps)
+
+    return mistaken
 
 
-@add_rms_norm.mistake("the weight is forgotten")
-def no_weight(x, residual, weight, eps):
-    return x + residual, rms_norm.reference(x + residual, np.ones_like(weight), eps)
+add_rms_norm.inherit_mistakes(rms_norm, with_mistaken_norm)

@@ -76,6 +76,16 @@ def inputs(rng, length, keys, heads, kv_heads, width, size=1.0):
     )
 
 
+def far_scores(rng):
+    """Cases whose scores lie far from zero, where a maximum that is off makes every weight vanish."""
+    below = inputs(rng, 4, 9, 2, 1, 8)
+    below["q"][:], below["k"][:] = 20, -20 - 0.01 * rng.normal(size=below["k"].shape)
+    yield "all scores far below zero", dict(below, scale=1.0)
+    rising = inputs(rng, 5, 9, 2, 1, 8)
+    rising["q"][:], rising["k"][:] = 5, np.arange(9)[:, None, None]
+    yield "each key scores far above those before it", dict(rising, scale=1.0)
+
+
 @attention.cases
 def cases(rng):
     yield "one position", inputs(rng, 1, 1, 2, 2, 4)
@@ -91,9 +101,12 @@ def cases(rng):
     same = inputs(rng, 3, 9, 2, 1, 8)
     same["k"][:] = same["k"][0]
     yield "all keys equal: the mean of what is visible", same
-    wide = inputs(rng, 3, 5, 2, 2, 8)
-    wide["scale"] = 1.0
-    yield "another scale", wide
+    yield "another scale", dict(inputs(rng, 3, 5, 4, 2, 8), scale=1.0)
+    yield "a scale that no width gives", dict(inputs(rng, 3, 5, 4, 2, 8), scale=0.77)
+    yield from far_scores(rng)
+    yield "as many keys as a long text has", inputs(rng, 1, 700, 2, 1, 4)
+    yield "heads wider than a warp's lanes", inputs(rng, 2, 3, 1, 1, 160)
+    yield "a long prompt", inputs(rng, 300, 300, 1, 1, 2)
     group, kv_heads = rng.integers(1, 5, size=2)
     length, past = rng.integers(1, 40, size=2)
     yield "some sizes", inputs(rng, length, length + past, group * kv_heads, kv_heads, int(rng.integers(1, 40)))
@@ -116,34 +129,87 @@ def own_key_hidden(q, k, v, scale):
     return attend(q, k, v, scale, np.arange(keys)[None, :] < (keys - length + np.arange(length))[:, None])
 
 
-@attention.mistake("the scores are not scaled")
-def not_scaled(q, k, v, scale):
-    return attention.reference(q, k, v, 1.0)
+def add_mixing_mistakes(operator, mask_of):
+    """The ways to score and mix wrongly under any mask. mask_of: function(queries, keys, *what comes after scale)."""
+
+    @operator.mistake("the scores are not scaled")
+    def not_scaled(q, k, v, scale, *rest):
+        return operator.reference(q, k, v, 1.0, *rest)
+
+    @operator.mistake("scale is not read: the kernel always computes with 1 / sqrt(D)")
+    def scale_of_width(q, k, v, scale, *rest):
+        return operator.reference(q, k, v, q.shape[2] ** -0.5, *rest)
+
+    @operator.mistake("query head h reads key head h % K; consecutive heads share one: h // (H/K)")
+    def heads_interleaved(q, k, v, scale, *rest):
+        order = np.argsort(np.arange(q.shape[1]) % k.shape[1], kind="stable")
+        out = np.empty_like(q)
+        out[:, order] = operator.reference(q[:, order], k, v, scale, *rest)
+        return out
+
+    @operator.mistake("the scores are right, but head h mixes the values of head h % K instead of h // (H/K)")
+    def values_interleaved(q, k, v, scale, *rest):
+        heads, kv_heads = q.shape[1], k.shape[1]
+        per_query_head = np.repeat(k, heads // kv_heads, axis=1)
+        return operator.reference(q, per_query_head, v[:, np.arange(heads) % kv_heads], scale, *rest)
+
+    def masked_scores(q, k, scale, rest):
+        """The mask [L, S], and the scores [H, L, S] with -inf where it hides."""
+        mask = mask_of(q.shape[0], k.shape[0], *rest)
+        return mask, np.where(mask, scores(q, k, scale), -np.inf)
+
+    @operator.mistake("the maximum is not subtracted before exp, which overflows for large scores")
+    def unsafe(q, k, v, scale, *rest):
+        mask = mask_of(q.shape[0], k.shape[0], *rest)
+        exponentials = np.where(mask, np.exp(scores(q, k, np.float32(scale))), 0)
+        return mix(exponentials / exponentials.sum(axis=2, keepdims=True), v)
+
+    @operator.mistake("masked scores are set to 0 instead of -inf, so they still get weight")
+    def masked_to_zero(q, k, v, scale, *rest):
+        mask, _ = masked_scores(q, k, scale, rest)
+        return mix(softmax.reference(np.where(mask, scores(q, k, scale), 0)), v)
+
+    @operator.mistake("the weights are not divided by their sum")
+    def not_normalised(q, k, v, scale, *rest):
+        _, seen = masked_scores(q, k, scale, rest)
+        return mix(np.exp(seen - seen.max(axis=2, keepdims=True)), v)
+
+    @operator.mistake("the maximum starts at 0 instead of -inf, so weights vanish where all scores are far below zero")
+    def maximum_from_zero(q, k, v, scale, *rest):
+        _, seen = masked_scores(q, k, scale, rest)
+        exponentials = np.exp(seen - np.maximum(seen.max(axis=2, keepdims=True), 0))
+        return mix(exponentials / exponentials.sum(axis=2, keepdims=True), v)
+
+    @operator.mistake("the maximum is taken over masked keys too, so weights vanish where those score far higher")
+    def maximum_of_masked(q, k, v, scale, *rest):
+        mask, _ = masked_scores(q, k, scale, rest)
+        everything = scores(q, k, scale)
+        exponentials = np.where(mask, np.exp(everything - everything.max(axis=2, keepdims=True)), 0)
+        return mix(exponentials / exponentials.sum(axis=2, keepdims=True), v)
+
+    def running(q, k, scale, rest):
+        """exp(score - largest so far) [H, L, S], as an online softmax has them before anything is rescaled; and
+        exp(score - largest of all)."""
+        mask, seen = masked_scores(q, k, scale, rest)
+        so_far = np.maximum.accumulate(seen, axis=2)
+        with np.errstate(invalid="ignore"):
+            before = np.where(mask, np.exp(seen - so_far), 0)
+        return before, np.exp(seen - seen.max(axis=2, keepdims=True))
+
+    @operator.mistake("the sum so far is not rescaled when the running maximum grows")
+    def sum_not_rescaled(q, k, v, scale, *rest):
+        before, after = running(q, k, scale, rest)
+        return mix(after / before.sum(axis=2, keepdims=True), v)
+
+    @operator.mistake("the mixed values so far are not rescaled when the running maximum grows")
+    def mix_not_rescaled(q, k, v, scale, *rest):
+        before, after = running(q, k, scale, rest)
+        return mix(before / after.sum(axis=2, keepdims=True), v)
+
+    @operator.mistake("neither the sum nor the mixed values are rescaled when the running maximum grows")
+    def nothing_rescaled(q, k, v, scale, *rest):
+        before, _ = running(q, k, scale, rest)
+        return mix(before / before.sum(axis=2, keepdims=True), v)
 
 
-@attention.mistake("query head h reads key head h % K; consecutive heads share one: h // (H/K)")
-def heads_interleaved(q, k, v, scale):
-    heads, kv_heads = q.shape[1], k.shape[1]
-    order = np.argsort(np.arange(heads) % kv_heads, kind="stable")
-    out = np.empty_like(q)
-    out[:, order] = attention.reference(q[:, order], k, v, scale)
-    return out
-
-
-@attention.mistake("the maximum is not subtracted before exp, which overflows for large scores")
-def unsafe(q, k, v, scale):
-    mask = causal_mask(q.shape[0], k.shape[0])
-    exponentials = np.where(mask, np.exp(scores(q, k, np.float32(scale))), 0)
-    return mix(exponentials / exponentials.sum(axis=2, keepdims=True), v)
-
-
-@attention.mistake("masked scores are set to 0 instead of -inf, so they still get weight")
-def masked_to_zero(q, k, v, scale):
-    mask = causal_mask(q.shape[0], k.shape[0])
-    return mix(softmax.reference(np.where(mask, scores(q, k, scale), 0)), v)
-
-
-@attention.mistake("the weights are not divided by their sum")
-def not_normalised(q, k, v, scale):
-    masked = np.where(causal_mask(q.shape[0], k.shape[0]), scores(q, k, scale), -np.inf)
-    return mix(np.exp(masked - masked.max(axis=2, keepdims=True)), v)
+add_mixing_mistakes(attention, causal_mask)

@@ -42,6 +42,10 @@ def cases(rng):
     sure = 40 * np.eye(6)
     yield "certain and right", dict(logits=sure, targets=np.arange(6))
     yield "certain and wrong", dict(logits=5 * sure, targets=(np.arange(6) + 1) % 6)
+    wide = inputs(2, 70000, scale=3)
+    wide["targets"] = np.array([66123, 300])
+    yield "as wide as a vocabulary", wide
+    yield "many rows", inputs(300, 3)
     yield "some sizes", inputs(*rng.integers(2, 200, size=2), scale=3)
 
 
@@ -75,3 +79,10 @@ def mean_everywhere(logits, targets):
 @cross_entropy.mistake("the maximum is subtracted inside the sum but not added back")
 def maximum_not_added_back(logits, targets):
     return cross_entropy.reference(logits, targets) - logits.max(axis=1)
+
+
+@cross_entropy.mistake("the sum is not set back to 0 for each row: it carries on from the row before")
+def sum_carried_on(logits, targets):
+    top = logits.max(axis=1)
+    sums = np.cumsum(np.exp(logits - top[:, None]).sum(axis=1))
+    return np.log(sums) + top - logits[np.arange(len(targets)), targets]

@@ -37,6 +37,11 @@ def cases(rng):
     yield "one column", inputs(6, 12, 1)
     yield "the first and the last row", dict(ids=np.array([0, 19, 0, 19]), weight=rng.normal(size=(20, 5)))
     yield "the same id again and again", dict(ids=np.full(30, 3), weight=rng.normal(size=(7, 6)))
+    yield "as wide as a model", inputs(2, 5, 2100)
+    yield (
+        "many ids, some beyond 16 bits",
+        dict(ids=rng.integers(0, 70000, size=300), weight=rng.normal(size=(70000, 2))),
+    )
     yield "some sizes", inputs(*rng.integers(2, 100, size=3))
 
 

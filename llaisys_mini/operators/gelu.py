@@ -32,6 +32,7 @@ def cases(rng):
         yield f"shape {shape}", dict(x=2 * rng.normal(size=shape))
     yield "far out on both sides", dict(x=np.array([-1000.0, -30, -5, -1, 0, 1, 5, 30, 1000]))
     yield "tiny", dict(x=1e-4 * rng.normal(size=40))
+    yield "as wide as a model", dict(x=3 * rng.normal(size=(2, 2100)))
     yield "some length", dict(x=3 * rng.normal(size=int(rng.integers(2, 3000))))
 
 

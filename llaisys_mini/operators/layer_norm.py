@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from llaisys_mini.common_mistakes import add_fixed_scalar_mistakes
 from llaisys_mini.contract import F32, UNIT_ROUNDOFF, Stored
 from llaisys_mini.operator import operator
 
@@ -50,6 +51,8 @@ def cases(rng):
     constant["x"] = np.array([[0.0], [3.0], [-7.0]]) * np.ones((1, 24))
     yield "constant rows", constant
     yield "huge", inputs((3, 50), scale=1e15)
+    yield "as wide as a model", inputs((2, 2100))
+    yield "many rows", inputs((300, 3))
     yield "some sizes", inputs(tuple(rng.integers(2, 200, size=2)))
 
 
@@ -85,3 +88,19 @@ def cancelling_variance(x, weight, bias, eps):
 @layer_norm.mistake("mean and variance are taken over the whole array, not row by row")
 def whole_array(x, weight, bias, eps):
     return weight * (x - x.mean()) / np.sqrt(x.var() + eps) + bias
+
+
+@layer_norm.mistake("it runs down the columns instead of along the rows")
+def wrong_axis(x, weight, bias, eps):
+    rows = x.reshape(-1, x.shape[-1])
+    return (weight * (rows - rows.mean(axis=0)) / np.sqrt(rows.var(axis=0) + eps) + bias).reshape(x.shape)
+
+
+@layer_norm.mistake("the sum is not set back to 0 for each row: the mean carries on from the row before")
+def mean_carried_on(x, weight, bias, eps):
+    means = x.mean(axis=-1, keepdims=True)
+    centred = x - np.cumsum(means.reshape(-1)).reshape(means.shape)
+    return weight * centred / np.sqrt(np.mean(centred * centred, axis=-1, keepdims=True) + eps) + bias
+
+
+add_fixed_scalar_mistakes(layer_norm, "eps", (1e-5, 1e-6))

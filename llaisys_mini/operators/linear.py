@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from llaisys_mini.common_mistakes import add_bias_mistakes, add_tail_mistakes
 from llaisys_mini.contract import F32, Stored
 from llaisys_mini.operator import operator
 
@@ -39,6 +40,9 @@ def cases(rng):
     yield "no multiple of any tile", inputs(13, 37, 29)
     yield "many rows, no bias", inputs(70, 33, 17, bias=False)
     yield "large values", inputs(5, 40, 7, scale=1e6)
+    yield "as long as a model's rows", inputs(2, 2100, 3)
+    yield "as many outputs as a model has", inputs(2, 3, 2100)
+    yield "many rows, few outputs", inputs(300, 2, 3)
     yield "some sizes", inputs(*rng.integers(2, 90, size=3))
 
 
@@ -53,12 +57,6 @@ def weight_transposed(x, weight, bias):
     return out if bias is None else out + bias
 
 
-@linear.mistake("the last inputs, those past a multiple of four, are left out of the sum")
-def tail_dropped(x, weight, bias):
-    end = max(x.shape[1] // 4 * 4, 1)
-    return linear.reference(x[:, :end], weight[:, :end], bias)
-
-
 @linear.mistake("the bias is added inside the loop over k, once for every input")
 def bias_in_loop(x, weight, bias):
     return linear.reference(x, weight, None if bias is None else bias * x.shape[1])
@@ -67,3 +65,7 @@ def bias_in_loop(x, weight, bias):
 @linear.mistake("only the first row of x is used for every row")
 def first_row_only(x, weight, bias):
     return linear.reference(np.broadcast_to(x[:1], x.shape), weight, bias)
+
+
+add_bias_mistakes(linear)
+add_tail_mistakes(linear, "K", "inputs")

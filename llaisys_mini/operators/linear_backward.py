@@ -41,6 +41,8 @@ def cases(rng):
     yield "square", inputs(8, 8, 8)
     yield "no multiple of any tile", inputs(13, 37, 29)
     yield "many samples", inputs(200, 5, 3)
+    yield "as long as a model's rows", inputs(2, 2100, 3)
+    yield "as many outputs as a model has", inputs(2, 3, 2100)
     yield "some sizes", inputs(*rng.integers(2, 70, size=3))
 
 

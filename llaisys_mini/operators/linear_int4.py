@@ -12,6 +12,7 @@ This is the order of llama.cpp's Q4_0; the scale is apart, in an array of its ow
 
 import numpy as np
 
+from llaisys_mini.common_mistakes import add_bias_mistakes
 from llaisys_mini.contract import F32, U8, Stored
 from llaisys_mini.operator import operator
 
@@ -91,6 +92,8 @@ def cases(rng):
     extreme = inputs(3, 2, 40)
     extreme["weight"] = rng.choice([0x00, 0x0F, 0xF0, 0xFF], size=(40, 32))
     yield "only the lowest and the highest weight", extreme
+    yield "as long as a model's rows", inputs(2, 66, 3)
+    yield "as many outputs as a model has", inputs(2, 1, 2100)
     yield "some sizes", inputs(*rng.integers(2, 40, size=3))
 
 
@@ -135,3 +138,6 @@ def group_of_16(x, weight, scales, bias):
 @linear_int4.mistake("the bias is forgotten")
 def no_bias(x, weight, scales, bias):
     return linear_int4.reference(x, weight, scales, None)
+
+
+add_bias_mistakes(linear_int4)

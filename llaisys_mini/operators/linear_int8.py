@@ -10,6 +10,7 @@ One byte instead of four is read per weight, so a token takes about a quarter of
 
 import numpy as np
 
+from llaisys_mini.common_mistakes import add_bias_mistakes
 from llaisys_mini.contract import F32, I8, Stored
 from llaisys_mini.operator import operator
 
@@ -72,6 +73,8 @@ def cases(rng):
     extreme = inputs(3, 64, 40, 2)
     extreme["weight"] = rng.choice([-128, 127], size=(40, 64))
     yield "only the lowest and the highest weight", extreme
+    yield "as long as a model's rows", inputs(2, 2112, 3, 66)
+    yield "as many outputs as a model has", inputs(2, 4, 2100, 1)
     n, group, m, groups = rng.integers(2, 40, size=4)
     yield "some sizes", inputs(n, group * groups, m, groups)
 
@@ -116,3 +119,6 @@ def last_group_dropped(x, weight, scales, bias):
 @linear_int8.mistake("only the first row of x is used for every row")
 def first_row_only(x, weight, scales, bias):
     return linear_int8.reference(np.broadcast_to(x[:1], x.shape), weight, scales, bias)
+
+
+add_bias_mistakes(linear_int8)

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from llaisys_mini.common_mistakes import add_tail_mistakes
 from llaisys_mini.contract import F32
 from llaisys_mini.operator import operator
 
@@ -33,18 +34,15 @@ def cases(rng):
     yield "wide", inputs(3, 20, 130)
     yield "tall", inputs(130, 20, 3)
     yield "long sums, large values", inputs(5, 700, 6, scale=1e4)
+    yield "as long as a model's rows", inputs(2, 2100, 3)
+    yield "as wide as a model", inputs(2, 3, 2100)
+    yield "as many rows as a long prompt", inputs(600, 3, 2)
     yield "some sizes", inputs(*rng.integers(2, 90, size=3))
 
 
 @matmul.mistake("b is read as if it were transposed: its rows run over k")
 def b_transposed(a, b):
     return a @ b.reshape(b.shape[::-1]).T
-
-
-@matmul.mistake("the last terms of the sum, those past a multiple of four, are left out")
-def tail_dropped(a, b):
-    end = max(a.shape[1] // 4 * 4, 1)
-    return a[:, :end] @ b[:end]
 
 
 @matmul.mistake("out is added to, but was not set to 0 before: it holds anything at first")
@@ -68,3 +66,6 @@ def tile_overwrites(a, b):
 @matmul.mistake("the elements are multiplied in place instead of summed over k: the sum keeps only its last term")
 def last_term_only(a, b):
     return a[:, -1:] @ b[-1:]
+
+
+add_tail_mistakes(matmul, "K", "terms")

@@ -28,6 +28,7 @@ def cases(rng):
         yield f"shape {shape}", dict(x=rng.normal(size=shape))
     yield "all negative", dict(x=-np.abs(rng.normal(size=50)) - 0.1)
     yield "zeros, huge and tiny", dict(x=np.array([0.0, 1e30, -1e30, 1e-30, -1e-30, 7.5]))
+    yield "as wide as a model", dict(x=rng.normal(size=(2, 2100)))
     yield "some length", dict(x=3 * rng.normal(size=int(rng.integers(2, 5000))))
 
 

@@ -26,6 +26,7 @@ def cases(rng):
         yield f"shape {shape}", dict(grad_out=rng.normal(size=shape), x=rng.normal(size=shape))
     yield "x is zero in places", dict(grad_out=rng.normal(size=60), x=rng.integers(-1, 2, size=60))
     yield "x all negative", dict(grad_out=rng.normal(size=20), x=-0.1 - np.abs(rng.normal(size=20)))
+    yield "as wide as a model", dict(grad_out=rng.normal(size=(2, 2100)), x=rng.normal(size=(2, 2100)))
     n = int(rng.integers(2, 3000))
     yield "some length", dict(grad_out=rng.normal(size=n), x=rng.normal(size=n))
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from llaisys_mini.common_mistakes import add_fixed_scalar_mistakes
 from llaisys_mini.contract import F32, Stored
 from llaisys_mini.operator import operator
 
@@ -40,6 +41,8 @@ def cases(rng):
     shifted = inputs((4, 64))
     shifted["x"] += 10
     yield "mean far from zero", shifted
+    yield "as wide as a model", inputs((2, 2100))
+    yield "many rows", inputs((300, 3))
     yield "some sizes", inputs(tuple(rng.integers(2, 300, size=2)))
 
 
@@ -76,3 +79,19 @@ def no_square_root(x, weight, eps):
 @rms_norm.mistake("the mean square is taken over the whole array, not row by row")
 def whole_array(x, weight, eps):
     return weight * x / np.sqrt(np.mean(x * x) + eps)
+
+
+@rms_norm.mistake("the sum of squares is not set back to 0 for each row: it carries on from the row before")
+def sum_carried_on(x, weight, eps):
+    sums = (x * x).sum(axis=-1, keepdims=True)
+    carried = np.cumsum(sums.reshape(-1)).reshape(sums.shape)
+    return weight * x / np.sqrt(carried / x.shape[-1] + eps)
+
+
+@rms_norm.mistake("it runs down the columns instead of along the rows")
+def wrong_axis(x, weight, eps):
+    rows = x.reshape(-1, x.shape[-1])
+    return (weight * rows / np.sqrt(np.mean(rows * rows, axis=0) + eps)).reshape(x.shape)
+
+
+add_fixed_scalar_mistakes(rms_norm, "eps", (1e-5, 1e-6))

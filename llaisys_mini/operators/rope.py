@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from llaisys_mini.common_mistakes import add_fixed_scalar_mistakes, add_rotation_mistakes
 from llaisys_mini.contract import F32, I64
 from llaisys_mini.operator import operator
 
@@ -65,23 +66,11 @@ def cases(rng):
     yield "positions in any order", inputs([3, 0, 40, 3], 2, 6)
     yield "theta of Qwen", inputs(np.arange(20, 30), 4, 64, theta=1e6)
     yield "far away", inputs([8000, 30000], 2, 32, theta=1e6)
+    yield "positions in the thousands", inputs([2047, 4096, 1000], 2, 8)
+    yield "heads as wide as a real model's", inputs([1, 700], 3, 256)
+    yield "many positions", inputs(np.arange(300), 1, 4)
     length, heads, half = rng.integers(1, 20, size=3)
     yield "some sizes", inputs(rng.integers(0, 50, size=length), heads, 2 * half)
-
-
-@rope.mistake("neighbours are paired (2i, 2i + 1) as in the paper; Qwen pairs i with i + D/2")
-def interleaved(x, positions, theta):
-    angle = angles(positions, theta, x.shape[2])[:, None, :].astype(x.dtype)
-    out = np.empty_like(x)
-    even, odd = x[:, :, 0::2], x[:, :, 1::2]
-    out[:, :, 0::2] = even * np.cos(angle) - odd * np.sin(angle)
-    out[:, :, 1::2] = odd * np.cos(angle) + even * np.sin(angle)
-    return out
-
-
-@rope.mistake("it rotates the wrong way: the signs of the sine terms are swapped")
-def backwards(x, positions, theta):
-    return rope.reference(x, -positions, theta)
 
 
 @rope.mistake("the exponent is -i/D; it must be -2i/D")
@@ -90,19 +79,5 @@ def half_exponent(x, positions, theta):
     return rotate(x, np.cos(angle), np.sin(angle))
 
 
-@rope.mistake("the index of the row is used as its position; `positions` is never read")
-def ignores_positions(x, positions, theta):
-    return rope.reference(x, np.arange(len(positions)), theta)
-
-
-@rope.mistake("positions are counted from 1")
-def from_one(x, positions, theta):
-    return rope.reference(x, positions + 1, theta)
-
-
-@rope.mistake("the second half is rotated with values of the first half that were already overwritten")
-def overwritten(x, positions, theta):
-    angle = angles(positions, theta, x.shape[2])[:, None, :]
-    first, second = np.split(x, 2, axis=2)
-    first = first * np.cos(angle) - second * np.sin(angle)
-    return np.concatenate([first, second * np.cos(angle) + first * np.sin(angle)], axis=2)
+add_rotation_mistakes(rope)
+add_fixed_scalar_mistakes(rope, "theta", (1e4, 1e6))

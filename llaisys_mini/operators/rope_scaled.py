@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from llaisys_mini.common_mistakes import add_rotation_mistakes
 from llaisys_mini.contract import F32, I64
 from llaisys_mini.operator import operator
 from llaisys_mini.operators.rope import rope, rotate, rotation_roundings
@@ -46,6 +47,9 @@ def cases(rng):
     yield "stretched four times", inputs(np.arange(50, 60), 3, 10, stretch=4.0)
     yield "one pair", inputs(np.arange(4), 1, 2, factor=0.7)
     yield "positions in any order", inputs([3, 0, 40, 3], 2, 6, factor=1.1)
+    yield "positions in the thousands", inputs([2047, 4096, 1000], 2, 8, factor=1.1, stretch=4.0)
+    yield "heads as wide as a real model's", inputs([1, 700], 3, 256)
+    yield "many positions", inputs(np.arange(300), 1, 4)
     length, heads, half = rng.integers(1, 20, size=3)
     yield "some sizes", inputs(rng.integers(0, 50, size=length), heads, 2 * half, factor=float(rng.uniform(0.5, 2)))
 
@@ -60,11 +64,4 @@ def ignores_frequencies(x, positions, frequencies, factor):
     return factor * rope.reference(x, positions, 10000.0)
 
 
-@rope_scaled.mistake("the index of the row is used as its position")
-def ignores_positions(x, positions, frequencies, factor):
-    return rope_scaled.reference(x, np.arange(len(positions)), frequencies, factor)
-
-
-@rope_scaled.mistake("it rotates the wrong way: the signs of the sine terms are swapped")
-def backwards(x, positions, frequencies, factor):
-    return rope_scaled.reference(x, -positions, frequencies, factor)
+add_rotation_mistakes(rope_scaled)

@@ -28,6 +28,7 @@ def cases(rng):
     yield "all negative", dict(x=-np.abs(rng.normal(size=50)) - 0.1)
     yield "zeros and minus zeros", dict(x=np.array([0.0, -0.0, 1.0, 0.0, -1.0, -0.0]))
     yield "huge and tiny", dict(x=np.array([1e30, -1e30, 1e-30, -1e-30, 0.4, -0.4]))
+    yield "as wide as a model", dict(x=rng.normal(size=(2, 2100)))
     yield "some length", dict(x=3 * rng.normal(size=int(rng.integers(2, 5000))))
 
 

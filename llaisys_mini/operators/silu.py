@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from llaisys_mini.contract import F32, SMALLEST_NORMAL, UNIT_ROUNDOFF
+from llaisys_mini.contract import F32
 from llaisys_mini.operator import operator
+from llaisys_mini.operators.sigmoid import rounding as sigmoid_rounding
 from llaisys_mini.operators.sigmoid import sigmoid
 
 
@@ -13,6 +14,7 @@ def silu(x: F32["..."]) -> F32["..."]:
 
         out[i] = x[i] / (1 + exp(-x[i]))
 
+    Right is what a right sigmoid, see there, gives when it is multiplied by x.
     Source: Elfwing et al. 2017 (arXiv:1702.03118); `hidden_act: silu` in config.json.
     """
     return x * sigmoid.reference(x)
@@ -20,8 +22,7 @@ def silu(x: F32["..."]) -> F32["..."]:
 
 @silu.rounding
 def rounding(x):
-    vanishing = SMALLEST_NORMAL / UNIT_ROUNDOFF  # the sigmoid may be flushed to zero before it is multiplied by x
-    return np.abs(x) * ((8 + np.abs(x)) * sigmoid.reference(x) + vanishing)
+    return np.abs(x) * (sigmoid_rounding(x) + 1)
 
 
 @silu.cases
@@ -30,6 +31,7 @@ def cases(rng):
         yield f"shape {shape}", dict(x=2 * rng.normal(size=shape))
     yield "far out on both sides", dict(x=np.array([-1000.0, -100, -89, -20, 0, 20, 90, 100, 1000]))
     yield "tiny", dict(x=1e-4 * rng.normal(size=40))
+    yield "as wide as a model", dict(x=5 * rng.normal(size=(2, 2100)))
     yield "some length", dict(x=5 * rng.normal(size=int(rng.integers(2, 5000))))
 
 

@@ -4,7 +4,16 @@ import numpy as np
 
 from llaisys_mini.contract import F32, Stored
 from llaisys_mini.operator import operator
-from llaisys_mini.operators.attention import attend, attention, causal_mask, inputs, rounding_under, shapes_go_together
+from llaisys_mini.operators.attention import (
+    add_mixing_mistakes,
+    attend,
+    attention,
+    causal_mask,
+    far_scores,
+    inputs,
+    rounding_under,
+    shapes_go_together,
+)
 
 
 @operator
@@ -48,6 +57,10 @@ def cases(rng):
     yield "decoding", dict(inputs(rng, 1, 40, 4, 2, 16), window=8)
     yield "a few queries after a filled cache", dict(inputs(rng, 4, 23, 6, 2, 10), window=7)
     yield "large scores", dict(inputs(rng, 9, 9, 2, 1, 16, size=60.0), window=3)
+    yield "another scale", dict(inputs(rng, 5, 9, 4, 2, 8), scale=0.77, window=4)
+    for name, far in far_scores(rng):
+        yield name, dict(far, window=5)
+    yield "as many keys as a long text has", dict(inputs(rng, 1, 700, 2, 1, 4), window=600)
     length, past, window = rng.integers(1, 40, size=3)
     yield "some sizes", dict(inputs(rng, length, length + past, 4, 2, 12), window=int(window))
 
@@ -72,3 +85,6 @@ def window_of_last(q, k, v, scale, window):
 def looks_ahead(q, k, v, scale, window):
     position = (k.shape[0] - q.shape[0] + np.arange(q.shape[0]))[:, None]
     return attend(q, k, v, scale, np.arange(k.shape[0])[None, :] > position - window)
+
+
+add_mixing_mistakes(sliding_attention, window_mask)

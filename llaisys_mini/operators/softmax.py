@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from llaisys_mini.contract import F32
+from llaisys_mini.contract import F32, UNIT_ROUNDOFF
 from llaisys_mini.operator import operator
 
 
@@ -12,6 +12,7 @@ def softmax(x: F32["... C"]) -> F32["... C"]:
 
         out[n, c] = exp(x[n, c] - max(x[n])) / sum_j exp(x[n, j] - max(x[n]))
 
+    Scores of -inf get probability 0, as masked ones do; one score of each row must be finite.
     Source: Bridle 1990, "Probabilistic interpretation of feedforward classification network outputs".
     """
     exponentials = np.exp(x - x.max(axis=-1, keepdims=True))
@@ -20,8 +21,10 @@ def softmax(x: F32["... C"]) -> F32["... C"]:
 
 @softmax.rounding
 def rounding(x):
-    below = x.max(axis=-1, keepdims=True) - x  # rounding x - max makes a relative error of that magnitude in exp
-    return softmax.reference(x) * (8 + 2 * below + 4 * x.shape[-1])  # 4 per column: an online sum rescales each time
+    # Rounding x - max makes a relative error of that magnitude in exp. 4 per column: an online sum rescales each time.
+    expected, below = softmax.reference(x), np.nan_to_num(x.max(axis=-1, keepdims=True) - x, posinf=0)
+    vanishing = np.where(below > 86, expected / UNIT_ROUNDOFF, 0)  # fast kernels may flush exp(-87) to zero
+    return expected * (8 + 2 * below + 4 * x.shape[-1]) + vanishing
 
 
 @softmax.cases
@@ -36,6 +39,11 @@ def cases(rng):
     yield "constant rows", dict(x=np.array([[2.5] * 7, [-80.0] * 7, [300.0] * 7]))
     yield "rising rows", dict(x=np.sort(5 * rng.normal(size=(4, 65)), axis=-1))
     yield "some sizes", dict(x=3 * rng.normal(size=tuple(rng.integers(2, 300, size=2))))
+    masked = rng.normal(size=(5, 21))
+    masked[0, :3] = masked[1, 4:9] = masked[2, 15:] = masked[3, :20] = -np.inf
+    yield "scores of -inf, as a mask sets them", dict(x=masked)
+    yield "as wide as a vocabulary", dict(x=3 * rng.normal(size=(2, 3000)))
+    yield "many rows", dict(x=rng.normal(size=(300, 3)))
     # A maximum or sum carried over from the row before goes unnoticed where rows are alike.
     yield "rows far apart", dict(x=rng.normal(size=(4, 9)) + np.array([[300], [-300], [100], [-100]]))
 
@@ -74,3 +82,23 @@ def sum_not_rescaled(x):
     so_far = np.maximum.accumulate(x, axis=-1)
     total = np.exp(x - so_far).sum(axis=-1, keepdims=True)
     return np.exp(x - x.max(axis=-1, keepdims=True)) / total
+
+
+@softmax.mistake("-inf is subtracted from -inf, which gives NaN: the running maximum of a row that begins with -inf")
+def maximum_stays_infinite(x):
+    so_far = np.maximum.accumulate(x, axis=-1)
+    return softmax.reference(x) + 0 * np.exp(x - so_far).sum(axis=-1, keepdims=True)
+
+
+@softmax.mistake("the sum is not set back to 0 for each row: it carries on from the row before")
+def sum_carried_on(x):
+    exponentials = np.exp(x - x.max(axis=-1, keepdims=True))
+    sums = exponentials.sum(axis=-1, keepdims=True)
+    return exponentials / np.cumsum(sums.reshape(-1)).reshape(sums.shape)
+
+
+@softmax.mistake("the maximum is not set back for each row: it carries on from the row before")
+def maximum_carried_on(x):
+    tops = x.max(axis=-1, keepdims=True)
+    exponentials = np.exp(x - np.maximum.accumulate(tops.reshape(-1)).reshape(tops.shape))
+    return exponentials / exponentials.sum(axis=-1, keepdims=True)

@@ -42,6 +42,10 @@ def cases(rng):
     yield "two classes", inputs(9, 2)
     yield "large logits", inputs(5, 20, scale=60, shift=100)
     yield "certain and wrong", dict(logits=50 * np.eye(6), targets=(np.arange(6) + 1) % 6)
+    wide = inputs(2, 3000, scale=3)
+    wide["targets"] = np.array([2999, 300])
+    yield "as wide as a vocabulary", wide
+    yield "many rows", inputs(300, 3)
     yield "some sizes", inputs(*rng.integers(2, 100, size=2), scale=3)
 
 

@@ -34,6 +34,7 @@ def cases(rng):
         "up is zero or negative",
         dict(gate=rng.normal(size=40), up=-np.abs(rng.normal(size=40)) * (np.arange(40) % 2)),
     )
+    yield "as wide as a model", dict(gate=4 * rng.normal(size=(2, 2100)), up=rng.normal(size=(2, 2100)))
     n = int(rng.integers(2, 5000))
     yield "some length", dict(gate=4 * rng.normal(size=n), up=rng.normal(size=n))
 

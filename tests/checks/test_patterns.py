@@ -25,7 +25,10 @@ def changed(index, value):
     ("got", "sentence"),
     [
         (changed(np.s_[:, 36], np.nan), "in every row the last column is wrong, those past a multiple of 4"),
-        (changed(np.s_[:, 32:], np.nan), "in every row the last 5 of 37 columns are wrong, those past a multiple of 32"),
+        (
+            changed(np.s_[:, 32:], np.nan),
+            "in every row the last 5 of 37 columns are wrong, those past a multiple of 32",
+        ),
         (changed(np.s_[-1], np.nan), "the last row is wrong"),
         (changed(np.s_[1::2], np.nan), "every second row is wrong, from number 1 on"),
         (changed(np.s_[:, ::3], np.nan), "in every row every third column is wrong, from number 0 on"),

@@ -80,9 +80,47 @@ def softmax_online(x):
     total = np.zeros(x.shape[:-1], F)
     for c in range(x.shape[-1]):
         larger = np.maximum(top, x[..., c])
-        total = total * np.exp(top - larger) + np.exp(x[..., c] - larger)
+        seen = larger > -np.inf  # before the first finite score, -inf - -inf would be NaN
+        with np.errstate(invalid="ignore"):
+            total = np.where(seen, total * np.exp(top - larger) + np.exp(x[..., c] - larger), F(0))
         top = larger
     return np.exp(x - top[..., None]) / total[..., None]
+
+
+def softmax_flushes_what_is_tiny(x):
+    below = x - x.max(axis=-1, keepdims=True)
+    exponentials = np.where(below < -87, F(0), np.exp(below))
+    return exponentials / exponentials.sum(axis=-1, keepdims=True)
+
+
+def rough_exp(x):
+    """exp with a relative error of 1e-6, as a short polynomial has it."""
+    return np.exp(x) * (1 + F(1e-6) * np.sin(37 * x).astype(F))
+
+
+def sigmoid_by_tanh(x):
+    return F(0.5) * (1 + np.tanh(F(0.5) * x))
+
+
+def sigmoid_of_rough_exp(x):
+    small = rough_exp(-np.abs(x))
+    return np.where(x >= 0, F(1), small) / (1 + small)
+
+
+def silu_by_tanh(x):
+    return x * sigmoid_by_tanh(x)
+
+
+def silu_of_rough_exp(x):
+    return x * sigmoid_of_rough_exp(x)
+
+
+def swiglu_by_tanh(gate, up):
+    return silu_by_tanh(gate) * up
+
+
+def swiglu_of_rough_exp(gate, up):
+    return silu_of_rough_exp(gate) * up
 
 
 def softmax_base_two(x):

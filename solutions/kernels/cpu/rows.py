@@ -7,13 +7,14 @@ from llaisys_mini.cpu.exp_vector import exp_vector
 from llaisys_mini.cpu.fast_exp import fast_exp
 from llaisys_mini.cpu.simd import WIDTH, add, fma, greatest, load, maximum, splat, store, total
 
-LOWEST = np.float32(-3e38)
+LOWEST = np.float32(-3e38)  # where a running maximum starts: finite, since -inf - -inf is NaN
+MINUS_INFINITY = np.float32(-np.inf)
 
 
 @njit(cache=True)
 def largest(row):
     """The largest number of a float32 row. LLVM makes no vectors of a maximum by itself, because of NaN."""
-    tops = splat(LOWEST)
+    tops = splat(MINUS_INFINITY)
     whole = row.size - row.size % WIDTH
     for i in range(0, whole, WIDTH):
         tops = maximum(tops, load(row, i))
