@@ -6,13 +6,14 @@ from typing import Any
 import numpy as np
 
 from autograder.findings import REFUSED
-from autograder.judge.cases import JudgedCase, Outcome, cases_of, fail, first_line, name_mistake, run_cases
+from autograder.judge.cases import DOES_NOT_COMPILE, JudgedCase, Outcome, cases_of, fail, first_line, name_mistake, run_cases
 from autograder.judge.verdicts import PASSED, TAMPERING, WRONG
-from autograder.tasks import FACTS, GPU_TRAFFIC, TRAFFIC, Check
+from autograder.tasks import CASES, FACTS, GPU_TRAFFIC, TRAFFIC, Check
 from autograder.worker.pool import Ended
 from llaisys_mini import operators
-from llaisys_mini.checks.check import describe
+from llaisys_mini.checks.check import RACE, describe
 from llaisys_mini.checks.compare import compare, recognised, unset
+from llaisys_mini.checks.prange_races import find_races
 from llaisys_mini.checks.run import Result, changed_inputs
 from llaisys_mini.errors import CheckFailed
 from llaisys_mini.inspect.codegen import Facts
@@ -71,6 +72,11 @@ def run_kernel(plan, task, checks, cut, worker, secret, found) -> Ended:
     for outcome, result in unnamed:
         if sentence is None and result is not None:
             outcome.message = describe(contract, result, with_patterns=True)
+    races = find_races(cut.source) if task.device == "cpu" else []
+    for check, outcome in found.items():  # run, such a kernel is right or wrong by chance
+        if races and check.kind == CASES and outcome.state in (PASSED, WRONG) and DOES_NOT_COMPILE not in outcome.message:
+            outcome.state, outcome.mistake = WRONG, RACE
+            outcome.message = "\n  ".join([f"{task.name}: {RACE}", *map(str, races)])
     return ended
 
 

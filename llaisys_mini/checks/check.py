@@ -17,6 +17,7 @@ from llaisys_mini.checks import compile_errors
 from llaisys_mini.checks.compare import Difference, case_shapes, recognised
 from llaisys_mini.checks.exercises import check_exercise
 from llaisys_mini.checks.patterns import patterns
+from llaisys_mini.checks.prange_races import find_races
 from llaisys_mini.checks.recognise import told
 from llaisys_mini.checks.run import Result, run_cases
 from llaisys_mini.console import console
@@ -28,6 +29,8 @@ from llaisys_mini.kernels.sets import NAMES, STUDENT
 
 if TYPE_CHECKING:
     from llaisys_mini.sanitizer import Finding
+
+RACE = "the threads of prange get in each other's way"
 
 _FAR = 1e6  # times the tolerance; beyond, the number tells nothing
 
@@ -52,6 +55,7 @@ def check(
         return check_exercise(operator, kernel_set, seed)
     contract = operators.get(operator)
     kernel = choice.from_set(kernel_set, operator, device)
+    races = find_races(kernel.path.read_text(encoding="utf-8")) if device == "cpu" and kernel.path else []
     printer = console()
     passed, unread, failure = [], [], None
     remarks: dict[tuple[str, str, int], Finding] = {}  # of the sanitizer, each once
@@ -81,11 +85,15 @@ def check(
             markup=False,
             highlight=False,
         )
+    if races:  # run, they are right or wrong by chance
+        passed = []
     if kernel_set == STUDENT and seed == 0:
         verdicts.remember(operator, device, tuple(passed))
-        if failure is None:
+        if passed and failure is None:
             earlier.keep(operator, device)
         kernels_changed()
+    if races and (failure is None or failure.exception is None):
+        raise CheckFailed("\n  ".join([f"{operator}: {RACE}", *map(str, races)]))
     if failure is not None:
         text = diagnosis(contract, failure, results, kernel.path)
         if isinstance(failure.exception, compile_errors.COMPILE_ERRORS):

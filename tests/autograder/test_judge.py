@@ -10,6 +10,7 @@ from autograder import sandbox, tasks
 from autograder.judge.submission import MANUAL, PASSED, WRONG
 from autograder.sandbox.limits import Limits
 from autograder.worker.pool import Worker
+from llaisys_mini.checks.check import RACE
 
 pytestmark = [
     pytest.mark.slow,
@@ -127,3 +128,30 @@ def test_a_kernel_that_leaves_its_array_is_told_so(judged, in_any_sandbox):
     public, hidden = parts["softmax-public"], parts["softmax-hidden"]
     assert (public.state, hidden.state) == (WRONG, WRONG)
     assert "past the end" in public.message and "out of bounds" in hidden.message
+
+
+RACING = """\
+import numpy as np
+from numba import njit, prange
+from llaisys_mini import kernel
+
+
+@kernel("softmax", device="cpu")
+@njit(parallel=True, cache=True)
+def softmax(x, out):
+    sums = np.zeros(x.shape[0], np.float32)
+    for c in prange(x.shape[1]):
+        for r in range(x.shape[0]):
+            sums[r] += np.exp(x[r, c] - x[r].max())
+    for r in range(x.shape[0]):
+        for c in range(x.shape[1]):
+            out[r, c] = np.exp(x[r, c] - x[r].max()) / sums[r]
+"""
+
+
+def test_a_race_is_wrong_whatever_came_out(judged):
+    parts = judged("07_softmax", {"softmax-cpu": RACING}).parts
+    for name in ("softmax-public", "softmax-hidden"):
+        assert parts[name].state == WRONG
+        assert "the threads of prange get in each other's way\n  line 12: sums[r] += np.exp" in parts[name].message
+        assert parts[name].mistake == RACE

@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 from numba import njit
 
-from llaisys_mini import operators
+from llaisys_mini import check, operators
 from llaisys_mini.checks.check import diagnosis, picture
 from llaisys_mini.checks.run import run_cases
+from llaisys_mini.errors import CheckFailed
 from llaisys_mini.kernels.registry import Kernel
+from llaisys_mini.kernels.runtime import Runtime
 from llaisys_mini.task import Case
 
 
@@ -133,3 +135,35 @@ def test_pictures_of_large_arrays_are_shrunk():
     assert {len(line) for line in drawn} == {48}
     assert drawn[0] == "." * 48
     assert drawn[-1] == "." * 24 + "x" * 24
+
+
+RACING = """
+import numpy as np
+from numba import njit, prange
+from llaisys_mini import kernel
+
+
+@kernel("linear_backward", device="cpu")
+@njit(parallel=True, cache=True)
+def linear_backward(grad_out, x, weight, grad_x, grad_weight, grad_bias):
+    grad_x[:] = 0
+    grad_weight[:] = 0
+    grad_bias[:] = 0
+    for n in prange(x.shape[0]):
+        for m in range(weight.shape[0]):
+            grad_bias[m] += grad_out[n, m]
+            for k in range(weight.shape[1]):
+                grad_x[n, k] += grad_out[n, m] * weight[m, k]
+                grad_weight[m, k] += grad_out[n, m] * x[n, k]
+"""
+
+
+def test_a_race_is_told_by_line_whatever_came_out(tmp_path):
+    (tmp_path / "cpu").mkdir()
+    (tmp_path / "cpu" / "linear_backward.py").write_text(RACING)
+    with Runtime(student=tmp_path).in_force(), pytest.raises(CheckFailed) as failed:
+        check("linear_backward")
+    told = str(failed.value)
+    assert "line 15: grad_bias[m] += grad_out[n, m]" in told
+    assert "line 18: grad_weight[m, k] += grad_out[n, m] * x[n, k]" in told
+    assert "grad_x" not in told

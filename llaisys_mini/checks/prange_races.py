@@ -1,0 +1,195 @@
+"""Races in `prange`, found by reading: several threads update the same array element at once.
+
+    for n in prange(N):
+        for m in range(M):
+            grad_bias[m] += grad_out[n, m]      # every n updates the same grad_bias[m]
+
+Run, such a kernel is right or wrong by chance. Read, it is plain: the index of the element does not depend on the loop
+variable of prange, and what is stored depends on what stood there. An array that is made inside of the loop belongs to
+one round and is private; so is `row = out[n]`. A number, `total += ...`, is a reduction, which Numba makes safe. Calls
+of functions of the same file are followed.
+"""
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Race:
+    """An update of a shared element inside the loop over `variable`."""
+
+    line: int
+    source: str
+    array: str
+    variable: str
+
+    def __str__(self) -> str:
+        return (
+            f"line {self.line}: {self.source}\n"
+            f"    several rounds of prange update the same element of {self.array} at once, and updates get lost. Let "
+            f"its index\n    depend on {self.variable}, or loop with prange over what the index does depend on, or give "
+            "each round an array of its own"
+        )
+
+
+def find_races(source: str) -> list[Race]:
+    """All races of a module's source, by line. A source that does not parse has none."""
+    try:
+        tree = ast.parse(source)
+    except SyntaxError:
+        return []
+    functions = {node.name: node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+    found: dict[int, Race] = {}
+    for function in functions.values():
+        for loop in _prange_loops(function):
+            reader = _Round({name.id for name in ast.walk(loop.target) if isinstance(name, ast.Name)}, functions)
+            for line, array in reader.read(loop.body):
+                text = ast.get_source_segment(source, _statement_at(tree, line)) or ""
+                found.setdefault(line, Race(line, text.splitlines()[0], array, ast.unparse(loop.target)))
+    return [found[line] for line in sorted(found)]
+
+
+def _prange_loops(function: ast.FunctionDef) -> Iterator[ast.For]:
+    """The loops over prange; of nested ones Numba runs only the outer one in parallel."""
+    pending: list[ast.AST] = list(ast.iter_child_nodes(function))
+    while pending:
+        node = pending.pop(0)
+        if isinstance(node, ast.For) and _is_prange(node.iter):
+            yield node
+        else:
+            pending += ast.iter_child_nodes(node)
+
+
+def _is_prange(node: ast.expr) -> bool:
+    if not isinstance(node, ast.Call):
+        return False
+    name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", None)
+    return name == "prange"
+
+
+def _statement_at(tree: ast.AST, line: int) -> ast.AST:
+    return next(node for node in ast.walk(tree) if isinstance(node, ast.stmt) and node.lineno == line)
+
+
+class _Round:
+    """One round of a prange loop, or of a function that it calls.
+
+    own: names whose value differs from round to round. private: names of arrays that belong to this round. All other
+    arrays are shared; `aliases` says which of them a name stands for.
+    """
+
+    def __init__(self, own: set[str], functions: dict[str, ast.FunctionDef], depth: int = 0):
+        self.own, self.functions, self.depth = set(own), functions, depth
+        self.private: set[str] = set()
+        self.aliases: dict[str, str] = {}
+
+    def read(self, body: list[ast.stmt]) -> list[tuple[int, str]]:
+        """(line, array) of every update of a shared element."""
+        found: list[tuple[int, str]] = []
+        for _ in range(2):  # a name that is set further down is known in the second reading
+            found = [race for statement in body for race in self._statement(statement)]
+        return found
+
+    def _statement(self, node: ast.stmt) -> Iterator[tuple[int, str]]:
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            return
+        for call in self._calls_in(node):
+            yield from self._call(call, node.lineno)
+        if isinstance(node, ast.AugAssign):
+            yield from self._update(node.target, node.lineno)
+            if isinstance(node.target, ast.Name) and self._differs(node.value):
+                self.own.add(node.target.id)
+        elif isinstance(node, ast.Assign):
+            for target in node.targets:
+                self._assign(target, node.value)
+                if isinstance(target, ast.Subscript) and _reads(node.value, target):
+                    yield from self._update(target, node.lineno)
+        elif isinstance(node, ast.AnnAssign) and node.value is not None:
+            self._assign(node.target, node.value)
+        elif isinstance(node, ast.For):
+            if self._differs(node.iter):
+                self.own |= {name.id for name in ast.walk(node.target) if isinstance(name, ast.Name)}
+        for child in ("body", "orelse", "finalbody"):
+            for statement in getattr(node, child, []):
+                yield from self._statement(statement)
+
+    def _calls_in(self, node: ast.stmt) -> list[ast.Call]:
+        """The calls of the statement itself, not of the statements inside of it."""
+        expressions = [value for _, value in ast.iter_fields(node) if isinstance(value, ast.expr)]
+        return [call for e in expressions for call in ast.walk(e) if isinstance(call, ast.Call)]
+
+    def _update(self, target: ast.expr, line: int) -> Iterator[tuple[int, str]]:
+        """The element that is updated, if it is a shared one that all rounds may choose."""
+        if not isinstance(target, ast.Subscript):
+            return
+        array: ast.expr = target
+        differs = False
+        while isinstance(array, ast.Subscript):  # a[n][m] is the element [n, m]
+            differs = differs or self._differs(array.slice)
+            array = array.value
+        if isinstance(array, ast.Name) and array.id not in self.private and not differs:
+            yield line, self.aliases.get(array.id, array.id)
+
+    def _assign(self, target: ast.expr, value: ast.expr) -> None:
+        if isinstance(target, (ast.Tuple, ast.List)):
+            values = value.elts if isinstance(value, (ast.Tuple, ast.List)) else [value] * len(target.elts)
+            if len(values) == len(target.elts):
+                for single, its_value in zip(target.elts, values, strict=True):
+                    self._assign(single, its_value)
+            return
+        if not isinstance(target, ast.Name):
+            return
+        if self._differs(value):
+            self.own.add(target.id)
+        base = _array_behind(value)
+        if base is None or base in self.private or (isinstance(value, ast.Subscript) and self._differs(value)):
+            self.private.add(target.id)  # made here, or a view of what belongs to this round
+        else:
+            self.aliases[target.id] = self.aliases.get(base, base)
+            self.private.discard(target.id)
+
+    def _call(self, call: ast.Call, line: int) -> Iterator[tuple[int, str]]:
+        """What a function of the same file does to the arrays that it is given."""
+        function = self.functions.get(getattr(call.func, "id", ""))
+        if function is None or self.depth > 4 or any(isinstance(argument, ast.Starred) for argument in call.args):
+            return
+        names = [argument.arg for argument in function.args.args]
+        given = dict(zip(names, call.args, strict=False)) | {k.arg: k.value for k in call.keywords if k.arg}
+        inner = _Round(set(), self.functions, self.depth + 1)
+        shared: dict[str, str] = {}
+        for name, value in given.items():
+            if self._differs(value):
+                inner.own.add(name)
+            base = _array_behind(value)
+            if base is None or base in self.private or (isinstance(value, ast.Subscript) and self._differs(value)):
+                inner.private.add(name)
+            else:
+                shared[name] = self.aliases.get(base, base)
+        for _, array in inner.read(function.body):
+            if array in shared:
+                yield line, shared[array]
+
+    def _differs(self, node: ast.AST) -> bool:
+        """Whether the expression may differ from round to round."""
+        return any(isinstance(name, ast.Name) and name.id in self.own for name in ast.walk(node))
+
+
+def _array_behind(value: ast.expr) -> str | None:
+    """The name of the array that `value` is, or is a view of; None for anything that is made anew."""
+    while True:
+        if isinstance(value, (ast.Subscript, ast.Attribute)):
+            value = value.value
+        elif isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute) and value.func.attr in _VIEWS:
+            value = value.func.value
+        else:
+            return value.id if isinstance(value, ast.Name) else None
+
+
+_VIEWS = {"reshape", "ravel", "view", "transpose"}
+
+
+def _reads(value: ast.expr, target: ast.Subscript) -> bool:
+    """Whether what is stored depends on what stood in the same place."""
+    place = ast.unparse(target)
+    return any(isinstance(node, ast.Subscript) and ast.unparse(node) == place for node in ast.walk(value))
