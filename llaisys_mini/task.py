@@ -63,8 +63,8 @@ class Task:
         return register
 
     def inherit_mistakes(self, parent: "Task", adapt: Callable[[Callable], Callable]) -> None:
-        """Take over the mistakes of a task that this one contains. adapt: makes a wrong version of this task from a wrong
-        version of `parent`."""
+        """Take over the mistakes of a task that this one contains. adapt: makes of a wrong version of `parent` one of
+        this task."""
         for mistake in parent.mistakes:
             self.mistakes.append(Mistake(mistake.name, mistake.sentence, adapt(mistake.function)))
 

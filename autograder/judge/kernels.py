@@ -6,7 +6,16 @@ from typing import Any
 import numpy as np
 
 from autograder.findings import REFUSED
-from autograder.judge.cases import DOES_NOT_COMPILE, JudgedCase, Outcome, cases_of, fail, first_line, name_mistake, run_cases
+from autograder.judge.cases import (
+    DOES_NOT_COMPILE,
+    JudgedCase,
+    Outcome,
+    cases_of,
+    fail,
+    first_line,
+    name_mistake,
+    run_cases,
+)
 from autograder.judge.verdicts import PASSED, TAMPERING, WRONG
 from autograder.tasks import CASES, FACTS, GPU_TRAFFIC, TRAFFIC, Check
 from autograder.worker.pool import Ended
@@ -74,7 +83,8 @@ def run_kernel(plan, task, checks, cut, worker, secret, found) -> Ended:
             outcome.message = describe(contract, result, with_patterns=True)
     races = find_races(cut.source) if task.device == "cpu" else []
     for check, outcome in found.items():  # run, such a kernel is right or wrong by chance
-        if races and check.kind == CASES and outcome.state in (PASSED, WRONG) and DOES_NOT_COMPILE not in outcome.message:
+        compiles = DOES_NOT_COMPILE not in outcome.message
+        if races and compiles and check.kind == CASES and outcome.state in (PASSED, WRONG):
             outcome.state, outcome.mistake = WRONG, RACE
             outcome.message = "\n  ".join([f"{task.name}: {RACE}", *map(str, races)])
     return ended

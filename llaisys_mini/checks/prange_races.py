@@ -27,8 +27,8 @@ class Race:
     def __str__(self) -> str:
         return (
             f"line {self.line}: {self.source}\n"
-            f"    several rounds of prange update the same element of {self.array} at once, and updates get lost. Let "
-            f"its index\n    depend on {self.variable}, or loop with prange over what the index does depend on, or give "
+            f"    several rounds of prange update the same element of {self.array} at once, and updates get lost.\n"
+            f"    Let its index depend on {self.variable}, or loop with prange over what it does depend on, or give "
             "each round an array of its own"
         )
 

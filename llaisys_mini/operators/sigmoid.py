@@ -12,8 +12,8 @@ def sigmoid(x: F32["..."]) -> F32["..."]:
 
         out[i] = 1 / (1 + exp(-x[i]))
 
-    Right is what differs by at most 24 roundoffs, 1.4e-6, of the value (an exp that is off by 1e-6 passes) and two
-    roundoffs absolutely (so the form (1 + tanh(x / 2)) / 2 passes, whose error shows far below zero): nothing later in a
+    Right is what differs by at most 24 roundoffs, 1.4e-6, of the value, so an exp that is off by 1e-6 passes; and two
+    roundoffs, 1.2e-7, besides, so (1 + tanh(x / 2)) / 2 passes, whose error shows far below zero: nothing later in a
     network can tell 1e-7 from 0.
     """
     small = np.exp(-np.abs(x))  # never overflows

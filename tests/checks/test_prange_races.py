@@ -12,7 +12,10 @@ RACES = {
     "minus": "for n in prange(N):\n    out[0] -= x[n]",
     "maximum": "for n in prange(N):\n    for m in range(M):\n        out[m] = max(out[m], x[n, m])",
     "plain sum": "for n in prange(N):\n    out[0] = out[0] + x[n]",
-    "over k": "for k in prange(K):\n    for n in range(N):\n        for m in range(M):\n            out[n, m] += x[n, k] * w[m, k]",
+    "over k": (
+        "for k in prange(K):\n    for n in range(N):\n"
+        "        for m in range(M):\n            out[n, m] += x[n, k] * w[m, k]"
+    ),
     "a view": "row = out[0]\nfor n in prange(N):\n    row[2] += x[n]",
     "a view made inside": "for n in prange(N):\n    row = out[2]\n    row[1] += x[n]",
     "flat": "for n in prange(N):\n    flat = out.reshape(-1)\n    flat[3] += x[n]",
@@ -26,10 +29,16 @@ RACES = {
 FINE = {
     "by the loop variable": "for n in prange(N):\n    out[n] += x[n]",
     "by something made of it": "for n in prange(N):\n    place = 2 * n + 1\n    out[place] += x[n]",
-    "by an inner loop that starts there": "for b in prange(N):\n    for n in range(b * 4, b * 4 + 4):\n        out[n] += x[n]",
-    "its own array": "for n in prange(N):\n    sums = np.zeros(M)\n    for m in range(M):\n        sums[m] += x[n, m]",
+    "by an inner loop that starts there": (
+        "for b in prange(N):\n    for n in range(b * 4, b * 4 + 4):\n        out[n] += x[n]"
+    ),
+    "its own array": (
+        "for n in prange(N):\n    sums = np.zeros(M)\n    for m in range(M):\n        sums[m] += x[n, m]"
+    ),
     "its own row": "for n in prange(N):\n    row = out[n]\n    for m in range(M):\n        row[m] += x[n, m]",
-    "its own slice": "for b in prange(N):\n    part = out[b * 4 : b * 4 + 4]\n    for i in range(4):\n        part[i] += 1",
+    "its own slice": (
+        "for b in prange(N):\n    part = out[b * 4 : b * 4 + 4]\n    for i in range(4):\n        part[i] += 1"
+    ),
     "a reduction": "total = 0.0\nfor n in prange(N):\n    total += x[n]",
     "one column each": "for m in prange(M):\n    for n in range(N):\n        out[m] += x[n, m]",
     "stored, not updated": "for n in prange(N):\n    out[n] = x[n] + x[0]",
@@ -37,7 +46,9 @@ FINE = {
     "a helper with the row": "for n in prange(N):\n    add_to(out[n], 3, x[n])",
     "a helper with the index": "for n in prange(N):\n    add_to(out, n, x[n])",
     "a helper with an array of its own": "for n in prange(N):\n    mine = np.zeros(9)\n    add_to(mine, 3, x[n])",
-    "inside of a tile": "for t in prange(N):\n    tile = np.zeros((4, 4))\n    for k in range(K):\n        tile[0, 1] += x[t, k]",
+    "inside of a tile": (
+        "for t in prange(N):\n    tile = np.zeros((4, 4))\n    for k in range(K):\n        tile[0, 1] += x[t, k]"
+    ),
 }
 HELPER = "def add_to(array, place, value):\n    array[place] += value\n\n"
 
