@@ -24,6 +24,7 @@ from llaisys_mini.checks.check import RACE, describe
 from llaisys_mini.checks.compare import compare, recognised, unset
 from llaisys_mini.checks.prange_races import find_races
 from llaisys_mini.checks.run import Result, changed_inputs
+from llaisys_mini.checks.slips import slips
 from llaisys_mini.errors import CheckFailed
 from llaisys_mini.inspect.codegen import Facts
 from llaisys_mini.inspect.gpu_traffic import GpuTraffic, measured_inputs
@@ -76,11 +77,7 @@ def run_kernel(plan, task, checks, cut, worker, secret, found) -> Ended:
             _require(found, TRAFFIC, Traffic, reply["traffic"])
 
     ended = run_cases(worker, request, judged, found, compare_outputs, note_facts)
-    sentence = recognised(contract, ((r.case.inputs, r.results) for r in results))
-    name_mistake((outcome for outcome, _ in unnamed), sentence)
-    for outcome, result in unnamed:
-        if sentence is None and result is not None:
-            outcome.message = describe(contract, result, with_patterns=True)
+    _explain(contract, cut.source, unnamed, results)
     races = find_races(cut.source) if task.device == "cpu" else []
     for check, outcome in found.items():  # run, such a kernel is right or wrong by chance
         compiles = DOES_NOT_COMPILE not in outcome.message
@@ -88,6 +85,18 @@ def run_kernel(plan, task, checks, cut, worker, secret, found) -> Ended:
             outcome.state, outcome.mistake = WRONG, RACE
             outcome.message = "\n  ".join([f"{task.name}: {RACE}", *map(str, races)])
     return ended
+
+
+def _explain(contract, source: str, unnamed: list[tuple[Outcome, Result | None]], results: list[Result]) -> None:
+    """Add to what is wrong the reason, as `check` does: by reading the source, or by what came out on all cases."""
+    found = slips(contract, source)
+    sentence = None if found else recognised(contract, ((r.case.inputs, r.results) for r in results))
+    name_mistake((outcome for outcome, _ in unnamed), sentence)
+    for outcome, result in unnamed:
+        if found:
+            outcome.message += "".join(f"\n  {slip}" for slip in found)
+        elif sentence is None and result is not None:
+            outcome.message = describe(contract, result, with_patterns=True)
 
 
 def _not_a_kernel(facts) -> str | None:

@@ -20,6 +20,7 @@ from llaisys_mini.checks.patterns import patterns
 from llaisys_mini.checks.prange_races import find_races
 from llaisys_mini.checks.recognise import told
 from llaisys_mini.checks.run import Result, run_cases
+from llaisys_mini.checks.slips import slips
 from llaisys_mini.console import console
 from llaisys_mini.contract import Contract
 from llaisys_mini.errors import CheckFailed, KernelError
@@ -124,6 +125,9 @@ def diagnosis(operator: Contract, failed: Result, results: Iterable[Result], pat
 
     results: on all cases. path: the kernel's file, where a compile error points to.
     """
+    found = slips(operator, path.read_text(encoding="utf-8")) if path and failed.differences else []
+    if found:
+        return "\n".join([describe(operator, failed, path), *(f"  {sentence}" for sentence in found)])
     sentence = recognised(operator, ((r.case.inputs, r.results) for r in results if r.exception is None))
     if sentence and failed.differences:
         return f"{describe(operator, failed, path)}\n{told(sentence)}"

@@ -167,3 +167,25 @@ def test_a_race_is_told_by_line_whatever_came_out(tmp_path):
     assert "line 15: grad_bias[m] += grad_out[n, m]" in told
     assert "line 18: grad_weight[m, k] += grad_out[n, m] * x[n, k]" in told
     assert "grad_x" not in told
+
+
+REBOUND = """
+import numpy as np
+from numba import njit
+from llaisys_mini import kernel
+
+
+@kernel("relu", device="cpu")
+@njit(cache=True)
+def relu(x, out):
+    out = np.maximum(x, 0)
+"""
+
+
+def test_a_slip_in_the_source_is_told_with_the_result(tmp_path):
+    (tmp_path / "cpu").mkdir()
+    (tmp_path / "cpu" / "relu.py").write_text(REBOUND)
+    with Runtime(student=tmp_path).in_force(), pytest.raises(CheckFailed) as failed:
+        check("relu")
+    assert "never written" in str(failed.value)
+    assert "line 10: out = ... gives the name out to another array" in str(failed.value)
