@@ -1,7 +1,7 @@
 """`check("softmax")`: does the learner's kernel do what the contract says, and if not, what is wrong?
 
-Prints a table of cases. On the first failure it says where the output is wrong and by how much, draws a small map of
-the errors, names what was never written, and recognises well-known mistakes. Then it raises.
+A kernel that passes gets one line. Of one that fails it prints a table of the cases, says where the output is wrong and
+by how much, draws a small map of the errors, names what was never written, recognises well-known mistakes, and raises.
 """
 
 from collections.abc import Iterable
@@ -43,7 +43,9 @@ def check(
     storages: tuple[str, ...] | None = None,
     seed: int = 0,
 ) -> None:
-    """Check a kernel of `operator`, float32 storage first, or the answer to an exercise of that name; print a table.
+    """Check a kernel of `operator`, float32 storage first, or the answer to an exercise of that name.
+
+    Prints one line if it is right, else a table of the cases.
 
     storages: names of the storage dtypes to check, by default all that the operator's contract allows. A kernel that
     reads float32 only passes for float32, and is then used for float32 models.
@@ -58,7 +60,7 @@ def check(
     kernel = choice.from_set(kernel_set, operator, device)
     races = find_races(kernel.path.read_text(encoding="utf-8")) if device == "cpu" and kernel.path else []
     printer = console()
-    passed, unread, failure = [], [], None
+    passed, unread, failure, count = [], [], None, 0
     remarks: dict[tuple[str, str, int], Finding] = {}  # of the sanitizer, each once
     for storage in storages or contract.storages:
         results = list(run_cases(kernel, contract.make_cases(seed, (storage,))))
@@ -69,12 +71,13 @@ def check(
             )
         for remark in (remark for result in results for remark in result.remarks):
             remarks.setdefault((remark.kind, remark.file, remark.line), remark)
-        if _compiles(failed) and (storage == "float32" or failed is None):
-            printer.print(_table(contract, device, results, storage))
         if failed is None:
             passed.append(storage)
+            count += len(results)
         elif storage == "float32":
             failure = failed
+            if not isinstance(failed.exception, compile_errors.COMPILE_ERRORS):  # else a table says nothing
+                printer.print(_table(contract, device, results, storage))
             break
         else:  # a float32 kernel is a fine first kernel: say what it cannot do yet, and let it pass
             unread.append(storage)
@@ -102,12 +105,8 @@ def check(
         raise CheckFailed(text)
     for remark in remarks.values():
         printer.print(f"remark: {remark}", markup=False, highlight=False)
-    printer.print(f"{operator} on {device}: right on all cases ({', '.join(passed)}){_where(device)}", highlight=False)
-
-
-def _compiles(failed: Result | None) -> bool:
-    """Where nothing compiles, a table of cases says nothing."""
-    return failed is None or not isinstance(failed.exception, compile_errors.COMPILE_ERRORS)
+    which = f"{count}: {', '.join(passed)}"
+    printer.print(f"{operator} on {device}: right on all cases ({which}){_where(device)}", highlight=False)
 
 
 def _where(device) -> str:

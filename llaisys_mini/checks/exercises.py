@@ -23,29 +23,31 @@ from llaisys_mini.task import Case, Mistake
 
 
 def check_exercise(name: str, kernel_set: str = STUDENT, seed: int = 0) -> None:
-    """Check an answer on the cases drawn with `seed`; print a table. Raises CheckFailed with the first difference."""
+    """Check an answer on the cases drawn with `seed`; print one line, or a table of the cases up to the first that is
+    wrong. Raises CheckFailed with the first difference."""
     exercise = exercises.get(name)
     answer = FOLDERS[kernel_set]().get(name, PYTHON)
     trials = [try_answer(exercise, answer.function, case) for case in exercise.make_cases(seed)]
     failed = next((trial for trial in trials if not trial.passed), None)
-    table = Table(title=name, title_justify="left", min_width=len(name), box=None, pad_edge=False, show_header=False)
-    for trial in trials:
-        table.add_row(trial.case.name, Text("right", "green") if trial.passed else Text("wrong", "bold red"))
-        if trial is failed:
-            break
     printer = console()
     if kernel_set == STUDENT and seed == 0:
         verdicts.remember(name, PYTHON, () if failed else ("float32",))
         kernels_changed()
     if failed is not None:
         if not isinstance(failed.exception, NotImplementedError):
-            printer.print(table)
+            printer.print(_table(name, trials[: trials.index(failed) + 1]))
         raise CheckFailed(diagnosis(exercise, failed, trials, answer.path))
-    printer.print(table)
-    printer.print(f"{name}: right on all cases")
+    printer.print(f"{name}: right on all cases ({len(trials)})", highlight=False)
 
 
-@dataclass(frozen=True)
+def _table(name: str, trials: list["Trial"]) -> Table:
+    table = Table(title=name, title_justify="left", min_width=len(name), box=None, pad_edge=False, show_header=False)
+    for trial in trials:
+        table.add_row(trial.case.name, Text("right", "green") if trial.passed else Text("wrong", "bold red"))
+    return table
+
+
+@dataclass(frozen=True, eq=False)
 class Trial:
     """What came of an answer on one case: its result and the first place where that is wrong, or an exception."""
 

@@ -51,6 +51,12 @@ def cases(rng):
     yield "a tie that appears later first", words("cb ab", [3, 3])
     yield "symbols of several letters", dict(words={("lo", "w"): 5, ("lo", "w", "er"): 2, ("n", "e", "w"): 6})
     yield "the pair stands twice in a word", words("abcab xab", [1, 1])
+    joined = {("ab", "c"): 3, ("a", "bc"): 3}
+    yield "a tie of pairs whose text is the same", dict(words=joined)
+    inside = {("a", "b"): 4, ("xab", "y"): 1, ("a", "bz"): 2, ("ab", "ab"): 1}
+    same_text = {("ab", "c"): 2, ("a", "bc"): 2, ("d", "e"): 3}
+    yield "two pairs with the same text", dict(words=same_text)
+    yield "the pair's text stands inside other symbols", dict(words=inside)
     yield "nothing to merge", words("a b c")
     yield "no words", dict(words={})
     letters = "abc"
@@ -121,4 +127,27 @@ def rarest(words):
     if not counts:
         return None, words
     best = min(counts, key=lambda pair: (counts[pair], pair))
+    return best, {merged(word, best): times for word, times in words.items()}
+
+
+@bpe_step.mistake("the word is joined to text, so the pair is also found inside of other symbols")
+def merged_in_text(words):
+    pair, _ = bpe_step.reference(words)
+    if pair is None:
+        return None, words
+    old, new = " ".join(pair), "".join(pair)
+    return pair, {tuple(" ".join(word).replace(old, new).split(" ")): times for word, times in words.items()}
+
+
+@bpe_step.mistake("pairs whose joined text is the same count as one")
+def counted_by_text(words):
+    counts = Counter()
+    first: dict[str, tuple] = {}
+    for word, times in words.items():
+        for pair in pairwise(word):
+            counts["".join(pair)] += times
+            first.setdefault("".join(pair), pair)
+    if not counts:
+        return None, words
+    best = first[min(counts, key=lambda text: (-counts[text], first[text]))]
     return best, {merged(word, best): times for word, times in words.items()}

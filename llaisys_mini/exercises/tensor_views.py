@@ -62,6 +62,10 @@ def cases(rng):
     yield "view must refuse a permuted matrix", inputs((2, 3), ("permute", 1, 0), ("view", 6))
     yield "view must refuse a shape of another size", inputs((2, 3), ("view", 4, 2))
     yield "permute must refuse a dimension named twice", inputs((2, 3), ("permute", 0, 0))
+    yield "permute must refuse too few dimensions", inputs((2, 3, 4), ("permute", 1, 0))
+    yield "permute must refuse too many dimensions", inputs((2, 3), ("permute", 0, 1, 2))
+    yield "slice must refuse an end before its start", inputs((5, 3), ("slice", 0, 4, 2))
+    yield "slice must refuse a dimension that is not there", inputs((2, 3), ("slice", 2, 0, 1))
     yield "slice must refuse what lies outside", inputs((2, 3), ("slice", 1, 1, 4))
     yield "slice must refuse a negative start", inputs((4, 3), ("slice", 0, -1, 2))
     a, b, c = (int(i) for i in rng.integers(2, 9, size=3))
@@ -169,3 +173,20 @@ class unchecked_permute(tensor_views.reference):
     def permute(self, *order):
         shape, strides = [self.shape[i] for i in order], [self.strides[i] for i in order]
         return Tensor(self.storage, self.offset, shape, strides, self.dtype)
+
+
+@tensor_views.mistake("permute does not ask whether every dimension is named")
+class some_dimensions(tensor_views.reference):
+    def permute(self, *order):
+        if len(set(order)) != len(order) or any(not 0 <= i < len(self.shape) for i in order):
+            raise ValueError
+        shape, strides = [self.shape[i] for i in order], [self.strides[i] for i in order]
+        return Tensor(self.storage, self.offset, shape, strides, self.dtype)
+
+
+@tensor_views.mistake("slice does not ask whether the end comes before the start")
+class turned_slice(tensor_views.reference):
+    def slice(self, dim, start, end):
+        if not 0 <= dim < len(self.shape) or not (0 <= start <= self.shape[dim] and 0 <= end <= self.shape[dim]):
+            raise ValueError
+        return unchecked_slice.slice(self, dim, start, end)
