@@ -15,14 +15,11 @@ from llaisys_mini.kernels.registry import Kernel
 from llaisys_mini.operator import Operator
 from llaisys_mini.sanitizer import SanitizerError
 
-LOOP_LIMIT = 20_000
-"""Rounds after which a `while` loop is taken to be endless: some seconds of computing, far above what a case needs."""
-
 
 def run(contract: Operator, kernel: Kernel, inputs: dict, outputs: list[np.ndarray], counts: bool) -> dict:
     """Run it on one case. Returns findings, remarks and (counts) traffic as plain data; what else it raises goes
     through."""
-    with cuda.sanitized(counts=counts, loop_limit=LOOP_LIMIT, opaque=True) as report:
+    with cuda.sanitized(counts=counts, opaque=True) as report:
         try:
             contract.run_with(kernel, inputs, outputs)
         except SanitizerError:

@@ -16,6 +16,7 @@ from llaisys_mini.checks.compare import Difference, compare, empty_outputs
 from llaisys_mini.checks.guard_zones import GuardZones
 from llaisys_mini.contract import Contract
 from llaisys_mini.kernels.registry import Kernel
+from llaisys_mini.sanitizer.findings import RUNAWAY, SanitizerError
 from llaisys_mini.task import Case
 
 
@@ -54,7 +55,8 @@ def places(device: str) -> dict[str, Callable]:
 def run_cases(kernel: Kernel, cases: Iterable[Case]) -> Iterator[Result]:
     """Run `kernel` on each case and compare. An exception of the kernel ends up in the result.
 
-    One result per case: that of the first place where it is wrong, or of the last.
+    One result per case: that of the first place where it is wrong, or of the last. An endless loop of a CUDA kernel
+    ends the run, since it takes seconds to find out once.
     """
     contexts = places(kernel.device)
     for case in cases:
@@ -66,6 +68,8 @@ def run_cases(kernel: Kernel, cases: Iterable[Case]) -> Iterator[Result]:
             if not result.passed:
                 break
         yield replace(result, remarks=remarks)
+        if isinstance(result.exception, SanitizerError) and RUNAWAY in {f.kind for f in result.exception.findings}:
+            return
 
 
 def run_case(kernel: Kernel, case: Case, place: str = "") -> Result:

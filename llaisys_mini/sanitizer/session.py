@@ -20,7 +20,8 @@ from llaisys_mini.sanitizer.translate import Program
 from llaisys_mini.sanitizer.uninitialised import registry
 from llaisys_mini.sanitizer.views import View
 
-LOOP_LIMIT = 100_000
+LOOP_LIMIT = 50_000
+"""Rounds after which a `while` loop is taken to be endless: a few seconds; no operator's cases need as many."""
 
 
 @dataclass

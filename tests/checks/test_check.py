@@ -189,3 +189,29 @@ def test_a_slip_in_the_source_is_told_with_the_result(tmp_path):
         check("relu")
     assert "never written" in str(failed.value)
     assert "line 10: out = ... gives the name out to another array" in str(failed.value)
+
+
+ENDLESS = """
+from llaisys_mini import cuda, kernel
+
+
+@cuda.jit
+def step(x, out):
+    i = cuda.grid(1)
+    while x.size > 0:
+        if i < x.size:
+            out[i] = max(x[i], 0)
+
+
+@kernel("relu", device="cuda")
+def relu(x, out):
+    step[(x.size + 127) // 128, 128](x, out)
+"""
+
+
+def test_an_endless_loop_ends_the_check_at_its_first_case(tmp_path, capsys):
+    (tmp_path / "cuda").mkdir()
+    (tmp_path / "cuda" / "relu.py").write_text(ENDLESS)
+    with Runtime(student=tmp_path).in_force(), pytest.raises(CheckFailed, match="line 8: runaway loop"):
+        check("relu", device="cuda")
+    assert capsys.readouterr().out.count("wrong") == 1
