@@ -55,8 +55,8 @@ def places(device: str) -> dict[str, Callable]:
 def run_cases(kernel: Kernel, cases: Iterable[Case]) -> Iterator[Result]:
     """Run `kernel` on each case and compare. An exception of the kernel ends up in the result.
 
-    One result per case: that of the first place where it is wrong, or of the last. An endless loop of a CUDA kernel
-    ends the run, since it takes seconds to find out once.
+    One result per case: that of the first place where it is wrong, or of the last. A write out of bounds ends the
+    run, since the next one may end Python; and so does an endless loop of a CUDA kernel, which takes seconds to find.
     """
     contexts = places(kernel.device)
     for case in cases:
@@ -68,8 +68,12 @@ def run_cases(kernel: Kernel, cases: Iterable[Case]) -> Iterator[Result]:
             if not result.passed:
                 break
         yield replace(result, remarks=remarks)
-        if isinstance(result.exception, SanitizerError) and RUNAWAY in {f.kind for f in result.exception.findings}:
+        if result.out_of_bounds or _is_endless(result.exception):
             return
+
+
+def _is_endless(exception: Exception | None) -> bool:
+    return isinstance(exception, SanitizerError) and RUNAWAY in {finding.kind for finding in exception.findings}
 
 
 def run_case(kernel: Kernel, case: Case, place: str = "") -> Result:

@@ -1,4 +1,4 @@
-"""The command line: generate, chat, quantise, check, progress, submit, doctor.
+"""The command line: generate, chat, quantise, check, explain, progress, submit, doctor.
 
 Errors a user can cause end with one sentence on stderr and exit code 2; a check that finds a kernel wrong ends with its
 diagnosis and exit code 1. Heavy imports wait until a command needs them.
@@ -43,6 +43,7 @@ for _command in (
     chat.chat,
     model.quantise,
     kernels.check,
+    kernels.explain,
     kernels.progress,
     course.submit,
     course.doctor,

@@ -1,4 +1,6 @@
-"""`explain("softmax")`: what the compiler made of a CPU kernel. Facts, not timings: the same on every run.
+"""`explain("softmax")`: what the compiler made of a kernel. Facts, not timings: the same on every run.
+
+Of a CPU kernel, here; of a CUDA kernel, `explain("softmax", device="cuda")`, see compile_check.
 
 vectorised    its machine code works on several floats per instruction; sums do so only if their order may change
 FMA           it multiplies and adds in one instruction
@@ -9,7 +11,7 @@ allocations   arrays that one call makes; inside a loop each costs more than the
 import dataclasses
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numba
 import numpy as np
@@ -25,6 +27,9 @@ from llaisys_mini.kernels.compiled import is_cached
 from llaisys_mini.kernels.registry import Kernel
 from llaisys_mini.kernels.sets import STUDENT
 from llaisys_mini.operator import Operator
+
+if TYPE_CHECKING:
+    from llaisys_mini.inspect.compile_check import Build
 
 # x86: addps, vfmadd231ps ...; ARM: fadd v0.4s, v1.4s ...
 _ON_VECTORS = re.compile(
@@ -102,11 +107,19 @@ class Facts:
         return table
 
 
-def explain(operator: str, kernel_set: str = STUDENT) -> Facts:
-    """Compile the CPU kernel of `operator` afresh, print and return the facts.
+def explain(operator: str, kernel_set: str = STUDENT, device: str = "cpu") -> "Facts | list[Build]":
+    """Compile a kernel of `operator` afresh, print and return what the compiler made of it.
 
-    Raises KernelError if the set has no such kernel or if it is not a function under @njit.
+    On the CPU: Facts. For "cuda", GPU or not: a Build per kernel and architecture, with registers, spills, shared and
+    local memory, occupancy and float64; none, and a sentence, where the compiler is not installed.
+    Raises KernelError if the set has no such kernel, if it does not compile, or on the CPU if it is not under @njit.
     """
+    if device != "cpu":
+        from llaisys_mini.inspect.compile_check import explain_cuda
+
+        builds, shown = explain_cuda(choice.from_set(kernel_set, operator, device))
+        console().print(shown)
+        return Builds(builds)
     contract = operators.get(operator)
     kernel = choice.from_set(kernel_set, operator, "cpu")
     if not hasattr(kernel.function, "py_func"):
@@ -115,6 +128,13 @@ def explain(operator: str, kernel_set: str = STUDENT) -> Facts:
         _known[kernel.function] = examine(contract, kernel)
     console().print(_known[kernel.function])
     return _known[kernel.function]
+
+
+class Builds(list["Build"]):
+    """What explain returns for "cuda"."""
+
+    def _ipython_display_(self) -> None:
+        """Nothing: explain has printed it already."""
 
 
 _known: dict[object, Facts] = {}

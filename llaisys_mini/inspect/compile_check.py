@@ -25,6 +25,9 @@ from llaisys_mini.inspect.occupancy import Occupancy, occupancy
 ARCHITECTURES = ("sm_75", "sm_80", "sm_90")
 """Built by default: Turing, Ampere and Hopper."""
 
+FEW_WARPS = 0.25
+"""Share of a multiprocessor's threads below which a kernel is told that it has few."""
+
 
 @dataclass(frozen=True)
 class Build:
@@ -58,6 +61,28 @@ class Build:
             found.append(
                 f"{self.kernel}: float64 instructions at {lines}; write np.float32(0.5) for 0.5, "
                 "and x * np.float32(1 / n) or x / np.float32(n) for a division by a whole number"
+            )
+        return found
+
+    def remarks(self) -> list[str]:
+        """What may make it slow, or keep it from being launched at all; a sentence each."""
+        found, fits = [], self.occupancy
+        local = self.stack - self.spilled
+        if fits.share == 0:
+            found.append(
+                f"{self.kernel} cannot be launched on {self.architecture}: not one block of {self.threads} threads "
+                f"with {self.registers} registers each and {self.shared} bytes of shared memory fits. "
+                f"The limit is {fits.limit}"
+            )
+        elif fits.share < FEW_WARPS:
+            found.append(
+                f"{self.kernel} on {self.architecture}: {fits.share:.0%} of the threads a multiprocessor can hold, "
+                f"because of {fits.limit}. With few threads it often has nothing to do while it waits for memory"
+            )
+        if local > 0:
+            found.append(
+                f"{self.kernel} on {self.architecture}: a local array of {local} bytes per thread lies in memory, not "
+                "in registers: let loops over it have constant bounds, or make it shorter"
             )
         return found
 
@@ -153,25 +178,25 @@ def explain_cuda(kernel, architectures: Iterable[str] = ARCHITECTURES):
     Returns (list of Build, rich renderable).
     """
     from rich.console import Group
+    from rich.text import Text
 
     reason = unavailable()
     if reason:
         return [], reason
     builds = builds_of(kernel, architectures, storages=("float32",))
-    problems = dict.fromkeys(problem for made in builds for problem in made.problems())
-    return builds, Group(table(builds), *problems)
+    sentences = dict.fromkeys(text for made in builds for text in [*made.problems(), *made.remarks()])
+    return builds, Group(table(builds), *map(Text, sentences))
 
 
 def table(builds: list[Build]):
     """The builds as a rich table: one row per kernel and architecture."""
     from rich.table import Table
 
-    shown = Table(box=None, pad_edge=False)
-    shown.add_column("kernel")
+    shown = Table(box=None, pad_edge=False, padding=(0, 1))
+    shown.add_column("kernel", overflow="fold")
     shown.add_column("for")
-    for title in ("threads", "registers", "shared B", "spilled B", "occupancy", "float64"):
-        shown.add_column(title, justify="right")
-    shown.add_column("limited by")
+    for title in ("threads", "regs", "shared B", "spill B", "occupancy", "float64"):
+        shown.add_column(title, justify="right", no_wrap=True)
     with_stack = any(made.stack for made in builds)
     if with_stack:
         shown.add_column("local B", justify="right")
@@ -185,9 +210,8 @@ def table(builds: list[Build]):
             str(made.registers),
             str(made.shared),
             f"[red]{made.spilled}[/red]" if made.spilled else "0",
-            f"{fits.share:.0%}",
+            f"{fits.share:.0%}" + ("" if fits.share == 1 else f", {fits.limit}"),
             f"[red]{lines}[/red]" if lines else "none",
-            "-" if fits.share == 1 else fits.limit,
             *([str(made.stack)] if with_stack else []),
         )
     return shown

@@ -1,5 +1,6 @@
 """What the compiler makes of kernels, without a GPU: float64 and spills are found; the course's kernels have none."""
 
+import dataclasses
 import shutil
 import subprocess
 from importlib.metadata import files
@@ -7,7 +8,7 @@ from importlib.metadata import files
 import numpy as np
 import pytest
 
-from llaisys_mini import cuda, operators
+from llaisys_mini import cuda, explain, operators
 from llaisys_mini.cuda import availability
 from llaisys_mini.errors import KernelError
 from llaisys_mini.inspect import compile_check
@@ -95,6 +96,40 @@ def test_spills_are_found():
     assert made.registers <= 24
     assert made.spilled > 0
     assert "spill" in made.problems()[0]
+
+
+@cuda.jit
+def keeps_much(x, out, n):
+    kept = cuda.local.array(4096, np.float32)
+    for k in range(n):
+        kept[k] = x[k]
+    for k in range(n):
+        out[k] = kept[n - 1 - k]
+
+
+@needs_compiler
+def test_a_long_local_array_is_told():
+    made = compile_check.build(keeps_much, (X, X, 3), threads=128)
+    assert made.stack >= 4 * 4096
+    assert any("a local array of 16" in remark and "lies in memory" in remark for remark in made.remarks())
+
+
+@needs_compiler
+def test_a_kernel_that_no_multiprocessor_can_hold_is_told():
+    made = dataclasses.replace(compile_check.build(clean, (X, 3, X), threads=1024), registers=80)
+    (remark,) = made.remarks()
+    assert remark.startswith("clean cannot be launched on sm_90: not one block of 1024 threads with 80 registers")
+    few = dataclasses.replace(made, threads=32, registers=255)
+    (remark,) = few.remarks()
+    assert "of the threads a multiprocessor can hold, because of registers" in remark
+    assert dataclasses.replace(made, registers=32).remarks() == []
+
+
+@needs_compiler
+def test_explain_shows_a_cuda_kernel(capsys):
+    builds = explain("add", "solutions", device="cuda")
+    assert {made.architecture for made in builds} == set(compile_check.ARCHITECTURES)
+    assert "regs" in capsys.readouterr().out
 
 
 @needs_compiler
