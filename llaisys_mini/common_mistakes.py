@@ -10,7 +10,12 @@ TAILS = (4, 8, 16, 32)  # widths of vectors and blocks that loops are cut into
 
 
 def add_tail_mistakes(operator: Contract, dimension: str, of_what: str) -> None:
-    """The sum over `dimension` stops at a multiple of a vector's width. of_what: such as "inputs"."""
+    """The sum over `dimension` stops at a multiple of a vector's width, or one too early. of_what: such as "inputs"."""
+
+    @operator.mistake(f"the last of the {of_what} is left out of the sum: the loop ends one too early")
+    def last_dropped(*arguments):
+        return operator.reference(*map(_cut(operator, dimension, None), operator.inputs.values(), arguments))
+
     for width in TAILS:
 
         @operator.mistake(f"the last {of_what}, those past a multiple of {width}, are left out of the sum")
@@ -18,14 +23,15 @@ def add_tail_mistakes(operator: Contract, dimension: str, of_what: str) -> None:
             return operator.reference(*map(_cut(operator, dimension, width), operator.inputs.values(), arguments))
 
 
-def _cut(operator: Contract, dimension: str, width: int):
-    """A function (spec, value) -> the value without what lies past a multiple of `width` along the dimension."""
+def _cut(operator: Contract, dimension: str, width: int | None):
+    """A function (spec, value) -> the value without what lies past a multiple of `width` along the dimension, or for
+    None without the last."""
 
     def cut(spec, value):
         if isinstance(spec, ArraySpec) and dimension in spec.dims and value is not None:
             axis = spec.dims.index(dimension) - len(spec.dims)
             value = np.moveaxis(value, axis, 0)
-            value = np.moveaxis(value[: len(value) // width * width], 0, axis)
+            value = np.moveaxis(value[: len(value) // width * width if width else -1], 0, axis)
         return value
 
     return cut
@@ -73,6 +79,10 @@ def add_rotation_mistakes(operator: Contract) -> None:
     @operator.mistake("the index of the row is used as its position; `positions` is never read")
     def ignores_positions(x, positions, *rest):
         return operator.reference(x, np.arange(len(positions)), *rest)
+
+    @operator.mistake("only the first head is rotated; the others are copied")
+    def first_head_only(x, positions, *rest):
+        return np.concatenate([operator.reference(x[:, :1], positions, *rest), x[:, 1:]], axis=1)
 
     @operator.mistake("positions are counted from 1")
     def from_one(x, positions, *rest):

@@ -20,7 +20,7 @@ from autograder.judge.verdicts import PASSED, TAMPERING, WRONG
 from autograder.tasks import CASES, FACTS, GPU_TRAFFIC, TRAFFIC, Check
 from autograder.worker.pool import Ended
 from llaisys_mini import operators
-from llaisys_mini.checks.check import RACE, describe
+from llaisys_mini.checks.check import RACE, describe, reason
 from llaisys_mini.checks.compare import compare, recognised, unset
 from llaisys_mini.checks.prange_races import find_races
 from llaisys_mini.checks.run import Result, changed_inputs
@@ -47,7 +47,7 @@ def run_kernel(plan, task, checks, cut, worker, secret, found) -> Ended:
         sent.append({"inputs": j.case.inputs, "outputs": forms, "counts": j.check.kind == GPU_TRAFFIC})
     kinds = {check.kind for check in checks}
     results: list[Result] = []
-    unnamed: list[tuple[Outcome, Result | None]] = []  # failures to be explained; of hidden cases without the result
+    unnamed: list[Outcome] = []  # failures that are still to be explained
     request = dict(name=task.name, device=task.device, source=cut.source, cases=sent)
     request |= dict(explain=FACTS in kinds, traffic=TRAFFIC in kinds)
 
@@ -61,7 +61,7 @@ def run_kernel(plan, task, checks, cut, worker, secret, found) -> Ended:
             if not result.passed:
                 is_told = fail(outcome, WRONG, _described(contract, judged[number], result))
                 if is_told and result.differences:
-                    unnamed.append((outcome, None if judged[number].check.hidden else result))
+                    unnamed.append(outcome)
             if "traffic" in reply:
                 _require(found, GPU_TRAFFIC, GpuTraffic, reply["traffic"], judged[number].check)
 
@@ -87,16 +87,15 @@ def run_kernel(plan, task, checks, cut, worker, secret, found) -> Ended:
     return ended
 
 
-def _explain(contract, source: str, unnamed: list[tuple[Outcome, Result | None]], results: list[Result]) -> None:
+def _explain(contract, source: str, unnamed: list[Outcome], results: list[Result]) -> None:
     """Add to what is wrong the reason, as `check` does: by reading the source, or by what came out on all cases."""
     found = slips(contract, source)
     sentence = None if found else recognised(contract, ((r.case.inputs, r.results) for r in results))
-    name_mistake((outcome for outcome, _ in unnamed), sentence)
-    for outcome, result in unnamed:
-        if found:
-            outcome.message += "".join(f"\n  {slip}" for slip in found)
-        elif sentence is None and result is not None:
-            outcome.message = describe(contract, result, with_patterns=True)
+    name_mistake(unnamed, sentence)
+    if sentence is None and unnamed:
+        lines = [f"  {slip}" for slip in found] or reason(contract, results)
+        for outcome in unnamed:
+            outcome.message = "\n".join([outcome.message, *lines])
 
 
 def _not_a_kernel(facts) -> str | None:

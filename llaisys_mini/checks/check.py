@@ -125,16 +125,27 @@ def diagnosis(operator: Contract, failed: Result, results: Iterable[Result], pat
     results: on all cases. path: the kernel's file, where a compile error points to.
     """
     found = slips(operator, path.read_text(encoding="utf-8")) if path and failed.differences else []
-    if found:
-        return "\n".join([describe(operator, failed, path), *(f"  {sentence}" for sentence in found)])
-    sentence = recognised(operator, ((r.case.inputs, r.results) for r in results if r.exception is None))
-    if sentence and failed.differences:
-        return f"{describe(operator, failed, path)}\n{told(sentence)}"
-    return describe(operator, failed, path, with_patterns=True)
+    lines = [describe(operator, failed, path), *(f"  {sentence}" for sentence in found)]
+    if not found and failed.differences:
+        lines += reason(operator, results)
+    return "\n".join(lines)
 
 
-def describe(operator: Contract, result: Result, path: Path | None = None, with_patterns: bool = False) -> str:
-    """What is wrong with one result that failed, and what that looks like; not the reason. path: see diagnosis."""
+def reason(operator: Contract, results: Iterable[Result]) -> list[str]:
+    """Lines that explain what came out over all cases: the mistake that gives just that, or else the pattern of what is
+    wrong."""
+    complete = [result for result in results if result.exception is None]
+    sentence = recognised(operator, ((result.case.inputs, result.results) for result in complete))
+    if sentence:
+        return [told(sentence)]
+    found: dict[str, list[Difference]] = {}
+    for difference in (difference for result in complete for difference in result.differences):
+        found.setdefault(difference.output, []).append(difference)
+    return [f"  {name}: {text}" for name, wrong in found.items() for text in patterns(wrong)]
+
+
+def describe(operator: Contract, result: Result, path: Path | None = None) -> str:
+    """What is wrong with one result that failed; not the reason. path: see diagnosis."""
     if isinstance(result.exception, compile_errors.COMPILE_ERRORS):
         return "\n".join(
             [f"{operator.name}: the kernel does not compile", *compile_errors.describe(result.exception, path)]
@@ -150,7 +161,6 @@ def describe(operator: Contract, result: Result, path: Path | None = None, with_
     lines += [f"  {sentence}" for sentence in result.out_of_bounds]
     for difference in result.differences:
         lines += _describe(difference)
-        lines += [f"  {sentence}" for sentence in patterns(difference) if with_patterns]
     if result.changed_inputs:
         lines.append(f"  the kernel changed its input {', '.join(result.changed_inputs)}; inputs are read-only")
     return "\n".join(lines)

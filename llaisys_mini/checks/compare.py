@@ -97,7 +97,8 @@ def _explains(operator: Contract, mistake: Mistake, run: Run) -> bool:
     for got, want, right, allowed in zip(
         results, wants, operator.expected(inputs), operator.tolerance(inputs), strict=True
     ):
-        scale = UNCERTAINTY_OF_MISTAKE * UNIT_ROUNDOFF * np.abs(np.nan_to_num(want, posinf=0, neginf=0))
+        size = np.abs(np.nan_to_num(want, posinf=0, neginf=0))
+        scale = UNIT_ROUNDOFF * (UNCERTAINTY_OF_MISTAKE * size + UNCERTAINTY_OF_SUMS * size.max(initial=0))
         if got.shape != want.shape or not (_in_tolerances(got, want, 4 * allowed + scale) <= 1).all():
             return False
         wrong = _in_tolerances(got, right, allowed) > 1
@@ -108,6 +109,9 @@ def _explains(operator: Contract, mistake: Mistake, run: Run) -> bool:
 
 UNCERTAINTY_OF_MISTAKE = 64
 """Mistakes are computed in float32 too, with rounding of their own; matching them is a hint, not a verdict."""
+
+UNCERTAINTY_OF_SUMS = 16
+"""The same, of the largest number: the wrong numbers may come of sums that cancel, in another order."""
 
 
 def mistaken_outputs(operator: Contract, mistake, inputs: dict[str, object]) -> list[np.ndarray]:

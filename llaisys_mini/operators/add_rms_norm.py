@@ -96,3 +96,14 @@ def with_mistaken_norm(norm):
 
 
 add_rms_norm.inherit_mistakes(rms_norm, with_mistaken_norm)
+
+
+@add_rms_norm.mistake("the sum is divided by the root mean square of x, not of the sum")
+def root_of_x(x, residual, weight, eps):
+    total = x + residual
+    return total, weight * total / np.sqrt(np.mean(x * x, axis=-1, keepdims=True) + eps)
+
+
+@add_rms_norm.mistake("total receives the residual as it was: x is not added")
+def total_is_residual(x, residual, weight, eps):
+    return residual, rms_norm.reference(x + residual, weight, eps)

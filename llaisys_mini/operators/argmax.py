@@ -66,3 +66,12 @@ def misses_last(x):
 @argmax.mistake("the smallest element is taken")
 def smallest(x):
     return x.argmin(axis=-1), x.min(axis=-1)
+
+
+@argmax.mistake("the largest element is not set back for each row: it carries on from the row before")
+def carried_on(x):
+    rows = x.reshape(-1, x.shape[-1])
+    values = np.maximum.accumulate(rows.max(axis=1))
+    new = np.append(True, values[1:] > values[:-1])
+    index = rows.argmax(axis=1)[np.maximum.accumulate(np.where(new, np.arange(len(rows)), 0))]
+    return index.reshape(x.shape[:-1]), values.reshape(x.shape[:-1])

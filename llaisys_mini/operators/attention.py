@@ -153,6 +153,20 @@ def add_mixing_mistakes(operator, mask_of):
         per_query_head = np.repeat(k, heads // kv_heads, axis=1)
         return operator.reference(q, per_query_head, v[:, np.arange(heads) % kv_heads], scale, *rest)
 
+    @operator.mistake("query head h reads key head h // K; a group has H/K heads: h // (H/K)")
+    def wrong_group(q, k, v, scale, *rest):
+        heads, kv_heads = q.shape[1], k.shape[1]
+        chosen = np.minimum(np.arange(heads) // kv_heads, kv_heads - 1)
+        return operator.reference(q, k[:, chosen], v[:, chosen], scale, *rest)
+
+    @operator.mistake("the values are always those of head 0")
+    def values_of_first_head(q, k, v, scale, *rest):
+        return operator.reference(q, k, np.broadcast_to(v[:, :1], v.shape), scale, *rest)
+
+    @operator.mistake("the scores are divided by sqrt(D) besides being multiplied by scale")
+    def scaled_twice(q, k, v, scale, *rest):
+        return operator.reference(q, k, v, scale * q.shape[2] ** -0.5, *rest)
+
     def masked_scores(q, k, scale, rest):
         """The mask [L, S], and the scores [H, L, S] with -inf where it hides."""
         mask = mask_of(q.shape[0], k.shape[0], *rest)

@@ -86,3 +86,19 @@ def sum_carried_on(logits, targets):
     top = logits.max(axis=1)
     sums = np.cumsum(np.exp(logits - top[:, None]).sum(axis=1))
     return np.log(sums) + top - logits[np.arange(len(targets)), targets]
+
+
+@cross_entropy.mistake("the logarithm of the sum has base 2; it must be the natural one")
+def log_two(logits, targets):
+    top = logits.max(axis=1)
+    return np.log2(np.exp(logits - top[:, None]).sum(axis=1)) + top - logits[np.arange(len(targets)), targets]
+
+
+@cross_entropy.mistake("the targets are not read: the largest logit is taken as the target")
+def largest_is_target(logits, targets):
+    return cross_entropy.reference(logits, logits.argmax(axis=1))
+
+
+@cross_entropy.mistake("targets are counted from 1: the class before is taken")
+def targets_from_one(logits, targets):
+    return cross_entropy.reference(logits, targets - 1)

@@ -63,3 +63,15 @@ def scaled(ids, weight):
 @embedding.mistake("row n of the table is copied instead of row ids[n]")
 def ids_not_used(ids, weight):
     return weight[np.arange(ids.size) % weight.shape[0]]
+
+
+@embedding.mistake("the first id is used for every row")
+def first_id_only(ids, weight):
+    return weight[np.full_like(ids, ids[0])]
+
+
+for _bits in (8, 16):
+
+    @embedding.mistake(f"ids are kept in {_bits} bits, so larger ones lose their upper bits")
+    def ids_cut(ids, weight, bits=_bits):
+        return weight[ids % 2**bits]

@@ -59,3 +59,8 @@ def only_distribution(x):
 @gelu.mistake("erf is approximated by a sigmoid: x * sigmoid(1.702 x)")
 def sigmoid_form(x):
     return x / (1 + np.exp(-1.702 * x))
+
+
+@gelu.mistake("erf is taken of the absolute value, so negative x come out as positive ones do")
+def erf_of_absolute(x):
+    return x * (1 + _erf(np.abs(x) / math.sqrt(2))) / 2

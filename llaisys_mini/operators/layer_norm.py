@@ -103,4 +103,32 @@ def mean_carried_on(x, weight, bias, eps):
     return weight * centred / np.sqrt(np.mean(centred * centred, axis=-1, keepdims=True) + eps) + bias
 
 
+@layer_norm.mistake("the mean is left out of the numerator; only the variance uses it")
+def numerator_not_centred(x, weight, bias, eps):
+    return weight * x / np.sqrt(x.var(axis=-1, keepdims=True) + eps) + bias
+
+
+@layer_norm.mistake("the row is divided by the variance, without the square root")
+def no_square_root(x, weight, bias, eps):
+    return weight * (x - x.mean(axis=-1, keepdims=True)) / (x.var(axis=-1, keepdims=True) + eps) + bias
+
+
+@layer_norm.mistake("the bias is added before the weight multiplies")
+def weight_on_bias(x, weight, bias, eps):
+    return weight * (layer_norm.reference(x, np.ones_like(weight), bias, eps))
+
+
+@layer_norm.mistake("the bias is taken by row, bias[n], instead of by column")
+def bias_by_row(x, weight, bias, eps):
+    rows = x.reshape(-1, x.shape[-1])
+    by_row = bias[np.arange(len(rows)) % len(bias)][:, None]
+    return (layer_norm.reference(rows, weight, np.zeros_like(bias), eps) + by_row).reshape(x.shape)
+
+
+@layer_norm.mistake("mean and variance of the first row are used for every row")
+def first_row_only(x, weight, bias, eps):
+    rows = x.reshape(-1, x.shape[-1])
+    return (weight * (rows - rows[0].mean()) / np.sqrt(rows[0].var() + eps) + bias).reshape(x.shape)
+
+
 add_fixed_scalar_mistakes(layer_norm, "eps", (1e-5, 1e-6))

@@ -43,6 +43,9 @@ def cases(rng):
     yield "as long as a model's rows", inputs(2, 2100, 3)
     yield "as many outputs as a model has", inputs(2, 3, 2100)
     yield "many rows, few outputs", inputs(300, 2, 3)
+    sparse = inputs(5, 21, 9)
+    sparse["x"][rng.random(size=(5, 21)) < 0.5] = 0
+    yield "zeros in x", sparse
     yield "some sizes", inputs(*rng.integers(2, 90, size=3))
 
 

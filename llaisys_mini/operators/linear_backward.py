@@ -70,3 +70,24 @@ def gradient_transposed(grad_out, x, weight):
 @linear_backward.mistake("the gradient of bias is that of the first sample, not the sum over samples")
 def bias_of_first_sample(grad_out, x, weight):
     return grad_out @ weight, grad_out.T @ x, grad_out[0]
+
+
+@linear_backward.mistake("the gradient of weight is the mean over the samples; it is their sum")
+def weight_averaged(grad_out, x, weight):
+    of_x, of_weight, of_bias = linear_backward.reference(grad_out, x, weight)
+    return of_x, of_weight / len(x), of_bias
+
+
+@linear_backward.mistake("the gradient of bias keeps only the last sample: it is overwritten instead of added up")
+def bias_of_last_sample(grad_out, x, weight):
+    return grad_out @ weight, grad_out.T @ x, grad_out[-1]
+
+
+@linear_backward.mistake("the gradient of x leaves out the last output: the loop ends one too early")
+def last_output_dropped(grad_out, x, weight):
+    return grad_out[:, :-1] @ weight[:-1], grad_out.T @ x, grad_out.sum(axis=0)
+
+
+@linear_backward.mistake("the gradient of x is not set back to 0 for each sample: it carries on from the one before")
+def gradient_carried_on(grad_out, x, weight):
+    return np.cumsum(grad_out @ weight, axis=0), grad_out.T @ x, grad_out.sum(axis=0)

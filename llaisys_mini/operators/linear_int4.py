@@ -141,3 +141,14 @@ def no_bias(x, weight, scales, bias):
 
 
 add_bias_mistakes(linear_int4)
+
+
+@linear_int4.mistake("the scales of output 0 are used for every output")
+def scales_of_first_output(x, weight, scales, bias):
+    return linear_int4.reference(x, weight, np.broadcast_to(scales[:1], scales.shape), bias)
+
+
+@linear_int4.mistake("only the first group of every row is multiplied")
+def first_group_only(x, weight, scales, bias):
+    kept = scales * (np.arange(scales.shape[1]) == 0)
+    return linear_int4.reference(x, weight, kept.astype(scales.dtype), bias)

@@ -122,3 +122,8 @@ def first_row_only(x, weight, scales, bias):
 
 
 add_bias_mistakes(linear_int8)
+
+
+@linear_int8.mistake("the scales of output 0 are used for every output")
+def scales_of_first_output(x, weight, scales, bias):
+    return _linear(x, dequantised(weight, np.broadcast_to(scales[:1], scales.shape)), bias)

@@ -37,6 +37,9 @@ def cases(rng):
     yield "as long as a model's rows", inputs(2, 2100, 3)
     yield "as wide as a model", inputs(2, 3, 2100)
     yield "as many rows as a long prompt", inputs(600, 3, 2)
+    sparse = inputs(7, 21, 9)
+    sparse["a"][rng.random(size=(7, 21)) < 0.5] = 0
+    yield "zeros in a", sparse
     yield "some sizes", inputs(*rng.integers(2, 90, size=3))
 
 

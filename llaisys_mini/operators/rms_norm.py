@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from llaisys_mini.common_mistakes import add_fixed_scalar_mistakes
+from llaisys_mini.common_mistakes import TAILS, add_fixed_scalar_mistakes
 from llaisys_mini.contract import F32, Stored
 from llaisys_mini.operator import operator
 
@@ -92,6 +92,37 @@ def sum_carried_on(x, weight, eps):
 def wrong_axis(x, weight, eps):
     rows = x.reshape(-1, x.shape[-1])
     return (weight * rows / np.sqrt(np.mean(rows * rows, axis=0) + eps)).reshape(x.shape)
+
+
+@rms_norm.mistake("1 is added to the weight, as in Gemma; Qwen does not")
+def one_plus_weight(x, weight, eps):
+    return rms_norm.reference(x, 1 + weight, eps)
+
+
+@rms_norm.mistake("the weight is taken by row, weight[n], instead of by column")
+def weight_by_row(x, weight, eps):
+    rows = x.reshape(-1, x.shape[-1])
+    by_row = weight[np.arange(len(rows)) % len(weight)][:, None]
+    return (by_row * rms_norm.reference(rows, np.ones_like(weight), eps)).reshape(x.shape)
+
+
+@rms_norm.mistake("eps is added to the sum of squares before it is divided by E")
+def eps_in_sum(x, weight, eps):
+    return rms_norm.reference(x, weight, eps / x.shape[-1])
+
+
+@rms_norm.mistake("the root mean square of the first row is used for every row")
+def first_row_only(x, weight, eps):
+    rows = x.reshape(-1, x.shape[-1])
+    return (weight * rows / np.sqrt(np.mean(rows[0] * rows[0]) + eps)).reshape(x.shape)
+
+
+for _width in TAILS:
+
+    @rms_norm.mistake(f"the last columns, those past a multiple of {_width}, are left out of the mean square")
+    def tail_not_summed(x, weight, eps, width=_width):
+        seen = x[..., : x.shape[-1] // width * width]
+        return weight * x / np.sqrt((seen * seen).sum(axis=-1, keepdims=True) / x.shape[-1] + eps)
 
 
 add_fixed_scalar_mistakes(rms_norm, "eps", (1e-5, 1e-6))

@@ -79,5 +79,11 @@ def half_exponent(x, positions, theta):
     return rotate(x, np.cos(angle), np.sin(angle))
 
 
+@rope.mistake("the exponent is -4i/D; it must be -2i/D")
+def double_exponent(x, positions, theta):
+    angle = (positions[:, None] * np.power(float(theta), -2 * np.arange(0, x.shape[2], 2) / x.shape[2]))[:, None, :]
+    return rotate(x, np.cos(angle), np.sin(angle))
+
+
 add_rotation_mistakes(rope)
 add_fixed_scalar_mistakes(rope, "theta", (1e4, 1e6))

@@ -64,4 +64,15 @@ def ignores_frequencies(x, positions, frequencies, factor):
     return factor * rope.reference(x, positions, 10000.0)
 
 
+@rope_scaled.mistake("factor multiplies the angle instead of the result")
+def factor_on_angle(x, positions, frequencies, factor):
+    return rope_scaled.reference(x, positions, frequencies * factor, 1.0)
+
+
+@rope_scaled.mistake("factor multiplies the cosine only, not the sine")
+def factor_on_cosine(x, positions, frequencies, factor):
+    angle = (positions[:, None] * frequencies)[:, None, :]
+    return rotate(x, factor * np.cos(angle), np.sin(angle))
+
+
 add_rotation_mistakes(rope_scaled)

@@ -58,3 +58,8 @@ def hard(x):
 @sigmoid.mistake("the 1 in the denominator is missing: this is exp(x)")
 def no_one(x):
     return np.exp(x)
+
+
+@sigmoid.mistake("the form with tanh lacks the half inside: it must be tanh(x / 2)")
+def tanh_of_x(x):
+    return (1 + np.tanh(x)) / 2

@@ -87,4 +87,21 @@ def looks_ahead(q, k, v, scale, window):
     return attend(q, k, v, scale, np.arange(k.shape[0])[None, :] > position - window)
 
 
+@sliding_attention.mistake("the window is one key too narrow")
+def one_too_narrow(q, k, v, scale, window):
+    return sliding_attention.reference(q, k, v, scale, max(window - 1, 1))
+
+
+@sliding_attention.mistake("the window reaches as far to later keys as to earlier ones")
+def both_ways(q, k, v, scale, window):
+    position = (k.shape[0] - q.shape[0] + np.arange(q.shape[0]))[:, None]
+    return attend(q, k, v, scale, np.abs(np.arange(k.shape[0])[None, :] - position) < window)
+
+
+@sliding_attention.mistake("the window starts from the query's number l, not from its position S - L + l")
+def window_from_number(q, k, v, scale, window):
+    length, keys = q.shape[0], k.shape[0]
+    return attend(q, k, v, scale, causal_mask(length, keys) & (np.arange(keys) > np.arange(length)[:, None] - window))
+
+
 add_mixing_mistakes(sliding_attention, window_mask)

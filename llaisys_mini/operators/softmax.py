@@ -62,8 +62,9 @@ def whole_array(x):
 
 @softmax.mistake("it runs down the columns instead of along the last axis")
 def wrong_axis(x):
-    exponentials = np.exp(x - x.max(axis=0, keepdims=True))
-    return exponentials / exponentials.sum(axis=0, keepdims=True)
+    rows = x.reshape(-1, x.shape[-1])
+    exponentials = np.exp(rows - rows.max(axis=0, keepdims=True))
+    return (exponentials / exponentials.sum(axis=0, keepdims=True)).reshape(x.shape)
 
 
 @softmax.mistake("the exponentials are not divided by their sum")
@@ -102,3 +103,14 @@ def maximum_carried_on(x):
     tops = x.max(axis=-1, keepdims=True)
     exponentials = np.exp(x - np.maximum.accumulate(tops.reshape(-1)).reshape(tops.shape))
     return exponentials / exponentials.sum(axis=-1, keepdims=True)
+
+
+@softmax.mistake("2 is raised to the scores instead of e")
+def base_two(x):
+    return softmax.reference(x * np.log(2).astype(x.dtype))
+
+
+@softmax.mistake("the last column is left out of the sum: the loop ends one too early")
+def last_not_summed(x):
+    exponentials = np.exp(x - x.max(axis=-1, keepdims=True))
+    return exponentials / exponentials[..., :-1].sum(axis=-1, keepdims=True)

@@ -73,3 +73,18 @@ def divided_by_classes(logits, targets):
 def unsafe(logits, targets):
     exponentials = np.exp(logits)
     return (exponentials / exponentials.sum(axis=1, keepdims=True) - one_hot(logits, targets)) / len(targets)
+
+
+@softmax_cross_entropy_backward.mistake("1 is subtracted after the division by the number of rows")
+def target_not_averaged(logits, targets):
+    return softmax.reference(logits) / len(targets) - one_hot(logits, targets)
+
+
+@softmax_cross_entropy_backward.mistake("the target of the first row is used for every row")
+def first_target_only(logits, targets):
+    return softmax_cross_entropy_backward.reference(logits, np.full_like(targets, targets[0]))
+
+
+@softmax_cross_entropy_backward.mistake("the logits stand where their softmax should")
+def logits_not_softmax(logits, targets):
+    return (logits - one_hot(logits, targets)) / len(targets)
