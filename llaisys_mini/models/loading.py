@@ -4,10 +4,12 @@ What differs between the families is decided here, from the config: where a bias
 whether the head is the embedding matrix, how positions become angles, which weights are quantised.
 """
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from llaisys_mini.errors import CheckpointError
 from llaisys_mini.layers.attention import Attention
 from llaisys_mini.layers.linear import Linear
 from llaisys_mini.layers.mlp import MLP
@@ -18,6 +20,9 @@ from llaisys_mini.models.config import ModelConfig
 from llaisys_mini.models.decoder import Block, Decoder
 from llaisys_mini.tensor import Tensor
 from llaisys_mini.weights.checkpoint import Checkpoint
+from llaisys_mini.weights.published import Published
+from llaisys_mini.weights.published.grouped import Grouped
+from llaisys_mini.weights.published.projection import Projection
 from llaisys_mini.weights.quantisation import Quantisation
 
 
@@ -26,6 +31,8 @@ def load_decoder(
 ) -> Decoder:
     """The decoder with the weights of `checkpoint`, stored as they are or converted to `dtype`, on `device`.
 
+    Quantised weights stay so if an operator can express them exactly, whatever `dtype` is; `notes` of the decoder tells
+    how those of other programs are kept.
     Raises CheckpointError for a tensor that is missing or has another shape than the config says, DeviceError if
     the device is unknown or its memory full.
     """
@@ -38,16 +45,18 @@ class _Loader:
     checkpoint: Checkpoint
     dtype: np.dtype | None
     device: str
+    kept_as: Counter[str] = field(default_factory=Counter)  # quantised projections of other programs, by what became
 
     def decoder(self) -> Decoder:
         c = self.config
+        self.refuse_quantised_embeddings()
         embeddings = self.weight("model.embed_tokens.weight", c.vocab_size, c.hidden_size)
         rotary = self.rotary()
         blocks = [self.block(number, rotary) for number in range(c.layers)]
         final_norm = self.norm("model.norm", c.hidden_size)
         # A tied checkpoint may hold an lm_head of its own; it is not used.
         head = Linear(embeddings) if c.tied_embeddings else self.linear("lm_head", c.vocab_size, c.hidden_size)
-        return Decoder(c, embeddings, blocks, final_norm, head, self.device)
+        return Decoder(c, embeddings, blocks, final_norm, head, self.device, self.notes())
 
     def block(self, number: int, rotary: AnyRotary) -> Block:
         c, prefix = self.config, f"model.layers.{number}"
@@ -91,10 +100,20 @@ class _Loader:
         return RMSNorm(self.weight(f"{name}.weight", width), self.config.rms_norm_eps)
 
     def linear(self, name: str, out_width: int, in_width: int, bias: bool = False) -> AnyLinear:
-        stored = self.checkpoint.stored.get(f"{name}.weight")
         how = self.config.quantisation
-        if how is not None and stored is not None and stored.dtype in ("I8", "U8"):
-            return self.quantised(how, name, out_width, in_width, bias)
+        if isinstance(how, Published):
+            grouped = how.read(Projection(self.checkpoint, name, out_width, in_width))
+            if grouped is not None:
+                return self.published(grouped, name, out_width, bias)
+        elif how is not None:
+            stored = self.checkpoint.stored.get(f"{name}.weight")
+            if stored is not None and stored.dtype in ("I8", "U8"):
+                return self.quantised(how, name, out_width, in_width, bias)
+        elif Projection(self.checkpoint, name, out_width, in_width).has("qweight", "weight_packed"):
+            raise CheckpointError(
+                f"The weights of {name!r} are quantised, but config.json has no `quantization_config`, which says how. "
+                "Some programs left it in a file of its own: put the contents of quantize_config.json there."
+            )
         weight = self.weight(f"{name}.weight", out_width, in_width)
         return Linear(weight, self.weight(f"{name}.bias", out_width) if bias else None)
 
@@ -107,6 +126,50 @@ class _Loader:
         return QuantisedLinear(
             self.placed(weight), self.placed(scales), None if bias_of is None else self.placed(bias_of)
         )
+
+    def published(self, grouped: Grouped, name: str, out_width: int, bias: bool) -> AnyLinear:
+        """A projection that another program quantised, kept as grouped.py says."""
+        bias_of = self.bias_of_published(name, out_width, bias)
+        whole = grouped.whole()
+        if whole is None:
+            floats = grouped.floats(self.dtype or grouped.scales.dtype)
+            self.kept_as[floats.dtype.name] += 1
+            return Linear(self.placed(Tensor.from_numpy(floats)), bias_of)
+        numbers, scales = (self.placed(Tensor.from_numpy(part)) for part in whole)
+        self.kept_as["int8" if numbers.dtype == np.int8 else "int4"] += 1
+        return QuantisedLinear(numbers, scales, bias_of)
+
+    def bias_of_published(self, name: str, out_width: int, bias: bool) -> Tensor | None:
+        """Some programs store a bias of zeros for every projection; one that is not zero must have its place."""
+        if not bias and f"{name}.bias" not in self.checkpoint:
+            return None
+        values = self.checkpoint.take(f"{name}.bias", (out_width,)).astype("float32")
+        if bias:
+            return self.placed(values)
+        if values.numpy().any():
+            raise CheckpointError(
+                f"{self.checkpoint.stored[f'{name}.bias'].path}: tensor '{name}.bias' is not zero, but this "
+                "projection adds no bias in a model of config.json's `model_type`."
+            )
+        return None
+
+    def refuse_quantised_embeddings(self) -> None:
+        how = self.config.quantisation
+        if not isinstance(how, Published):
+            return
+        for name in ("model.embed_tokens", "lm_head")[: 2 if self.config.tied_embeddings else 1]:
+            if Projection(self.checkpoint, name, 0, 0).has(*how.MARKS):
+                what = "are tied to a quantised output matrix" if name == "lm_head" else "are quantised"
+                raise CheckpointError(f"The embeddings of this {how.NAME} checkpoint {what}, which is not supported.")
+
+    def notes(self) -> list[str]:
+        how = self.config.quantisation
+        if not isinstance(how, Published):
+            return []
+        groups = "one scale per row" if how.group_size is None else f"groups of {how.group_size}"
+        kept = ", ".join(f"{count} as {kind}" for kind, count in sorted(self.kept_as.items())) or "none is quantised"
+        why = "" if set(self.kept_as) <= {"int4", "int8"} else " (int8 cannot express their groups or zero points)"
+        return [f"weights: {how.NAME}, {how.bits} bits, {groups}; projections kept: {kept}{why}"]
 
     def weight(self, name: str, *shape: int) -> Tensor:
         tensor = self.checkpoint.take(name, shape)
