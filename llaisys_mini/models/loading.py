@@ -4,7 +4,9 @@ What differs between the families is decided here, from the config: where a bias
 whether the head is the embedding matrix, how positions become angles, which weights are quantised.
 """
 
+import sys
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -52,11 +54,21 @@ class _Loader:
         self.refuse_quantised_embeddings()
         embeddings = self.weight("model.embed_tokens.weight", c.vocab_size, c.hidden_size)
         rotary = self.rotary()
-        blocks = [self.block(number, rotary) for number in range(c.layers)]
+        blocks = [self.block(number, rotary) for number in self.block_numbers()]
         final_norm = self.norm("model.norm", c.hidden_size)
         # A tied checkpoint may hold an lm_head of its own; it is not used.
         head = Linear(embeddings) if c.tied_embeddings else self.linear("lm_head", c.vocab_size, c.hidden_size)
         return Decoder(c, embeddings, blocks, final_norm, head, self.device, self.notes())
+
+    def block_numbers(self) -> Iterable[int]:
+        """0, 1, ...; a progress bar shows them where each block's weights have to be put into another order."""
+        numbers = range(self.config.layers)
+        if not isinstance(self.config.quantisation, Published) or not sys.stderr.isatty():
+            return numbers
+        from rich.console import Console  # not needed, and not waited for, by any other model
+        from rich.progress import track
+
+        return track(numbers, "reading quantised weights", console=Console(stderr=True), transient=True)
 
     def block(self, number: int, rotary: AnyRotary) -> Block:
         c, prefix = self.config, f"model.layers.{number}"

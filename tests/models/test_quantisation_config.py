@@ -57,8 +57,8 @@ FP8 = dict(num_bits=8, type="float", strategy="tensor", dynamic=False)
         (PACKED | {"transform_config": {"config_groups": {"u": {}}}}, "`transform_config` is "),
         (PACKED | {"sparsity_config": {"format": "sparse-24-bitmask"}}, "`sparsity_config` is .*: sparse weights"),
         (PACKED | {"quantization_status": "frozen"}, '`quantization_status` is "frozen", but only "compressed"'),
-        (PACKED | {"format": "marlin-24"}, '`format` is "marlin-24", but only "pack-quantized" and'),
-        (PACKED | {"format": None}, "`format` is missing"),
+        (with_group(format=None) | {"format": "marlin-24"}, '`format` is "marlin-24", but only "pack-quantized" and'),
+        (with_group(format=None) | {"format": None}, "`format` is missing"),
         (PACKED | {"config_groups": {"W4A16": ["Linear"]}}, "`W4A16`: must hold a JSON object"),
         (PACKED | {"config_groups": {}}, "`config_groups` is {}"),
         (

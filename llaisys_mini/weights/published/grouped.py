@@ -24,7 +24,7 @@ _BLOCK = 2**20  # weights made float at a time
 
 @dataclass(frozen=True)
 class Grouped:
-    """numbers int16 [M, K]; scales [M, G], float32, float16 or bfloat16.
+    """numbers int8, or int16 where int8 is too small, [M, K]; scales [M, G], float32, float16 or bfloat16.
 
     group_of: the group of each k, int [K], where the members of a group are not neighbours; else None, and a group is
     K / G neighbours.
@@ -39,11 +39,12 @@ class Grouped:
         cls, fields: np.ndarray, zeros: np.ndarray, scales: np.ndarray, group_of: np.ndarray | None = None
     ) -> "Grouped":
         """fields [M, K], minus the zero points [M, G] of their groups: whole numbers of at most 8 bits."""
-        numbers = fields.astype(np.int16)
-        if group_of is None:
-            numbers.reshape(*scales.shape, -1)[:] -= zeros.astype(np.int16)[:, :, None]
-        else:
-            numbers -= zeros.astype(np.int16)[:, group_of]
+        lowest, highest = int(fields.min()) - int(zeros.max()), int(fields.max()) - int(zeros.min())
+        # Both may wrap around when they become int8. Their difference does too, and is right where int8 can hold it.
+        dtype = np.int8 if lowest >= -128 and highest <= 127 else np.int16
+        zero_of = zeros.astype(dtype)[:, :, None] if group_of is None else zeros.astype(dtype)[:, group_of]
+        shape = (*scales.shape, -1) if group_of is None else fields.shape
+        numbers = (fields.astype(dtype).reshape(shape) - zero_of).reshape(fields.shape)
         return cls(numbers, scales, group_of)
 
     def whole(self) -> tuple[np.ndarray, np.ndarray] | None:
@@ -54,7 +55,7 @@ class Grouped:
             return None
         size = self.numbers.shape[1] // self.scales.shape[1]
         if lowest < -8 or highest > 7 or size % GROUP:
-            return self.numbers.astype(np.int8), self.scales
+            return self.numbers.astype(np.int8, copy=False), self.scales
         return packed(self.numbers), np.repeat(self.scales, size // GROUP, axis=1)
 
     def floats(self, dtype: np.dtype) -> np.ndarray:

@@ -85,4 +85,7 @@ def fields_of(words: np.ndarray, bits: int) -> np.ndarray:
     parts = np.ascontiguousarray(words).astype("<i4", copy=False).view(np.uint8)
     if bits == 8:
         return parts
-    return np.stack([parts % 16, parts // 16], axis=2).reshape(len(words), -1)
+    fields = np.empty((*parts.shape, 2), np.uint8)
+    np.bitwise_and(parts, 15, out=fields[:, :, 0])
+    np.right_shift(parts, 4, out=fields[:, :, 1])
+    return fields.reshape(len(words), -1)

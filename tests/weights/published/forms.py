@@ -22,20 +22,21 @@ def awq_form(group, kept="int8", **draw):
     return Form(settings, 4, group, awq, dict(middle=False) | draw, kept)
 
 
-def scheme(bits, group, symmetric=True, **changes):
+def scheme(bits, group, symmetric=True, layout="pack-quantized", **changes):
     """A `config_groups` of compressed-tensors with one group, as llm-compressor writes it."""
     weights = dict(
         num_bits=bits, type="int", symmetric=symmetric, strategy="group" if group else "channel", group_size=group,
         dynamic=False, actorder=None, block_structure=None, observer="minmax", observer_kwargs={},
     )  # fmt: skip
-    group_0 = dict(weights=weights | changes, input_activations=None, output_activations=None, targets=["Linear"])
+    weights |= changes
+    group_0 = dict(weights=weights, input_activations=None, output_activations=None, targets=["Linear"], format=layout)
     return {"group_0": group_0}
 
 
 def compressed_form(bits, group, layout="pack-quantized", symmetric=True, kept="int4", **draw):
     settings = dict(
         quant_method="compressed-tensors", format=layout, quantization_status="compressed", ignore=["lm_head"],
-        config_groups=scheme(bits, group, symmetric), kv_cache_scheme=None, global_compression_ratio=None,
+        config_groups=scheme(bits, group, symmetric, layout), kv_cache_scheme=None, global_compression_ratio=None,
     )  # fmt: skip
     pack = pack_quantized if layout == "pack-quantized" else naive_quantized
     draw = dict(middle=symmetric, dtype=BF16) | draw
@@ -85,7 +86,8 @@ FORMS = {
         compressed_form(4, 32, symmetric=False, kept="float32", order=True), pack=early
     ),
     "naive-quantized, one scale": Form(
-        compressed_form(8, None, "naive-quantized").config | {"config_groups": scheme(8, None, strategy="tensor")},
+        compressed_form(8, None, "naive-quantized").config
+        | {"config_groups": scheme(8, None, layout="naive-quantized", strategy="tensor")},
         8, None, one_scale, dict(one_scale=True), "int8",
     ),
 }  # fmt: skip
