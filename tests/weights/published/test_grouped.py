@@ -36,12 +36,13 @@ def test_every_number_is_a_field_minus_its_zero_point(kind, zero, span):
 @pytest.mark.parametrize(
     ("lowest", "highest", "groups", "kept"),
     [
-        (-8, 7, 3, "uint8"),
+        (-8, 7, 6, "uint8"),
+        (-8, 7, 3, "uint8"),  # groups of 64
         (-8, 7, 1, "uint8"),
         (-9, 7, 3, "int8"),
         (-8, 8, 3, "int8"),
-        (-8, 7, 6, "int8"),  # groups of 16
-        (-8, 7, 2, "int8"),  # groups of 48
+        (-8, 7, 12, "int8"),  # groups of 16
+        (-8, 7, 4, "int8"),  # groups of 48
         (-128, 127, 3, "int8"),
         (-129, 127, 3, None),
         (-128, 128, 3, None),
@@ -49,7 +50,7 @@ def test_every_number_is_a_field_minus_its_zero_point(kind, zero, span):
 )
 def test_the_range_of_the_numbers_decides(lowest, highest, groups, kept):
     rng = np.random.default_rng(0)
-    numbers = rng.integers(lowest, highest + 1, size=(5, 96)).astype(np.int16)
+    numbers = rng.integers(lowest, highest + 1, size=(5, 192)).astype(np.int16)
     numbers[0, :2] = lowest, highest
     scales = rng.uniform(0.5, 2, size=(5, groups)).astype(np.float16)
     weight = Grouped(numbers, scales)

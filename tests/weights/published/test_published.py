@@ -66,6 +66,12 @@ def test_the_model_is_that_of_the_real_weights(tmp_path, form):
         assert_same_model(quantised, plain)
 
 
+@pytest.mark.parametrize("form", [gptq_form(4, 64), compressed_form(4, 128)], ids=["gptq, 64", "pack-quantized, 128"])
+def test_groups_of_more_than_32(tmp_path, form):
+    sizes = dict(hidden_size=128, intermediate_size=256, num_attention_heads=8)
+    assert kinds(assert_same_model(*write_folders(tmp_path, form, **sizes))) == {"int4"}
+
+
 VARIETIES = {
     "qwen2": dict(model_type="qwen2"),
     "untied, biases": dict(attention_bias=True, tie_word_embeddings=False),
