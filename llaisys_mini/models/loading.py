@@ -4,10 +4,9 @@ What differs between the families is decided here, from the config: where a bias
 whether the head is the embedding matrix, how positions become angles, which weights are quantised.
 """
 
-import sys
-from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -20,12 +19,12 @@ from llaisys_mini.layers.quantised import AnyLinear, QuantisedLinear
 from llaisys_mini.layers.rotary import AnyRotary, Rotary, ScaledRotary
 from llaisys_mini.models.config import ModelConfig
 from llaisys_mini.models.decoder import Block, Decoder
+from llaisys_mini.models.published import PublishedProjections
 from llaisys_mini.tensor import Tensor
 from llaisys_mini.weights.checkpoint import Checkpoint
-from llaisys_mini.weights.published import Published
-from llaisys_mini.weights.published.grouped import Grouped
-from llaisys_mini.weights.published.projection import Projection
 from llaisys_mini.weights.quantisation import Quantisation
+
+_PACKED = ("qweight", "weight_packed")  # parts of a projection in the published quantised forms
 
 
 def load_decoder(
@@ -33,8 +32,7 @@ def load_decoder(
 ) -> Decoder:
     """The decoder with the weights of `checkpoint`, stored as they are or converted to `dtype`, on `device`.
 
-    Quantised weights stay so if an operator can express them exactly, whatever `dtype` is; `notes` of the decoder tells
-    how those of other programs are kept.
+    Quantised weights stay so, whatever `dtype` is, if an operator can express them exactly.
     Raises CheckpointError for a tensor that is missing or has another shape than the config says, DeviceError if
     the device is unknown or its memory full.
     """
@@ -47,28 +45,29 @@ class _Loader:
     checkpoint: Checkpoint
     dtype: np.dtype | None
     device: str
-    kept_as: Counter[str] = field(default_factory=Counter)  # quantised projections of other programs, by what became
+
+    @cached_property
+    def published(self) -> PublishedProjections | None:
+        """The projections that another program quantised; None where none did."""
+        how = self.config.quantisation
+        if how is None or isinstance(how, Quantisation):
+            return None
+        return PublishedProjections(how, self.checkpoint, self.dtype, self.placed)
 
     def decoder(self) -> Decoder:
         c = self.config
-        self.refuse_quantised_embeddings()
+        numbers: Iterable[int] = range(c.layers)
+        if self.published is not None:
+            self.published.refuse_embeddings(c.tied_embeddings)
+            numbers = self.published.shown(numbers)
         embeddings = self.weight("model.embed_tokens.weight", c.vocab_size, c.hidden_size)
         rotary = self.rotary()
-        blocks = [self.block(number, rotary) for number in self.block_numbers()]
+        blocks = [self.block(number, rotary) for number in numbers]
         final_norm = self.norm("model.norm", c.hidden_size)
         # A tied checkpoint may hold an lm_head of its own; it is not used.
         head = Linear(embeddings) if c.tied_embeddings else self.linear("lm_head", c.vocab_size, c.hidden_size)
-        return Decoder(c, embeddings, blocks, final_norm, head, self.device, self.notes())
-
-    def block_numbers(self) -> Iterable[int]:
-        """0, 1, ...; a progress bar shows them where each block's weights have to be put into another order."""
-        numbers = range(self.config.layers)
-        if not isinstance(self.config.quantisation, Published) or not sys.stderr.isatty():
-            return numbers
-        from rich.console import Console  # not needed, and not waited for, by any other model
-        from rich.progress import track
-
-        return track(numbers, "reading quantised weights", console=Console(stderr=True), transient=True)
+        notes = [] if self.published is None else [self.published.note()]
+        return Decoder(c, embeddings, blocks, final_norm, head, self.device, notes)
 
     def block(self, number: int, rotary: AnyRotary) -> Block:
         c, prefix = self.config, f"model.layers.{number}"
@@ -112,19 +111,18 @@ class _Loader:
         return RMSNorm(self.weight(f"{name}.weight", width), self.config.rms_norm_eps)
 
     def linear(self, name: str, out_width: int, in_width: int, bias: bool = False) -> AnyLinear:
+        stored = self.checkpoint.stored.get(f"{name}.weight")
         how = self.config.quantisation
-        if isinstance(how, Published):
-            grouped = how.read(Projection(self.checkpoint, name, out_width, in_width))
-            if grouped is not None:
-                return self.published(grouped, name, out_width, bias)
-        elif how is not None:
-            stored = self.checkpoint.stored.get(f"{name}.weight")
-            if stored is not None and stored.dtype in ("I8", "U8"):
-                return self.quantised(how, name, out_width, in_width, bias)
-        elif Projection(self.checkpoint, name, out_width, in_width).has("qweight", "weight_packed"):
+        if self.published is not None:
+            layer = self.published.layer(name, out_width, in_width, bias)
+            if layer is not None:
+                return layer
+        elif isinstance(how, Quantisation) and stored is not None and stored.dtype in ("I8", "U8"):
+            return self.quantised(how, name, out_width, in_width, bias)
+        elif any(f"{name}.{part}" in self.checkpoint for part in _PACKED):
             raise CheckpointError(
-                f"The weights of {name!r} are quantised, but config.json has no `quantization_config`, which says how. "
-                "Some programs left it in a file of its own: put the contents of quantize_config.json there."
+                f"The weights of {name!r} are quantised, but config.json has no `quantization_config` that says how. "
+                "Some programs keep it in a file of its own: put the contents of quantize_config.json there."
             )
         weight = self.weight(f"{name}.weight", out_width, in_width)
         return Linear(weight, self.weight(f"{name}.bias", out_width) if bias else None)
@@ -138,50 +136,6 @@ class _Loader:
         return QuantisedLinear(
             self.placed(weight), self.placed(scales), None if bias_of is None else self.placed(bias_of)
         )
-
-    def published(self, grouped: Grouped, name: str, out_width: int, bias: bool) -> AnyLinear:
-        """A projection that another program quantised, kept as grouped.py says."""
-        bias_of = self.bias_of_published(name, out_width, bias)
-        whole = grouped.whole()
-        if whole is None:
-            floats = grouped.floats(self.dtype or grouped.scales.dtype)
-            self.kept_as[floats.dtype.name] += 1
-            return Linear(self.placed(Tensor.from_numpy(floats)), bias_of)
-        numbers, scales = (self.placed(Tensor.from_numpy(part)) for part in whole)
-        self.kept_as["int8" if numbers.dtype == np.int8 else "int4"] += 1
-        return QuantisedLinear(numbers, scales, bias_of)
-
-    def bias_of_published(self, name: str, out_width: int, bias: bool) -> Tensor | None:
-        """Some programs store a bias of zeros for every projection; one that is not zero must have its place."""
-        if not bias and f"{name}.bias" not in self.checkpoint:
-            return None
-        values = self.checkpoint.take(f"{name}.bias", (out_width,)).astype("float32")
-        if bias:
-            return self.placed(values)
-        if values.numpy().any():
-            raise CheckpointError(
-                f"{self.checkpoint.stored[f'{name}.bias'].path}: tensor '{name}.bias' is not zero, but this "
-                "projection adds no bias in a model of config.json's `model_type`."
-            )
-        return None
-
-    def refuse_quantised_embeddings(self) -> None:
-        how = self.config.quantisation
-        if not isinstance(how, Published):
-            return
-        for name in ("model.embed_tokens", "lm_head")[: 2 if self.config.tied_embeddings else 1]:
-            if Projection(self.checkpoint, name, 0, 0).has(*how.MARKS):
-                what = "are tied to a quantised output matrix" if name == "lm_head" else "are quantised"
-                raise CheckpointError(f"The embeddings of this {how.NAME} checkpoint {what}, which is not supported.")
-
-    def notes(self) -> list[str]:
-        how = self.config.quantisation
-        if not isinstance(how, Published):
-            return []
-        groups = "one scale per row" if how.group_size is None else f"groups of {how.group_size}"
-        kept = ", ".join(f"{count} as {kind}" for kind, count in sorted(self.kept_as.items())) or "none is quantised"
-        why = "" if set(self.kept_as) <= {"int4", "int8"} else " (int8 cannot express their groups or zero points)"
-        return [f"weights: {how.NAME}, {how.bits} bits, {groups}; projections kept: {kept}{why}"]
 
     def weight(self, name: str, *shape: int) -> Tensor:
         tensor = self.checkpoint.take(name, shape)

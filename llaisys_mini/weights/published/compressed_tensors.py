@@ -1,21 +1,23 @@
 """compressed-tensors: the form of llm-compressor and vLLM. Weights alone are quantised here, not what they multiply.
 
-pack-quantized
-<name>.weight_packed       int32 [M, K * bits / 32]   numbers + 2^(bits - 1); a word holds neighbours along k, lowest
-                                                      bits first; the last word of a row may be partly filled
-<name>.weight_shape        int64 [2]                  M, K
-<name>.weight_zero_point   int32 [M * bits / 32, G]   zero points, packed likewise but along m; if
-                                                      `symmetric` they may be absent: all are 0.
-                                                      Early versions: int8 [M, G]
-int-quantized, naive-quantized
-<name>.weight              int8 [M, K]
-<name>.weight_zero_point   int8 [M, G]
-all three
-<name>.weight_scale        float [M, G]               one group per row for the strategy "channel";
-                                                      [1] for "tensor": one scale for the whole weight
-<name>.weight_g_idx        int32 [K]                  early versions: the group of each k
+A number is stored in one of two ways:
 
-weight[m, k] = (number[m, k] - zero_point[m, g]) * weight_scale[m, g]
+    `pack-quantized`: plus 2^(bits - 1), in words along k; the last word of a row may be partly filled
+        <name>.weight_packed       int32 [M, K * bits / 32]   lowest bits first
+        <name>.weight_shape        int64 [2]                  M, K
+        <name>.weight_zero_point   int32 [M * bits / 32, G]   likewise, along m; int8 [M, G] in early versions
+
+    `int-quantized`, `naive-quantized`: as it is
+        <name>.weight              int8 [M, K]
+        <name>.weight_zero_point   int8 [M, G]
+
+    both
+        <name>.weight_scale        float [M, G]    one group per row for the strategy "channel"; [1] for "tensor"
+        <name>.weight_g_idx        int32 [K]       the group of each k; in early versions only
+
+    weight[m, k] = (number[m, k] - zero_point[m, g]) * weight_scale[m, g]
+
+If `symmetric` is true, zero points are usually absent, and are 0.
 """
 
 from dataclasses import dataclass
