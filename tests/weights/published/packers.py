@@ -164,3 +164,17 @@ def write_folders(
     (plain / "config.json").write_text(json.dumps(config))
     save_safetensors(plain / "model.safetensors", real, {"format": "pt"})
     return quantised, plain
+
+
+def change_tensors(folder, change):
+    """Rewrite the folder's weights; change(tensors) edits a dict of arrays."""
+    tensors = {name: tensor.numpy().copy() for name, tensor in Checkpoint.open(folder).items()}
+    change(tensors)
+    save_safetensors(folder / "model.safetensors", tensors, {"format": "pt"})
+
+
+def change_settings(folder, **changes):
+    """Change keys of config.json's quantization_config."""
+    config = json.loads((folder / "config.json").read_text())
+    config["quantization_config"] |= changes
+    (folder / "config.json").write_text(json.dumps(config))
