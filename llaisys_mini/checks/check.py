@@ -4,6 +4,7 @@ Prints a table of cases. On the first failure it says where the output is wrong 
 the errors, names what was never written, and recognises well-known mistakes. Then it raises.
 """
 
+import contextlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -80,9 +81,12 @@ def check(
             highlight=False,
         )
     if kernel_set == STUDENT and seed == 0:
-        verdicts.remember(operator, device, tuple(passed))
-        if failure is None:
-            earlier.keep(operator, device)
+        not_kept = verdicts.remember(operator, device, tuple(passed))
+        if not_kept:
+            printer.print(not_kept, markup=False, highlight=False)
+        elif failure is None:
+            with contextlib.suppress(OSError):  # without it a race has no earlier version to show
+                earlier.keep(operator, device)
         kernels_changed()
     if failure is not None:
         text = diagnosis(contract, failure, kernel.path, results)

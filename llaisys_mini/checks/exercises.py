@@ -33,7 +33,9 @@ def check_exercise(name: str, kernel_set: str = STUDENT, seed: int = 0) -> None:
     printer = console()
     printer.print(table)
     if kernel_set == STUDENT and seed == 0:
-        verdicts.remember(name, PYTHON, () if problem else ("float32",))
+        not_kept = verdicts.remember(name, PYTHON, () if problem else ("float32",))
+        if not_kept:
+            printer.print(not_kept, markup=False, highlight=False)
         kernels_changed()
     if problem:
         raise CheckFailed(problem)
