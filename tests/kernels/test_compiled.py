@@ -114,7 +114,7 @@ print(out[0])
         assert result.stdout.strip() == f"{factor}.0", result.stderr
 
 
-def test_a_learners_kernel_is_kept_unless_it_uses_files_that_nobody_watches(student, write_kernel):
+def test_a_learners_kernel_that_uses_installed_modules_only_is_kept(student, write_kernel):
     write_kernel("relu", KERNEL.replace("from {module} import value\n", "").replace("value(x[i])", "max(x[i], 0)"))
     assert compiled.is_cached(StudentSet("one", student).get("relu", "cpu").function)
 
