@@ -76,7 +76,7 @@ def test_ctrl_c_stops_an_answer_and_then_ends_the_chat(person):
 def test_a_refused_message_costs_only_itself(person):
     for keys, sentence in (
         (f"\x1b[200~{'kite ' * 2000}\x1b[201~", "the prompt has 2009 tokens, but the model's context holds 512"),
-        ("/sotry", "there is no command /sotry; /help lists them"),
+        ("/stories", "there is no command /stories; /help lists them"),
         ("/help", "Ctrl-C      stop an answer"),
     ):
         person.process.send(keys + "\r")
@@ -203,11 +203,11 @@ def test_a_pipe_in_another_encoding_ends_with_one_sentence(run):
 
 
 def test_commands_in_a_pipe(run):
-    result = run(*SLOWLY, "--max-new-tokens", "8", input="/help\n/nwe\n\n   \n/new\n/exit\nHello!\n")
+    result = run(*SLOWLY, "--max-new-tokens", "8", input="/help\n/knew\n\n   \n/new\n/exit\nHello!\n")
     assert result.exit_code == 0
     assert result.stdout == ""
     assert "Alt-Enter" in result.stderr
-    assert "there is no command /nwe" in result.stderr
+    assert "there is no command /knew" in result.stderr
 
 
 def test_letters_that_the_output_does_not_have_are_replaced():
