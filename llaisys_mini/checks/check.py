@@ -4,6 +4,7 @@ A kernel that passes gets one line. Of one that fails it prints a table of the c
 by how much, draws a small map of the errors, names what was never written, recognises well-known mistakes, and raises.
 """
 
+import contextlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -92,9 +93,12 @@ def check(
     if races:  # run, they are right or wrong by chance
         passed = []
     if kernel_set == STUDENT and seed == 0:
-        verdicts.remember(operator, device, tuple(passed))
-        if passed and failure is None:
-            earlier.keep(operator, device)
+        not_kept = verdicts.remember(operator, device, tuple(passed))
+        if not_kept:
+            printer.print(not_kept, markup=False, highlight=False)
+        elif passed and failure is None:
+            with contextlib.suppress(OSError):  # without it a race has no earlier version to show
+                earlier.keep(operator, device)
         kernels_changed()
     if races and (failure is None or failure.exception is None):
         raise CheckFailed("\n  ".join([f"{operator}: {RACE}", *map(str, races)]))

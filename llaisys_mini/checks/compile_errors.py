@@ -97,7 +97,10 @@ def keep_full_text(error: Exception) -> str:
         display(HTML(f"<details><summary>Numba's full message</summary><pre>{html.escape(text)}</pre></details>"))
         return "  Numba's full message: above, folded"
     place = student_set().folder / ".compile_error.txt"
-    write_atomically(place, text + "\n")
+    try:
+        write_atomically(place, text + "\n")
+    except OSError as problem:
+        return f"  Numba's full message cannot be written to {place} ({problem.strerror})"
     return f"  Numba's full message: {place}"
 
 

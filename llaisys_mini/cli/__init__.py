@@ -4,6 +4,9 @@ Errors a user can cause end with one sentence on stderr and exit code 2; a check
 diagnosis and exit code 1. Heavy imports wait until a command needs them.
 """
 
+import io
+import sys
+
 import click
 
 from llaisys_mini.cli import chat, course, generate, kernels, model
@@ -19,6 +22,9 @@ class _Commands(click.Group):
         return super().get_command(context, _FORMER_NAMES.get(name, name))
 
     def invoke(self, context):
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="replace")  # a model's letters that this terminal does not have
         try:
             return super().invoke(context)
         except CheckFailed as diagnosis:

@@ -4,8 +4,10 @@ import time
 
 import click
 
+from llaisys_mini.cli.messages import require_utf8
 from llaisys_mini.cli.options import load, model_options, sampling, tokenizer_of
 from llaisys_mini.cli.reporting import Stopwatch, say_which_kernels, started
+from llaisys_mini.cli.stopping import stoppable
 
 
 @click.command()
@@ -25,6 +27,7 @@ def generate(prompt, verify, sanitize, **options):
         _generate_sanitized(prompt, options)
         return
     start = time.perf_counter()
+    require_utf8(prompt, "the prompt")
     model = load(options)
     tokenizer = tokenizer_of(model, options)
     ids = tokenizer.encode(prompt)
@@ -33,7 +36,7 @@ def generate(prompt, verify, sanitize, **options):
     stream = TextStream(tokenizer)
     watch = Stopwatch(start)
     report = _verification(model) if verify else None
-    with report or nullcontext():
+    with report or nullcontext(), stoppable():
         tokens = started(tokens)
         say_which_kernels(options["device"])
         click.echo(prompt, nl=False)
@@ -87,10 +90,15 @@ def _generate_sanitized(prompt, options):
                 progress.update(task, description=f"{model.decoder.place}: {operator.name}")
 
             written = []
-            with observe_calls(show):
-                for token in tokens:
-                    written.append(token)
-                    progress.advance(task)
+            try:
+                with observe_calls(show), stoppable():
+                    for token in tokens:
+                        written.append(token)
+                        progress.advance(task)
+            except KeyboardInterrupt:
+                progress.stop()
+                click.echo(prompt + tokenizer.decode(written))
+                raise
     seconds = time.perf_counter() - start
     say_which_kernels("cuda")
     click.echo(prompt + tokenizer.decode(written))

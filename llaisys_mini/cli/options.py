@@ -41,13 +41,16 @@ def model_options(command):
 
 
 def load(options):
-    """The model, with the kernels that were chosen."""
+    """The model, with the kernels that were chosen. Prints what is to be said about its weights."""
     from llaisys_mini.engine.generate import load_model
     from llaisys_mini.kernels.choice import parse_choice, use_kernels
 
     everywhere, per_operator = parse_choice(options["kernels"])
     use_kernels(everywhere, **per_operator)
-    return load_model(options["model"], options["dtype"], options["device"])
+    model = load_model(options["model"], options["dtype"], options["device"])
+    for note in model.decoder.notes:
+        click.echo(note, err=True)
+    return model
 
 
 def tokenizer_of(model, options):

@@ -7,9 +7,9 @@ import importlib.metadata
 import os
 import platform
 import sys
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from llaisys_mini import paths
 
@@ -36,7 +36,8 @@ def examine() -> int:
     colours = {"ok": "green", "note": "yellow", "bad": "bold red"}
     for finding in findings:
         remedy = f"\n{finding.remedy}" if finding.remedy else ""
-        table.add_row(f"[{colours[finding.verdict]}]{finding.verdict}[/]", finding.what, Text(finding.state + remedy))
+        state = Text(finding.state + remedy, overflow="fold")
+        table.add_row(f"[{colours[finding.verdict]}]{finding.verdict}[/]", finding.what, state)
     console().print(table)
     return 1 if any(finding.verdict == "bad" for finding in findings) else 0
 
@@ -90,12 +91,25 @@ def _folders() -> Iterator[Finding]:
         yield Finding("the shipped model", str(model))
     else:
         yield Finding("the shipped model", f"missing: {model}", "bad", "clone the repository again, or pass --model")
-    place = solutions.folder / "cpu"
-    if not os.environ.get("NUMBA_CACHE_DIR") and not _writable(place):
-        state = f"{place} is read-only, so Numba caches in the user's folder"
-        yield Finding("kernel cache", state, "note", "set NUMBA_CACHE_DIR to a writable folder to choose another")
-    else:
-        yield Finding("kernel cache", os.environ.get("NUMBA_CACHE_DIR") or f"beside the kernels in {place}")
+    if solutions.has("add", "cpu"):
+        yield _kernel_cache(solutions.get("add", "cpu").function)
+
+
+def _kernel_cache(function) -> Finding:
+    """Where the compiled form of this function of the course is kept."""
+    from llaisys_mini.kernels import compiled
+
+    what, chosen, place = "kernel cache", os.environ.get("NUMBA_CACHE_DIR"), compiled.place(function)
+    if place is None:
+        remedy = "set NUMBA_CACHE_DIR to a folder that can be written"
+        return Finding(what, "no folder can be written, so each start compiles the kernels again", "note", remedy)
+    if chosen and not place.is_relative_to(Path(chosen).absolute()):
+        state = f"{place}, since NUMBA_CACHE_DIR={chosen} cannot be written"
+        return Finding(what, state, "note", "set NUMBA_CACHE_DIR to a folder that can be written")
+    if chosen or place.is_relative_to(paths.course_root()):
+        return Finding(what, str(place))
+    state = f"{place}, since {paths.course_root()} is read-only"
+    return Finding(what, state, "note", "set NUMBA_CACHE_DIR to a writable folder to choose another")
 
 
 def _cuda() -> Iterator[Finding]:
@@ -118,14 +132,6 @@ def _cuda() -> Iterator[Finding]:
         yield Finding("CUDA device", name.decode() if isinstance(name, bytes) else name)
     except Exception as problem:  # whatever a broken driver raises is the finding
         yield Finding("CUDA device", f"does not answer: {availability.first_line(problem)}", "note")
-
-
-def _writable(folder) -> bool:
-    try:
-        with tempfile.TemporaryFile(dir=folder):
-            return True
-    except OSError:
-        return False
 
 
 _PARTS = (_python, _numba, _folders, _cuda)

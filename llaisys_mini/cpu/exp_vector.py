@@ -6,7 +6,7 @@ from llaisys_mini.cpu.fast_exp import C2, C3, C4, C5, C6, C7, HALF, HIGHEST, LN2
 from llaisys_mini.cpu.simd import floor, fma, maximum, minimum, multiply, power_of_two, splat, zero_below
 
 
-@njit(forceinline=True, cache=True)
+@njit(forceinline=True)
 def exp_vector(x):
     """exp of each lane of a vector of finite numbers."""
     within = minimum(maximum(x, splat(LOWEST)), splat(HIGHEST))

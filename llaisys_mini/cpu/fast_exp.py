@@ -25,7 +25,7 @@ HALF = np.float32(0.5)
 BIAS, FRACTION_BITS = np.int32(127), np.int32(23)
 
 
-@njit(fastmath={"nnan", "ninf"}, cache=True)
+@njit(fastmath={"nnan", "ninf"})
 def fast_exp(x):
     """exp(x) for a finite float32 x."""
     within = min(max(x, LOWEST), HIGHEST)

@@ -75,13 +75,15 @@ class CudaKernel:
 def jit(function: Callable | None = None, *, device: bool = False, **options):
     """Make a CUDA kernel of the function below, or a device function with `device=True`.
 
-    options are Numba's: fastmath, launch_bounds, max_registers, inline, lineinfo, opt, debug, cache. The sanitizer
-    needs none of them. Types are taken from the arguments of each launch.
+    options are Numba's: fastmath, launch_bounds, max_registers, inline, lineinfo, opt, debug. The sanitizer needs none
+    of them. Types are taken from the arguments of each launch. `cache` is left aside: each process compiles anew, since
+    Numba's cache does not see when a device function of another file has changed, and raises where it is damaged.
     """
     if function is None:
         return lambda function: jit(function, device=device, **options)
     if not isinstance(function, types.FunctionType):
         raise KernelError("@cuda.jit stands above a function; argument types are taken from each launch")
+    options.pop("cache", None)
     return CudaKernel(function, device, options)
 
 

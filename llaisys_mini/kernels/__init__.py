@@ -3,7 +3,7 @@
 registry.py    the @kernel decorator and what a kernel is
 sets.py        kernel sets: folders of kernels (solutions, student) and the NumPy reference
 threads.py     which thread pool parallel loops run on
-compiled.py    Numba's cache of compiled kernels, dropped when a helper file has changed
+compiled.py    compiled kernels, kept on disk for the next process
 cells.py       a notebook cell becomes a module of the learner's kernel set
 verdicts.py    which of the learner's kernels passed their check
 earlier.py     the learner's previous version of a kernel, for races

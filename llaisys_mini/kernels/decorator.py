@@ -14,8 +14,11 @@ from types import FrameType
 
 from llaisys_mini.contract import OPERATORS
 from llaisys_mini.errors import KernelError
+from llaisys_mini.kernels import compiled
 from llaisys_mini.kernels.cells import save_cell
 from llaisys_mini.kernels.registry import DEVICES, Kernel
+
+compiled.keep_checked()  # before the functions of the cell that imports `kernel` are made
 
 
 def kernel(
@@ -51,7 +54,7 @@ def enter(made: Kernel, frame: FrameType) -> Callable:
     """
     source = frame.f_code.co_filename
     if frame.f_globals.get("__name__") == "__main__" and (_in_ipython() or Path(source).is_file()):
-        return save_cell(made.operator, made.device, source)
+        return save_cell(made, frame)
     frame.f_globals.setdefault("__kernels__", {})[made.operator, made.device] = made
     return made.function
 

@@ -19,6 +19,11 @@ def keep_definitions(source: str) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
+def defined_names(source: str) -> set[str]:
+    """Names of the functions and classes at the top level of the source."""
+    return {node.name for node in ast.parse(source).body if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
+
+
 def undefined_names(source: str) -> list[str]:
     """Names that the module would look up at its top level but never binds, in order of the alphabet."""
     table = symtable.symtable(source, "<cell>", "exec")

@@ -10,9 +10,11 @@ import importlib.abc
 import importlib.util
 import linecache
 import sys
+import sysconfig
 import types
 from pathlib import Path
 
+from llaisys_mini import paths
 from llaisys_mini.errors import KernelError
 from llaisys_mini.kernels.definitions import keep_definitions
 
@@ -87,6 +89,26 @@ def _require_alone(operator: str, path: Path) -> None:
                 f"{operator}: {path}, line {node.lineno} imports from the file of another kernel. "
                 "A kernel's file stands alone, as a cell does: copy the helpers that it uses into it"
             )
+
+
+def unwatched_imports(path: Path) -> list[str]:
+    """Modules that the imported file at `path` takes from files that are neither the course's nor installed, such as a
+    learner's own `helpers.py`: nobody sees when one of these changes."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    files = {name: getattr(sys.modules.get(name), "__file__", None) for name in names}
+    return sorted(name for name, file in files.items() if file and not _is_watched(Path(file).resolve()))
+
+
+def _is_watched(file: Path) -> bool:
+    if file.is_relative_to(paths.PACKAGE):
+        return not file.is_relative_to(paths.PACKAGE / "student")
+    standard = Path(sysconfig.get_path("stdlib")).resolve()
+    return file.is_relative_to(standard) or not {"site-packages", "dist-packages"}.isdisjoint(file.parts)
 
 
 def _package(set_name: str, folder: Path, device: str) -> str:

@@ -18,13 +18,7 @@ from llaisys_mini import paths
 from llaisys_mini.contract import OPERATORS
 from llaisys_mini.dtypes import stored_view
 from llaisys_mini.errors import KernelError
-from llaisys_mini.kernels.compiled import (
-    drop_if_stale,
-    keep_parallel_helpers_within,
-    nothing_cached,
-    one_process_writes_at_a_time,
-)
-from llaisys_mini.kernels.loading import import_kernel, stamp
+from llaisys_mini.kernels.loading import import_kernel, stamp, unwatched_imports
 from llaisys_mini.kernels.registry import DEVICES, Kernel
 from llaisys_mini.kernels.runtime import current
 from llaisys_mini.kernels.threads import choose_thread_pool
@@ -48,7 +42,6 @@ class KernelSet:
         self.folder = folder
         self.modules = modules or name
         self._loaded: dict[Path, tuple[tuple[int, int], Kernel]] = {}  # with the file's stamp
-        self._fresh: set[str] = set()  # devices whose compiled kernels are known to fit the sources
 
     def path(self, operator: str, device: str) -> Path:
         """Where the kernel is, or would be."""
@@ -82,23 +75,19 @@ class KernelSet:
     def _absent(self, operator: str, device: str, path: Path) -> str:
         return f"the kernel set {self.name!r} has no {device} kernel for {operator}: {path} is missing"
 
-    def _sources(self, device: str) -> list[Path]:
-        """The files besides its own that a kernel may be compiled from."""
-        return [*_compiled_into_kernels(), *(self.folder / device).glob("*.py")]
-
     def _load(self, operator: str, device: str, path: Path, stands_alone: bool = False) -> Kernel:
-        if device not in self._fresh:
-            choose_thread_pool()
-            if current().keeps_compiled:
-                one_process_writes_at_a_time()
-                drop_if_stale(self.folder / device, self._sources(device))
-            self._fresh.add(device)
-        with nullcontext() if current().keeps_compiled else nothing_cached():
+        from llaisys_mini.kernels import compiled  # imports Numba, which references do not need
+
+        choose_thread_pool()
+        compiled.keep_checked()
+        with nullcontext() if stands_alone else compiled.made_beside(self.folder / device):
             module = import_kernel(operator, self.modules, self.folder, device, path, stands_alone)
         made = getattr(module, "__kernels__", {}).get((operator, device))
         if made is None:
             raise KernelError(f"{operator}: {path} holds no function under @kernel({operator!r}, device={device!r})")
-        keep_parallel_helpers_within(made.function, module)
+        compiled.keep_parallel_helpers_within(made.function, module)
+        if stands_alone and unwatched_imports(path):
+            compiled.keep_nothing_of(module)
         return dataclasses.replace(made, kernel_set=self.name, path=path)
 
 
@@ -108,9 +97,6 @@ class StudentSet(KernelSet):
     def _absent(self, operator: str, device: str, path: Path) -> str:
         mark = f'@kernel("{operator}", device="{device}")' if device in DEVICES else f'@answer("{operator}")'
         return f"{operator}: run the cell with {mark} first, or write it to {path}"
-
-    def _sources(self, device: str) -> list[Path]:
-        return _compiled_into_kernels()
 
     def _load(self, operator: str, device: str, path: Path, stands_alone: bool = True) -> Kernel:
         return super()._load(operator, device, path, stands_alone)
@@ -140,11 +126,6 @@ class SolutionsSet(ExpertSet):
             if expert.when is None or expert.when(dims):
                 return expert
         return super().get(operator, device)
-
-
-def _compiled_into_kernels() -> list[Path]:
-    """Files of the package whose functions are compiled into the kernels that use them."""
-    return [paths.PACKAGE / "widen.py", *(paths.PACKAGE / "cpu").rglob("*.py")]
 
 
 @cache

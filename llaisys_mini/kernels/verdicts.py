@@ -7,6 +7,7 @@ import hashlib
 import json
 from pathlib import Path
 
+from llaisys_mini import paths
 from llaisys_mini.files import write_atomically
 from llaisys_mini.kernels.sets import student_set
 
@@ -27,12 +28,22 @@ def was_checked(operator: str, device: str) -> bool:
     return verdict is not None and path.is_file() and verdict["source"] == _digest(path)
 
 
-def remember(operator: str, device: str, storages: tuple[str, ...]) -> None:
-    """Write down for which storage dtypes the learner's present kernel passed; none means that it failed."""
+def remember(operator: str, device: str, storages: tuple[str, ...]) -> str | None:
+    """Write down for which storage dtypes the learner's present kernel passed; none means that it failed.
+
+    Returns a sentence if it cannot be written down, else None.
+    """
     verdicts = _read()
     path = student_set().path(operator, device)
     verdicts[f"{device}/{operator}"] = {"source": _digest(path), "storages": list(storages)}
-    write_atomically(_file(), json.dumps(verdicts, indent=1, sort_keys=True) + "\n")
+    try:
+        write_atomically(_file(), json.dumps(verdicts, indent=1, sort_keys=True) + "\n")
+    except OSError as problem:
+        return (
+            f"this result cannot be kept in {_file().parent} ({problem.strerror}), so the model will not use the "
+            f"kernel: make room there, or set {paths.STUDENT_VARIABLE} to a folder that can be written"
+        )
+    return None
 
 
 def _file() -> Path:

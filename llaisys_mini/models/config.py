@@ -6,15 +6,14 @@ A key that would change the model's numbers and is not supported is refused by i
 model that writes nonsense. Keys that only concern training, speed or saving are not read.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from llaisys_mini.errors import ConfigError
 from llaisys_mini.models.keys import Keys, is_finite_number, read_json, shown
+from llaisys_mini.models.quantisation_config import AnyQuantisation, quantisation_of
 from llaisys_mini.models.rope import WHOLE_HEADS, Rope, rope_of
-from llaisys_mini.weights.quantisation import Quantisation
 
 FAMILIES = ("qwen2", "qwen3")
 """Supported values of config.json's `model_type`. Qwen2.5 and DeepSeek-R1-Distill-Qwen say "qwen2"."""
@@ -24,10 +23,6 @@ _MAX_HEAD_DIM = 65_536
 
 _ONLY_DENSE = "mixture-of-experts models are not supported; choose a dense Qwen2, Qwen2.5 or Qwen3 checkpoint"
 _ONLY_TEXT = "models for images or audio are not supported; choose a text-only checkpoint"
-_ONLY_FLOAT = (
-    "quantised checkpoints of other programs are not supported; choose one whose weights are float32, float16 or "
-    "bfloat16, and quantise it with `llaisys-mini quantise`"
-)
 _ONLY_CAUSAL = "only decoders that look back and predict the next token are supported"
 
 # Keys that change the model's numbers: the values under which they change nothing, and why all others are refused.
@@ -42,7 +37,6 @@ _REFUSED_KEYS: dict[str, tuple[tuple[Any, ...], str]] = {
     "text_config": ((None,), _ONLY_TEXT),
     "thinker_config": ((None,), _ONLY_TEXT),
     "use_mrope": ((None, False), _ONLY_TEXT),
-    "compression_config": ((None,), _ONLY_FLOAT),
     "partial_rotary_factor": WHOLE_HEADS,
     "is_causal": ((None, True), _ONLY_CAUSAL),
     "is_encoder_decoder": ((None, False), _ONLY_CAUSAL),
@@ -92,7 +86,7 @@ class ModelConfig:
     stop_ids: frozenset[int]
     bos_id: int | None
     pad_id: int | None
-    quantisation: Quantisation | None
+    quantisation: AnyQuantisation | None
     generation: dict[str, float | int | bool]
 
     @classmethod
@@ -146,7 +140,7 @@ def _build(keys: Keys, generation: Keys) -> ModelConfig:
         stop_ids=says_when_to_stop.token_ids("eos_token_id", vocab_size),
         bos_id=keys.token_id("bos_token_id", vocab_size),
         pad_id=keys.token_id("pad_token_id", vocab_size),
-        quantisation=_quantisation(keys),
+        quantisation=quantisation_of(keys),
         generation=_generation_defaults(generation),
     )
 
@@ -177,24 +171,6 @@ def _refuse_unsupported(keys: Keys, family: str) -> None:
     architectures = keys.get("architectures")
     if architectures is not None and architectures != [wanted]:
         raise keys.error("architectures", f'is {shown(architectures)}, but only ["{wanted}"] is supported')
-
-
-def _quantisation(keys: Keys) -> Quantisation | None:
-    """Ours are read; every other program's are refused, since the same bits mean something else to each."""
-    name = "quantization_config"
-    if name not in keys:
-        return None
-    settings = keys.get(name)
-    if not isinstance(settings, Mapping) or settings.get("quant_method") != Quantisation.METHOD:
-        raise keys.error(name, f"is {shown(settings)}: {_ONLY_FLOAT}")
-    ours = Keys(settings, f"{keys.where}: `{name}`")
-    bits = ours.integer("bits")
-    if bits not in (4, 8):
-        raise ours.error("bits", f"is {bits}, but only 4 and 8 are supported")
-    group_size = ours.integer("group_size") if "group_size" in ours else None
-    if bits == 4 and group_size != 32:
-        raise ours.error("group_size", f"is {shown(group_size)}, but 4 bits come in groups of 32")
-    return Quantisation(bits, group_size)
 
 
 def _heads(keys: Keys, family: str, hidden_size: int) -> tuple[int, int, int]:

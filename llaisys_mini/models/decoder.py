@@ -50,7 +50,10 @@ class Block:
 
 
 class Decoder:
-    """The forward pass. embeddings: [V, E]; layers: the blocks, at least one; device: where all weights are."""
+    """The forward pass. embeddings: [V, E]; layers: the blocks, at least one; device: where all weights are.
+
+    notes: what a user should know about how the weights are kept, a line each.
+    """
 
     def __init__(
         self,
@@ -60,6 +63,7 @@ class Decoder:
         final_norm: RMSNorm,
         head: AnyLinear,
         device: str = "cpu",
+        notes: Sequence[str] = (),
     ):
         self.config = config
         self.embeddings = embeddings
@@ -67,6 +71,7 @@ class Decoder:
         self.final_norm = final_norm
         self.head = head
         self.device = device
+        self.notes = notes
 
     @property
     def place(self) -> str:

@@ -4,10 +4,13 @@ What differs between the families is decided here, from the config: where a bias
 whether the head is the embedding matrix, how positions become angles, which weights are quantised.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
+from llaisys_mini.errors import CheckpointError
 from llaisys_mini.layers.attention import Attention
 from llaisys_mini.layers.linear import Linear
 from llaisys_mini.layers.mlp import MLP
@@ -16,9 +19,12 @@ from llaisys_mini.layers.quantised import AnyLinear, QuantisedLinear
 from llaisys_mini.layers.rotary import AnyRotary, Rotary, ScaledRotary
 from llaisys_mini.models.config import ModelConfig
 from llaisys_mini.models.decoder import Block, Decoder
+from llaisys_mini.models.published import PublishedProjections
 from llaisys_mini.tensor import Tensor
 from llaisys_mini.weights.checkpoint import Checkpoint
 from llaisys_mini.weights.quantisation import Quantisation
+
+_PACKED = ("qweight", "weight_packed")  # parts of a projection in the published quantised forms
 
 
 def load_decoder(
@@ -26,6 +32,7 @@ def load_decoder(
 ) -> Decoder:
     """The decoder with the weights of `checkpoint`, stored as they are or converted to `dtype`, on `device`.
 
+    Quantised weights stay so, whatever `dtype` is, if an operator can express them exactly.
     Raises CheckpointError for a tensor that is missing or has another shape than the config says, DeviceError if
     the device is unknown or its memory full.
     """
@@ -39,15 +46,28 @@ class _Loader:
     dtype: np.dtype | None
     device: str
 
+    @cached_property
+    def published(self) -> PublishedProjections | None:
+        """The projections that another program quantised; None where none did."""
+        how = self.config.quantisation
+        if how is None or isinstance(how, Quantisation):
+            return None
+        return PublishedProjections(how, self.checkpoint, self.dtype, self.placed)
+
     def decoder(self) -> Decoder:
         c = self.config
+        numbers: Iterable[int] = range(c.layers)
+        if self.published is not None:
+            self.published.refuse_embeddings(c.tied_embeddings)
+            numbers = self.published.shown(numbers)
         embeddings = self.weight("model.embed_tokens.weight", c.vocab_size, c.hidden_size)
         rotary = self.rotary()
-        blocks = [self.block(number, rotary) for number in range(c.layers)]
+        blocks = [self.block(number, rotary) for number in numbers]
         final_norm = self.norm("model.norm", c.hidden_size)
         # A tied checkpoint may hold an lm_head of its own; it is not used.
         head = Linear(embeddings) if c.tied_embeddings else self.linear("lm_head", c.vocab_size, c.hidden_size)
-        return Decoder(c, embeddings, blocks, final_norm, head, self.device)
+        notes = [] if self.published is None else [self.published.note()]
+        return Decoder(c, embeddings, blocks, final_norm, head, self.device, notes)
 
     def block(self, number: int, rotary: AnyRotary) -> Block:
         c, prefix = self.config, f"model.layers.{number}"
@@ -93,8 +113,17 @@ class _Loader:
     def linear(self, name: str, out_width: int, in_width: int, bias: bool = False) -> AnyLinear:
         stored = self.checkpoint.stored.get(f"{name}.weight")
         how = self.config.quantisation
-        if how is not None and stored is not None and stored.dtype in ("I8", "U8"):
+        if self.published is not None:
+            layer = self.published.layer(name, out_width, in_width, bias)
+            if layer is not None:
+                return layer
+        elif isinstance(how, Quantisation) and stored is not None and stored.dtype in ("I8", "U8"):
             return self.quantised(how, name, out_width, in_width, bias)
+        elif any(f"{name}.{part}" in self.checkpoint for part in _PACKED):
+            raise CheckpointError(
+                f"The weights of {name!r} are quantised, but config.json has no `quantization_config` that says how. "
+                "Some programs keep it in a file of its own: put the contents of quantize_config.json there."
+            )
         weight = self.weight(f"{name}.weight", out_width, in_width)
         return Linear(weight, self.weight(f"{name}.bias", out_width) if bias else None)
 

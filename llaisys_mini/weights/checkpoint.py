@@ -114,8 +114,9 @@ class Checkpoint(Mapping[str, Tensor]):
         """
         entry = self.stored.get(name)
         if entry is None:
+            where = "".join(f" in {folder}" for folder in {path.parent for path in self._maps})
             raise CheckpointError(
-                f"The checkpoint has no tensor {name!r} (expected with shape {list(shape)}). "
+                f"The checkpoint{where} has no tensor {name!r} (expected with shape {list(shape)}). "
                 "Its config.json belongs to another model, or the download is incomplete."
             )
         if entry.dtype not in allowed:

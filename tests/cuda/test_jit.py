@@ -58,6 +58,14 @@ def test_a_word_outside_a_kernel_says_so():
         doubled[1, 1]
 
 
+def test_nothing_is_kept_on_disk():
+    @cuda.jit(cache=True, fastmath=True)
+    def kernel(x, out):
+        out[0] = x[0]
+
+    assert kernel.options == {"fastmath": True}
+
+
 def test_importing_does_not_import_numba():
     code = "import sys; from llaisys_mini import cuda; sys.exit('numba' in sys.modules or 'matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

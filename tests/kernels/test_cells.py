@@ -107,6 +107,54 @@ def test_a_cell_that_fails_never_replaces_one_that_works(notebook, student):
     assert operators.relu(np.float32([-1.0]))[0] == 0
 
 
+HELPER = """
+@njit(cache=True)
+def positive(x):
+    return max(x, np.float32(0))
+
+@kernel"""
+WITH_HELPER = CELL.replace("\n@kernel", HELPER).replace("max(x[i], np.float32(0))", "positive(x[i])")
+
+
+@pytest.mark.parametrize("magic", ["%%time", "%%timeit -n 1 -r 2", "%%prun -q", "%%capture", "%%time --no-raise-error"])
+def test_a_cell_magic_above_the_kernel_changes_nothing(notebook, student, magic):
+    """%%time and its kin compile the cell under a name that leads to no source."""
+    notebook(f"{magic}\n{WITH_HELPER}")
+    saved = (student / "cpu" / "relu.py").read_text()
+    assert saved.splitlines()[:17] == WITH_HELPER.splitlines()[:17]
+    assert "check(" not in saved
+    np.testing.assert_array_equal(operators.relu(np.float32([-2, 3])), [0, 3])
+
+
+def test_what_exec_is_given_has_no_source_to_save(notebook, student):
+    cell = f"%%time\nexec({CELL!r})\n"
+    with pytest.raises(Exception, match="put the kernel in a cell of its own") as caught:
+        notebook(cell)
+    assert caught.typename == "KernelError"
+    assert list(student.rglob("*.py")) == []
+
+
+def test_a_function_of_a_cell_follows_what_it_takes_from_other_cells(notebook, student):
+    """Numba would load the former from its cache: the function's own lines are the same."""
+    notebook("from numba import njit\nfrom llaisys_mini import kernel\nfactor = 2")
+    times = "@njit(cache=True)\ndef times(x):\n    return factor * x\n"
+    caller = "@njit(cache=True)\ndef caller(x):\n    return times(x)\n"
+    for cell in (times, caller):
+        notebook(cell)
+    assert notebook("caller(3)") == 6
+    notebook("factor = 5")
+    for cell in (times, caller):
+        notebook(cell)
+    assert notebook("caller(3)") == 15
+
+
+def test_a_folder_that_cannot_be_written_is_named(notebook, student):
+    student.write_text("a file, where a folder is needed")
+    with pytest.raises(Exception, match=r"cannot be saved as .* set LLAISYS_MINI_STUDENT_DIR") as caught:
+        notebook(CELL)
+    assert caught.typename == "KernelError"
+
+
 def test_names_are_found_in_nested_scopes():
     assert undefined_names("import a\ndef f(x):\n    def g():\n        return a + b + x + len(x)\n    return g") == [
         "b"

@@ -289,7 +289,7 @@ def test_rope_settings_that_are_not_supported_are_named(rope_scaling, key):
         ({"model_type": ["qwen3"]}, "model_type", "qwen2"),
         ({"num_experts": 128}, "num_experts", "mixture-of-experts"),
         ({"vision_config": {"depth": 32}}, "vision_config", "text-only"),
-        ({"quantization_config": {"quant_method": "gptq"}}, "quantization_config", "of other programs"),
+        ({"quantization_config": {"quant_method": "fp8"}}, "quantization_config", "but only the `quant_method`"),
         ({"partial_rotary_factor": 0.5}, "partial_rotary_factor", "part of each head"),
         ({"is_causal": False}, "is_causal", "look back"),
         ({"auto_map": {"AutoModel": "modeling.Model"}}, "auto_map", "Python code"),

@@ -244,12 +244,12 @@ def test_a_quantised_model_is_not_quantised_again(folder, tmp_path):
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ({"quant_method": "gptq", "bits": 4}, "`quantization_config` is .*gptq.*: quantised checkpoints of other"),
+        ({"quant_method": "hqq", "bits": 4}, "`quantization_config` is .*hqq.*, but only the `quant_method`"),
         ({"quant_method": "llaisys_mini", "bits": 3}, "`bits` is 3, but only 4 and 8"),
         ({"quant_method": "llaisys_mini"}, "`bits` is missing"),
         ({"quant_method": "llaisys_mini", "bits": 4, "group_size": 64}, "`group_size` is 64, but 4 bits come in"),
         ({"quant_method": "llaisys_mini", "bits": 8, "group_size": 0}, "`group_size` is 0"),
-        ("int8", "quantised checkpoints of other programs"),
+        ("int8", "but only the `quant_method`"),
     ],
 )
 def test_other_quantisations_are_refused_by_name(folder, settings, sentence):
