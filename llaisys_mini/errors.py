@@ -44,3 +44,7 @@ class GenerationError(UserError, ValueError):
 
 class DeviceError(UserError, RuntimeError):
     """A device is unknown or not available on this machine."""
+
+
+class CheckpointWarning(UserWarning):
+    """A checkpoint can be used, but something in its files is ignored or contradicts the rest."""

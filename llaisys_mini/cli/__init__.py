@@ -4,12 +4,26 @@ Errors a user can cause end with one sentence on stderr and exit code 2; a check
 diagnosis and exit code 1. Heavy imports wait until a command needs them.
 """
 
+import warnings
+
 import click
 
 from llaisys_mini.cli import chat, course, generate, kernels, model
-from llaisys_mini.errors import CheckFailed, UserError
+from llaisys_mini.errors import CheckFailed, CheckpointWarning, UserError
 
 _FORMER_NAMES = {"quantize": "quantise"}
+
+
+def _sentence_for(usual):
+    """Shows the package's own warnings as one sentence, without the line of code that Python adds; others as usual."""
+
+    def show(message, category, *place, **options):
+        if issubclass(category, CheckpointWarning):
+            click.echo(f"llaisys-mini: warning: {message}", err=True)
+        else:
+            usual(message, category, *place, **options)
+
+    return show
 
 
 class _Commands(click.Group):
@@ -20,7 +34,9 @@ class _Commands(click.Group):
 
     def invoke(self, context):
         try:
-            return super().invoke(context)
+            with warnings.catch_warnings():
+                warnings.showwarning = _sentence_for(warnings.showwarning)
+                return super().invoke(context)
         except CheckFailed as diagnosis:
             click.echo(str(diagnosis), err=True)
             context.exit(1)

@@ -2,13 +2,16 @@
 
 import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llaisys_mini.errors import ConfigError
+from llaisys_mini import models
+from llaisys_mini.errors import CheckpointWarning, ConfigError
+from llaisys_mini.models import known_keys
 from llaisys_mini.models.config import ModelConfig
 
 # The keys below are those of the published configs that the decoder depends on.
@@ -169,10 +172,16 @@ def test_layer_types_win_over_max_window_layers():
     assert config.windows == (512, None, 512, None)
 
 
+def test_a_window_of_null_is_none():
+    assert ModelConfig.from_dict(QWEN2_5_0_5B | SLIDING | {"sliding_window": None}).windows == (None,) * 4
+    with pytest.raises(ConfigError, match="`sliding_window` is missing"):
+        ModelConfig.from_dict(without(QWEN2_5_0_5B | SLIDING, "sliding_window"))
+
+
 @pytest.mark.parametrize(
     ("changes", "key"),
     [
-        ({"sliding_window": None}, "sliding_window"),
+        ({"sliding_window": None, "layer_types": ["sliding_attention"] * 4}, "layer_types"),
         ({"sliding_window": 0}, "sliding_window"),
         ({"layer_types": ["full_attention"]}, "layer_types"),
         ({"layer_types": ["full_attention"] * 3 + ["linear_attention"]}, "layer_types"),
@@ -248,12 +257,57 @@ def test_yarn_factor_may_follow_from_the_two_lengths():
     )
 
 
+LLAMA3 = {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1, "high_freq_factor": 4}
+
+
+def test_llama3_keeps_fast_pairs_and_stretches_slow_ones():
+    raw = QWEN3_0_6B | {"rope_scaling": LLAMA3 | {"original_max_position_embeddings": 8192}}
+    rope = ModelConfig.from_dict(raw).rope
+    plain = ModelConfig.from_dict(QWEN3_0_6B).rope.inverse_frequencies
+    assert rope.inverse_frequencies[0] == plain[0]
+    np.testing.assert_allclose(rope.inverse_frequencies[-1], plain[-1] / 8, rtol=1e-6)
+    assert rope.attention_factor == 1.0
+
+
+def test_within_the_context_dynamic_scaling_changes_nothing():
+    config = ModelConfig.from_dict(QWEN3_0_6B | {"rope_scaling": {"type": "dynamic", "factor": 4.0}})
+    assert config.rope.is_plain
+    assert config.max_positions == 40960
+
+
+@pytest.mark.parametrize(
+    ("raw", "positions"),
+    [
+        (yarn(original_max_position_embeddings=32768), 131072),  # as Qwen tells to write it
+        (yarn(original_max_position_embeddings=32768) | {"max_position_embeddings": 131072}, 131072),
+        (yarn(original_max_position_embeddings=4096), 40960),  # never shorter than the file says
+        (yarn(), 40960),
+        (yarn(original_max_position_embeddings=32768, factor=1e300), 2**31 - 1),
+    ],
+)
+def test_yarn_stretches_the_context(raw, positions):
+    assert ModelConfig.from_dict(raw).max_positions == positions
+
+
+def test_settings_that_a_rope_type_does_not_have_are_named_and_ignored():
+    """`attn_factor` as DeepSeek-R1-0528-Qwen3-8B was published; transformers passes over it too."""
+    settings = {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32768}
+    raw = QWEN3_0_6B | {"max_position_embeddings": 131072, "rope_scaling": settings}
+    plain = ModelConfig.from_dict(raw).rope
+    with pytest.warns(CheckpointWarning, match=r"config\.json: `rope_scaling`: `attn_factor` is no setting"):
+        rope = ModelConfig.from_dict(raw | {"rope_scaling": settings | {"attn_factor": 0.8782488562869419}}).rope
+    assert rope.attention_factor == plain.attention_factor
+    np.testing.assert_array_equal(rope.inverse_frequencies, plain.inverse_frequencies)
+
+
 @pytest.mark.parametrize(
     ("rope_scaling", "key"),
     [
-        ({"type": "dynamic", "factor": 2.0}, "rope_type"),
+        ({"type": "dynamic"}, "factor"),
         ({"rope_type": "longrope"}, "rope_type"),
-        ({"rope_type": "llama3", "factor": 8.0}, "rope_type"),
+        ({"rope_type": "proportional", "factor": 2.0}, "rope_type"),
+        ({"rope_type": "llama3", "factor": 8.0}, "low_freq_factor"),
+        ({"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 4, "high_freq_factor": 1}, "high_freq_factor"),
         ({"type": "linear"}, "factor"),
         ({"type": "linear", "factor": "4"}, "factor"),
         ({"type": "linear", "factor": 0.5}, "factor"),
@@ -293,9 +347,19 @@ def test_rope_settings_that_are_not_supported_are_named(rope_scaling, key):
         ({"partial_rotary_factor": 0.5}, "partial_rotary_factor", "part of each head"),
         ({"is_causal": False}, "is_causal", "look back"),
         ({"auto_map": {"AutoModel": "modeling.Model"}}, "auto_map", "Python code"),
+        ({"auto_map": {"AutoTokenizer": "t.T", "AutoModelForCausalLM": "modeling.M"}}, "auto_map", "Python code"),
+        ({"auto_map": ["AutoModel"]}, "auto_map", "JSON object"),
+        ({"partial_rotary_factor": 0.5}, "partial_rotary_factor", "only a part"),
+        ({"final_logit_softcapping": 30.0}, "final_logit_softcapping", "scaled"),
+        ({"residual_multiplier": 0.22}, "residual_multiplier", "scaled"),
+        ({"use_attention_sinks": True}, "use_attention_sinks", "plain causal attention"),
+        ({"add_cross_attention": True}, "add_cross_attention", "look back"),
+        ({"per_layer_config": {"3": {"head_dim": 64}}}, "per_layer_config", "differ from each other"),
+        ({"kv_lora_rank": 512}, "kv_lora_rank", "plain causal attention"),
         ({"hidden_act": "gelu"}, "hidden_act", '"silu"'),
         ({"hidden_act": ["silu"]}, "hidden_act", '"silu"'),
         ({"architectures": ["Qwen3ForSequenceClassification"]}, "architectures", "Qwen3ForCausalLM"),
+        ({"architectures": "Qwen3ForCausalLM"}, "architectures", "Qwen3ForCausalLM"),
         ({"num_attention_heads": 12}, "num_attention_heads", "no multiple"),
         ({"head_dim": 63}, "head_dim", "even"),
         ({"hidden_size": 0}, "hidden_size", "from 1"),
@@ -307,7 +371,8 @@ def test_rope_settings_that_are_not_supported_are_named(rope_scaling, key):
         ({"rms_norm_eps": float("inf")}, "rms_norm_eps", "finite"),
         ({"rope_theta": -1}, "rope_theta", "above 1"),
         ({"tie_word_embeddings": "true"}, "tie_word_embeddings", "true or false"),
-        ({"eos_token_id": 151936}, "eos_token_id", "0 to 151935"),
+        ({"eos_token_id": 1.5}, "eos_token_id", "whole numbers"),
+        ({"eos_token_id": [151645, True]}, "eos_token_id", "whole numbers"),
         ({"bos_token_id": [1, 2]}, "bos_token_id", "one token id"),
     ],
 )
@@ -317,6 +382,45 @@ def test_what_is_not_supported_is_refused_by_name(changes, key, says):
     message = str(refused.value)
     assert message.startswith(f"config.json: `{key}`")
     assert says in message
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"pad_token_id": -1, "bos_token_id": 151936},
+        {"eos_token_id": [151645, 151936, -1]},
+        {"architectures": []},
+        {"architectures": None},
+        {"auto_map": {"AutoModelForSequenceClassification": "modeling.Classifier", "AutoTokenizer": ["t.T", None]}},
+        {"auto_map": None, "quantization_config": None, "layer_types": None, "use_mrope": None, "num_experts": None},
+        {"hidden_act": "swish"},
+        {"partial_rotary_factor": 1.0, "embedding_multiplier": 1.0, "kv_lora_rank": None, "mlp_bias": False},
+        {"num_labels": 2, "id2label": {"0": "bad"}, "temperature": 0.7, "max_length": 20, "_commit_hash": "a"},
+    ],
+)
+def test_what_transformers_loads_is_loaded(changes):
+    config, plain = (ModelConfig.from_dict(raw) for raw in (QWEN3_0_6B | changes, QWEN3_0_6B))
+    for field in ("stop_ids", "windows", "heads", "max_positions", "qkv_bias", "tied_embeddings"):
+        assert getattr(config, field) == getattr(plain, field)
+    assert config.pad_id is None
+    assert config.bos_id in (None, plain.bos_id)
+
+
+def test_keys_that_nobody_knows_are_named_in_one_warning():
+    with pytest.warns(CheckpointWarning) as warned:
+        ModelConfig.from_dict(QWEN3_0_6B | {"dual_chunk_attention_config": {"chunk_size": 4}, "magic": 3, "none": None})
+    assert [str(one.message) for one in warned] == [
+        "config.json: `dual_chunk_attention_config`, `magic` are not known here and ignored."
+    ]
+
+
+def test_each_known_key_stands_in_one_place():
+    assert not known_keys.READ & known_keys.WITHOUT_EFFECT
+    refused = known_keys.REFUSED.keys() - {"partial_rotary_factor"}  # also read within the settings of RoPE
+    assert not refused & (known_keys.READ | known_keys.WITHOUT_EFFECT)
+    source = "".join(Path(module.__file__).read_text() for module in (models.config, models.rope))
+    assert all(f'"{key}"' in source for key in known_keys.READ)
 
 
 @pytest.mark.parametrize(
@@ -349,6 +453,7 @@ values = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_s
 values = values | st.lists(values, max_size=3) | st.dictionaries(st.text(max_size=5), values, max_size=3)
 
 
+@pytest.mark.filterwarnings("ignore::llaisys_mini.errors.CheckpointWarning")
 @settings(max_examples=300, deadline=None)
 @given(key=st.sampled_from([*QWEN3_0_6B, "layer_types", "rope_parameters", "num_experts"]), value=values)
 def test_any_value_of_any_key_is_accepted_or_refused_in_plain_words(key, value):
@@ -363,6 +468,7 @@ def test_any_value_of_any_key_is_accepted_or_refused_in_plain_words(key, value):
             assert config.rope.inverse_frequencies.shape == (config.head_dim // 2,)
 
 
+@pytest.mark.filterwarnings("ignore::llaisys_mini.errors.CheckpointWarning")
 @settings(max_examples=200, deadline=None)
 @given(
     key=st.sampled_from(["type", "factor", "beta_fast", "beta_slow", "mscale", "mscale_all_dim", "attention_factor",
