@@ -20,6 +20,8 @@ _DESCRIPTIONS = [
     "model.safetensors.index.json",
     "tokenizer.json",
     "tokenizer_config.json",
+    "added_tokens.json",
+    "special_tokens_map.json",
     "chat_template.jinja",
 ]
 _WEIGHTS = ["*.safetensors"]
