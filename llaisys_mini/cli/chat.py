@@ -24,7 +24,9 @@ def chat(think, **options):
 
     model = load(options)
     tokenizer = tokenizer_of(model, options)
-    params = SamplingParams.of_model(model.config, **sampling(options))  # a wrong value is refused before any question
+    stop_ids = model.config.stop_ids | tokenizer.end_ids
+    # A wrong value is refused before any question.
+    params = SamplingParams.of_model(model.config, **sampling(options), stop_ids=stop_ids)
     messages: list = []
     cache = model.cache()
     kernels_are_known = False
@@ -46,7 +48,7 @@ def chat(think, **options):
         prompt = fit([*messages, {"role": "user", "content": text}], tokenizer, model.config.max_positions, think)
         if prompt.forgotten:
             click.echo("(the beginning of the conversation no longer fits the context and is forgotten)", err=True)
-        watch, stream, view = Stopwatch(time.perf_counter()), TextStream(tokenizer), ThinkingView()
+        watch, stream, view = Stopwatch(time.perf_counter()), TextStream(tokenizer), ThinkingView(prompt.opens_thoughts)
         tokens = started(model.generate(prompt.ids, params=params, cache=cache))
         if not kernels_are_known:
             say_which_kernels(options["device"])
@@ -56,7 +58,7 @@ def chat(think, **options):
             _echo(view.feed(stream.feed(token)))
         _echo(view.feed(stream.finish()) + view.finish())
         click.echo()
-        messages = [*prompt.messages, {"role": "assistant", "content": view.text}]
+        messages = [*prompt.messages, view.message()]
         if options["stats"]:
             watch.report(len(prompt.ids), cache, options["device"])
 
