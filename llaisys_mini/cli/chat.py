@@ -19,7 +19,7 @@ def chat(think, **options):
     """
     from llaisys_mini.engine.conversation import fit
     from llaisys_mini.text.sampling import SamplingParams
-    from llaisys_mini.text.thinking import ThinkingView
+    from llaisys_mini.text.thinking import TAGS, ThinkingView
     from llaisys_mini.text.tokenizer import TextStream
 
     model = load(options)
@@ -48,7 +48,8 @@ def chat(think, **options):
         prompt = fit([*messages, {"role": "user", "content": text}], tokenizer, model.config.max_positions, think)
         if prompt.forgotten:
             click.echo("(the beginning of the conversation no longer fits the context and is forgotten)", err=True)
-        watch, stream, view = Stopwatch(time.perf_counter()), TextStream(tokenizer), ThinkingView(prompt.opens_thoughts)
+        watch, view = Stopwatch(time.perf_counter()), ThinkingView(prompt.opens_thoughts)
+        stream = TextStream(tokenizer, shown=TAGS)
         tokens = started(model.generate(prompt.ids, params=params, cache=cache))
         if not kernels_are_known:
             say_which_kernels(options["device"])

@@ -6,12 +6,11 @@ A key that would change the model's numbers and is not supported is refused by i
 model that writes nonsense. known_keys.py lists the keys, and which of them are read.
 """
 
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from llaisys_mini.errors import CheckpointWarning, ConfigError
+from llaisys_mini.errors import ConfigError, warn_about_checkpoint
 from llaisys_mini.models import known_keys
 from llaisys_mini.models.keys import Keys, is_finite_number, read_json, shown
 from llaisys_mini.models.rope import Rope, rope_of
@@ -169,11 +168,8 @@ def _warn_about_unknown(keys: Keys) -> None:
     unknown = [key for key in keys.values if key not in known and key in keys]
     if unknown:
         names = ", ".join(f"`{key:.40}`" for key in unknown[:8]) + (", ..." if len(unknown) > 8 else "")
-        warnings.warn(
-            f"{keys.where}: {names} {'are' if len(unknown) > 1 else 'is'} not known here and ignored.",
-            CheckpointWarning,
-            stacklevel=2,
-        )
+        are = "are" if len(unknown) > 1 else "is"
+        warn_about_checkpoint(f"{keys.where}: {names} {are} not known here and ignored.")
 
 
 def _quantisation(keys: Keys) -> Quantisation | None:
@@ -243,6 +239,10 @@ def _generation_defaults(generation: Keys) -> dict[str, float | int | bool]:
             defaults[key] = float(value)
     if "top_k" in generation:
         defaults["top_k"] = generation.integer("top_k", least=0)
+    for key, harmless in known_keys.GENERATION_IGNORED.items():
+        if generation.get(key) not in harmless:
+            complaint = f"`{key}` is {shown(generation.get(key))}, which is not supported and ignored"
+            warn_about_checkpoint(f"{generation.where}: {complaint}.")
     if "do_sample" in generation:
         defaults["do_sample"] = generation.flag("do_sample", default=False)
     return defaults

@@ -101,3 +101,18 @@ REFUSED: dict[str, tuple[tuple[Any, ...], str]] = {
 }
 """Key: the values under which it changes nothing, and why all others are refused. `1 == 1.0 == True` in Python, so
 `_ONE` takes 1.0 as well, and `_NOT_SET` takes 0.0."""
+
+GENERATION_IGNORED: dict[str, tuple[Any, ...]] = {
+    **dict.fromkeys(("num_beams", "num_beam_groups", "typical_p", "encoder_repetition_penalty"), _ONE),
+    **dict.fromkeys(
+        (
+            *("no_repeat_ngram_size", "encoder_no_repeat_ngram_size", "bad_words_ids", "sequence_bias"),
+            *("suppress_tokens", "begin_suppress_tokens", "forced_bos_token_id", "forced_eos_token_id"),
+            *("epsilon_cutoff", "eta_cutoff", "penalty_alpha", "exponential_decay_length_penalty"),
+            *("min_length", "min_new_tokens", "guidance_scale", "stop_strings", "top_h"),
+        ),
+        _NOT_SET,
+    ),
+}
+"""Keys of generation_config.json that change which text is written and are not supported: the values under which they
+change nothing. With any other they are ignored with a warning: the numbers of the model stay right."""

@@ -4,12 +4,11 @@ What differs between the families is decided here, from the config: where a bias
 whether the head is the embedding matrix, how positions become angles, which weights are quantised.
 """
 
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
 
-from llaisys_mini.errors import CheckpointWarning
+from llaisys_mini.errors import warn_about_checkpoint
 from llaisys_mini.layers.attention import Attention
 from llaisys_mini.layers.linear import Linear
 from llaisys_mini.layers.mlp import MLP
@@ -21,6 +20,12 @@ from llaisys_mini.models.decoder import Block, Decoder
 from llaisys_mini.tensor import Tensor
 from llaisys_mini.weights.checkpoint import Checkpoint
 from llaisys_mini.weights.quantisation import Quantisation
+
+HEAD, EMBEDDINGS = "lm_head.weight", "model.embed_tokens.weight"
+
+_COMPUTED = (".rotary_emb.inv_freq", ".masked_bias", ".attn.bias")
+"""Ends of names that older programs saved although they follow from the config."""
+_BLOCK = 2**22  # numbers compared at a time
 
 
 def load_decoder(
@@ -36,35 +41,8 @@ def load_decoder(
     unused = [name for name in checkpoint if name not in checkpoint.taken and not name.endswith(_COMPUTED)]
     if unused:
         what = f"{len(unused)}, the first is {unused[0]!r:.80}"
-        _warn(f"the weights hold tensors that config.json does not ask for: {what}")
+        warn_about_checkpoint(f"the weights hold tensors that config.json does not ask for: {what}.")
     return decoder
-
-
-HEAD, EMBEDDINGS = "lm_head.weight", "model.embed_tokens.weight"
-_COMPUTED = (".rotary_emb.inv_freq", ".masked_bias", ".attn.bias")
-"""Ends of names that older programs saved although they follow from the config."""
-
-
-_BLOCK = 2**22  # numbers compared at a time
-
-
-def _same_numbers(one: Tensor, other: Tensor) -> bool:
-    """Whether two matrices hold the same numbers, be they stored alike or not. Different ones are told at once."""
-    if one.shape != other.shape:
-        return False
-    pairs = [tensor.numpy() for tensor in (one, other)]
-    rows = max(1, _BLOCK // one.shape[-1])
-    for first in range(0, len(pairs[0]), rows):
-        left, right = (array[first : first + rows] for array in pairs)
-        if one.dtype != other.dtype:
-            left, right = left.astype("float32"), right.astype("float32")
-        if not np.array_equal(left, right):
-            return False
-    return True
-
-
-def _warn(text: str) -> None:
-    warnings.warn(f"{text}.", CheckpointWarning, stacklevel=3)
 
 
 @dataclass(frozen=True)
@@ -97,9 +75,9 @@ class _Loader:
             if not both or _same_numbers(checkpoint[HEAD], checkpoint[EMBEDDINGS]):
                 checkpoint.taken.add(HEAD)
                 return Linear(embeddings)
-            _warn(
+            warn_about_checkpoint(
                 "config.json says `tie_word_embeddings`, but the weights hold an `lm_head.weight` of other numbers, "
-                "which is used"
+                "which is used."
             )
         return self.linear("lm_head", c.vocab_size, c.hidden_size)
 
@@ -169,3 +147,18 @@ class _Loader:
     def placed(self, tensor: Tensor) -> Tensor:
         """The tensor on the device, with the promise that its numbers stay."""
         return tensor.to(self.device).freeze()
+
+
+def _same_numbers(one: Tensor, other: Tensor) -> bool:
+    """Whether two matrices hold the same numbers, be they stored alike or not. Different ones are told at once."""
+    if one.shape != other.shape:
+        return False
+    pairs = [tensor.numpy() for tensor in (one, other)]
+    rows = max(1, _BLOCK // one.shape[-1])
+    for first in range(0, len(pairs[0]), rows):
+        left, right = (array[first : first + rows] for array in pairs)
+        if one.dtype != other.dtype:
+            left, right = left.astype("float32"), right.astype("float32")
+        if not np.array_equal(left, right):
+            return False
+    return True

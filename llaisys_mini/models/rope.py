@@ -1,13 +1,12 @@
 """How a position becomes angles: RoPE as a checkpoint's config.json asks for it, plain or for longer contexts."""
 
 import math
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from llaisys_mini.errors import CheckpointWarning
+from llaisys_mini.errors import warn_about_checkpoint
 from llaisys_mini.models import known_keys
 from llaisys_mini.models.keys import MAX_INT, Keys, shown
 
@@ -77,8 +76,7 @@ def rope_of(keys: Keys, head_dim: int, max_positions: int) -> Rope:
         if key in rope and key in _REFUSED:
             raise rope.error(key, f"is {shown(rope.get(key))}: {_REFUSED[key]}")
         if key in rope and key not in _READ[kind]:
-            complaint = f"{rope.where}: `{key:.40}` is no setting of RoPE type {kind!r} and ignored."
-            warnings.warn(complaint, CheckpointWarning, stacklevel=2)
+            warn_about_checkpoint(f"{rope.where}: `{key:.40}` is no setting of RoPE type {kind!r} and ignored.")
 
     plain = theta ** (-np.arange(0, head_dim, 2) / head_dim)  # radians per position, float64 [head_dim / 2]
     if kind == "default":

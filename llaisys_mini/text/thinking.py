@@ -5,7 +5,8 @@ reader should not see it at all. The chat templates of DeepSeek-R1-Distill and Q
 themselves, so what these models write begins in the midst of their thoughts.
 """
 
-OPEN, CLOSE = "<think>", "</think>"
+OPEN, CLOSE = TAGS = ("<think>", "</think>")
+"""Text in most vocabularies, and control tokens in some, which a TextStream has to show."""
 
 
 def opens_thoughts(prompt: str) -> bool:

@@ -86,6 +86,11 @@ class Tokenizer:
         """Whether some token has this id."""
         return 0 <= token_id < 2**32 and self._bpe.id_to_token(int(token_id)) is not None
 
+    def ids_of(self, tokens: Iterable[str]) -> frozenset[int]:
+        """The ids of those of `tokens` that the vocabulary has."""
+        ids = (self._bpe.token_to_id(token) for token in tokens)
+        return frozenset(token_id for token_id in ids if token_id is not None)
+
     def token(self, token_id: int) -> str | None:
         """The token with this id as the vocabulary spells it; None if there is none."""
         return self._bpe.id_to_token(int(token_id)) if self.has_token(token_id) else None
@@ -94,8 +99,8 @@ class Tokenizer:
     def end_ids(self) -> frozenset[int]:
         """Ids of the tokens that end the model's turn in a chat: the one that the chat template writes after an answer,
         and the tokenizer's `eos_token`. Empty where neither is known."""
-        tokens = {self._special_tokens.get("eos_token"), self._after_an_answer()}
-        return frozenset(i for token in tokens if token and (i := self._bpe.token_to_id(token)) is not None)
+        tokens = (self._special_tokens.get("eos_token"), self._after_an_answer())
+        return self.ids_of(token for token in tokens if token is not None)
 
     def _after_an_answer(self) -> str | None:
         """The token that the template writes between an answer and the next question, if it writes one."""
@@ -153,9 +158,10 @@ class TextStream:
 
     _LONGEST_WAIT = 8  # tokens; a UTF-8 character has 4 bytes, so a longer wait means bytes that are no UTF-8 at all
 
-    def __init__(self, tokenizer: Tokenizer, skip_special_tokens: bool = True):
+    def __init__(self, tokenizer: Tokenizer, skip_special_tokens: bool = True, shown: Iterable[str] = ()):
+        """skip_special_tokens: leave out control tokens, but those of `shown`."""
         self._tokenizer = tokenizer
-        self._unseen = tokenizer.special_ids if skip_special_tokens else frozenset()
+        self._unseen = tokenizer.special_ids - tokenizer.ids_of(shown) if skip_special_tokens else frozenset()
         self._context: list[int] = []  # the last tokens that were complete
         self._waiting: list[int] = []  # the tokens since then
         self._given = 0  # characters of the waiting tokens' text that were already handed out

@@ -11,7 +11,6 @@ A token that only a later file knows is added to the encoding: unless it were, i
 """
 
 import json
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,7 @@ from typing import Any
 import tokenizers
 from tokenizers import AddedToken
 
-from llaisys_mini.errors import CheckpointWarning, TokenizerError
+from llaisys_mini.errors import TokenizerError, warn_about_checkpoint
 
 FILES = (
     "tokenizer.json",
@@ -73,11 +72,9 @@ def _add(bpe: tokenizers.Tokenizer, listed: Mapping[int, AddedToken], special: l
     for token_id, token in listed.items():
         given = bpe.token_to_id(token.content)
         if given != token_id:
-            warnings.warn(
+            warn_about_checkpoint(
                 f"the tokenizer's files give {token.content!r:.80} the id {token_id}, but tokenizer.json leads to "
-                f"{given}, which is used.",
-                CheckpointWarning,
-                stacklevel=2,
+                f"{given}, which is used."
             )
 
 

@@ -22,13 +22,8 @@ from llaisys_mini.models.decoder import Decoder
 from llaisys_mini.paths import shipped_model
 from llaisys_mini.tensor import Tensor
 from llaisys_mini.text.tokenizer import Tokenizer
-from tests.models.published import (
-    DEEPSEEK_1_5B,
-    QWEN2_5_1_5B,
-    QWEN3_0_6B,
-    QWEN3_THINKING_TEMPLATE,
-    write_tokenizer,
-)
+from tests.models.published import DEEPSEEK_1_5B, QWEN2_5_1_5B, QWEN3_0_6B, QWEN3_THINKING_TEMPLATE
+from tests.models.published_files import write_tokenizer
 from tests.models.random_models import make_checkpoint
 
 

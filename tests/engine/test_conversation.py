@@ -5,7 +5,8 @@ import pytest
 from llaisys_mini import load_model
 from llaisys_mini.engine.conversation import FULLEST, fit
 from llaisys_mini.text.tokenizer import Tokenizer
-from tests.models.published import DEEPSEEK_1_5B, QWEN3_0_6B, write_descriptions
+from tests.models.published import DEEPSEEK_1_5B, QWEN3_0_6B
+from tests.models.published_files import write_descriptions
 
 ANSWER = "Once there was a fox named Dot. " * 6
 

@@ -11,7 +11,8 @@ import safetensors.torch  # noqa: E402 - only where torch is installed
 
 from llaisys_mini import load_model  # noqa: E402
 from llaisys_mini.text.tokenizer import Tokenizer  # noqa: E402
-from tests.models.published import MODELS, Published, shrunk_config, write_descriptions  # noqa: E402
+from tests.models.published import MODELS, Published  # noqa: E402
+from tests.models.published_files import shrunk_config, write_descriptions  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("error::llaisys_mini.errors.CheckpointWarning")
 TEXTS = ["The capital of France is", "", "你好，世界 hello", "a <think>b</think> c", " spaces\n\n and 12345"]

@@ -360,6 +360,15 @@ def stream(tokenizer: Tokenizer, ids, skip_special_tokens=True) -> list[str]:
     return [running.feed(token_id) for token_id in ids] + [running.finish()]
 
 
+def test_control_tokens_can_be_shown_all_the_same(folder):
+    settings_file(folder, additional_special_tokens=["<think>", "</think>"])
+    tokenizer = Tokenizer.open(folder)
+    running = TextStream(tokenizer, shown=("<think>", "</think>", "<absent>"))
+    ids = tokenizer.encode("<think>a</think><|im_end|>b")
+    assert tokenizer.decode(ids) == "ab"
+    assert "".join(map(running.feed, ids)) + running.finish() == "<think>a</think>b"
+
+
 def test_half_a_character_is_held_back(tokenizer):
     ids = tokenizer.encode("a€ b")
     pieces = stream(tokenizer, ids)

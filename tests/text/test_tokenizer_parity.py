@@ -11,7 +11,8 @@ from tokenizers import Tokenizer as LibraryTokenizer  # noqa: E402
 
 from llaisys_mini.paths import shipped_model  # noqa: E402
 from llaisys_mini.text.tokenizer import Tokenizer  # noqa: E402
-from tests.models.published import QWEN2_5_1_5B, write_tokenizer  # noqa: E402
+from tests.models.published import QWEN2_5_1_5B  # noqa: E402
+from tests.models.published_files import write_tokenizer  # noqa: E402
 
 # What published Qwen and DeepSeek templates do, one habit each.
 TEMPLATES = {
