@@ -1,8 +1,8 @@
 """Every key that a Qwen2 or Qwen3 config.json may hold, and what becomes of it.
 
-    READ          decides the model's numbers, or when a text ends; models/config.py and models/rope.py read it
-    WITHOUT_EFFECT   concerns training, saving, speed or other tasks; the numbers are the same whatever it says
-    REFUSED       asks for another computation than the decoder's, unless it has one of the values that stand beside it
+    READ            decides the model's numbers, or when a text ends; models/config.py and models/rope.py read it
+    WITHOUT_EFFECT  concerns training, saving, speed or other tasks; the numbers are the same whatever it says
+    REFUSED         asks for another computation than the decoder's, unless it has one of the values beside it
 
 The keys are those of Qwen2Config, Qwen3Config and their base class in the transformers library (5.23), those that
 earlier versions wrote, and names that other families of models have for what this decoder does not do.

@@ -113,7 +113,7 @@ def test_ids_of_texts_and_chats(tmp_path, model):
         rendered = ours.render_chat(CONVERSATION, **options)
         assert ours.encode(rendered, add_special_tokens=False) == expected
     if model.begin is not None:
-        begin = ours._bpe.token_to_id(model.begin)
+        (begin,) = ours.ids_of([model.begin])
         assert ours.encode("")[0] == begin
         assert ours.encode(rendered, add_special_tokens=False).count(begin) == 1
 
