@@ -90,6 +90,16 @@ def available_memory() -> int:
     return int(kib[1]) * 2**10 if kib else 4 * 2**30
 
 
+def peak_memory() -> int:
+    """The most bytes of memory that this process had at a time, mapped files included; 0 where the system does not
+    tell. Not ru_maxrss, which on Linux begins with the memory of the process that started this one."""
+    try:
+        kib = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    except OSError:
+        return 0
+    return int(kib[1]) * 2**10 if kib else 0
+
+
 def use_threads(count: int) -> None:
     """From now on NumPy's BLAS, OpenMP, Numba and torch each compute with `count` threads."""
     import numba
