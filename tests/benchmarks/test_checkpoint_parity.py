@@ -1,5 +1,6 @@
 """The comparison of a real checkpoint with transformers: it finds agreement, and it finds what is wrong."""
 
+import numba
 import pytest
 
 pytest.importorskip("torch")
@@ -37,6 +38,6 @@ def test_other_ids_and_logits_are_found(folder, monkeypatch):
 
 def test_speed_and_memory_are_measured(folder, monkeypatch):
     monkeypatch.setattr(checkpoint, "DECODED", 2)
-    found = checkpoint.measured(checkpoint.load("ours, as stored", folder, 1))
+    found = checkpoint.measured(checkpoint.load("ours, as stored", folder, numba.get_num_threads()))
     assert found["prefill"] > 0 and found["decode"] > 0
     assert found["memory"] > 10  # MiB; Python alone takes as much
