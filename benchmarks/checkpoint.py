@@ -49,7 +49,14 @@ def main(folder: Path, gguf: Path | None, threads: int):
     """Compare the checkpoint in FOLDER with transformers, then measure speed and memory."""
     click.echo("\n".join(markdown_table(["agreement with transformers, float32", ""], list(agreement(folder)))) + "\n")
     rows = list(speeds(folder, gguf, threads))
-    head = ["program", f"prompt of {rivals.PROMPT}, tokens/s", "decoding, tokens/s", "peak memory, MiB", "weights, MB"]
+    head = [
+        "program",
+        f"prompt of {rivals.PROMPT}, tokens/s",
+        "decoding, tokens/s",
+        "peak MiB",
+        "own MiB",
+        "weights, MB",
+    ]
     click.echo("\n".join(markdown_table(head, rows)) + "\n")
     click.echo(f"{threads} threads; " + "; ".join(flat(value) for value in machine.hardware().values()))
 
@@ -121,7 +128,7 @@ def load(program: str, place: Path, threads: int) -> rivals.Model:
 
 
 def measured(model: rivals.Model) -> dict[str, float]:
-    """Tokens per second, the median of ROUNDS after one that warms up, and the most memory that was resident."""
+    """Tokens per second, the median of ROUNDS after one that warms up, and MiB of memory, see machine.memory."""
     speeds: dict[str, list[float]] = {"prefill": [], "decode": []}
     for _ in range(ROUNDS + 1):
         start = time.perf_counter()
@@ -132,7 +139,7 @@ def measured(model: rivals.Model) -> dict[str, float]:
         model.decode(DECODED)
         speeds["decode"].append(DECODED / (time.perf_counter() - start))
     found = {name: statistics.median(values[1:]) for name, values in speeds.items()}
-    return found | {"memory": machine.peak_memory() / 2**20}
+    return found | {name: size / 2**20 for name, size in machine.memory().items()}
 
 
 def speeds(folder: Path, gguf: Path | None, threads: int) -> Iterator[list[str]]:
@@ -161,9 +168,9 @@ def _row(program: str, place: Path, threads: int, stored: int) -> list[str]:
     command = [sys.executable, "-c", code, program, str(place), str(threads)]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
-        return [program, f"failed: {done.stderr.strip().splitlines()[-1]:.100}", "", "", ""]
+        return [program, f"failed: {done.stderr.strip().splitlines()[-1]:.100}", "", "", "", ""]
     found = json.loads(done.stdout.splitlines()[-1])
-    return [program, *(number(found[name]) for name in ("prefill", "decode", "memory")), number(stored / 1e6)]
+    return [program, *(number(found[name]) for name in ("prefill", "decode", "peak", "own")), number(stored / 1e6)]
 
 
 if __name__ == "__main__":

@@ -90,14 +90,18 @@ def available_memory() -> int:
     return int(kib[1]) * 2**10 if kib else 4 * 2**30
 
 
-def peak_memory() -> int:
-    """The most bytes of memory that this process had at a time, mapped files included; 0 where the system does not
-    tell. Not ru_maxrss, which on Linux begins with the memory of the process that started this one."""
+def memory() -> dict[str, int]:
+    """Bytes of this process: "peak", the most that was resident at a time, and "own", what is resident now and no part
+    of a file, so that the system cannot drop it. Both are 0 where the system does not tell.
+
+    Not ru_maxrss, which on Linux begins with the memory of the process that started this one.
+    """
     try:
-        kib = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+        status = Path("/proc/self/status").read_text()
     except OSError:
-        return 0
-    return int(kib[1]) * 2**10 if kib else 0
+        status = ""
+    kib = {name: re.search(rf"{key}:\s+(\d+) kB", status) for name, key in (("peak", "VmHWM"), ("own", "RssAnon"))}
+    return {name: int(found[1]) * 2**10 if found else 0 for name, found in kib.items()}
 
 
 def use_threads(count: int) -> None:

@@ -40,4 +40,4 @@ def test_speed_and_memory_are_measured(folder, monkeypatch):
     monkeypatch.setattr(checkpoint, "DECODED", 2)
     found = checkpoint.measured(checkpoint.load("ours, as stored", folder, numba.get_num_threads()))
     assert found["prefill"] > 0 and found["decode"] > 0
-    assert found["memory"] > 10  # MiB; Python alone takes as much
+    assert found["peak"] >= found["own"] > 10  # MiB; Python alone takes as much
