@@ -23,7 +23,9 @@ def prompt_ids(length: int, vocab_size: int) -> np.ndarray:
 
 
 class Model(Protocol):
-    """What all of them can do, see above."""
+    """What all of them can do, see above. prompt: the PROMPT tokens that decoding follows."""
+
+    prompt: np.ndarray
 
     def use_threads(self, count: int) -> None: ...
 

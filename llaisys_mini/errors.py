@@ -5,6 +5,9 @@ The command line prints the sentence and exits with 2; a notebook shows the sent
 because nothing inside the package is the user's to read.
 """
 
+import sys
+import warnings
+
 
 class UserError(Exception):
     """Base of all errors a user can cause. The message says what is wrong, where, and what to do."""
@@ -44,3 +47,15 @@ class GenerationError(UserError, ValueError):
 
 class DeviceError(UserError, RuntimeError):
     """A device is unknown or not available on this machine."""
+
+
+class CheckpointWarning(UserWarning):
+    """A checkpoint can be used, but something in its files is ignored or contradicts the rest."""
+
+
+def warn_about_checkpoint(sentence: str) -> None:
+    """Warn with a CheckpointWarning, in the name of the line that called the package."""
+    level, frame = 1, sys._getframe()
+    while frame.f_back is not None and frame.f_globals["__name__"].startswith(f"{__package__}."):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(sentence, CheckpointWarning, stacklevel=level)

@@ -41,7 +41,7 @@ def _places_in(wrong: np.ndarray) -> Iterator[str]:
         yield from _parts(wrong, "element")
         return
     rows = wrong.reshape(-1, wrong.shape[-1])
-    of_columns, of_rows = rows.any(axis=0), rows.any(axis=1)
+    of_columns, of_rows = np.logical_or.reduce(rows, axis=0), np.logical_or.reduce(rows, axis=1)
     if (rows == of_columns).all():
         yield from _parts(of_columns, "column", "in every row ")
     if (rows == of_rows[:, None]).all():

@@ -45,7 +45,8 @@ class verify_calls(observe_calls):
             place = f", {self._decoder.place}" if self._decoder is not None else ""
             stored = {value.dtype.name for value in values if isinstance(value, np.ndarray)} & _NARROW
             case = Case(", ".join([f"call {self.calls}{place}", *(f"{name} storage" for name in stored)]), inputs)
-            self.first = diagnosis(operator, Result(case, [np.asarray(r) for r in results], differences, []))
+            wrong = Result(case, [np.asarray(r) for r in results], differences, [])
+            self.first = diagnosis(operator, wrong, [wrong])
 
     def __str__(self) -> str:
         return self.first or f"{self.calls} operator calls agree with the reference"

@@ -6,13 +6,26 @@ diagnosis and exit code 1. Heavy imports wait until a command needs them.
 
 import io
 import sys
+import warnings
 
 import click
 
 from llaisys_mini.cli import chat, course, generate, kernels, model
-from llaisys_mini.errors import CheckFailed, UserError
+from llaisys_mini.errors import CheckFailed, CheckpointWarning, UserError
 
 _FORMER_NAMES = {"quantize": "quantise"}
+
+
+def _sentence_for(usual):
+    """Shows the package's own warnings as one sentence, without the line of code that Python adds; others as usual."""
+
+    def show(message, category, *place, **options):
+        if issubclass(category, CheckpointWarning):
+            click.echo(f"llaisys-mini: warning: {message}", err=True)
+        else:
+            usual(message, category, *place, **options)
+
+    return show
 
 
 class _Commands(click.Group):
@@ -26,7 +39,9 @@ class _Commands(click.Group):
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="replace")  # a model's letters that this terminal does not have
         try:
-            return super().invoke(context)
+            with warnings.catch_warnings():
+                warnings.showwarning = _sentence_for(warnings.showwarning)
+                return super().invoke(context)
         except CheckFailed as diagnosis:
             click.echo(str(diagnosis), err=True)
             context.exit(1)

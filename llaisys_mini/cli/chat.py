@@ -76,8 +76,9 @@ class _Talk:
 
         self._model = load(options)
         self._tokenizer = tokenizer_of(self._model, options)
+        stop_ids = self._model.config.stop_ids | self._tokenizer.end_ids
         # A wrong value is refused before any question.
-        self._params = SamplingParams.of_model(self._model.config, **sampling(options))
+        self._params = SamplingParams.of_model(self._model.config, **sampling(options), stop_ids=stop_ids)
         self._think = think
         self._options = options
         self._kernels_are_known = False
@@ -94,7 +95,7 @@ class _Talk:
         says so.
         """
         from llaisys_mini.engine.conversation import fit
-        from llaisys_mini.text.thinking import ThinkingView
+        from llaisys_mini.text.thinking import TAGS, ThinkingView
         from llaisys_mini.text.tokenizer import TextStream
 
         asked = [*self._messages, {"role": "user", "content": text}]
@@ -102,7 +103,8 @@ class _Talk:
         tokens = self._model.generate(prompt.ids, params=self._params, cache=self._cache)
         if prompt.forgotten:
             click.echo("(the beginning of the conversation no longer fits the context and is forgotten)", err=True)
-        watch, stream, view = Stopwatch(time.perf_counter()), TextStream(self._tokenizer), ThinkingView()
+        watch, view = Stopwatch(time.perf_counter()), ThinkingView(prompt.opens_thoughts)
+        stream = TextStream(self._tokenizer, shown=TAGS)
         answered = stopped = False
         try:
             with stoppable():
@@ -118,7 +120,7 @@ class _Talk:
         answered |= _echo(view.feed(stream.finish()) + view.finish())
         click.echo()
         if answered or not stopped:
-            self._messages = [*prompt.messages, {"role": "assistant", "content": view.text}]
+            self._messages = [*prompt.messages, view.message()]
         if stopped:
             kept = "what was said stays in" if answered else "no answer yet; your message is left out of"
             raise KeyboardInterrupt(f"stopped: {kept} the conversation")

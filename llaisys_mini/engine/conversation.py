@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from llaisys_mini.text.thinking import opens_thoughts
 from llaisys_mini.text.tokenizer import Tokenizer
 
 FULLEST = 0.75
@@ -16,11 +17,12 @@ Message = Mapping[str, Any]
 @dataclass(frozen=True)
 class Prompt:
     """messages: those that were kept; ids: of the whole text that the model is to continue; forgotten: how many
-    messages were left out."""
+    messages were left out; opens_thoughts: whether that text ends with `<think>`, see text/thinking.py."""
 
     messages: list[Message]
     ids: list[int]
     forgotten: int
+    opens_thoughts: bool
 
 
 def fit(messages: Sequence[Message], tokenizer: Tokenizer, max_positions: int, think: bool | None = None) -> Prompt:
@@ -33,10 +35,11 @@ def fit(messages: Sequence[Message], tokenizer: Tokenizer, max_positions: int, t
     """
     kept = list(messages)
     while True:
-        ids = tokenizer.encode(tokenizer.render_chat(kept, enable_thinking=think))
+        text = tokenizer.render_chat(kept, enable_thinking=think)
+        ids = tokenizer.encode(text, add_special_tokens=False)
         shorter = _without_first_turn(kept)
         if len(ids) <= FULLEST * max_positions or shorter is None:
-            return Prompt(kept, ids, len(messages) - len(kept))
+            return Prompt(kept, ids, len(messages) - len(kept), opens_thoughts(text))
         kept = shorter
 
 

@@ -134,8 +134,10 @@ class LanguageModel:
         if ids.ndim != 1 or ids.dtype.kind not in "iu":
             raise GenerationError(f"ids must be a sequence of token ids, not {ids.dtype} of shape {ids.shape}")
         if ids.min() < 0 or ids.max() >= self.config.vocab_size:
+            token = self.tokenizer.token(ids.max()) if self.tokenizer is not None else None
             raise GenerationError(
                 f"token ids must lie in 0..{self.config.vocab_size - 1}, but run from {ids.min()} to {ids.max()}"
+                + (f": the model has no embedding for the tokenizer's token {token!r:.80}" if token else "")
             )
         return ids.astype(np.int64)
 

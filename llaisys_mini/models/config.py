@@ -3,17 +3,18 @@
 The decoder is written once, so everything in which the families differ is decided here: where biases are, whether
 query and key are normalised, how positions turn into angles, how far each layer looks back.
 A key that would change the model's numbers and is not supported is refused by its name. Ignoring it would load a
-model that writes nonsense. Keys that only concern training, speed or saving are not read.
+model that writes nonsense. known_keys.py lists the keys, and which of them are read.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from llaisys_mini.errors import ConfigError
+from llaisys_mini.errors import ConfigError, warn_about_checkpoint
+from llaisys_mini.models import known_keys
 from llaisys_mini.models.keys import Keys, is_finite_number, read_json, shown
 from llaisys_mini.models.quantisation_config import AnyQuantisation, quantisation_of
-from llaisys_mini.models.rope import WHOLE_HEADS, Rope, rope_of
+from llaisys_mini.models.rope import Rope, rope_of
 
 FAMILIES = ("qwen2", "qwen3")
 """Supported values of config.json's `model_type`. Qwen2.5 and DeepSeek-R1-Distill-Qwen say "qwen2"."""
@@ -21,28 +22,8 @@ FAMILIES = ("qwen2", "qwen3")
 _MAX_LAYERS = 10_000  # far above any real model; stops a broken file from asking for gigabytes of per-layer values
 _MAX_HEAD_DIM = 65_536
 
-_ONLY_DENSE = "mixture-of-experts models are not supported; choose a dense Qwen2, Qwen2.5 or Qwen3 checkpoint"
-_ONLY_TEXT = "models for images or audio are not supported; choose a text-only checkpoint"
-_ONLY_CAUSAL = "only decoders that look back and predict the next token are supported"
-
-# Keys that change the model's numbers: the values under which they change nothing, and why all others are refused.
-_REFUSED_KEYS: dict[str, tuple[tuple[Any, ...], str]] = {
-    "num_experts": ((None, 0), _ONLY_DENSE),
-    "num_local_experts": ((None, 0), _ONLY_DENSE),
-    "n_routed_experts": ((None, 0), _ONLY_DENSE),
-    "num_experts_per_tok": ((None, 0), _ONLY_DENSE),
-    "moe_intermediate_size": ((None, 0), _ONLY_DENSE),
-    "vision_config": ((None,), _ONLY_TEXT),
-    "audio_config": ((None,), _ONLY_TEXT),
-    "text_config": ((None,), _ONLY_TEXT),
-    "thinker_config": ((None,), _ONLY_TEXT),
-    "use_mrope": ((None, False), _ONLY_TEXT),
-    "partial_rotary_factor": WHOLE_HEADS,
-    "is_causal": ((None, True), _ONLY_CAUSAL),
-    "is_encoder_decoder": ((None, False), _ONLY_CAUSAL),
-    "auto_map": ((None, {}), "the model brings its own Python code, which this package never runs"),
-    "mlp_bias": ((None, False), "biases in the feed-forward block are not supported"),
-}
+_OWN_CODE = ("AutoConfig", "AutoModel", "AutoModelForCausalLM")
+"""Entries of `auto_map` that replace the decoder; others add a tokenizer or a classifier, which nothing here needs."""
 
 _GENERATION_NUMBERS = ("temperature", "top_p", "min_p", "repetition_penalty")
 
@@ -55,13 +36,14 @@ class ModelConfig:
     layers, heads, kv_heads, head_dim: decoder blocks; query heads; key/value heads, each shared by
         `heads / kv_heads` query heads; width of one head.
     rms_norm_eps: added to the mean square under the root.
-    tied_embeddings: the output projection is the embedding matrix; the file's own `lm_head`, if any, is not used.
+    tied_embeddings: the output projection is the embedding matrix, unless the file has an `lm_head` of its own.
     qkv_bias, output_bias: whether the query/key/value and the output projection of attention add a bias.
     qk_norm: whether every query and key head goes through RMSNorm before RoPE (Qwen3).
-    max_positions: longest context the model was made for (`max_position_embeddings`).
+    max_positions: longest context: `max_position_embeddings`, or what YaRN stretches the original context to.
     windows: per layer, how many of the latest positions attention sees, the current one included; None sees all.
     stop_ids: token ids that end a text. generation_config.json's list wins over config.json's.
-    bos_id, pad_id: ids of the begin and padding tokens, or None.
+    bos_id, pad_id: ids of the begin and padding tokens, or None. Ids outside the vocabulary, which some files have in
+        the place of none, are left out here and in `stop_ids`: no text can hold them.
     quantisation: how the projections' weights are quantised, or None where they are not.
     generation: defaults for sampling, as far as generation_config.json names them: temperature, top_k, top_p, min_p,
         repetition_penalty (numbers) and do_sample (bool).
@@ -110,11 +92,13 @@ class ModelConfig:
 def _build(keys: Keys, generation: Keys) -> ModelConfig:
     family = _family(keys)
     _refuse_unsupported(keys, family)
+    _warn_about_unknown(keys)
     vocab_size = keys.integer("vocab_size")
     hidden_size = keys.integer("hidden_size")
     layers = keys.integer("num_hidden_layers", most=_MAX_LAYERS)
     heads, kv_heads, head_dim = _heads(keys, family, hidden_size)
     max_positions = keys.integer("max_position_embeddings")
+    rope = rope_of(keys, head_dim, max_positions)
     # Qwen2 always has a bias on query, key and value. Qwen3 has none, or one on all four with `attention_bias`.
     attention_bias = keys.flag("attention_bias", default=family == "qwen2")
     if family == "qwen2" and not attention_bias:
@@ -134,8 +118,8 @@ def _build(keys: Keys, generation: Keys) -> ModelConfig:
         qkv_bias=attention_bias,
         output_bias=attention_bias and family == "qwen3",
         qk_norm=family == "qwen3",
-        max_positions=max_positions,
-        rope=rope_of(keys, head_dim, max_positions),
+        max_positions=max(max_positions, rope.stretched_to or 0),
+        rope=rope,
         windows=_windows(keys, layers),
         stop_ids=says_when_to_stop.token_ids("eos_token_id", vocab_size),
         bos_id=keys.token_id("bos_token_id", vocab_size),
@@ -154,23 +138,38 @@ def _family(keys: Keys) -> str:
     reason = "only qwen2 (Qwen2, Qwen2.5, DeepSeek-R1-Distill-Qwen) and qwen3 checkpoints can be read"
     if isinstance(family, str) and family.startswith("qwen"):
         if "moe" in family:
-            reason = _ONLY_DENSE
+            reason = known_keys.ONLY_DENSE
         elif any(part in family for part in ("vl", "audio", "omni")):
-            reason = _ONLY_TEXT
+            reason = known_keys.ONLY_TEXT
     raise keys.error("model_type", f"is {shown(family)}: {reason}")
 
 
 def _refuse_unsupported(keys: Keys, family: str) -> None:
-    for key, (harmless, reason) in _REFUSED_KEYS.items():
+    for key, (harmless, reason) in known_keys.REFUSED.items():
         if keys.get(key) not in harmless:
             raise keys.error(key, f"is {shown(keys.get(key))}: {reason}")
-    activation = keys.get("hidden_act")
-    if activation not in (None, "silu"):
-        raise keys.error("hidden_act", f'is {shown(activation)}, but only "silu" is supported')
+    if keys.get("hidden_act") not in (None, "silu", "swish"):  # two names of one function
+        raise keys.error("hidden_act", f'is {shown(keys.get("hidden_act"))}, but only "silu" is supported')
     wanted = {"qwen2": "Qwen2ForCausalLM", "qwen3": "Qwen3ForCausalLM"}[family]
     architectures = keys.get("architectures")
-    if architectures is not None and architectures != [wanted]:
+    if architectures not in (None, [], [wanted]):
         raise keys.error("architectures", f'is {shown(architectures)}, but only ["{wanted}"] is supported')
+    own_code = keys.get("auto_map")
+    if own_code is not None and not isinstance(own_code, Mapping):
+        raise keys.error("auto_map", f"is {shown(own_code)}, but must be a JSON object")
+    if any(name in _OWN_CODE for name in own_code or ()):
+        raise keys.error(
+            "auto_map", f"is {shown(own_code)}: the model brings its own Python code, which this package never runs"
+        )
+
+
+def _warn_about_unknown(keys: Keys) -> None:
+    known = known_keys.READ | known_keys.WITHOUT_EFFECT | known_keys.REFUSED.keys()
+    unknown = [key for key in keys.values if key not in known and key in keys]
+    if unknown:
+        names = ", ".join(f"`{key:.40}`" for key in unknown[:8]) + (", ..." if len(unknown) > 8 else "")
+        are = "are" if len(unknown) > 1 else "is"
+        warn_about_checkpoint(f"{keys.where}: {names} {are} not known here and ignored.")
 
 
 def _heads(keys: Keys, family: str, hidden_size: int) -> tuple[int, int, int]:
@@ -189,9 +188,10 @@ def _heads(keys: Keys, family: str, hidden_size: int) -> tuple[int, int, int]:
 
 
 def _windows(keys: Keys, layers: int) -> tuple[int | None, ...]:
-    """Per layer the sliding window or None. `sliding_window` counts only if `use_sliding_window` is true."""
+    """Per layer the sliding window or None. `sliding_window` counts only if `use_sliding_window` is true; null says
+    that there is none."""
     window = None
-    if keys.flag("use_sliding_window", default=False):
+    if keys.flag("use_sliding_window", default=False) and keys.values.get("sliding_window", "absent") is not None:
         window = keys.integer("sliding_window")
     kinds = keys.get("layer_types")
     if kinds is None:
@@ -206,7 +206,8 @@ def _windows(keys: Keys, layers: int) -> tuple[int | None, ...]:
             complaint = f'holds {shown(kind)}; only "full_attention" and "sliding_attention" are supported'
             raise keys.error("layer_types", complaint)
     if window is None and "sliding_attention" in kinds:
-        raise keys.error("layer_types", 'holds "sliding_attention", but `use_sliding_window` is not true; correct one')
+        complaint = 'holds "sliding_attention", but `use_sliding_window` or `sliding_window` says that no layer slides'
+        raise keys.error("layer_types", f"{complaint}; correct one")
     return tuple(window if kind == "sliding_attention" else None for kind in kinds)
 
 
@@ -220,6 +221,10 @@ def _generation_defaults(generation: Keys) -> dict[str, float | int | bool]:
             defaults[key] = float(value)
     if "top_k" in generation:
         defaults["top_k"] = generation.integer("top_k", least=0)
+    for key, harmless in known_keys.GENERATION_IGNORED.items():
+        if generation.get(key) not in harmless:
+            complaint = f"`{key}` is {shown(generation.get(key))}, which is not supported and ignored"
+            warn_about_checkpoint(f"{generation.where}: {complaint}.")
     if "do_sample" in generation:
         defaults["do_sample"] = generation.flag("do_sample", default=False)
     return defaults

@@ -10,7 +10,7 @@ from typing import Any
 
 from llaisys_mini.errors import ConfigError
 
-_MAX_INT = 2**31 - 1
+MAX_INT = 2**31 - 1
 
 
 class Keys:
@@ -33,7 +33,7 @@ class Keys:
         """What to raise about a key. complaint: a clause, such as "is 3, but must be even"."""
         return ConfigError(f"{self.where}: `{key}` {complaint}.")
 
-    def integer(self, key: str, *, least: int = 1, most: int = _MAX_INT, default: int | None = None) -> int:
+    def integer(self, key: str, *, least: int = 1, most: int = MAX_INT, default: int | None = None) -> int:
         """An integer in least..most; `default` where the key is absent, or an error if there is none."""
         value = self._value(key, default, f"give an integer of at least {least}")
         if type(value) is not int or not least <= value <= most:
@@ -55,16 +55,16 @@ class Keys:
         return value
 
     def token_ids(self, key: str, vocab_size: int) -> frozenset[int]:
-        """One token id or a list of them; empty where the key is absent."""
+        """One token id or a list of them, those outside the vocabulary left out; empty where the key is absent."""
         value = self.get(key)
         ids = [] if value is None else value if isinstance(value, list) else [value]
         for one in ids:
-            if type(one) is not int or not 0 <= one < vocab_size:
-                raise self.error(key, f"holds {shown(one)}, but token ids run from 0 to {vocab_size - 1}")
-        return frozenset(ids)
+            if type(one) is not int:
+                raise self.error(key, f"holds {shown(one)}, but token ids are whole numbers")
+        return frozenset(one for one in ids if 0 <= one < vocab_size)
 
     def token_id(self, key: str, vocab_size: int) -> int | None:
-        """One token id, or None where the key is absent."""
+        """One token id, or None where the key is absent or the id outside the vocabulary (often -1, for none)."""
         if isinstance(self.get(key), list):
             raise self.error(key, f"is {shown(self.get(key))}, but must be one token id")
         return next(iter(self.token_ids(key, vocab_size)), None)

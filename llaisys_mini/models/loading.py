@@ -10,7 +10,7 @@ from functools import cached_property
 
 import numpy as np
 
-from llaisys_mini.errors import CheckpointError
+from llaisys_mini.errors import CheckpointError, warn_about_checkpoint
 from llaisys_mini.layers.attention import Attention
 from llaisys_mini.layers.linear import Linear
 from llaisys_mini.layers.mlp import MLP
@@ -25,6 +25,11 @@ from llaisys_mini.weights.checkpoint import Checkpoint
 from llaisys_mini.weights.quantisation import Quantisation
 
 _PACKED = ("qweight", "weight_packed")  # parts of a projection in the published quantised forms
+HEAD, EMBEDDINGS = "lm_head.weight", "model.embed_tokens.weight"
+
+_COMPUTED = (".rotary_emb.inv_freq", ".masked_bias", ".attn.bias")
+"""Ends of names that older programs saved although they follow from the config."""
+_BLOCK = 2**22  # numbers compared at a time
 
 
 def load_decoder(
@@ -33,10 +38,16 @@ def load_decoder(
     """The decoder with the weights of `checkpoint`, stored as they are or converted to `dtype`, on `device`.
 
     Quantised weights stay so, whatever `dtype` is, if an operator can express them exactly.
+    Warns of tensors that the config does not ask for, which are left alone.
     Raises CheckpointError for a tensor that is missing or has another shape than the config says, DeviceError if
     the device is unknown or its memory full.
     """
-    return _Loader(config, checkpoint, dtype, device).decoder()
+    decoder = _Loader(config, checkpoint, dtype, device).decoder()
+    unused = [name for name in checkpoint if name not in checkpoint.taken and not name.endswith(_COMPUTED)]
+    if unused:
+        what = f"{len(unused)}, the first is {unused[0]!r:.80}"
+        warn_about_checkpoint(f"the weights hold tensors that config.json does not ask for: {what}.")
+    return decoder
 
 
 @dataclass(frozen=True)
@@ -60,14 +71,33 @@ class _Loader:
         if self.published is not None:
             self.published.refuse_embeddings(c.tied_embeddings)
             numbers = self.published.shown(numbers)
-        embeddings = self.weight("model.embed_tokens.weight", c.vocab_size, c.hidden_size)
+        embeddings = self.embeddings()
         rotary = self.rotary()
         blocks = [self.block(number, rotary) for number in numbers]
         final_norm = self.norm("model.norm", c.hidden_size)
-        # A tied checkpoint may hold an lm_head of its own; it is not used.
-        head = Linear(embeddings) if c.tied_embeddings else self.linear("lm_head", c.vocab_size, c.hidden_size)
         notes = [] if self.published is None else [self.published.note()]
-        return Decoder(c, embeddings, blocks, final_norm, head, self.device, notes)
+        return Decoder(c, embeddings, blocks, final_norm, self.head(embeddings), self.device, notes)
+
+    def embeddings(self) -> Tensor:
+        """Of a tied checkpoint either matrix may be the one in the file."""
+        c = self.config
+        only_head = c.tied_embeddings and HEAD in self.checkpoint and EMBEDDINGS not in self.checkpoint
+        return self.weight(HEAD if only_head else EMBEDDINGS, c.vocab_size, c.hidden_size)
+
+    def head(self, embeddings: Tensor) -> AnyLinear:
+        """The output projection. Where the config says that it is tied to the embeddings and the file still has one of
+        other numbers, that one counts, as in transformers; of equal ones only the embeddings are kept in memory."""
+        c, checkpoint = self.config, self.checkpoint
+        if c.tied_embeddings:
+            both = HEAD in checkpoint and EMBEDDINGS in checkpoint
+            if not both or _same_numbers(checkpoint[HEAD], checkpoint[EMBEDDINGS]):
+                checkpoint.taken.add(HEAD)
+                return Linear(embeddings)
+            warn_about_checkpoint(
+                "config.json says `tie_word_embeddings`, but the weights hold an `lm_head.weight` of other numbers, "
+                "which is used."
+            )
+        return self.linear("lm_head", c.vocab_size, c.hidden_size)
 
     def block(self, number: int, rotary: AnyRotary) -> Block:
         c, prefix = self.config, f"model.layers.{number}"
@@ -144,3 +174,20 @@ class _Loader:
     def placed(self, tensor: Tensor) -> Tensor:
         """The tensor on the device, with the promise that its numbers stay."""
         return tensor.to(self.device).freeze()
+
+
+def _same_numbers(one: Tensor, other: Tensor) -> bool:
+    """Whether two matrices hold the same numbers, be they stored alike or not. Different ones are told at once."""
+    if one.shape != other.shape:
+        return False
+    pairs = [tensor.numpy() for tensor in (one, other)]
+    rows = max(1, _BLOCK // one.shape[-1])
+    for first in range(0, len(pairs[0]), rows):
+        left, right = (array[first : first + rows] for array in pairs)
+        if one.dtype == other.dtype:  # comparing bits is many times as fast as comparing bfloat16
+            left, right = (array.view(f"u{array.itemsize}") for array in (left, right))
+        else:
+            left, right = left.astype("float32"), right.astype("float32")
+        if not np.array_equal(left, right):
+            return False
+    return True

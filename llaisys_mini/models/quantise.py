@@ -2,8 +2,9 @@
 
 How a weight is rounded is said in weights/quantisation.py. Embeddings, norms and biases stay as they are. A head that
 is tied to the embeddings is untied: of the embeddings one row is read per token, of the head every row, so the head
-gets quantised weights of its own. The folder is an ordinary checkpoint that loads by memory map; `quantization_config`
-in its config.json says what was done.
+gets quantised weights of its own. Which matrices a tied checkpoint may hold is said in models/loading.py.
+The folder is an ordinary checkpoint that loads by memory map; `quantization_config` in its config.json says what was
+done.
 """
 
 import json
@@ -19,11 +20,13 @@ from rich.progress import Progress
 
 from llaisys_mini.errors import CheckpointError, ConfigError
 from llaisys_mini.models.config import ModelConfig
+from llaisys_mini.models.loading import EMBEDDINGS, HEAD
+from llaisys_mini.text.tokenizer_files import FILES
 from llaisys_mini.weights.checkpoint import INDEX_FILE, SINGLE_FILE, Checkpoint, save_safetensors
 from llaisys_mini.weights.hub import find_model
 from llaisys_mini.weights.quantisation import DTYPES, Quantisation, round_weights
 
-_COPIED = ["generation_config.json", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "LICENSE"]
+_COPIED = ["generation_config.json", *FILES, "LICENSE"]
 _SHARD = 2**30  # bytes of a file of weights, about: what is held in memory while writing
 
 
@@ -61,30 +64,28 @@ def _write(source: Path, folder: Path, how: Quantisation) -> tuple[int, int]:
     """Everything that belongs into `folder`. Returns the bytes of all weights before and after."""
     config = json.loads((source / "config.json").read_text(encoding="utf-8"))
     config["quantization_config"] = how.to_dict()
-    is_tied = bool(config.get("tie_word_embeddings"))
-    unties = is_tied and config["hidden_size"] % (how.group_size or 1) == 0
-    config["tie_word_embeddings"] = is_tied and not unties
+    checkpoint = Checkpoint.open(source)
+    matrices = [name for name in (EMBEDDINGS, HEAD) if name in checkpoint]
+    tied = matrices[0] if config.get("tie_word_embeddings") and len(matrices) == 1 else None
+    unties = tied is not None and config["hidden_size"] % (how.group_size or 1) == 0
+    config["tie_word_embeddings"] = tied is not None and not unties
     (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     for name in _COPIED:
         if (source / name).is_file():
             shutil.copyfile(source / name, folder / name)
-    checkpoint = Checkpoint.open(source)
-    names = list(checkpoint)
-    if is_tied:
-        names = [name for name in names if name != "lm_head.weight"]  # not used, see models/loading.py
     with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty()) as bar:
-        pieces = (_converted(checkpoint, name, how, unties) for name in bar.track(names, description="quantising"))
-        after = _write_shards(folder, pieces)
+        names = bar.track(list(checkpoint), description="quantising")
+        after = _write_shards(folder, (_converted(checkpoint, name, how, name == tied) for name in names))
     return sum(entry.end - entry.begin for entry in checkpoint.stored.values()), after
 
 
-def _converted(checkpoint: Checkpoint, name: str, how: Quantisation, unties: bool) -> dict[str, np.ndarray]:
-    """What is stored in the place of the tensor `name`; with `unties` the head comes with the embeddings."""
+def _converted(checkpoint: Checkpoint, name: str, how: Quantisation, is_tied: bool) -> dict[str, np.ndarray]:
+    """What is stored in the place of the tensor `name`. is_tied: it serves as embeddings and as head."""
     array = checkpoint.take(name, checkpoint.stored[name].shape).numpy()
-    if unties and name == "model.embed_tokens.weight":
-        return {name: array} | _rounded("lm_head.weight", array, how)
-    is_projection = name.endswith("_proj.weight") or name == "lm_head.weight"
-    if not is_projection or array.shape[1] % (how.group_size or 1):
+    stays = array.shape[-1] % (how.group_size or 1) != 0
+    if is_tied:
+        return {EMBEDDINGS: array} | ({} if stays else _rounded(HEAD, array, how))
+    if stays or not (name.endswith("_proj.weight") or name == HEAD):
         return {name: array}
     return _rounded(name, array, how)
 

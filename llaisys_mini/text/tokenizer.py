@@ -4,7 +4,6 @@ The byte-pair encoding itself is the `tokenizers` library reading the checkpoint
 looks like to the model is a template that comes with the checkpoint, see chat_template.py.
 """
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -13,9 +12,9 @@ from typing import Any
 import tokenizers
 
 from llaisys_mini.errors import TokenizerError
+from llaisys_mini.text import tokenizer_files
 
 _UNREADABLE = "\N{REPLACEMENT CHARACTER}"  # what decoding puts where bytes are no UTF-8
-_SPECIAL_ROLES = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
 
 
 class Tokenizer:
@@ -42,22 +41,12 @@ class Tokenizer:
 
     @classmethod
     def open(cls, folder: Path | str) -> "Tokenizer":
-        """Read tokenizer.json and, where present, tokenizer_config.json and chat_template.jinja of a checkpoint folder.
+        """Read the files of a checkpoint folder that tell of its tokenizer (text/tokenizer_files.py lists them).
 
         Raises TokenizerError where tokenizer.json is missing or one of the files is broken.
         """
-        folder = Path(folder)
-        path = folder / "tokenizer.json"
-        if not path.is_file():
-            raise TokenizerError(f"{path} does not exist. Give a checkpoint folder with a tokenizer in it.")
-        try:
-            bpe = tokenizers.Tokenizer.from_str(_read_text(path))
-        except TokenizerError:
-            raise
-        except Exception as problem:  # the library raises bare Exceptions
-            raise TokenizerError(f"{path} is not a tokenizer ({problem}). Download it again.") from None
-        settings = _read_settings(folder / "tokenizer_config.json")
-        return cls(bpe, _find_template(folder, settings), _find_special_tokens(settings), str(folder))
+        found = tokenizer_files.read(Path(folder))
+        return cls(found.bpe, found.chat_template, found.special_tokens, str(folder))
 
     @classmethod
     def open_if_present(cls, folder: Path | str) -> "Tokenizer | None":
@@ -69,11 +58,16 @@ class Tokenizer:
         """One more than the largest token id. A model's own vocab_size may be larger: it is often padded."""
         return max(self._bpe.get_vocab(with_added_tokens=True).values(), default=-1) + 1
 
-    def encode(self, text: str) -> list[int]:
-        """Token ids of `text`. Nothing is added in front or behind; control tokens spelled out in `text` become
-        their ids, since that is how a rendered chat reaches the model. Raises TokenizerError for what is no text."""
+    def encode(self, text: str, *, add_special_tokens: bool = True) -> list[int]:
+        """Token ids of `text`, with the begin token in front that some tokenizers add (DeepSeek-R1-Distill; not Qwen),
+        as the transformers library has it: what is added stands in the `post_processor` of tokenizer.json.
+
+        Control tokens spelled out in `text` become their ids, since that is how a rendered chat reaches the model.
+        add_special_tokens: False for such a chat, since its template has written all that belongs there.
+        Raises TokenizerError for what is no text.
+        """
         try:
-            return self._bpe.encode(text, add_special_tokens=False).ids
+            return self._bpe.encode(text, add_special_tokens=add_special_tokens).ids
         except (TypeError, ValueError):
             what = "it holds half of a surrogate pair" if isinstance(text, str) else f"it is a {type(text).__name__}"
             raise TokenizerError(f"This text cannot be encoded: {what}. Give a valid Unicode string.") from None
@@ -91,6 +85,36 @@ class Tokenizer:
     def has_token(self, token_id: int) -> bool:
         """Whether some token has this id."""
         return 0 <= token_id < 2**32 and self._bpe.id_to_token(int(token_id)) is not None
+
+    def ids_of(self, tokens: Iterable[str]) -> frozenset[int]:
+        """The ids of those of `tokens` that the vocabulary has."""
+        ids = (self._bpe.token_to_id(token) for token in tokens)
+        return frozenset(token_id for token_id in ids if token_id is not None)
+
+    def token(self, token_id: int) -> str | None:
+        """The token with this id as the vocabulary spells it; None if there is none."""
+        return self._bpe.id_to_token(int(token_id)) if self.has_token(token_id) else None
+
+    @cached_property
+    def end_ids(self) -> frozenset[int]:
+        """Ids of the tokens that end the model's turn in a chat: the one that the chat template writes after an answer,
+        and the tokenizer's `eos_token`. Empty where neither is known."""
+        tokens = (self._special_tokens.get("eos_token"), self._after_an_answer())
+        return self.ids_of(token for token in tokens if token is not None)
+
+    def _after_an_answer(self) -> str | None:
+        """The token that the template writes between an answer and the next question, if it writes one."""
+        if self._chat_template is None:
+            return None
+        question, answer = {"role": "user", "content": "Who?"}, {"role": "assistant", "content": "Me-and-nobody-else."}
+        try:
+            text = self.render_chat([question, answer, question], add_generation_prompt=False)
+        except TokenizerError:  # a template that wants something else, such as tools
+            return None
+        _, _, after = text.rpartition(str(answer["content"]))
+        tokens = [token.content for token in self._bpe.get_added_tokens_decoder().values()]
+        starts = [token for token in tokens if after.lstrip().startswith(token)]
+        return max(starts, key=len, default=None)
 
     @property
     def has_chat_template(self) -> bool:
@@ -134,9 +158,10 @@ class TextStream:
 
     _LONGEST_WAIT = 8  # tokens; a UTF-8 character has 4 bytes, so a longer wait means bytes that are no UTF-8 at all
 
-    def __init__(self, tokenizer: Tokenizer, skip_special_tokens: bool = True):
+    def __init__(self, tokenizer: Tokenizer, skip_special_tokens: bool = True, shown: Iterable[str] = ()):
+        """skip_special_tokens: leave out control tokens, but those of `shown`."""
         self._tokenizer = tokenizer
-        self._unseen = tokenizer.special_ids if skip_special_tokens else frozenset()
+        self._unseen = tokenizer.special_ids - tokenizer.ids_of(shown) if skip_special_tokens else frozenset()
         self._context: list[int] = []  # the last tokens that were complete
         self._waiting: list[int] = []  # the tokens since then
         self._given = 0  # characters of the waiting tokens' text that were already handed out
@@ -183,51 +208,3 @@ class TextStream:
 
     def _decode(self, ids: list[int]) -> str:
         return self._tokenizer.decode(ids, skip_special_tokens=False)
-
-
-def _find_template(folder: Path, settings: Mapping[str, Any]) -> str | None:
-    """The source: chat_template.jinja, else `chat_template` of tokenizer_config.json, a text or several named texts."""
-    if (folder / "chat_template.jinja").is_file():
-        return _read_text(folder / "chat_template.jinja")
-    template = settings.get("chat_template")
-    if isinstance(template, list):
-        named = [one for one in template if isinstance(one, dict)]
-        template = next((one.get("template") for one in named if one.get("name") == "default"), template)
-    if template is None or isinstance(template, str):
-        return template
-    raise TokenizerError(
-        f"{folder / 'tokenizer_config.json'}: `chat_template` must be a text, or a list of named texts "
-        'of which one has the name "default".'
-    )
-
-
-def _find_special_tokens(settings: Mapping[str, Any]) -> dict[str, str]:
-    """The named control tokens of tokenizer_config.json, each written as a text or as {"content": text, ...}."""
-    found = {}
-    for role in _SPECIAL_ROLES:
-        token = settings.get(role)
-        token = token.get("content") if isinstance(token, dict) else token
-        if isinstance(token, str):
-            found[role] = token
-    return found
-
-
-def _read_settings(path: Path) -> Mapping[str, Any]:
-    if not path.is_file():
-        return {}
-    try:
-        settings = json.loads(_read_text(path))
-    except (ValueError, RecursionError) as problem:
-        raise TokenizerError(f"{path} is not valid JSON ({problem}). Download it again or correct it.") from None
-    if not isinstance(settings, dict):
-        raise TokenizerError(f"{path} must hold a JSON object. Download it again.")
-    return settings
-
-
-def _read_text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        raise TokenizerError(f"{path} is not UTF-8 text. Download it again.") from None
-    except OSError as problem:
-        raise TokenizerError(f"{path} cannot be read: {problem.strerror}.") from None

@@ -79,6 +79,7 @@ class Checkpoint(Mapping[str, Tensor]):
 
     def __init__(self, stored: Mapping[str, StoredTensor]):
         self.stored = dict(stored)
+        self.taken: set[str] = set()  # names that `take` was asked for
         self._maps = {path: _map(path) for path in {entry.path for entry in self.stored.values()}}
 
     @classmethod
@@ -126,6 +127,7 @@ class Checkpoint(Mapping[str, Tensor]):
                 f"{entry.path}: tensor {name!r} has shape {list(entry.shape)}, but config.json asks for {list(shape)}. "
                 "Use the config.json that came with these weights."
             )
+        self.taken.add(name)
         return self[name]
 
     def __contains__(self, name: object) -> bool:

@@ -11,17 +11,11 @@ from pathlib import Path
 
 from llaisys_mini.errors import CheckpointError
 from llaisys_mini.paths import shipped_model
+from llaisys_mini.text.tokenizer_files import FILES
 
 SHIPPED = "mini"
 
-_DESCRIPTIONS = [
-    "config.json",
-    "generation_config.json",
-    "model.safetensors.index.json",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "chat_template.jinja",
-]
+_DESCRIPTIONS = ["config.json", "generation_config.json", "model.safetensors.index.json", *FILES]
 _WEIGHTS = ["*.safetensors"]
 _MODEL_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 

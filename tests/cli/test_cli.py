@@ -1,20 +1,29 @@
 """The command line: what is printed where, exit codes, and one sentence for each mistake of a user."""
 
 import contextlib
+import json
 import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import ml_dtypes
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from llaisys_mini import load_model, operators, use_kernels
 from llaisys_mini.cli import main
 from llaisys_mini.cli.reporting import Stopwatch
+from llaisys_mini.models.decoder import Decoder
 from llaisys_mini.paths import shipped_model
+from llaisys_mini.tensor import Tensor
+from llaisys_mini.text.tokenizer import Tokenizer
+from tests.models.published import DEEPSEEK_1_5B, QWEN2_5_1_5B, QWEN3_0_6B, QWEN3_THINKING_TEMPLATE
+from tests.models.published_files import write_tokenizer
 from tests.models.random_models import make_checkpoint
 
 
@@ -155,6 +164,91 @@ def test_chat_answers_each_line_and_remembers(run):
     assert answers[0] == answers[-1]
     assert "<|im_end|>" not in result.stdout
     assert "<think>" not in result.stdout
+
+
+@pytest.fixture
+def scripted(monkeypatch):
+    """Makes a model that writes the given text, whatever it is asked; and tells what it was asked."""
+
+    def make(folder, published, text, template=None, **config):
+        make_checkpoint(folder, vocab_size=320, max_position_embeddings=4096, **config)
+        write_tokenizer(published if template is None else replace(published, template=template), folder)
+        tokenizer = Tokenizer.open(folder)
+        asked, script = [], []
+
+        def forward(self, ids, cache, last_only=False):
+            if len(ids) > 1 or not script:
+                asked.append(tokenizer.decode([*cache.ids, *ids], skip_special_tokens=False))
+                script[:] = [*tokenizer.encode(text, add_special_tokens=False), 0]
+            cache.begin(ids)
+            cache.commit()
+            logits = np.zeros((1, 320), np.float32)
+            logits[0, script.pop(0)] = 1
+            return Tensor.from_numpy(logits)
+
+        monkeypatch.setattr(Decoder, "forward", forward)
+        return str(folder), asked
+
+    return make
+
+
+def test_a_chat_ends_a_turn_where_the_template_does(run, scripted, tmp_path):
+    """Though config.json and the tokenizer say that only <|endoftext|> ends a text."""
+    published = replace(QWEN2_5_1_5B, settings=QWEN2_5_1_5B.settings | {"eos_token": "<|endoftext|>"})
+    text = "It is 4.<|im_end|>\n<|im_start|>user\nAnd 3+3?"
+    folder, asked = scripted(tmp_path, published, text, eos_token_id=264, bos_token_id=264)
+    assert Tokenizer.open(folder).token(264) == "<|endoftext|>"
+    result = run("chat", "--model", folder, input="2+2?\nThanks\n")
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout == "It is 4.\nIt is 4.\n"
+    assert asked[-1].endswith(
+        "<|im_start|>user\n2+2?<|im_end|>\n<|im_start|>assistant\nIt is 4.<|im_end|>\n"
+        "<|im_start|>user\nThanks<|im_end|>\n<|im_start|>assistant\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("published", "template", "end"),
+    [
+        (DEEPSEEK_1_5B, None, "<｜end▁of▁sentence｜>"),
+        (QWEN3_0_6B, QWEN3_THINKING_TEMPLATE, "<|im_end|>"),
+    ],
+    ids=["DeepSeek-R1-Distill", "Qwen3-Thinking-2507"],
+)
+def test_thoughts_that_the_template_opens_are_shown_as_thoughts(
+    run, scripted, tmp_path, monkeypatch, published, template, end
+):
+    folder, asked = scripted(tmp_path, published, f"Easy.\n</think>\n\nIt is 4.{end}", template)
+    said = []
+    monkeypatch.setattr("click.secho", lambda text, dim, **_: said.append((text, dim)))
+    result = run("chat", "--model", folder, input="2+2?\nThanks\n")
+    assert result.exit_code == 0, result.stderr
+    assert "".join(text for text, dim in said if dim) == "Easy.\n\n" * 2
+    assert "".join(text for text, dim in said if not dim) == "It is 4." * 2
+    assert asked[0].rstrip().endswith("<think>")
+    assert "Easy" not in asked[1] and f"It is 4.{end}" in asked[1] and asked[1].rstrip().endswith("<think>")
+
+
+def test_generate_puts_the_begin_token_in_front(run, scripted, tmp_path):
+    folder, asked = scripted(tmp_path, DEEPSEEK_1_5B, " time", eos_token_id=0)
+    assert run("generate", "Once upon a", "--model", folder).stdout == "Once upon a time\n"
+    assert asked == ["<｜begin▁of▁sentence｜>Once upon a"]
+
+
+def test_a_warning_about_a_checkpoint_is_one_line(run, bfloat16_model):
+    path = Path(bfloat16_model) / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"magic": 1}))
+    result = run("generate", "--model", bfloat16_model, "--max-new-tokens", "1")
+    assert result.exit_code == 0
+    assert result.stderr == f"llaisys-mini: warning: {path}: `magic` is not known here and ignored.\n"
+
+
+def test_a_token_that_the_model_has_no_embedding_for_is_named(run, tmp_path):
+    make_checkpoint(tmp_path, vocab_size=266)
+    write_tokenizer(QWEN2_5_1_5B, tmp_path)
+    result = run("generate", "a<tool_call>", "--model", str(tmp_path))
+    assert result.exit_code == 2
+    assert "the model has no embedding for the tokenizer's token '<tool_call>'" in result.stderr
 
 
 def test_a_long_chat_forgets_its_beginning_instead_of_failing(run):

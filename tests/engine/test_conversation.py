@@ -4,6 +4,9 @@ import pytest
 
 from llaisys_mini import load_model
 from llaisys_mini.engine.conversation import FULLEST, fit
+from llaisys_mini.text.tokenizer import Tokenizer
+from tests.models.published import DEEPSEEK_1_5B, QWEN3_0_6B
+from tests.models.published_files import write_descriptions
 
 ANSWER = "Once there was a fox named Dot. " * 6
 
@@ -52,3 +55,20 @@ def test_the_last_message_stays_however_long(model):
     prompt = fitted(model, [system, *turns(3), last])
     assert prompt.messages == [system, last]
     assert len(prompt.ids) > model.config.max_positions
+
+
+def test_a_template_writes_the_begin_token_and_opens_the_thoughts_itself(tmp_path):
+    """As DeepSeek-R1-Distill's does. Thoughts of earlier answers are left out."""
+    tokenizer = Tokenizer.open(write_descriptions(DEEPSEEK_1_5B, tmp_path))
+    thought = {"role": "assistant", "content": "4", "reasoning_content": "2+2"}
+    prompt = fit([said("user", "2+2?"), thought, said("user", "Hello!")], tokenizer, 4096)
+    assert tokenizer.decode(prompt.ids, skip_special_tokens=False) == (
+        "<｜begin▁of▁sentence｜><｜User｜>2+2?<｜Assistant｜>4<｜end▁of▁sentence｜><｜User｜>Hello!<｜Assistant｜><think>\n"
+    )
+    assert prompt.opens_thoughts
+
+
+@pytest.mark.parametrize("think", [True, False, None])
+def test_qwen3_opens_its_thoughts_itself(tmp_path, think):
+    tokenizer = Tokenizer.open(write_descriptions(QWEN3_0_6B, tmp_path))
+    assert not fit([said("user", "What is <think>?")], tokenizer, 4096, think).opens_thoughts

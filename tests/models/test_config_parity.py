@@ -1,5 +1,6 @@
 """RoPE, windows and stop ids exactly as the transformers library reads them from the same config.json."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -9,6 +10,7 @@ pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS  # noqa: E402
 
+from llaisys_mini.models import known_keys  # noqa: E402
 from llaisys_mini.models.config import ModelConfig  # noqa: E402
 
 BASE = {
@@ -25,6 +27,13 @@ BASE = {
 }
 
 YARN = {"type": "yarn", "factor": 4.0, "original_max_position_embeddings": 1024}
+LLAMA3 = {
+    "rope_type": "llama3",
+    "factor": 8.0,
+    "low_freq_factor": 1.0,
+    "high_freq_factor": 4.0,
+    "original_max_position_embeddings": 1024,
+}
 ROPES = {
     "plain": {},
     "plain, small base": {"rope_theta": 10000},
@@ -49,6 +58,30 @@ ROPES = {
         "rope_scaling": YARN | {"original_max_position_embeddings": 1_000_000},
     },
     "yarn, short original": {"rope_scaling": YARN | {"original_max_position_embeddings": 4}},
+    "yarn, as Qwen2.5 tells to write it": {
+        "max_position_embeddings": 32768,
+        "rope_scaling": {"factor": 4.0, "original_max_position_embeddings": 32768, "type": "yarn"},
+    },
+    "yarn, as Qwen3 tells to write it": {
+        "max_position_embeddings": 40960,
+        "rope_scaling": {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32768},
+    },
+    "yarn, as DeepSeek-R1-0528-Qwen3-8B has it": {
+        "max_position_embeddings": 131072,
+        "rope_scaling": {
+            "rope_type": "yarn",
+            "factor": 4.0,
+            "original_max_position_embeddings": 32768,
+            "attn_factor": 0.8782488562869419,
+        },
+    },
+    "yarn, new layout": {"rope_parameters": YARN | {"rope_type": "yarn", "rope_theta": 5e5}},
+    "llama3": {"rope_scaling": LLAMA3},
+    "llama3, new layout": {"rope_parameters": LLAMA3 | {"rope_theta": 5e5}},
+    "llama3, no original length": {"rope_scaling": {k: v for k, v in LLAMA3.items() if not k.startswith("original")}},
+    "llama3, original length outside": {"rope_scaling": LLAMA3, "original_max_position_embeddings": 512},
+    "dynamic": {"rope_scaling": {"type": "dynamic", "factor": 4.0}},
+    "dynamic, new layout": {"rope_parameters": {"rope_type": "dynamic", "factor": 2.0, "rope_theta": 5e5}},
     "both layouts": {
         "rope_scaling": {"type": "linear", "factor": 2.0},
         "rope_parameters": {"rope_type": "default", "rope_theta": 5e5},
@@ -61,6 +94,7 @@ def theirs(family: str, raw: dict):
     return kind(**json.loads(json.dumps(raw)))
 
 
+@pytest.mark.filterwarnings("ignore:.*attn_factor:llaisys_mini.errors.CheckpointWarning")
 @pytest.mark.parametrize("family", ["qwen2", "qwen3"])
 @pytest.mark.parametrize("changes", ROPES.values(), ids=ROPES)
 def test_inverse_frequencies_and_attention_factor(family, changes):
@@ -76,13 +110,14 @@ def test_inverse_frequencies_and_attention_factor(family, changes):
         frequencies, factor = ROPE_INIT_FUNCTIONS[kind](config, device="cpu")
     np.testing.assert_allclose(ours.rope.inverse_frequencies, frequencies.numpy(), rtol=1e-6)
     assert ours.rope.attention_factor == pytest.approx(factor, rel=1e-12)
-    assert ours.rope.is_plain == (kind == "default")
+    assert ours.rope.is_plain == (kind in ("default", "dynamic"))
 
 
 SLIDING = {"use_sliding_window": True, "sliding_window": 64}
 WINDOWS = {
     "off": {"use_sliding_window": False, "sliding_window": 64},
     "absent": {},
+    "null": {"use_sliding_window": True, "sliding_window": None},
     "from layer 2": SLIDING | {"max_window_layers": 2},
     "from the first": SLIDING | {"max_window_layers": 0},
     "by name": SLIDING | {"layer_types": ["sliding_attention", "full_attention"] * 2},
@@ -109,3 +144,11 @@ def test_a_config_that_transformers_wrote(tmp_path, family):
     assert ours.rope.theta == 1e6
     assert ours.stop_ids == {3, 5}
     assert ours.generation == {"temperature": 0.7, "do_sample": True}
+
+
+@pytest.mark.parametrize("family", ["qwen2", "qwen3"])
+def test_every_key_of_theirs_is_known(family):
+    known = known_keys.READ | known_keys.WITHOUT_EFFECT | known_keys.REFUSED.keys()
+    fields = {field.name for field in dataclasses.fields(type(theirs(family, BASE)))}
+    generation = transformers.GenerationConfig._get_default_generation_params()
+    assert (theirs(family, BASE).to_dict().keys() | fields | generation.keys()) - known == set()

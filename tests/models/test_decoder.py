@@ -3,14 +3,16 @@
 import json
 import threading
 
+import ml_dtypes
 import numpy as np
 import pytest
 
 from llaisys_mini import load_model, observe_calls, use_kernels, verify_calls
-from llaisys_mini.errors import CheckpointError, ConfigError, GenerationError
+from llaisys_mini.errors import CheckpointError, CheckpointWarning, ConfigError, GenerationError
 from llaisys_mini.kernels.choice import answering_kernel
 from llaisys_mini.kernels.registry import Kernel
 from llaisys_mini.kernels.runtime import Runtime
+from llaisys_mini.weights.checkpoint import Checkpoint, save_safetensors
 from tests.models.random_models import VARIETIES, make_checkpoint
 
 varieties = pytest.mark.parametrize("changes", VARIETIES.values(), ids=VARIETIES)
@@ -137,10 +139,6 @@ def test_a_folder_without_a_tokenizer_works_on_ids(model):
 
 
 def test_sharded_checkpoints_load_the_same(tmp_path):
-    import ml_dtypes
-
-    from llaisys_mini.weights.checkpoint import Checkpoint, save_safetensors
-
     single = make_checkpoint(tmp_path / "single", dtype=ml_dtypes.bfloat16)
     weights = {name: tensor.numpy() for name, tensor in Checkpoint.open(single).items()}
     sharded = tmp_path / "sharded"
@@ -155,15 +153,51 @@ def test_sharded_checkpoints_load_the_same(tmp_path):
     np.testing.assert_array_equal(load_model(single).logits(ids), load_model(sharded).logits(ids))
 
 
-def test_a_tied_checkpoint_ignores_its_own_lm_head(tmp_path):
-    from llaisys_mini.weights.checkpoint import Checkpoint, save_safetensors
+def rewritten(folder, **changes):
+    """The checkpoint with other tensors: `changes` by the last word of their name but one; None takes one away."""
+    weights = {name: np.array(tensor.numpy()) for name, tensor in Checkpoint.open(folder).items()}
+    names = {"head": "lm_head.weight", "embeddings": "model.embed_tokens.weight", "bias": "model.norm.bias"}
+    weights |= {names[part]: values for part, values in changes.items()}
+    save_safetensors(folder / "model.safetensors", {name: w for name, w in weights.items() if w is not None})
+    return folder
 
+
+def embeddings_of(folder):
+    return np.array(Checkpoint.open(folder)["model.embed_tokens.weight"].numpy())
+
+
+def test_a_head_of_its_own_wins_over_a_config_that_says_tied(tmp_path):
+    head = np.random.default_rng(5).normal(size=(61, 24)).astype(np.float32)
+    untied = load_model(rewritten(make_checkpoint(tmp_path / "untied", tie_word_embeddings=False), head=head))
+    folder = rewritten(make_checkpoint(tmp_path / "tied"), head=head)
+    with pytest.warns(CheckpointWarning, match=r"`tie_word_embeddings`, but .* `lm_head\.weight` of other numbers"):
+        tied = load_model(folder)
+    np.testing.assert_array_equal(tied.logits([1, 2]), untied.logits([1, 2]))
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("dtype", [np.float32, ml_dtypes.bfloat16])
+def test_an_equal_head_is_not_kept_twice(tmp_path, dtype):
+    """As Qwen3-0.6B is published. The head may be stored in more bits."""
+    folder = make_checkpoint(tmp_path, dtype=dtype)
+    before = load_model(folder).logits([1, 2])
+    model = load_model(rewritten(folder, head=embeddings_of(folder).astype(np.float32)))
+    assert model.decoder.head.weight is model.decoder.embeddings
+    np.testing.assert_array_equal(model.logits([1, 2]), before)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_tied_matrix_may_have_the_name_of_the_head(tmp_path):
     folder = make_checkpoint(tmp_path)
     before = load_model(folder).logits([1, 2])
-    weights = {name: np.array(tensor.numpy()) for name, tensor in Checkpoint.open(folder).items()}
-    weights["lm_head.weight"] = np.zeros((61, 24), np.float32)
-    save_safetensors(folder / "model.safetensors", weights)
+    rewritten(folder, head=embeddings_of(folder), embeddings=None)
     np.testing.assert_array_equal(load_model(folder).logits([1, 2]), before)
+
+
+def test_tensors_that_nobody_asks_for_are_named(tmp_path):
+    folder = rewritten(make_checkpoint(tmp_path), bias=np.ones(24, np.float32))
+    with pytest.warns(CheckpointWarning, match=r"does not ask for: 1, the first is 'model\.norm\.bias'"):
+        load_model(folder)
 
 
 def test_wrong_checkpoints_are_refused_in_one_sentence(tmp_path):

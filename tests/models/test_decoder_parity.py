@@ -5,6 +5,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
+import safetensors.torch  # noqa: E402
 
 from llaisys_mini import load_model, paths  # noqa: E402 - only where torch is installed
 
@@ -19,6 +20,15 @@ COMMON = dict(
 )
 
 YARN = dict(rope_type="yarn", rope_theta=10000.0, factor=4.0, original_max_position_embeddings=64)
+
+LLAMA3 = dict(
+    rope_type="llama3",
+    rope_theta=10000.0,
+    factor=8.0,
+    low_freq_factor=1.0,
+    high_freq_factor=4.0,
+    original_max_position_embeddings=64,
+)
 
 
 def qwen2(heads, kv_heads, **changes):
@@ -41,6 +51,8 @@ CONFIGS = {
     "qwen3, H/K = 1, untied": qwen3(2, 2, 32, tie_word_embeddings=False),
     "qwen3, H/K = 7, bias": qwen3(7, 1, 8, attention_bias=True),
     "qwen3, linear scaling": qwen3(4, 2, 8, rope_parameters=dict(rope_type="linear", rope_theta=10000.0, factor=3.0)),
+    "qwen3, llama3": qwen3(4, 2, 16, rope_parameters=LLAMA3),
+    "qwen2, dynamic": qwen2(6, 2, rope_parameters=dict(rope_type="dynamic", rope_theta=10000.0, factor=4.0)),
     "qwen3, yarn, other theta": qwen3(4, 2, 16, rope_parameters=YARN | dict(rope_theta=1e6)),
     "qwen3, sliding windows in some layers": qwen3(
         4,
@@ -91,6 +103,28 @@ def test_random_models(tmp_path, config):
     assert np.abs(ours.logits(ids) - expected).max() < 1e-4 * max(1.0, expected.std())
     generated = list(ours.generate(ids[:11], max_new_tokens=200))
     assert generated == greedy_of(theirs, ids[:11], 200)
+
+
+@pytest.mark.filterwarnings("ignore::llaisys_mini.errors.CheckpointWarning")
+@pytest.mark.parametrize("head", ["other", "equal", "nearly equal", "alone"])
+def test_a_config_that_says_tied_and_a_head_in_the_file(tmp_path, head):
+    config = qwen3(4, 2, 8, tie_word_embeddings=True)
+    weights = {name: values.clone() for name, values in reference_model(config).state_dict().items()}
+    embeddings = weights["model.embed_tokens.weight"]
+    weights["lm_head.weight"] = {
+        "other": torch.randn_like(embeddings),
+        "equal": embeddings.clone(),
+        "nearly equal": embeddings.index_fill(0, torch.tensor([60]), 0.25),  # the last row only
+        "alone": weights.pop("model.embed_tokens.weight") if head == "alone" else None,
+    }[head]
+    config.save_pretrained(tmp_path)
+    safetensors.torch.save_file(weights, tmp_path / "model.safetensors", {"format": "pt"})
+    theirs = type(reference_model(config)).from_pretrained(tmp_path, dtype=torch.float32).eval()
+    ids = np.random.default_rng(1).integers(0, 61, size=30)
+    assert np.abs(load_model(tmp_path).logits(ids) - logits_of(theirs, ids)).max() < 1e-4
+    if head == "other":
+        untied = logits_of(reference_model(config), ids)
+        assert np.abs(untied - logits_of(theirs, ids)).max() > 1, "the head makes a difference"
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])

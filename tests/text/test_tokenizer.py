@@ -5,10 +5,10 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tokenizers import AddedToken, decoders, models, pre_tokenizers
+from tokenizers import AddedToken, decoders, models, pre_tokenizers, processors
 from tokenizers import Tokenizer as LibraryTokenizer
 
-from llaisys_mini.errors import TokenizerError
+from llaisys_mini.errors import CheckpointWarning, TokenizerError
 from llaisys_mini.text.tokenizer import TextStream, Tokenizer
 
 CHATML = (
@@ -183,6 +183,109 @@ def test_the_template_sees_the_named_control_tokens(folder):
     assert Tokenizer.open(folder).render_chat(HELLO) == "<|im_end|>"
 
 
+# ---- begin tokens and added tokens ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def with_begin(folder):
+    library = byte_level()
+    library.post_processor = processors.TemplateProcessing(
+        single="<|im_start|> $A", special_tokens=[("<|im_start|>", library.token_to_id("<|im_start|>"))]
+    )
+    library.save(str(folder / "tokenizer.json"))
+    settings_file(folder, chat_template="{{ '<|im_start|>' + messages[0].content }}")
+    return Tokenizer.open(folder)
+
+
+def test_a_begin_token_is_added_to_a_text_but_not_to_a_chat(with_begin):
+    begin, *rest = with_begin.encode("hello")
+    assert with_begin.token(begin) == "<|im_start|>"
+    assert with_begin.decode(rest) == "hello"
+    assert with_begin.encode("") == [begin]
+    rendered = with_begin.render_chat(HELLO)
+    assert with_begin.encode(rendered, add_special_tokens=False).count(begin) == 1
+
+
+def test_tokens_of_the_settings_are_added(folder):
+    before = Tokenizer.open(folder).vocab_size
+    settings_file(
+        folder,
+        added_tokens_decoder={str(before): {"content": "<|x|>", "special": True}},
+        additional_special_tokens=["<|y|>", {"content": "<|z|>"}],
+        pad_token="<|pad|>",
+        image_token="<|image|>",
+    )
+    tokenizer = Tokenizer.open(folder)
+    spelled = ("<|x|>", "<|pad|>", "<|image|>", "<|y|>", "<|z|>")
+    assert [tokenizer.encode(text) for text in spelled] == [[before + i] for i in range(5)]
+    assert tokenizer.special_ids >= set(range(before, before + 5))
+    assert tokenizer.decode(tokenizer.encode("a<|y|>b")) == "ab"
+
+
+def test_older_files_count_unless_the_settings_list_tokens(folder):
+    before = Tokenizer.open(folder).vocab_size
+    (folder / "added_tokens.json").write_text(json.dumps({"<tool>": before, "<|end|>": before + 1}))
+    (folder / "special_tokens_map.json").write_text(json.dumps({"eos_token": {"content": "<|end|>"}}))
+    tokenizer = Tokenizer.open(folder)
+    assert tokenizer.encode("<tool><|end|>") == [before, before + 1]
+    assert tokenizer.special_ids >= {before + 1} and before not in tokenizer.special_ids
+    assert tokenizer.end_ids == {before + 1}
+    settings_file(folder, added_tokens_decoder={})
+    assert len(Tokenizer.open(folder).encode("<tool>")) > 1
+
+
+def test_an_id_that_the_encoding_cannot_give_is_named(folder):
+    settings_file(folder, added_tokens_decoder={"5000": {"content": "<far>"}})
+    with pytest.warns(CheckpointWarning, match="'<far>' the id 5000, but tokenizer.json leads to 267"):
+        assert Tokenizer.open(folder).encode("<far>") == [267]
+
+
+@pytest.mark.parametrize(
+    "listed", [3, {"a": {"content": "x"}}, {"1": "x"}, {"1": {"what": "x"}}, {"1": {"content": 3}}]
+)
+def test_broken_lists_of_tokens_are_refused(folder, listed):
+    settings_file(folder, added_tokens_decoder=listed)
+    with pytest.raises(TokenizerError, match="the added tokens cannot be read"):
+        Tokenizer.open(folder)
+
+
+@pytest.mark.parametrize("name", ["added_tokens.json", "special_tokens_map.json"])
+@pytest.mark.parametrize("content", [b"", b"[]", b"\xff"])
+def test_broken_older_files_are_refused(folder, name, content):
+    (folder / name).write_bytes(content)
+    with pytest.raises(TokenizerError, match=name):
+        Tokenizer.open(folder)
+
+
+# ---- the end of a turn ---------------------------------------------------------------------------------------
+
+
+def ends(template: str | None, **special) -> set[str]:
+    tokenizer = Tokenizer(byte_level(), template, special)
+    return {tokenizer.token(token_id) for token_id in tokenizer.end_ids}
+
+
+def test_the_end_of_a_turn_is_read_off_the_template():
+    assert ends(CHATML) == {"<|im_end|>"}
+    assert ends(CHATML, eos_token="<|im_start|>") == {"<|im_end|>", "<|im_start|>"}
+    assert ends("{% for m in messages %}{{ m.content }}\n<|im_start|>{% endfor %}") == {"<|im_start|>"}
+    assert ends(None, eos_token="<|im_end|>") == {"<|im_end|>"}
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}",
+        "{% for m in messages %}{{ m.content }} says {{ m.role }}<|im_end|>{% endfor %}",
+        "{{ messages[0].content }}",
+        "{{ raise_exception('give tools') }}",
+        None,
+    ],
+)
+def test_a_template_may_not_tell_how_a_turn_ends(template):
+    assert ends(template) == set()
+
+
 # ---- chat ----------------------------------------------------------------------------------------------------
 
 
@@ -255,6 +358,15 @@ def test_the_callers_messages_are_not_touched(tokenizer):
 def stream(tokenizer: Tokenizer, ids, skip_special_tokens=True) -> list[str]:
     running = TextStream(tokenizer, skip_special_tokens)
     return [running.feed(token_id) for token_id in ids] + [running.finish()]
+
+
+def test_control_tokens_can_be_shown_all_the_same(folder):
+    settings_file(folder, additional_special_tokens=["<think>", "</think>"])
+    tokenizer = Tokenizer.open(folder)
+    running = TextStream(tokenizer, shown=("<think>", "</think>", "<absent>"))
+    ids = tokenizer.encode("<think>a</think><|im_end|>b")
+    assert tokenizer.decode(ids) == "ab"
+    assert "".join(map(running.feed, ids)) + running.finish() == "<think>a</think>b"
 
 
 def test_half_a_character_is_held_back(tokenizer):

@@ -6,11 +6,13 @@ import pytest
 
 pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
-from tokenizers import AddedToken, decoders, models, pre_tokenizers  # noqa: E402
+from tokenizers import AddedToken, decoders, models, pre_tokenizers, processors  # noqa: E402
 from tokenizers import Tokenizer as LibraryTokenizer  # noqa: E402
 
 from llaisys_mini.paths import shipped_model  # noqa: E402
 from llaisys_mini.text.tokenizer import Tokenizer  # noqa: E402
+from tests.models.published import QWEN2_5_1_5B  # noqa: E402
+from tests.models.published_files import write_tokenizer  # noqa: E402
 
 # What published Qwen and DeepSeek templates do, one habit each.
 TEMPLATES = {
@@ -104,6 +106,91 @@ def test_ids_and_text(folder, theirs, text):
     assert ids == theirs.encode(text, add_special_tokens=False)
     for skip in (True, False):
         assert ours.decode(ids, skip_special_tokens=skip) == theirs.decode(ids, skip_special_tokens=skip)
+
+
+BEGIN = processors.TemplateProcessing(single="<|bos|> $A", pair="$A $B", special_tokens=[("<|bos|>", 262)])
+AROUND = processors.TemplateProcessing(
+    single="<|bos|> $A <|im_end|>", pair="$A $B", special_tokens=[("<|bos|>", 262), ("<|im_end|>", 261)]
+)
+
+
+@pytest.mark.parametrize("kind", ["PreTrainedTokenizerFast", "Qwen2Tokenizer", "LlamaTokenizerFast"])
+@pytest.mark.parametrize("family", ["qwen2", "qwen3"])
+@pytest.mark.parametrize("processor", [None, BEGIN, AROUND], ids=["none", "begin", "around"])
+@pytest.mark.parametrize("adds_begin", [None, True, False])
+def test_what_is_put_around_a_text(folder, tmp_path, kind, family, processor, adds_begin):
+    settings = json.loads((folder / "tokenizer_config.json").read_text()) | {"tokenizer_class": kind}
+    library = LibraryTokenizer.from_file(str(folder / "tokenizer.json"))
+    assert library.token_to_id("<|bos|>") == 262 and library.token_to_id("<|im_end|>") == 261
+    if processor is not None:
+        library.post_processor = processor
+    ours, theirs = both(tmp_path, library, settings | {"add_bos_token": adds_begin}, family)
+    for text in ("hello", "", "<|bos|>hello"):
+        assert ours.encode(text) == theirs(text)["input_ids"]
+        assert ours.encode(text, add_special_tokens=False) == theirs(text, add_special_tokens=False)["input_ids"]
+
+
+def both(folder, library, settings, family="qwen3", **files):
+    """Our tokenizer and theirs of a folder with these files."""
+    library.save(str(folder / "tokenizer.json"))
+    files = {"tokenizer_config": settings, "config": {"model_type": family}} | files
+    for name, content in files.items():
+        if content is not None:
+            (folder / f"{name}.json").write_text(json.dumps(content))
+    return Tokenizer.open(folder), transformers.AutoTokenizer.from_pretrained(folder)
+
+
+def token(content, **flags):
+    return {"content": content, "lstrip": False, "normalized": False, "rstrip": False, "single_word": False} | flags
+
+
+# Beside a tokenizer in Qwen's form whose own tokens end with </tool_call>, 279. `list`: what is added to the list of
+# tokenizer_config.json; without it the files are older and have none.
+ADDED = {
+    "the settings list them": dict(list={"280": token("<|x|>", special=True), "281": token("<y>", special=False)}),
+    "in another order": dict(list={"281": token("<y>", special=False), "280": token("<|x|>", special=True)}),
+    "nothing new": dict(list={}),
+    "further control tokens": dict(list={}, settings={"additional_special_tokens": ["<|x|>", "<|im_end|>", "<|z|>"]}),
+    "under their later name": dict(list={}, settings={"extra_special_tokens": ["<|x|>", "<|z|>"]}),
+    "with names": dict(list={}, settings={"extra_special_tokens": {"image_token": "<|x|>"}, "video_token": "<|z|>"}),
+    "roles that only the settings know": dict(list={}, settings={"pad_token": "<|pad|>", "unk_token": "<|unk|>"}),
+    "no list": dict(settings={"pad_token": "<|pad|>"}),
+    "added_tokens.json": dict(added_tokens={"<|x|>": 280, "<y>": 281}),
+    "added_tokens.json, in another order": dict(added_tokens={"<y>": 281, "<|x|>": 280}),
+    "special_tokens_map.json": dict(special_tokens_map={"eos_token": "<|x|>", "pad_token": token("<|z|>")}),
+    "special_tokens_map.json with a second list": dict(special_tokens_map={"additional_special_tokens": ["<|x|>"]}),
+    "special_tokens_map.json with the only list": dict(
+        without="additional_special_tokens", special_tokens_map={"additional_special_tokens": ["<|x|>", "<|z|>"]}
+    ),
+    "both older files": dict(
+        added_tokens={"<|x|>": 280, "<y>": 281}, special_tokens_map={"eos_token": "<|x|>", "pad_token": "<|im_end|>"}
+    ),
+    "older files beside a list": dict(
+        list={"280": token("<|x|>", special=True)}, added_tokens={"<y>": 281}, special_tokens_map={"pad_token": "<|z|>"}
+    ),
+    "a known token becomes a control token": dict(list={}, settings={"pad_token": "<tool_call>"}),
+    "control tokens are spelled out": dict(list={}, settings={"split_special_tokens": True}),
+}
+
+
+@pytest.mark.parametrize("kind", ["PreTrainedTokenizerFast", "Qwen2Tokenizer"])
+@pytest.mark.parametrize("files", ADDED.values(), ids=ADDED)
+def test_tokens_that_tokenizer_json_does_not_know(tmp_path, files, kind):
+    write_tokenizer(QWEN2_5_1_5B, tmp_path)
+    settings = json.loads((tmp_path / "tokenizer_config.json").read_text()) | {"tokenizer_class": kind}
+    known = settings.pop("added_tokens_decoder")
+    if "list" in files:
+        settings["added_tokens_decoder"] = known | files["list"]
+    settings.pop(files.get("without"), None)
+    older = {name: files[name] for name in ("added_tokens", "special_tokens_map") if name in files}
+    library = LibraryTokenizer.from_file(str(tmp_path / "tokenizer.json"))
+    ours, theirs = both(tmp_path, library, settings | files.get("settings", {}), **older)
+    for text in ("a<|x|>b<y>c<|z|>", "<|pad|> <|unk|>", "<tool_call>a</tool_call><|im_end|> hello<|endoftext|>"):
+        ids = ours.encode(text)
+        assert ids == theirs(text)["input_ids"]
+        assert ours.decode(ids, skip_special_tokens=False) == theirs.decode(ids)
+        assert ours.decode(ids) == theirs.decode(ids, skip_special_tokens=True)
+    assert ours.special_ids >= set(theirs.all_special_ids)
 
 
 def test_the_shipped_model(tmp_path):

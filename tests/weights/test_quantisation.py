@@ -1,6 +1,7 @@
 """Quantised checkpoints: what is rounded and how, what is written, and that the model computes with exactly that."""
 
 import json
+import warnings
 
 import ml_dtypes
 import numpy as np
@@ -144,6 +145,32 @@ def test_the_model_computes_with_exactly_the_rounded_weights(tmp_path, changes, 
     assert list(model.generate(prompt, 30)) == list(rounded.generate(prompt, 30))
 
 
+@pytest.mark.parametrize("changes", [{}, dict(hidden_size=40)], ids=["groups fit", "groups do not fit the head"])
+@pytest.mark.parametrize("head", ["other", "alone"])
+def test_a_tied_checkpoint_with_a_head_of_its_own_keeps_it(tmp_path, head, changes):
+    source = make_checkpoint(tmp_path / "model", **SIZES | changes)
+    weights = {name: np.array(tensor.numpy()) for name, tensor in Checkpoint.open(source).items()}
+    embeddings = weights["model.embed_tokens.weight"]
+    if head == "alone":
+        weights["lm_head.weight"] = weights.pop("model.embed_tokens.weight")
+    else:
+        weights["lm_head.weight"] = np.random.default_rng(3).normal(size=embeddings.shape).astype(np.float32)
+    save_safetensors(source / "model.safetensors", weights)
+    quantise(source, tmp_path / "out", "int8")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model = load_model(tmp_path / "out")
+    np.testing.assert_array_equal(model.decoder.embeddings.numpy(), embeddings)
+    stored = model.decoder.head
+    if changes:
+        assert isinstance(stored, Linear)
+        np.testing.assert_array_equal(stored.weight.numpy(), weights["lm_head.weight"])
+    else:
+        numbers, scales = round_weights(weights["lm_head.weight"], DTYPES["int8"])
+        np.testing.assert_array_equal(stored.weight.numpy(), numbers)
+        np.testing.assert_array_equal(stored.scales.numpy(), scales)
+
+
 @both_dtypes
 def test_every_operator_call_agrees_with_its_contract(folder, tmp_path, dtype):
     quantise(folder, tmp_path / "out", dtype)
@@ -197,10 +224,17 @@ def test_large_models_become_several_files(folder, tmp_path, monkeypatch):
 def test_what_else_belongs_to_a_model_is_copied(folder, tmp_path):
     (folder / "generation_config.json").write_text('{"temperature": 0.5}')
     (folder / "chat_template.jinja").write_text("{{ messages }}")
+    (folder / "added_tokens.json").write_text("{}")
     (folder / "notes.txt").write_text("private")
     quantise(str(folder), str(tmp_path / "out"), "int8")
     names = {path.name for path in (tmp_path / "out").iterdir()}
-    assert names == {"config.json", "model.safetensors", "generation_config.json", "chat_template.jinja"}
+    assert names == {
+        "config.json",
+        "model.safetensors",
+        "generation_config.json",
+        "chat_template.jinja",
+        "added_tokens.json",
+    }
     assert ModelConfig.from_folder(tmp_path / "out").generation == {"temperature": 0.5}
 
 
