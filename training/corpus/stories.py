@@ -6,7 +6,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from . import held_out, tables
+from . import tables
+from .held_out import SENTENCES as HELD_OUT_SENTENCES
 from .plots import Line, Plot, held_out_plots, story_plots
 from .writing import Writer, capitalized, sentences, with_article
 
@@ -31,7 +32,7 @@ CLOSINGS = {
         "That night {H} the {kind} fell asleep with the {color} {thing} [beside {him}|next to the bed] and a smile on {his} face.",
         "And {H} the {kind} took the {color} {thing} home, [whistling|humming|singing] all the way.",
         "{H} put the {color} {thing} in {his} [safest|favorite] place and [invited {F} for pancakes|ate three pancakes with {F}].",
-        "{H} the {kind} looked at the {color} {thing} and [thought that it had been a very good day|was as happy as a {kind} can be].",
+        "{H} the {kind} looked at the {color} {thing} and [thought that it had been a very good day|was as happy as {a_kind} can be].",
     ],
     "shared": [
         "From that day on, {H} and {F} [shared the {color} {thing}|took turns with the {color} {thing}|were best friends, and the {color} {thing} was never far away].",
@@ -155,12 +156,15 @@ def write_story(
     avoid: Collection[str] = (),
     hero: Character | None = None,
     plot: Plot | None = None,
+    held_out: bool | None = None,
 ) -> Story:
     """Write one story: choose plot, thing, hero and friend, then fill in the sentences of the plot.
 
+    held_out: of a plot that is kept back from training; by default as the writer is.
     avoid: words that are not to occur as names, kinds or thing, so that a question can tell this story from another.
     """
-    plot = plot or writer.choice(held_out_plots() if writer.held_out else story_plots())
+    held_out = writer.held_out if held_out is None else held_out
+    plot = plot or writer.choice(held_out_plots() if held_out else story_plots())
     thing = writer.choice([thing for thing in tables.THINGS if _fits(plot, thing) and thing.name not in avoid])
     hero = hero or pick_character(writer, avoid=avoid, rare_name=rare_name)
     friend_kind = None
@@ -171,7 +175,7 @@ def write_story(
     place = writer.choice(list(tables.PLACES))
     color = writer.choice(tables.COLORS)
     values = plot_values(writer, plot, character_values(hero, friend, thing, color, place) | row)
-    values |= shared_sentences(writer, plot)
+    values |= shared_sentences(writer, plot, held_out)
     text = "\n\n".join(
         " ".join(
             capitalized(writer.write(line.template, values))
@@ -191,12 +195,17 @@ def framed(plot: Plot) -> list[list[Line]]:
     return paragraphs
 
 
-def shared_sentences(writer: Writer, plot: Plot) -> dict[str, str]:
+def shared_sentences(writer: Writer, plot: Plot, held_out: bool) -> dict[str, str]:
     """Opening, introduction of the thing, and closing: templates of whole sentences."""
+    if held_out:
+        openings, has_thing = HELD_OUT_SENTENCES["opening"], HELD_OUT_SENTENCES["has_thing"]
+        closings = HELD_OUT_SENTENCES["closing given" if plot.end == "given" else "closing any"]
+    else:
+        openings, has_thing, closings = OPENINGS, HAS_THING, CLOSINGS[plot.end]
     return {
-        "OPENING": writer.pick("opening", OPENINGS, held_out.SENTENCES),
-        "HAS_THING": writer.pick("has_thing", HAS_THING, held_out.SENTENCES),
-        "CLOSING": writer.pick(f"closing {plot.end}", CLOSINGS[plot.end], held_out.SENTENCES),
+        "OPENING": writer.choice(openings),
+        "HAS_THING": writer.choice(has_thing),
+        "CLOSING": writer.choice(closings),
     }
 
 

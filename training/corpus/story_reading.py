@@ -124,11 +124,13 @@ class Reading:
     """What was understood of a story.
 
     contradictions: slots with two different values. covered: share of the text that the plot's own templates account for.
+    has_closing: whether it ends as stories do.
     """
 
     story: Story
     contradictions: list[str]
     covered: float
+    has_closing: bool
 
 
 def read_story(text: str, held_out_too: bool = False) -> Reading:
@@ -141,7 +143,8 @@ def read_story(text: str, held_out_too: bool = False) -> Reading:
             best = plot, matches
     assert best is not None
     plot, matches = best if best[1] else (None, [])
-    matches = matches + [m for t in _shared_templates(held_out_too) if (m := _found(t, None, text))]
+    shared = [m for t in _shared_templates(held_out_too) if (m := _found(t, None, text))]
+    matches = matches + shared
     values: dict[str, str] = {}
     contradictions = set()
     for match in matches:
@@ -152,8 +155,9 @@ def read_story(text: str, held_out_too: bool = False) -> Reading:
                 value = uncapitalized(value)
             if values.setdefault(slot, value) != value:
                 contradictions.add(slot)
+    has_closing = any(match.end() == len(text) for match in shared)
     covered = sum(len(match[0]) for match in matches) / max(1, len(text))
-    return Reading(Story(text, plot, _with_derived(values, plot)), sorted(contradictions), covered)
+    return Reading(Story(text, plot, _with_derived(values, plot)), sorted(contradictions), covered, has_closing)
 
 
 def _with_derived(values: dict[str, str], plot: Plot | None) -> dict[str, str]:

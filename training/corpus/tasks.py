@@ -35,10 +35,10 @@ Task = Callable[[Writer, Conversation], Turn | None]
 
 
 def _story(writer: Writer, conversation: Conversation) -> Turn | None:
-    """A story, asked for in all ways. One more about the same hero comes only with a new thing and friend."""
+    """A story, asked for in all ways. Only its request may be held out: a model tells the stories it has learned."""
     avoid = conversation.words()
     last = conversation.stories[-1] if conversation.stories else None
-    story = write_story(writer, rare_name=0.15, avoid=avoid)
+    story = write_story(writer, rare_name=0.15, avoid=avoid, held_out=False)
     if last is not None and writer.chance(0.6):
         request = another_request(writer, story)
     elif conversation.last_answer.endswith(OFFERS) and writer.chance(0.5):

@@ -152,7 +152,17 @@ REMARKS = [
 FEELINGS = "hungry tired happy sad bored sick busy cold angry alone late thirsty".split()
 
 
+REAL_WORDS = {animal.name for animal in tables.ANIMALS} | {word for words in FILLERS.values() for word in words}
+
+
 def made_up_word(writer: Writer) -> str:
+    word = _any_syllables(writer)
+    while word in REAL_WORDS:
+        word = _any_syllables(writer)
+    return word
+
+
+def _any_syllables(writer: Writer) -> str:
     syllables = [
         writer.choice(tables.SYLLABLE_STARTS) + writer.choice("aeiou") for _ in range(writer.choice([1, 2, 2, 3]))
     ]

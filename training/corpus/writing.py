@@ -71,8 +71,8 @@ def uncapitalized(name: str) -> str:
 
 
 def with_article(words: str) -> str:
-    """'orange kite' -> 'an orange kite'. The words of the tables follow the simple rule of the first letter."""
-    return ("an " if words[0].lower() in "aeiou" else "a ") + words
+    """'orange kite' -> 'an orange kite'. But for "unicorn", the words of the tables follow the rule of the first letter."""
+    return ("an " if words[0].lower() in "aeiou" and not words.startswith("uni") else "a ") + words
 
 
 def capitalized(sentence: str) -> str:
