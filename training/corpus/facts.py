@@ -303,7 +303,8 @@ RELATIONS += (
     + _order("month", MONTHS, "month", "Which")
     + _order("number", NUMBERS, "number", "Which")
 )
-WEIGHTS = [max(len(relation.subjects), 20) for relation in RELATIONS]  # the small ones come often enough
+# The small ones come often enough, and a hundred numbers are no harder than forty animals.
+WEIGHTS = [min(max(len(relation.subjects), 20), 40) for relation in RELATIONS]
 
 
 def fact(writer: Writer) -> Turn:

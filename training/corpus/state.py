@@ -24,11 +24,11 @@ class Conversation:
         return self.turns[-1].answer if self.turns else ""
 
     def words(self) -> set[str]:
-        """Names, kinds and things of everything told so far."""
+        """Names, kinds and things of everything told so far, the user's name included."""
         found: set[str] = set()
         for source in self.stories:
             found |= source.words
-        return found | (self.text.words if self.text else set())
+        return found | (self.text.words if self.text else set()) | ({self.name} if self.name else set())
 
     def words_after(self, index: int) -> set[str]:
         """Those of all that came after story `index`."""

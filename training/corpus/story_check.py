@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from . import tables
 from .stories import Story
-from .story_reading import KIND, NAME, read_story
+from .story_reading import KIND, NAME, read_story, with_derived
 
 KIND_OF_WORD = {
     form: kind for kind, plural in tables.PLURALS.items() for form in (kind, plural) if kind in tables.KINDS
@@ -83,8 +83,9 @@ def check_story(text: str, wish: Mapping[str, str] | None = None) -> StoryCheck:
     told |= {"F": friend, "fkind": next(iter(introduced[friend])) if friend else None}
     problems += [f"{NAMES_OF_SLOTS[slot]} is not as asked for" for slot in wish if told[slot] != wish[slot]]
     reading = read_story(text)
+    values = dict(reading.story.values) | {slot: value for slot, value in told.items() if value is not None}
     return StoryCheck(
-        reading.story,
+        Story(text, reading.story.plot, with_derived(values)),
         problems,
         reading.covered > 0.95 and reading.has_closing and not reading.contradictions,
         _pronouns_agree(introduced, words),

@@ -157,10 +157,10 @@ def read_story(text: str, held_out_too: bool = False) -> Reading:
                 contradictions.add(slot)
     has_closing = any(match.end() == len(text) for match in shared)
     covered = sum(len(match[0]) for match in matches) / max(1, len(text))
-    return Reading(Story(text, plot, _with_derived(values, plot)), sorted(contradictions), covered, has_closing)
+    return Reading(Story(text, plot, with_derived(values)), sorted(contradictions), covered, has_closing)
 
 
-def _with_derived(values: dict[str, str], plot: Plot | None) -> dict[str, str]:
+def with_derived(values: dict[str, str]) -> dict[str, str]:
     """Add the values that follow from others: pronouns and phrases with an article."""
     for prefix in ("", "f"):
         seen = {values[prefix + slot] for slot in ("he", "him", "his", "himself") if prefix + slot in values}

@@ -140,7 +140,7 @@ def long_sum(writer: Writer) -> Turn:
     digits = 3 if writer.chance(0.6) else 2
     first, second = draw_long_sum(writer, digits, sign)
     if writer.chance(0.12):
-        second = writer.randint(10, 99) if digits == 3 else writer.randint(1, 9)
+        second = writer.randint(0, 99 if digits == 3 else 9)
     if sign == "+" and writer.chance(0.5):
         first, second = second, first
     if sign == "-" and first < second:

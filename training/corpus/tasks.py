@@ -149,6 +149,32 @@ def _refusal(writer: Writer, conversation: Conversation) -> Turn | None:
     return small_talk.refusal(writer) if conversation.last_answer.endswith(OFFERS) else None
 
 
+NOTHING_TOLD = [
+    "Who is {N}?",
+    "Where is {N}?",
+    "What does {N} have?",
+    "Who has the {thing}?",
+    "What color is the {thing}?",
+    "What color was the {thing}?",
+    "Who helped {N}?",
+    "Where was the {thing}?",
+    "What was the name of the {kind}?",
+]
+
+
+def _unknown(writer: Writer, conversation: Conversation) -> Turn:
+    """Now and then about somebody or something of whom nothing was told."""
+    if conversation.stories or conversation.text or not writer.chance(0.06):
+        return unknown.unknown(writer)
+    name = small_talk.any_name(writer)
+    while name == conversation.name:
+        name = small_talk.any_name(writer)
+    question = writer.choice(NOTHING_TOLD).format(
+        N=name, thing=writer.choice(THINGS).name, kind=writer.choice(STORY_ANIMALS)
+    )
+    return Turn("unknown", question, unknown.UNKNOWN, family="nothing told")
+
+
 def _repeat(writer: Writer, conversation: Conversation) -> Turn:
     return drills.repeat_sentence(writer) if writer.chance(0.3) else drills.repeat(writer)
 
@@ -163,7 +189,7 @@ TASKS: dict[str, Task] = {
     "refusal": _refusal,
     "remark": lambda writer, _: unknown.remark(writer),
     "fact": lambda writer, _: fact(writer),
-    "unknown": lambda writer, _: unknown.unknown(writer),
+    "unknown": _unknown,
     "unknown story": lambda writer, _: unknown.unknown_story(writer),
     "small sum": lambda writer, _: small_sum(writer),
     "long sum": lambda writer, _: long_sum(writer),

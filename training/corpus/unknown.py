@@ -77,13 +77,13 @@ FAMILIES: dict[str, list[str]] = {
     ],
     "cooking": [
         "How do I cook {dish}?", "Give me a recipe for {dish}.", "What do I need for {dish}?", "How long do I cook {dish}?",
-        "How much salt goes into {dish}?", "What goes well with {dish}?", "Is {dish} healthy?", "Who invented {dish}?", "How do you make {dish}?",
+        "How much salt goes into {dish}?", "What goes well with {dish}?", "Do you like {dish}?", "Who invented {dish}?", "How do you make {dish}?",
     ],
     "arithmetic": [
         "What is {n} times {m}?", "What is {n} * {m}?", "What is {n} / {m}?", "What is {n} divided by {m}?", "Multiply {n} by {m}.",
         "What is the square root of {n}?", "What is {n} percent of {large}?", "What is {large} + {large2}?", "Add {large} and {large2}.",
         "{n} x {m}", "{n} * {m} = ?", "Is {n} a prime number?", "What is half of {n}?", "What is {n} to the power of {m}?",
-        "Divide {large} by {n}.", "How much is {n} times {m}?", "What is {large} - {large2}?", "What is the double of {large}?",
+        "Divide {large} by {n}.", "What is {negative}?", "{negative} = ?", "How much is {n} times {m}?", "What is {large} - {large2}?", "What is the double of {large}?",
     ],
     "now and later": [
         "What time is it?", "What is the weather today?", "What will happen tomorrow?", "What is the date today?", "Will it rain tomorrow?",
@@ -140,6 +140,9 @@ FAMILIES: dict[str, list[str]] = {
 STORY_WISHES = [
     "Tell me a story about {topic}.", "Tell me a story about {person}.", "Write a story about {a_madeup}.", "Tell me a story about {a_animal} and {device}.",
     "Tell me a story about {a_animal}.", "Please tell me a story about {device}.", "I would like a story about {country}.",
+    "Tell me a story about {figure}.", "Tell me a story about {figure} and {a_known_thing}.", "Write me a story about {figure}.",
+    "Tell me a story about {a_known} and {device}.", "I want a story about {a_animal} and {a_known_thing}.",
+    "Please tell me a story about {a_known} named {Madeup} and {device}.", "Tell me a story about {a_known} and {figure}.",
     "Tell me a story about {a_animal} named {Madeup}.", "Can you tell me a story about {subject}?", "Write a story about {city}.",
 ]  # fmt: skip
 
@@ -188,6 +191,9 @@ def _made_up_slots(writer: Writer) -> dict[str, Callable[[], str]]:
         "m": lambda: number(12),
         "large": lambda: str(writer.randint(1000, writer.choice([9999, 99999]))),
         "large2": lambda: str(writer.randint(1000, 9999)),
+        "negative": lambda: "{} - {}".format(*sorted(writer.sample(range(21), 2))),
+        "a_known": lambda: with_article(writer.choice(tables.KINDS)),
+        "a_known_thing": lambda: with_article(writer.choice(tables.THING_NAMES)),
         "year": lambda: str(writer.randint(1100, 2030)),
         "feeling": lambda: writer.choice(FEELINGS),
         "noun2": lambda: writer.choice(FILLERS["noun"]) + "s",

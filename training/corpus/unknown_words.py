@@ -101,6 +101,10 @@ FILLERS = {
         "a car, a house, the wind, a book, music, a shirt, a stone, a flower, my hair, a door, your voice, a dream, "
         "a bird, time, a chair, a table, a letter, the number seven, a sock, a dragon, a bicycle, my coat, water"
     ),
+    "figure": _words(  # whom no story is about
+        "a pirate, a princess, a knight, a witch, a wizard, a robot, a king, a queen, a giant, a fairy, a ghost, "
+        "a mermaid, an astronaut, a cowboy, a detective, a monster, a superhero, a doctor, a vampire, an alien"
+    ),
     "no_opposite": _words(
         "kitchen, banana, seven, table, Monday, book, purple, elephant, music, street, cheese, bread, chair, idea"
     ),
@@ -145,6 +149,7 @@ HELD_OUT_FILLERS = {
     "text_form": _words("a sonnet, a diary entry, a press release, an obituary, a ballad"),
     "animal": _words("ostrich, walrus, hamster, raccoon, flamingo, cheetah, tortoise, pelican, cockroach, buffalo"),
     "colorless": _words("a guitar, a thought, the truth, a curtain, my bag, a ticket, a truck"),
+    "figure": _words("a ninja, an elf, a clown, a sailor, a viking, a policeman, a dwarf, a zombie"),
     "no_opposite": _words("spoon, garden, nine, piano, April, window"),
     "noun": _words("bottle, curtain, ladder, island, needle"),
     "relative": _words("grandfather, niece, godmother, landlord, nephew"),

@@ -7,17 +7,19 @@ question has got its right answers, but for questions about a story: they follow
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from ..corpus import drills, facts, small_talk, sums, tasks, texts, unknown
 from ..corpus.conversations import Turn
 from ..corpus.engine import converse, next_turn
 from ..corpus.requests import story_request
 from ..corpus.state import Conversation
-from ..corpus.stories import write_story
+from ..corpus.stories import Story, write_story
 from ..corpus.story_questions import ask_about, ask_untold
 from ..corpus.writing import Writer, with_article
 from .asking import Evaluation, Try
-from .judging import Verdict
+from .generating import complete
+from .judging import Verdict, judge
 
 SEED = 20_000
 UNKNOWN = {unknown.UNKNOWN, texts.NOT_IN_TEXT, tasks.NOT_IN_STORY}
@@ -86,7 +88,7 @@ def _about_stories(evaluation: Evaluation, name: str, verdicts: Sequence[Verdict
     }
 
 
-def _questions_about_stories(evaluation: Evaluation, told: Sequence[tuple[Turn, object, str]], count: int) -> None:
+def _questions_about_stories(evaluation: Evaluation, told: Sequence[tuple[Turn, Story, str]], count: int) -> None:
     """General questions in held-out wordings, questions of the plot, and questions without an answer."""
     if not told:
         return
@@ -95,8 +97,8 @@ def _questions_about_stories(evaluation: Evaluation, told: Sequence[tuple[Turn, 
     for number in range(count):
         request, story, said = told[number % len(told)]
         before = (Turn("story", request.question, said),)
-        asked = None
-        while asked is None:
+        asked = ask_about(held_out, [story], 0)
+        while asked is None:  # what was drawn does not suit this story: nobody asks what animal a girl was
             asked = ask_about(held_out, [story], 0)
         general.append(Try(Turn("story question", asked.question, asked.answer, family=asked.family), before))
         asked = ask_about(plain, [story], 0, plot_share=1.0)
@@ -111,11 +113,6 @@ def _questions_about_stories(evaluation: Evaluation, told: Sequence[tuple[Turn, 
 
 
 def plain_stories(evaluation: Evaluation, count: int) -> None:
-    from dataclasses import replace
-
-    from .generating import complete
-    from .judging import judge
-
     params = [replace(evaluation.sampling, seed=seed, max_new_tokens=700) for seed in range(count)]
     told = complete(evaluation.model, ["Once upon a time"] * count, params)
     told = [replace(completion, text="Once upon a time" + completion.text) for completion in told]
