@@ -26,6 +26,9 @@ RARE_BOY_NAMES = (
     "Ali Chen Ravi Kenji Ahmed Ivan Pedro Marco Luca Toby Barney Chip Ziggy Freddy Harvey Monty Rex Sparky"
 ).split()
 
+# Beginnings of the syllables of made-up names and words.
+SYLLABLE_STARTS = "b d f g k l m n p r s t v w z br dr fl gr kl pl sk sn tr zw".split()
+
 COLORS = "red blue green yellow orange purple pink brown black white gray golden".split()
 
 
@@ -64,7 +67,7 @@ ANIMALS = [
     Animal("badger", "four", None, "in a sett", "worms", "a cub", "badgers"),
     Animal("crow", "two", "caw", "in a nest", "corn", "a chick", "crows"),
     Animal("elephant", "four", "trumpet", "on the plain", "leaves", "a calf", "elephants"),
-    Animal("monkey", None, None, "in the jungle", "bananas", "an infant", "monkeys"),
+    Animal("monkey", "two", None, "in the jungle", "bananas", "an infant", "monkeys"),
     Animal("sheep", "four", "baa", "on a farm", "grass", "a lamb", "sheep"),
     # The rest are asked about, and never are the hero of a story.
     Animal("cow", "four", "moo", "in a barn", "grass", "a calf", "cows"),
