@@ -128,9 +128,12 @@ LOOKING_UP = {
 def documents(
     seed: int, count_tokens: Callable[[Document], int], mixture: Mapping[str, float] = MIXTURE
 ) -> Iterator[tuple[str, Document]]:
-    """An endless stream of (kind, document). The kind that is furthest behind its share of tokens comes next."""
+    """An endless stream of (kind, document). The kind that is furthest behind its share of tokens comes next.
+
+    The first ones are drawn by chance, so that many short streams together hold the mixture too.
+    """
     writer = Writer(seed)
-    written = {kind: writer.random() * 500 for kind in mixture}
+    written = {kind: writer.random() * share * 4000 for kind, share in mixture.items()}
     while True:
         kind = min(mixture, key=lambda k: written[k] / mixture[k] if mixture[k] else float("inf"))
         document = KINDS[kind](writer)
