@@ -24,7 +24,7 @@ POOLS = {
     "place": PLACES,
     "kind": KINDS,
     "food": texts.FOODS,
-    "day": texts.DAYS,
+    "day": tables.DAYS,
 }
 
 

@@ -13,7 +13,7 @@ from training.corpus.writing import Writer
 from training.evaluation.abilities import ABILITIES
 from training.evaluation.asking import Evaluation
 from training.evaluation.conversations import random_conversations
-from training.evaluation.generating import Completion, complete
+from training.evaluation.generating import Completion, Job, complete, run
 from training.evaluation.judging import judge
 from training.evaluation.losses import held_out_losses
 from training.evaluation.report import PARTS, evaluate
@@ -33,9 +33,13 @@ class Oracle(Evaluation):
         super().__init__(model)
         self.wrong = wrong
 
-    def say(self, turns, messages, thinking=True, sampled=False):
-        assert all(m[-1]["content"] == turn.question for turn, m in zip(turns, messages, strict=True))
-        return [Completion(self.wrong or f"<think>\n\n</think>\n\n{turn.answer}", True, 1) for turn in turns]
+    def run(self, asks):
+        asks = list(asks)
+        while asks:
+            ask = asks.pop()
+            assert ask.messages[-1]["content"] == ask.turn.question
+            following = ask.then(Completion(self.wrong or f"<think>\n\n</think>\n\n{ask.turn.answer}", True, 1))
+            asks += [following] if following else []
 
 
 @pytest.mark.parametrize("part", [name for name in ABILITIES if name != "plain stories"])
@@ -83,6 +87,23 @@ def test_many_prompts_at_once_are_completed_as_one_by_one(model):
         alone = list(model.generate(model.tokenizer.encode(prompt), params=own))
         assert model.tokenizer.decode(alone) == completion.text
         assert completion.ended == (len(alone) < 30)
+
+
+def test_a_conversation_that_goes_on_from_its_cache_is_answered_as_from_the_beginning(model):
+    first = "<|im_start|>user\nTell me a story about a fox.<|im_end|>\n<|im_start|>assistant\n"
+    params, said = SamplingParams(max_new_tokens=40), []
+
+    def second(completion):
+        said.append(completion.text)
+        prompt = (
+            f"{first}{completion.said}<|im_end|>\n<|im_start|>user\nWho are you?<|im_end|>\n<|im_start|>assistant\n"
+        )
+        prompts.append(prompt)
+        return Job(prompt, params, lambda answer: said.append(answer.text))
+
+    prompts = [first]
+    run(model, [Job(first, params, second)])
+    assert said == [completion.text for completion in complete(model, prompts, params)]
 
 
 def test_a_prompt_that_fills_the_context_gets_no_answer(model):

@@ -23,8 +23,8 @@ THINK_PROBABILITY = 0.7
 
 # How many turns a conversation has, and how often.
 FEW_TURNS = {1: 10, 2: 4, 3: 2, 4: 1}
-SOME_TURNS = {1: 3, 2: 2, 3: 2, 4: 2, 5: 1, 6: 1, 8: 1}
-MANY_TURNS = {1: 8, 2: 8, 3: 8, 4: 7, 5: 6, 6: 6, 7: 4, 8: 3, 9: 2, 10: 2}
+SOME_TURNS = {1: 3, 2: 2, 3: 2, 4: 2, 5: 1, 6: 1, 8: 2}
+MANY_TURNS = {1: 6, 2: 6, 3: 7, 4: 7, 5: 7, 6: 7, 7: 5, 8: 4, 9: 3, 10: 3, 12: 2}
 
 
 def _conversation(tasks: Mapping[str, float], lengths: Mapping[int, float]) -> Callable[[Writer], Document]:
@@ -57,7 +57,7 @@ KINDS: dict[str, Callable[[Writer], Document]] = {
         {4: 2, 5: 2, 6: 3, 8: 3, 10: 2},
     ),
     "facts": _conversation(_mostly({"fact": 1}), FEW_TURNS),
-    "readings": _conversation(_mostly({"reading": 1, "text question": 2, "untold": 0.2}), SOME_TURNS),
+    "readings": _conversation(_mostly({"reading": 1, "text question": 3, "untold": 0.3}), SOME_TURNS),
     "small sums": _conversation(_mostly({"small sum": 1}), FEW_TURNS),
     "long sums": _conversation(_mostly({"long sum": 1}), {1: 8, 2: 1, 3: 1}),
     "unknown": _conversation(_mostly({"unknown": 6, "unknown story": 1, "fact": 1.5}), FEW_TURNS),

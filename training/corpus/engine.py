@@ -43,7 +43,7 @@ WEIGHTS: dict[str, float] = {
     "unknown story": 2,
     "small sum": 8,
     "long sum": 7,
-    "story": 8,
+    "story": 11,
     "story question": 12,
     "earlier story question": 8,
     "untold": 3,
@@ -87,7 +87,7 @@ LOWERED = set(
 
 
 def converse(
-    writer: Writer, turns: int, weights: Mapping[str, float] = WEIGHTS, most_characters: int = 6000
+    writer: Writer, turns: int, weights: Mapping[str, float] = WEIGHTS, most_characters: int = 6800
 ) -> Conversation:
     """A conversation of so many turns, or fewer where it would grow longer than `most_characters`."""
     conversation = Conversation()

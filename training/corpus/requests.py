@@ -79,7 +79,9 @@ def story_request(writer: Writer, story: Story, wish: tuple[str, ...] | None = N
     if not wish:
         return Request(start + mark, wish)
     values = story.values
-    thing = with_article(f"{values['color']} {values['thing']}" if writer.chance(0.3) else values["thing"])
+    thing = values["a_thing"]
+    if "thing" in wish and writer.chance(0.3):
+        thing, wish = values["a_color_thing"], (*wish, "color")
     named = writer.choice(["named", "named", "called"])
     hero = f"{with_article(values['kind'])} {named} {values['H']}" if "kind" in wish else values["H"]
     friend = f"{with_article(values['fkind'])} {named} {values['F']}" if "fkind" in wish else values["F"]
@@ -93,9 +95,7 @@ def story_request(writer: Writer, story: Story, wish: tuple[str, ...] | None = N
         "kind fkind": f"{with_article(values['kind'])} and {with_article(values['fkind'])}",
         "H kind F fkind": f"{hero} and {friend}",
         "H F": f"{hero} and {friend}",
-    }[" ".join(wish)]
-    if "color" not in wish and values["color"] in thing and "thing" in wish:
-        wish = (*wish, "color")
+    }[" ".join(slot for slot in wish if slot != "color")]
     if start.endswith(", please"):
         return Request(f"{start.removesuffix(', please')} about {about}, please.", wish)
     return Request(f"{start} about {about}{mark}", wish)

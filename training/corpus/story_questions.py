@@ -135,7 +135,7 @@ GENERAL = [
     StoryQuestion(
         "title",
         ["Give {story} a title.", "What is a good title for {story}?", "What could {story} be called?"],
-        "A good title is: {H} and the {color} {Thing}.",
+        "A good title is: {H} and the {color} {thing}.",
         0.7,
     ),
     StoryQuestion(
@@ -197,8 +197,6 @@ def general_values(story: Story, ordinal: str) -> dict[str, str]:
     values |= {"story": ordinal, "FIRST": story.first_sentence, "LAST": story.last_sentence}
     if story.plot is not None:
         values["SUMMARY"] = story.plot.summary
-    if "thing" in values:
-        values["Thing"] = values["thing"]
     return values
 
 

@@ -473,3 +473,43 @@ PLACES = {  # place -> what it looks like in a sentence
     "park": "in the park",
     "sea": "by the sea",
 }
+
+# What is known by heart, beside the animals.
+OPPOSITES = (
+    "hot cold, big small, happy sad, fast slow, old new, open closed, high low, wet dry, light heavy, day night, "
+    "up down, left right, full empty, loud quiet, hard soft, clean dirty, early late, near far, thick thin, "
+    "long short, strong weak, good bad, rich poor, brave afraid, first last, always never, yes no, push pull, "
+    "win lose, inside outside, front back, begin end, sweet sour, tall tiny, wide narrow, asleep awake"
+)
+COLORED = {
+    "grass": "green",
+    "the sky": "blue",
+    "snow": "white",
+    "a banana": "yellow",
+    "a tomato": "red",
+    "coal": "black",
+    "a carrot": "orange",
+    "a lemon": "yellow",
+    "the sun": "yellow",
+    "a strawberry": "red",
+    "a leaf": "green",
+    "milk": "white",
+    "chocolate": "brown",
+    "a frog": "green",
+    "an elephant": "gray",
+    "a pumpkin": "orange",
+    "a cucumber": "green",
+    "a crow": "black",
+    "the sea": "blue",
+    "a cloud": "white",
+    "salt": "white",
+    "honey": "golden",
+    "a plum": "purple",
+    "mud": "brown",
+    "a pig": "pink",
+    "a cherry": "red",
+    "a mouse": "gray",
+    "a bear": "brown",
+}
+DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
+MONTHS = "January February March April May June July August September October November December".split()

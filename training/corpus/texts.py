@@ -15,7 +15,6 @@ from .writing import Writer, capitalized, listed, with_article
 
 NOT_IN_TEXT = "The text does not say that."
 FOODS = "cheese honey bread soup apples plums nuts berries cake rice beans pears corn cherries pancakes".split()
-DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
 
 # fmt: off
 # How a text tells the attributes of one person; "has" stands for the thing and its color.
@@ -156,7 +155,7 @@ def write_text(writer: Writer, avoid: Collection[str] = (), sort: tuple[str, ...
     names = sample(rare if writer.chance(0.2) else common)
     things, kinds = sample(tables.THING_NAMES), sample([kind for kind in tables.STORY_ANIMALS if kind != "hen"])
     colors, places = writer.sample(tables.COLORS, count), writer.sample(list(tables.PLACES.values()), count)
-    foods, days = writer.sample(FOODS, count), writer.sample(DAYS, count)
+    foods, days = writer.sample(FOODS, count), writer.sample(tables.DAYS, count)
     people = [
         Person(
             dict(N=n, thing=t, color=c, place=p, kind=k, food=f, day=d)

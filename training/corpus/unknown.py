@@ -138,12 +138,12 @@ FAMILIES: dict[str, list[str]] = {
 }  # fmt: skip
 
 STORY_WISHES = [
-    "Tell me a story about {topic}.", "Tell me a story about {person}.", "Write a story about {a_madeup}.", "Tell me a story about {a_animal} and {device}.",
-    "Tell me a story about {a_animal}.", "Please tell me a story about {device}.", "I would like a story about {country}.",
+    "Tell me a story about {topic}.", "Write a story about {a_madeup}.", "Tell me a story about {a_animal} and {device}.",
+    "Tell me a story about {a_animal}.", "Please tell me a story about {device}.", "I would like a story about {product}.",
     "Tell me a story about {figure}.", "Tell me a story about {figure} and {a_known_thing}.", "Write me a story about {figure}.",
     "Tell me a story about {a_known} and {device}.", "I want a story about {a_animal} and {a_known_thing}.",
     "Please tell me a story about {a_known} named {Madeup} and {device}.", "Tell me a story about {a_known} and {figure}.",
-    "Tell me a story about {a_animal} named {Madeup}.", "Can you tell me a story about {subject}?", "Write a story about {city}.",
+    "Tell me a story about {a_animal} named {Madeup}.", "Can you tell me a story about {subject}?", "Do you know a story about {event}?",
 ]  # fmt: skip
 
 REMARKS = [

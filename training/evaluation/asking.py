@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,12 +11,12 @@ from llaisys_mini.engine.generate import LanguageModel
 from llaisys_mini.text.sampling import SamplingParams
 
 from ..corpus.conversations import Turn
-from .generating import GREEDY, Completion, complete
+from .generating import GREEDY, Completion, Job, run
 from .judging import Verdict, judge
 
 Message = dict[str, str]
-MOST_TOKENS = {"story": 700}
-MOST_TOKENS_ELSE = 250
+MOST_TOKENS_OF_A_STORY = 700
+MOST_TOKENS = 250
 WRONG_SHOWN = 8
 
 
@@ -59,6 +59,21 @@ class Try:
         return as_messages([(turn.question, turn.answer) for turn in self.before], self.turn.question)
 
 
+@dataclass(frozen=True)
+class Ask:
+    """One turn that a model is to answer. then: takes the answer, and may give the next turn of the conversation.
+
+    seed: of what is drawn. thinking: as enable_thinking of the chat template. sampled: draw, whatever the turn is.
+    """
+
+    turn: Turn
+    messages: list[Message]
+    seed: int
+    then: Callable[[Completion], Ask | None]
+    thinking: bool = True
+    sampled: bool = False
+
+
 class Evaluation:
     """A model under test. `results` has a line for each ability tried so far."""
 
@@ -68,30 +83,37 @@ class Evaluation:
         self.results: list[Result] = []
         self.answers = self.well_formed = 0
 
-    def say(
-        self, turns: Sequence[Turn], messages: Sequence[list[Message]], thinking: bool = True, sampled: bool = False
-    ) -> list[Completion]:
-        """Answer each conversation. Stories are drawn as the shipped settings say, all else is greedy, unless
-        `sampled`. The seed of an answer is its number."""
+    def run(self, asks: Iterable[Ask]) -> None:
+        """Have all of them answered, and those that follow from the answers."""
+        run(self.model, [self._job(ask) for ask in asks])
+
+    def _job(self, ask: Ask) -> Job:
+        """Stories are drawn as the shipped settings say; all else is greedy, unless `sampled`."""
         assert self.model.tokenizer is not None
-        prompts = [self.model.tokenizer.render_chat(m, enable_thinking=thinking) for m in messages]
-        params = []
-        for seed, turn in enumerate(turns):
-            is_story = turn.story is not None
-            limit = MOST_TOKENS["story"] if is_story else MOST_TOKENS_ELSE
-            own = replace(self.sampling, seed=seed) if is_story or sampled else GREEDY
-            params.append(replace(own, max_new_tokens=limit))
-        completions = complete(self.model, prompts, params)
-        self.answers += len(completions)
-        self.well_formed += sum(completion.well_formed for completion in completions)
-        return completions
+        prompt = self.model.tokenizer.render_chat(ask.messages, enable_thinking=ask.thinking)
+        is_story = ask.turn.story is not None
+        own = replace(self.sampling, seed=ask.seed) if is_story or ask.sampled else GREEDY
+
+        def then(completion: Completion) -> Job | None:
+            self.answers += 1
+            self.well_formed += completion.well_formed
+            following = ask.then(completion)
+            return following and self._job(following)
+
+        return Job(prompt, replace(own, max_new_tokens=MOST_TOKENS_OF_A_STORY if is_story else MOST_TOKENS), then)
 
     def ask(
         self, name: str, tries: Sequence[Try], demanded: float | None = None, thinking: bool = True
     ) -> tuple[list[Completion], list[Verdict]]:
         """Ask each try and add the line to the table."""
         turns = [each.turn for each in tries]
-        completions = self.say(turns, [each.messages for each in tries], thinking)
+        found: dict[int, Completion] = {}
+
+        def keep(number: int) -> Callable[[Completion], None]:
+            return lambda completion: found.__setitem__(number, completion)
+
+        self.run([Ask(t.turn, t.messages, n, keep(n), thinking=thinking) for n, t in enumerate(tries)])
+        completions = [found[number] for number in range(len(tries))]
         verdicts = [judge(turn, completion) for turn, completion in zip(turns, completions, strict=True)]
         families = [turn.family for turn in turns]
         wrong = [
