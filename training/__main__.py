@@ -1,4 +1,8 @@
-"""Make the shipped model from nothing: tokenizer, training, evaluation. One command, `python -m training`."""
+"""Make the shipped models from nothing, with one command: `python -m training`.
+
+Tokenizer, training, the draft model, evaluation. Where a GPU is at hand it trains there, else on the CPU's cores. What
+is finished stays in the scratch folder, so the same command goes on where it was stopped.
+"""
 
 from __future__ import annotations
 
@@ -8,46 +12,63 @@ import shutil
 import tempfile
 from pathlib import Path
 
-MODEL_FOLDER = Path(__file__).resolve().parents[1] / "data" / "models" / "mini"
+MODELS = Path(__file__).resolve().parents[1] / "data" / "models"
+
+
+def install(finished: Path, folder: Path) -> None:
+    """Copy a finished model; each file beside its place and then renamed, so that no reader ever sees half a file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in sorted(finished.iterdir()):
+        temporary = folder / f".{file.name}.new"
+        shutil.copyfile(file, temporary)
+        os.replace(temporary, folder / file.name)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m training", description=__doc__.split("\n")[0])
     parser.add_argument(
         "--work",
         type=Path,
         default=Path(tempfile.gettempdir()) / "llaisys-mini-training",
-        help="scratch folder: tokenizer, checkpoint and log; a second call goes on from there",
+        help="scratch folder: tokenizer, checkpoints and logs; a second call goes on from there",
     )
-    parser.add_argument("--output", type=Path, default=MODEL_FOLDER, help="where the finished model goes")
-    parser.add_argument("--workers", type=int, default=2, help="training processes, one per core")
+    parser.add_argument("--output", type=Path, default=MODELS, help="where the folders mini and mini-draft go")
+    parser.add_argument("--device", choices=["cuda", "cpu"], help="default: the GPU where there is one")
+    parser.add_argument("--processes", type=int, default=os.cpu_count(), help="one per core")
+    parser.add_argument("--share", type=float, default=1.0, help="share of the recipe's tokens, for a trial")
     parser.add_argument(
         "--no-compile", action="store_true", help="train without torch.compile (no C++ compiler needed, slower)"
     )
-    parser.add_argument(
-        "--skip-evaluation", action="store_true", help="train and write the model, but do not evaluate it"
-    )
+    parser.add_argument("--skip-draft", action="store_true", help="do not train the draft model")
+    parser.add_argument("--skip-evaluation", action="store_true", help="write the models without evaluating them")
     options = parser.parse_args()
 
-    from .tokenizer import load_or_train_tokenizer
-    from .train import train, write_model
+    import torch
 
-    finished = options.work / "model"
+    from .recipe import DRAFT_LAYERS, DRAFT_STAGES, LAYERS, STAGES, scaled
+    from .tokenizer import load_or_train_tokenizer
+    from .train import Run, train, write_model
+
+    work = options.work.resolve()
+    finished, finished_draft = work / "mini", work / "mini-draft"
     load_or_train_tokenizer(finished)
-    training = train(
-        options.work, finished / "tokenizer.json", workers=options.workers, compiled=not options.no_compile
-    )
-    write_model(training, finished)
-    options.output.mkdir(parents=True, exist_ok=True)
-    for file in sorted(finished.iterdir()):
-        # Copied beside its place and then renamed, so that no reader ever sees half a file.
-        temporary = options.output / f".{file.name}.new"
-        shutil.copyfile(file, temporary)
-        os.replace(temporary, options.output / file.name)
+    device = options.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    shared = (device, options.processes, not options.no_compile)
+    run = Run(work / "run", finished / "tokenizer.json", scaled(STAGES, options.share), LAYERS, *shared)
+    train(run)
+    write_model(run, finished)
+    install(finished, options.output / "mini")
+    if not options.skip_draft:
+        shutil.copytree(finished, finished_draft, dirs_exist_ok=True)  # tokenizer and chat template are the same
+        stages = scaled(DRAFT_STAGES, options.share)
+        draft = Run(work / "draft", run.tokenizer_file, stages, DRAFT_LAYERS, *shared, teacher=finished)
+        train(draft)
+        write_model(draft, finished_draft)
+        install(finished_draft, options.output / "mini-draft")
     if not options.skip_evaluation:
         from .evaluate import evaluate
 
-        evaluate(options.output, workers=options.workers)
+        evaluate(options.output / "mini", workers=options.processes)
 
 
 if __name__ == "__main__":

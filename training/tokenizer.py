@@ -17,8 +17,8 @@ from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalize
 from .corpus import FIRST_MIXTURE, documents, tables
 from .corpus.conversations import END_OF_TEXT, THINK_END, THINK_START, TURN_END, TURN_START
 
-VOCABULARY_SIZE = 1536
-CONTEXT_LENGTH = 512
+VOCABULARY_SIZE = 2048
+CONTEXT_LENGTH = 2048
 TRAINING_DOCUMENTS = 60_000
 TRAINING_SEED = 7
 NAME_REPETITIONS = 3000

@@ -8,7 +8,6 @@ done.
 """
 
 import json
-import os
 import shutil
 import sys
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from llaisys_mini.errors import CheckpointError, ConfigError
+from llaisys_mini.files import whole_folder
 from llaisys_mini.models.config import ModelConfig
 from llaisys_mini.models.loading import EMBEDDINGS, HEAD
 from llaisys_mini.text.tokenizer_files import FILES
@@ -48,16 +48,11 @@ def quantise(model: str | Path, out: str | Path, dtype: str, per_row: bool = Fal
     if ModelConfig.from_folder(source).quantisation is not None:
         raise ConfigError(f"{source} is quantised already; give the model it was made from")
     how = Quantisation(8, None) if per_row else DTYPES[dtype]
-    unfinished = out.with_name(f".{out.name}.{os.getpid()}.tmp")
     try:
-        unfinished.mkdir()
-        sizes = _write(source, unfinished, how)
-        os.rename(unfinished, out)
+        with whole_folder(out) as folder:
+            return _write(source, folder, how)
     except OSError as problem:
         raise CheckpointError(f"{out} cannot be written: {problem.strerror or problem}") from None
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
-    return sizes
 
 
 def _write(source: Path, folder: Path, how: Quantisation) -> tuple[int, int]:

@@ -1,15 +1,16 @@
 """The text the course's model learns from: an endless, seeded stream of documents written by the templates beside this file.
 
 Nothing is downloaded and nothing was copied from anywhere. The share of each kind of document is given in tokens, not
-in documents, because a story is thirty times as long as a sum.
+in documents, because a story is thirty times as long as a sum. All kinds but the plain story come from the one
+conversation engine; they differ in which tasks come how often.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
-from . import chat, drills, questions, sums
-from .conversations import Document, Turn, chat_document, plain_document
+from .conversations import Document, chat_document, plain_document
+from .engine import WEIGHTS, converse
 from .stories import write_story
 from .writing import Writer
 
@@ -18,137 +19,121 @@ SYSTEM_PROMPTS = [
     "You are a helpful assistant.",
     "You are Mini. Answer briefly.",
 ]
+THINK_PROBABILITY = 0.7
+
+# How many turns a conversation has, and how often.
+FEW_TURNS = {1: 10, 2: 4, 3: 2, 4: 1}
+SOME_TURNS = {1: 3, 2: 2, 3: 2, 4: 2, 5: 1, 6: 1, 8: 2}
+MANY_TURNS = {1: 6, 2: 6, 3: 7, 4: 7, 5: 7, 6: 7, 7: 5, 8: 4, 9: 3, 10: 3, 12: 2}
 
 
-def _conversation(writer: Writer, turns: list[Turn], think_probability: float = 0.7) -> Document:
-    system = writer.choice(SYSTEM_PROMPTS) if writer.random() < 0.06 else None
-    return chat_document(turns, may_think=writer.random() < think_probability, system=system)
+def _conversation(tasks: Mapping[str, float], lengths: Mapping[int, float]) -> Callable[[Writer], Document]:
+    def write(writer: Writer) -> Document:
+        turns = writer.choices(list(lengths), weights=list(lengths.values()))[0]
+        system = writer.choice(SYSTEM_PROMPTS) if writer.chance(0.06) else None
+        may_think = writer.chance(THINK_PROBABILITY)
+        return chat_document(converse(writer, turns, tasks).turns, may_think, system)
+
+    return write
 
 
 def plain_story(writer: Writer) -> Document:
-    return plain_document(write_story(writer).text)
+    return plain_document(write_story(writer, rare_name=0.05).text)
 
 
-def asked_story(writer: Writer) -> Document:
-    story = write_story(writer, rare_name=writer.random() < 0.15)
-    turns = [Turn(chat.story_request(writer, story), story.text)]
-    if writer.random() < 0.1:
-        turns.insert(0, writer.choice([chat.greeting, chat.introduction])(writer))
-    return _conversation(writer, turns)
-
-
-def story_with_questions(writer: Writer) -> Document:
-    """A story and then questions about it: the conversation that a demonstration is likely to have."""
-    story = write_story(writer)
-    turns = [Turn(chat.story_request(writer, story), story.text)]
-    turns += [chat.follow_up(writer, story) for _ in range(writer.choice([1, 2, 3, 4, 5]))]
-    if writer.random() < 0.15:
-        turns.append(writer.choice([chat.thanks, chat.goodbye])(writer))
-    if writer.random() < 0.1:
-        another = write_story(writer)
-        turns = [turns[0], Turn(chat.another_request(writer, another), another.text)]
-    return _conversation(writer, turns)
-
-
-def facts(writer: Writer) -> Document:
-    return _conversation(writer, [questions.fact(writer) for _ in range(writer.choice([1, 1, 2, 3, 4, 6]))])
-
-
-def readings(writer: Writer) -> Document:
-    return _conversation(writer, questions.reading_turns(writer, writer.choice([1, 1, 2, 3, 4])))
-
-
-def small_sums(writer: Writer) -> Document:
-    return _conversation(writer, [sums.small_sum(writer) for _ in range(writer.choice([1, 1, 2, 4, 6]))])
-
-
-def long_additions(writer: Writer) -> Document:
-    """Mostly with the work written down; sometimes without, so that the two ways can be compared fairly."""
-    before = (
-        [writer.choice([sums.small_sum, questions.fact, sums.long_addition])(writer)] if writer.random() < 0.2 else []
-    )
-    return _conversation(writer, [*before, sums.long_addition(writer)], think_probability=0.75)
-
-
-def small_talk(writer: Writer) -> Document:
-    return _conversation(writer, chat.small_talk(writer))
-
-
-def copying(writer: Writer) -> Document:
-    turns = (
-        drills.who_is_who(writer)
-        if writer.random() < 0.4
-        else [drills.repeat(writer) for _ in range(writer.choice([1, 1, 2, 3]))]
-    )
-    return _conversation(writer, turns)
+def _mostly(tasks: Mapping[str, float], others: float = 0.15) -> dict[str, float]:
+    """These tasks, and a share of all others, so that whatever is practised comes after everything else too."""
+    total, of_all = sum(tasks.values()), sum(WEIGHTS.values())
+    return {
+        task: others * weight / of_all + (1 - others) * tasks.get(task, 0) / total for task, weight in WEIGHTS.items()
+    }
 
 
 KINDS: dict[str, Callable[[Writer], Document]] = {
     "plain story": plain_story,
-    "asked story": asked_story,
-    "story with questions": story_with_questions,
-    "facts": facts,
-    "readings": readings,
-    "small sums": small_sums,
-    "long additions": long_additions,
-    "small talk": small_talk,
-    "copying": copying,
+    "asked story": _conversation({"story": 1}, {1: 1}),
+    "story with questions": _conversation(
+        _mostly({"story": 1.2, "story question": 6, "earlier story question": 1, "untold": 1}),
+        {4: 2, 5: 2, 6: 3, 8: 3, 10: 2},
+    ),
+    "facts": _conversation(_mostly({"fact": 1}), FEW_TURNS),
+    "readings": _conversation(_mostly({"reading": 1, "text question": 3, "untold": 0.3}), SOME_TURNS),
+    "small sums": _conversation(_mostly({"small sum": 1}), FEW_TURNS),
+    "long sums": _conversation(_mostly({"long sum": 1}), {1: 8, 2: 1, 3: 1}),
+    "unknown": _conversation(_mostly({"unknown": 6, "unknown story": 1, "fact": 1.5}), FEW_TURNS),
+    "small talk": _conversation(
+        _mostly(
+            {
+                "greeting": 2,
+                "introduction": 2,
+                "name": 2,
+                "own name": 3,
+                "thanks": 1,
+                "goodbye": 1,
+                "refusal": 1,
+                "remark": 1,
+            }
+        ),
+        SOME_TURNS,
+    ),
+    "copying": _conversation(_mostly({"repeat": 1}), FEW_TURNS),
+    "conversation": _conversation(WEIGHTS, MANY_TURNS),
 }
 
-# Share of all tokens that each kind of document gets, at first ...
+# Share of all tokens that each kind of document gets. First what is short and dense, from which copying and looking up
+# form early ...
 FIRST_MIXTURE = {
-    "plain story": 0.22,
-    "asked story": 0.24,
-    "story with questions": 0.14,
-    "facts": 0.11,
-    "readings": 0.08,
+    "plain story": 0.10,
+    "asked story": 0.14,
+    "story with questions": 0.10,
+    "facts": 0.09,
+    "readings": 0.18,
     "small sums": 0.06,
-    "long additions": 0.11,
-    "small talk": 0.04,
-}
-# ... and later, with practice in copying, which lets the model keep to the names of a story.
-MIXTURE = {
-    "plain story": 0.21,
-    "asked story": 0.23,
-    "story with questions": 0.11,
-    "facts": 0.07,
-    "readings": 0.10,
-    "small sums": 0.04,
-    "long additions": 0.06,
-    "small talk": 0.04,
-    "copying": 0.14,
-}
-# ... and last, more and more of what asks to look something up: whose, which color, who.
-LOOKING_UP = {
-    "plain story": 0.12,
-    "asked story": 0.16,
-    "story with questions": 0.18,
-    "facts": 0.08,
-    "readings": 0.24,
-    "small sums": 0.05,
-    "long additions": 0.06,
-    "small talk": 0.04,
-    "copying": 0.07,
-}
-MORE_LOOKING_UP = {
-    "plain story": 0.08,
-    "asked story": 0.12,
-    "story with questions": 0.24,
-    "facts": 0.06,
-    "readings": 0.36,
-    "small sums": 0.04,
-    "long additions": 0.04,
+    "long sums": 0.08,
+    "unknown": 0.05,
     "small talk": 0.03,
+    "copying": 0.09,
+    "conversation": 0.08,
+}
+# ... then everything ...
+MIXTURE = {
+    "plain story": 0.10,
+    "asked story": 0.14,
+    "story with questions": 0.16,
+    "facts": 0.06,
+    "readings": 0.15,
+    "small sums": 0.03,
+    "long sums": 0.06,
+    "unknown": 0.05,
+    "small talk": 0.02,
     "copying": 0.03,
+    "conversation": 0.20,
+}
+# ... and last what the model is used for: whole conversations, and looking things up in stories and texts.
+LOOKING_UP = {
+    "plain story": 0.07,
+    "asked story": 0.10,
+    "story with questions": 0.18,
+    "facts": 0.05,
+    "readings": 0.14,
+    "small sums": 0.03,
+    "long sums": 0.06,
+    "unknown": 0.05,
+    "small talk": 0.02,
+    "copying": 0.02,
+    "conversation": 0.28,
 }
 
 
 def documents(
-    seed: int, count_tokens: Callable[[Document], int], mixture: dict[str, float] = MIXTURE
+    seed: int, count_tokens: Callable[[Document], int], mixture: Mapping[str, float] = MIXTURE
 ) -> Iterator[tuple[str, Document]]:
-    """An endless stream of (kind, document). The kind that is furthest behind its share of tokens comes next."""
+    """An endless stream of (kind, document). The kind that is furthest behind its share of tokens comes next.
+
+    The first ones are drawn by chance, so that many short streams together hold the mixture too.
+    """
     writer = Writer(seed)
-    written = {kind: writer.random() * 500 for kind in mixture}
+    written = {kind: writer.random() * share * 4000 for kind, share in mixture.items()}
     while True:
         kind = min(mixture, key=lambda k: written[k] / mixture[k] if mixture[k] else float("inf"))
         document = KINDS[kind](writer)

@@ -6,7 +6,13 @@ assistant says, and plain stories. What the user says is read, never imitated.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .stories import Story
+    from .texts import Text
 
 END_OF_TEXT, TURN_START, TURN_END = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
 THINK_START, THINK_END = "<think>", "</think>"
@@ -16,18 +22,31 @@ Document = list[tuple[str, bool]]
 
 @dataclass(frozen=True)
 class Turn:
-    """One question and its answer. `thinking` is None where nothing has to be worked out."""
+    """One question and its answer.
 
+    task: what kind of turn it is ("fact", "story", ...). family: which question of that kind.
+    thinking: what is worked out first; None where nothing has to be.
+    story: the story that this answer tells; wish: its slots that the question asked for. A story may be told in many
+    ways, so it is checked by these. Every other answer has to be given exactly.
+    given: the short text that the question brings along. name: what the user says to be called.
+    """
+
+    task: str
     question: str
     answer: str
     thinking: str | None = None
+    family: str = ""
+    story: Story | None = None
+    wish: tuple[str, ...] = ()
+    given: Text | Story | None = None
+    name: str | None = None
 
 
 def plain_document(text: str) -> Document:
     return [(text, True), (END_OF_TEXT, True)]
 
 
-def chat_document(turns: list[Turn], may_think: bool = True, system: str | None = None) -> Document:
+def chat_document(turns: Sequence[Turn], may_think: bool = True, system: str | None = None) -> Document:
     """Lay out a conversation exactly as the chat template prints it.
 
     Only the last turn shows its <think> block, as in Qwen3's template. `may_think=False` lays out the last turn as
@@ -44,9 +63,10 @@ def chat_document(turns: list[Turn], may_think: bool = True, system: str | None 
             document.append((turn.answer + TURN_END, True))
         else:
             # An earlier turn has no <think> block, but the model always has to begin with one. So the first word of
-            # an earlier answer is not learned: it would contradict that.
+            # an earlier answer is not learned: it would contradict that. Nor is anything of an answer that was worked
+            # out in a block which is gone now: the model is not to learn such sums by heart.
             first, space, rest = turn.answer.partition(" ")
             document.append((first, False))
-            document.append((space + rest + TURN_END, True))
+            document.append((space + rest + TURN_END, turn.thinking is None))
             document.append(("\n", False))
     return document

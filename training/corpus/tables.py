@@ -26,6 +26,9 @@ RARE_BOY_NAMES = (
     "Ali Chen Ravi Kenji Ahmed Ivan Pedro Marco Luca Toby Barney Chip Ziggy Freddy Harvey Monty Rex Sparky"
 ).split()
 
+# Beginnings of the syllables of made-up names and words.
+SYLLABLE_STARTS = "b d f g k l m n p r s t v w z br dr fl gr kl pl sk sn tr zw".split()
+
 COLORS = "red blue green yellow orange purple pink brown black white gray golden".split()
 
 
@@ -64,7 +67,7 @@ ANIMALS = [
     Animal("badger", "four", None, "in a sett", "worms", "a cub", "badgers"),
     Animal("crow", "two", "caw", "in a nest", "corn", "a chick", "crows"),
     Animal("elephant", "four", "trumpet", "on the plain", "leaves", "a calf", "elephants"),
-    Animal("monkey", None, None, "in the jungle", "bananas", "an infant", "monkeys"),
+    Animal("monkey", "two", None, "in the jungle", "bananas", "an infant", "monkeys"),
     Animal("sheep", "four", "baa", "on a farm", "grass", "a lamb", "sheep"),
     # The rest are asked about, and never are the hero of a story.
     Animal("cow", "four", "moo", "in a barn", "grass", "a calf", "cows"),
@@ -470,3 +473,43 @@ PLACES = {  # place -> what it looks like in a sentence
     "park": "in the park",
     "sea": "by the sea",
 }
+
+# What is known by heart, beside the animals.
+OPPOSITES = (
+    "hot cold, big small, happy sad, fast slow, old new, open closed, high low, wet dry, light heavy, day night, "
+    "up down, left right, full empty, loud quiet, hard soft, clean dirty, early late, near far, thick thin, "
+    "long short, strong weak, good bad, rich poor, brave afraid, first last, always never, yes no, push pull, "
+    "win lose, inside outside, front back, begin end, sweet sour, tall tiny, wide narrow, asleep awake"
+)
+COLORED = {
+    "grass": "green",
+    "the sky": "blue",
+    "snow": "white",
+    "a banana": "yellow",
+    "a tomato": "red",
+    "coal": "black",
+    "a carrot": "orange",
+    "a lemon": "yellow",
+    "the sun": "yellow",
+    "a strawberry": "red",
+    "a leaf": "green",
+    "milk": "white",
+    "chocolate": "brown",
+    "a frog": "green",
+    "an elephant": "gray",
+    "a pumpkin": "orange",
+    "a cucumber": "green",
+    "a crow": "black",
+    "the sea": "blue",
+    "a cloud": "white",
+    "salt": "white",
+    "honey": "golden",
+    "a plum": "purple",
+    "mud": "brown",
+    "a pig": "pink",
+    "a cherry": "red",
+    "a mouse": "gray",
+    "a bear": "brown",
+}
+DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
+MONTHS = "January February March April May June July August September October November December".split()
