@@ -295,7 +295,8 @@ def test_each_known_key_stands_in_one_place():
     assert not known_keys.READ & known_keys.WITHOUT_EFFECT
     refused = known_keys.REFUSED.keys() - {"partial_rotary_factor"}  # also read within the settings of RoPE
     assert not refused & (known_keys.READ | known_keys.WITHOUT_EFFECT)
-    source = "".join(Path(module.__file__).read_text() for module in (models.config, models.rope, models.quantisation_config))
+    modules = (models.config, models.rope, models.quantisation_config)
+    source = "".join(Path(module.__file__).read_text() for module in modules)
     assert all(f'"{key}"' in source for key in known_keys.READ)
 
 
