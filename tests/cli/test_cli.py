@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -215,16 +216,13 @@ def test_a_chat_ends_a_turn_where_the_template_does(run, scripted, tmp_path):
     ],
     ids=["DeepSeek-R1-Distill", "Qwen3-Thinking-2507"],
 )
-def test_thoughts_that_the_template_opens_are_shown_as_thoughts(
-    run, scripted, tmp_path, monkeypatch, published, template, end
-):
+def test_thoughts_that_the_template_opens_are_shown_as_thoughts(run, scripted, tmp_path, published, template, end):
     folder, asked = scripted(tmp_path, published, f"Easy.\n</think>\n\nIt is 4.{end}", template)
-    said = []
-    monkeypatch.setattr("click.secho", lambda text, dim, **_: said.append((text, dim)))
-    result = run("chat", "--model", folder, input="2+2?\nThanks\n")
+    result = run("chat", "--model", folder, input="2+2?\nThanks\n", color=True)
     assert result.exit_code == 0, result.stderr
-    assert "".join(text for text, dim in said if dim) == "Easy.\n\n" * 2
-    assert "".join(text for text, dim in said if not dim) == "It is 4." * 2
+    dimmed = re.compile(r"\x1b\[2m(.*?)\x1b\[0m", re.DOTALL)
+    assert "".join(dimmed.findall(result.stdout)) == "Easy.\n\n" * 2
+    assert dimmed.sub("", result.stdout) == "It is 4.\n" * 2
     assert asked[0].rstrip().endswith("<think>")
     assert "Easy" not in asked[1] and f"It is 4.{end}" in asked[1] and asked[1].rstrip().endswith("<think>")
 
