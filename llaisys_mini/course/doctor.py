@@ -107,7 +107,7 @@ def _kernel_cache(function) -> Finding:
         state = f"{place}, since NUMBA_CACHE_DIR={chosen} cannot be written"
         return Finding(what, state, "note", "set NUMBA_CACHE_DIR to a folder that can be written")
     if chosen or place.is_relative_to(paths.course_root()):
-        return Finding(what, str(place))
+        return Finding(what, chosen or str(place))
     state = f"{place}, since {paths.course_root()} is read-only"
     return Finding(what, state, "note", "set NUMBA_CACHE_DIR to a writable folder to choose another")
 

@@ -15,7 +15,7 @@ BESIDE = paths.solutions_folder() / "cpu" / "__pycache__"
     ("chosen", "place", "verdict", "words"),
     [
         (None, BESIDE, "ok", str(BESIDE)),
-        ("/chosen", Path("/chosen/cpu_1"), "ok", "/chosen/cpu_1"),
+        ("/chosen", Path("/chosen/cpu_1"), "ok", "/chosen"),
         ("/chosen", BESIDE, "note", "since NUMBA_CACHE_DIR=/chosen cannot be written"),
         (None, Path("/tmp/private/cpu_1"), "note", "is read-only"),
         (None, None, "note", "each start compiles the kernels again"),

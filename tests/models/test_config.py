@@ -12,6 +12,7 @@ from llaisys_mini import models
 from llaisys_mini.errors import CheckpointWarning, ConfigError
 from llaisys_mini.models import known_keys
 from llaisys_mini.models.config import ModelConfig
+from tests.models import published
 
 # The keys below are those of the published configs that the decoder depends on.
 QWEN2_5_0_5B = {
@@ -37,29 +38,7 @@ QWEN2_5_0_5B = {
     "use_mrope": False,
     "vocab_size": 151936,
 }
-QWEN3_0_6B = {
-    "architectures": ["Qwen3ForCausalLM"],
-    "attention_bias": False,
-    "bos_token_id": 151643,
-    "eos_token_id": 151645,
-    "head_dim": 128,
-    "hidden_act": "silu",
-    "hidden_size": 1024,
-    "intermediate_size": 3072,
-    "max_position_embeddings": 40960,
-    "max_window_layers": 28,
-    "model_type": "qwen3",
-    "num_attention_heads": 16,
-    "num_hidden_layers": 28,
-    "num_key_value_heads": 8,
-    "rms_norm_eps": 1e-06,
-    "rope_scaling": None,
-    "rope_theta": 1000000,
-    "sliding_window": None,
-    "tie_word_embeddings": True,
-    "use_sliding_window": False,
-    "vocab_size": 151936,
-}
+QWEN3_0_6B = published.QWEN3_0_6B.config
 DEEPSEEK_DISTILL_1_5B = QWEN2_5_0_5B | {
     "hidden_size": 1536,
     "num_attention_heads": 12,
