@@ -25,7 +25,7 @@ from llaisys_mini.checks.slips import slips
 from llaisys_mini.console import console
 from llaisys_mini.contract import Contract
 from llaisys_mini.errors import CheckFailed, KernelError
-from llaisys_mini.kernels import choice, earlier, verdicts
+from llaisys_mini.kernels import choice, earlier, failed_cells, verdicts
 from llaisys_mini.kernels.runtime import kernels_changed
 from llaisys_mini.kernels.sets import NAMES, STUDENT
 
@@ -57,6 +57,8 @@ def check(
         raise KernelError(f"there is no kernel set {kernel_set!r}; choose among {', '.join(NAMES)}")
     if operator in exercises.names:
         return check_exercise(operator, kernel_set, seed)
+    if kernel_set == STUDENT:
+        failed_cells.refuse_older(operator, device)
     contract = operators.get(operator)
     kernel = choice.from_set(kernel_set, operator, device)
     races = find_races(kernel.path.read_text(encoding="utf-8")) if device == "cpu" and kernel.path else []

@@ -52,6 +52,11 @@ _ADVICE = [
         "and the value must be a number",
     ),
     (
+        r">>> getitem\(none, ",
+        "this indexes an argument that may be None, and is None on one case, such as bias: ask "
+        "`if bias is not None:` first",
+    ),
+    (
         r"built-in function getitem>\) found for signature:\s*>>> getitem\(([^\n]+)\)",
         "this index does not fit the array: one whole number for each dimension, [row, column], not a float",
     ),

@@ -15,7 +15,7 @@ from llaisys_mini.checks.recognise import recognise, told
 from llaisys_mini.console import console
 from llaisys_mini.errors import CheckFailed
 from llaisys_mini.exercise import Exercise
-from llaisys_mini.kernels import verdicts
+from llaisys_mini.kernels import failed_cells, verdicts
 from llaisys_mini.kernels.registry import PYTHON
 from llaisys_mini.kernels.runtime import kernels_changed
 from llaisys_mini.kernels.sets import FOLDERS, STUDENT
@@ -25,6 +25,8 @@ from llaisys_mini.task import Case, Mistake
 def check_exercise(name: str, kernel_set: str = STUDENT, seed: int = 0) -> None:
     """Check an answer on the cases drawn with `seed`; print one line, or a table of the cases up to the first that is
     wrong. Raises CheckFailed with the first difference."""
+    if kernel_set == STUDENT:
+        failed_cells.refuse_older(name, PYTHON)
     exercise = exercises.get(name)
     answer = FOLDERS[kernel_set]().get(name, PYTHON)
     trials = [try_answer(exercise, answer.function, case) for case in exercise.make_cases(seed)]

@@ -13,6 +13,7 @@ from types import FrameType
 from llaisys_mini import paths
 from llaisys_mini.errors import KernelError
 from llaisys_mini.files import write_atomically
+from llaisys_mini.kernels import failed_cells
 from llaisys_mini.kernels.definitions import defined_names, keep_definitions, undefined_names
 from llaisys_mini.kernels.loading import import_fresh
 from llaisys_mini.kernels.registry import Kernel
@@ -51,6 +52,7 @@ def save_cell(made: Kernel, frame: FrameType) -> Callable:
             f"{paths.STUDENT_VARIABLE} to a folder that can be written"
         ) from problem
     kernels_changed()
+    failed_cells.note_made(operator, device)
     return kernels.get(operator, device).function
 
 

@@ -14,10 +14,11 @@ from types import FrameType
 
 from llaisys_mini.contract import OPERATORS
 from llaisys_mini.errors import KernelError
-from llaisys_mini.kernels import compiled
+from llaisys_mini.kernels import compiled, failed_cells
 from llaisys_mini.kernels.cells import save_cell
 from llaisys_mini.kernels.registry import DEVICES, Kernel
 
+failed_cells.watch()
 compiled.keep_checked()  # before the functions of the cell that imports `kernel` are made
 
 

@@ -215,3 +215,35 @@ def test_an_endless_loop_ends_the_check_at_its_first_case(tmp_path, capsys):
     with Runtime(student=tmp_path).in_force(), pytest.raises(CheckFailed, match="line 8: runaway loop"):
         check("relu", device="cuda")
     assert capsys.readouterr().out.count("wrong") == 1
+
+
+NONE_INDEXED = """
+from numba import njit
+from llaisys_mini import kernel
+
+
+@kernel("linear", device="cpu")
+@njit(cache=True)
+def linear(x, weight, bias, out):
+    for n in range(x.shape[0]):
+        for m in range(weight.shape[0]):
+            out[n, m] = bias[m]
+"""
+
+
+def test_an_argument_that_is_none_is_told_apart_from_a_wrong_index(tmp_path, capsys):
+    (tmp_path / "cpu").mkdir()
+    (tmp_path / "cpu" / "linear.py").write_text(NONE_INDEXED)
+    with Runtime(student=tmp_path).in_force(), pytest.raises(CheckFailed) as failed:
+        check("linear")
+    assert "is wrong on the case 'one row'" in str(failed.value)  # the first case has a bias
+    right = NONE_INDEXED.replace(
+        "= bias[m]",
+        "= 0\n            for k in range(x.shape[1]):\n"
+        "                out[n, m] += x[n, k] * weight[m, k]\n            out[n, m] += bias[m]",
+    )
+    (tmp_path / "cpu" / "linear.py").write_text(right)
+    with Runtime(student=tmp_path).in_force(), pytest.raises(CheckFailed) as failed:
+        check("linear")
+    assert "this indexes an argument that may be None" in str(failed.value)
+    assert "out[n, m] += bias[m]" in str(failed.value)

@@ -1,5 +1,6 @@
 """Kernels from notebook cells: saved whole as a module that stands on its own, or refused with the reason."""
 
+import contextlib
 import subprocess
 import sys
 
@@ -63,6 +64,34 @@ def test_running_a_changed_cell_replaces_the_kernel(notebook, student):
     notebook(CELL.replace("np.float32(0)", "np.float32(5)").replace('check("relu")', ""))
     with use_kernels("student"):
         assert operators.relu(np.float32([1.0]))[0] == 5
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        CELL.replace("return 0", "return 0 0"),  # does not parse
+        CELL.replace("np.float32(0)", "nothing.here(0)").replace("def slope", "nothing.here()\ndef slope"),
+        CELL.replace("def relu(x, out)", "def relu(x)"),  # the decorator refuses it
+    ],
+    ids=["syntax", "a name above the kernel", "refused by the decorator"],
+)
+def test_after_a_cell_that_failed_the_older_kernel_is_not_judged(notebook, student, capsys, broken):
+    notebook(CELL)
+    with contextlib.suppress(Exception):
+        notebook(broken)
+    with pytest.raises(Exception, match="relu: the cell with it stopped with an error") as caught:
+        notebook('check("relu")')
+    assert caught.typename == "CheckFailed"
+    notebook(CELL)  # which also checks
+    notebook('check("relu")')
+    assert capsys.readouterr().out.count("right on all cases") == 3
+
+
+def test_a_cell_whose_check_failed_has_made_its_kernel(notebook, student):
+    notebook(CELL)
+    for cell in (CELL.replace("max(x[i], np.float32(0))", "abs(x[i])"), 'check("relu")'):
+        with pytest.raises(Exception, match="this is what comes out when the sign is dropped"):
+            notebook(cell)
 
 
 def test_the_saved_module_imports_on_its_own_and_numba_caches_it(notebook, student):
