@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from llaisys_mini import cuda, operators
-from llaisys_mini.checks.check import check, diagnosis
+from llaisys_mini.checks.check import check, describe
 from llaisys_mini.checks.run import run_case, run_cases
 from llaisys_mini.errors import CheckFailed
 from llaisys_mini.kernels.choice import from_set
@@ -21,7 +21,7 @@ all_operators = pytest.mark.parametrize("name", operators.names)
 def test_right_on_every_public_case(name):
     operator = operators.get(name)
     for result in run_cases(from_set("solutions", name, "cuda"), operator.make_cases(0)):
-        assert result.passed, diagnosis(operator, result)
+        assert result.passed, describe(operator, result)
 
 
 @pytest.mark.slow
@@ -36,10 +36,10 @@ def test_right_on_private_cases_in_every_thread_order(name, kernel_set):
         for case in operator.make_cases(77):
             with cuda.sanitized(order=order):
                 result = run_case(kernel, case)
-            assert result.passed, f"{order}: {diagnosis(operator, result)}"
+            assert result.passed, f"{order}: {describe(operator, result)}"
     if cuda.is_available():
         for result in run_cases(kernel, operator.make_cases(77)):
-            assert result.passed, diagnosis(operator, result)
+            assert result.passed, describe(operator, result)
 
 
 @all_operators
@@ -48,7 +48,7 @@ def test_a_launcher_with_solution_markers(name):
     assert_marked(kernel.path, kernel.function)
 
 
-def test_what_the_sanitizer_finds_stands_in_the_diagnosis(tmp_path, monkeypatch):
+def test_what_the_sanitizer_finds_stands_in_the_describe(tmp_path, monkeypatch):
     monkeypatch.setenv("LLAISYS_MINI_STUDENT_DIR", str(tmp_path))
     source = solutions_set().path("add", "cuda").read_text()
     assert "if i < out.size" in source
@@ -105,4 +105,4 @@ def test_expert_kernels_are_right_on_whole_and_partial_tiles(name, storage):
     if storage not in operator.storages:
         pytest.skip(f"{name} reads float32 only")
     for result in run_cases(from_set("expert", name, "cuda"), larger_cases(name, storage)):
-        assert result.passed, diagnosis(operator, result)
+        assert result.passed, describe(operator, result)

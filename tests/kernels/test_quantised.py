@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from llaisys_mini import operators
-from llaisys_mini.checks.check import diagnosis
+from llaisys_mini.checks.check import describe
 from llaisys_mini.checks.run import run_cases
 from llaisys_mini.kernels.choice import from_set
 from llaisys_mini.task import Case
@@ -26,4 +26,4 @@ def test_large_inputs_take_the_parallel_path_and_stay_right(name, rows, kernel_s
         bias=rng.normal(size=outputs).astype(np.float32),
     )
     for result in run_cases(from_set(kernel_set, name, "cpu"), [Case("large", case)]):
-        assert result.passed, diagnosis(operators.get(name), result)
+        assert result.passed, describe(operators.get(name), result)

@@ -4,26 +4,33 @@ import numpy as np
 import pytest
 
 from llaisys_mini import operators
-from llaisys_mini.checks.check import diagnosis
+from llaisys_mini.checks.check import describe
 from llaisys_mini.checks.run import run_cases
 from llaisys_mini.kernels.choice import from_set
 from llaisys_mini.kernels.sets import solutions_set
 from llaisys_mini.task import Case
 from tests.kernels.markers import assert_marked
 
-# Expert kernels take long to compile.
-EXPERT = pytest.param("expert", marks=pytest.mark.slow)
+# Expert kernels take long to compile, and every storage is compiled anew.
+KERNELS = [
+    pytest.param("reference", None, id="reference"),
+    pytest.param("solutions", ("float32",), id="solutions-float32"),
+    pytest.param("solutions", ("float16", "bfloat16"), id="solutions-16 bits", marks=pytest.mark.slow),
+    pytest.param("expert", None, id="expert", marks=pytest.mark.slow),
+]
 
 all_operators = pytest.mark.parametrize("name", operators.names)
 
 
 @all_operators
-@pytest.mark.parametrize("kernel_set", ["reference", "solutions", EXPERT])
-def test_right_on_every_case(name, kernel_set):
+@pytest.mark.parametrize(("kernel_set", "storages"), KERNELS)
+def test_right_on_every_case(name, kernel_set, storages):
     operator = operators.get(name)
+    if storages and not set(storages) & set(operator.storages):
+        pytest.skip(f"{name} reads float32 only")
     for seed in (0, 77):
-        for result in run_cases(from_set(kernel_set, name, "cpu"), operator.make_cases(seed)):
-            assert result.passed, diagnosis(operator, result)
+        for result in run_cases(from_set(kernel_set, name, "cpu"), operator.make_cases(seed, storages)):
+            assert result.passed, describe(operator, result)
 
 
 @all_operators
@@ -80,7 +87,7 @@ def large_cases(name) -> list[Case]:
 
 
 @all_operators
-@pytest.mark.parametrize("kernel_set", ["solutions", EXPERT])
+@pytest.mark.parametrize("kernel_set", ["solutions", pytest.param("expert", marks=pytest.mark.slow)])
 def test_large_inputs_take_the_parallel_path_and_stay_right(name, kernel_set):
     for result in run_cases(from_set(kernel_set, name, "cpu"), large_cases(name)):
-        assert result.passed, diagnosis(operators.get(name), result)
+        assert result.passed, describe(operators.get(name), result)
