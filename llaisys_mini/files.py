@@ -28,6 +28,20 @@ def write_atomically(path: Path, content: str | bytes, mode: int | None = None) 
 
 
 @contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """A path beside `path` to write a file to, which takes its place at the end of the with block.
+
+    If the block raises, what was there stays. Raises OSError. For what write_atomically would have to hold in memory.
+    """
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield unfinished
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+@contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
     """An empty folder to be filled, which becomes the new folder `path` at the end of the with block.
 

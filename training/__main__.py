@@ -12,16 +12,17 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from llaisys_mini.files import whole_file
+
 MODELS = Path(__file__).resolve().parents[1] / "data" / "models"
 
 
 def install(finished: Path, folder: Path) -> None:
-    """Copy a finished model; each file beside its place and then renamed, so that no reader ever sees half a file."""
+    """Copy a finished model, so that no reader ever sees half a file."""
     folder.mkdir(parents=True, exist_ok=True)
     for file in sorted(finished.iterdir()):
-        temporary = folder / f".{file.name}.new"
-        shutil.copyfile(file, temporary)
-        os.replace(temporary, folder / file.name)
+        with whole_file(folder / file.name) as copy:
+            shutil.copyfile(file, copy)
 
 
 def main() -> None:

@@ -25,6 +25,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from tokenizers import Tokenizer
 from transformers import Qwen3ForCausalLM
 
+from llaisys_mini.files import whole_file
+
 from .batches import IGNORED, Batch, batches_from, held_out_batch
 from .corpus import KINDS
 from .muon import Muon
@@ -129,8 +131,8 @@ class Training:
             "velocity": self.muon.velocity,
             "position": (self.stage, self.stage_step, self.step, self.tokens, self.seconds),
         }
-        torch.save(state, path.with_suffix(".new"))
-        os.replace(path.with_suffix(".new"), path)
+        with whole_file(path) as unfinished:
+            torch.save(state, unfinished)
 
     def load(self, path: Path) -> None:
         state = torch.load(path, map_location=self.device)

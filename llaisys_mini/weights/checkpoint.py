@@ -27,6 +27,7 @@ from safetensors.numpy import save_file
 
 from llaisys_mini import dtypes
 from llaisys_mini.errors import CheckpointError
+from llaisys_mini.files import whole_file
 from llaisys_mini.tensor import Tensor
 
 SINGLE_FILE = "model.safetensors"
@@ -182,14 +183,11 @@ def save_safetensors(
     path = Path(path)
     # safetensors writes an array's memory as it lies, so a transposed view would be stored in the wrong order.
     arrays = {name: np.require(array, requirements="C") for name, array in tensors.items()}
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        save_file(arrays, unfinished, metadata=None if metadata is None else dict(metadata))
-        os.replace(unfinished, path)
+        with whole_file(path) as unfinished:
+            save_file(arrays, unfinished, metadata=None if metadata is None else dict(metadata))
     except Exception as problem:
         raise CheckpointError(f"{path} cannot be written: {problem}.") from problem
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 def _read_json_header(path: Path) -> tuple[dict[str, Any], int, int]:
