@@ -1,0 +1,92 @@
+"""How a launch gets its machine code, without a GPU: numba-cuda makes LTO-IR, and nvJitLink links that."""
+
+import re
+from contextlib import contextmanager
+from types import SimpleNamespace
+
+import numpy as np
+
+from llaisys_mini.errors import KernelError
+
+
+def linked(function, signature, target, architecture, options, max_registers) -> str:
+    """What ptxas has to say about the linked kernel."""
+    from cuda.core import Linker, LinkerOptions, ObjectCode
+    from numba import cuda
+
+    try:
+        with _pretended_device(target):
+            codes, _ = cuda.compile_all(
+                function, signature, cc=target, device=False, abi="numba", output="ltoir", **options
+            )
+        objects = [code if isinstance(code, ObjectCode) else ObjectCode.from_ltoir(bytes(code)) for code in codes]
+        wanted = LinkerOptions(
+            arch=architecture,
+            link_time_optimization=True,
+            max_register_count=max_registers,
+            ptxas_options=["-v"],
+            verbose=True,
+        )
+        linker = Linker(*objects, options=wanted)
+        linker.link("cubin")
+    except Exception as problem:  # typing errors, unsupported Python, the assembler's own limits
+        raise KernelError(f"{function.__name__} does not compile for {architecture}: {_message(problem)}") from problem
+    return linker.get_info_log()
+
+
+_ARITHMETIC = re.compile(r"^\s*(?:@!?%p\d+\s+)?(?!mov|ld|st|bar)[a-z]\w*(?:\.\w+)*\.f64\b")
+_SOURCE_LINE = re.compile(r"^\s*\.loc\s+\d+\s+(\d+)")
+
+
+def float64_lines(function, signature, target, options) -> dict[int, int]:
+    """Source line -> number of float64 instructions. Moves, loads and stores are not counted: they are harmless."""
+    from numba import cuda
+
+    with _pretended_device(target):
+        ptx, _ = cuda.compile_ptx(function, signature, cc=target, lineinfo=True, **options)
+    counts: dict[int, int] = {}
+    line = 0
+    for text in ptx.splitlines():
+        found_at = _SOURCE_LINE.match(text)
+        if found_at:
+            line = int(found_at[1])
+        elif _ARITHMETIC.match(text):
+            counts[line] = counts.get(line, 0) + 1
+    return counts
+
+
+@contextmanager
+def _pretended_device(target: tuple[int, int]):
+    """numba-cuda asks the present device for its architecture when it compiles device functions: answer for it."""
+    from numba.cuda import dispatcher
+
+    real = dispatcher.get_current_device
+    dispatcher.get_current_device = lambda: SimpleNamespace(compute_capability=target)
+    try:
+        yield
+    finally:
+        dispatcher.get_current_device = real
+
+
+def numba_type(argument):
+    from numba.cuda import types
+    from numba.cuda.np import numpy_support
+
+    if argument is None:
+        return types.none
+    if hasattr(argument, "dtype") and hasattr(argument, "shape") and not isinstance(argument, np.generic):
+        return types.Array(numpy_support.from_dtype(np.dtype(argument.dtype)), len(argument.shape), "C")
+    if isinstance(argument, (bool, np.bool_)):
+        return types.boolean
+    if isinstance(argument, np.generic):
+        return numpy_support.from_dtype(argument.dtype)
+    return types.int64 if isinstance(argument, int) else types.float64
+
+
+def largest(pattern: str, log: str) -> int:
+    return max(map(int, re.findall(pattern, log)), default=0)
+
+
+def _message(problem: Exception, count: int = 3) -> str:
+    lines = [line.strip() for line in re.sub(r"\x1b\[\d*m", "", str(problem)).splitlines() if line.strip()]
+    return " / ".join(lines[:count]) or type(problem).__name__
