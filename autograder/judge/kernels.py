@@ -20,9 +20,9 @@ from autograder.judge.verdicts import PASSED, TAMPERING, WRONG
 from autograder.tasks import CASES, FACTS, GPU_TRAFFIC, TRAFFIC, Check
 from autograder.worker.pool import Ended
 from llaisys_mini import operators
-from llaisys_mini.checks.check import RACE, describe, reason
+from llaisys_mini.checks.check import describe, pattern_lines
 from llaisys_mini.checks.compare import compare, recognised, unset
-from llaisys_mini.checks.prange_races import find_races
+from llaisys_mini.checks.prange_races import RACE, find_races, told_of_races
 from llaisys_mini.checks.run import Result, changed_inputs
 from llaisys_mini.checks.slips import slips
 from llaisys_mini.errors import CheckFailed
@@ -83,7 +83,7 @@ def run_kernel(plan, task, checks, cut, worker, secret, found) -> Ended:
         compiles = DOES_NOT_COMPILE not in outcome.message
         if races and compiles and check.kind == CASES and outcome.state in (PASSED, WRONG):
             outcome.state, outcome.mistake = WRONG, RACE
-            outcome.message = "\n  ".join([f"{task.name}: {RACE}", *map(str, races)])
+            outcome.message = told_of_races(task.name, races)
     return ended
 
 
@@ -93,7 +93,7 @@ def _explain(contract, source: str, unnamed: list[Outcome], results: list[Result
     sentence = None if found else recognised(contract, ((r.case.inputs, r.results) for r in results))
     name_mistake(unnamed, sentence)
     if sentence is None and unnamed:
-        lines = [f"  {slip}" for slip in found] or reason(contract, results)
+        lines = [f"  {slip}" for slip in found] or pattern_lines(results)
         for outcome in unnamed:
             outcome.message = "\n".join([outcome.message, *lines])
 

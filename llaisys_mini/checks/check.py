@@ -18,7 +18,7 @@ from llaisys_mini.checks import compile_errors
 from llaisys_mini.checks.compare import Difference, case_shapes, recognised
 from llaisys_mini.checks.exercises import check_exercise
 from llaisys_mini.checks.patterns import patterns
-from llaisys_mini.checks.prange_races import find_races
+from llaisys_mini.checks.prange_races import find_races, told_of_races
 from llaisys_mini.checks.recognise import told
 from llaisys_mini.checks.run import Result, run_cases
 from llaisys_mini.checks.slips import slips
@@ -31,8 +31,6 @@ from llaisys_mini.kernels.sets import NAMES, STUDENT
 
 if TYPE_CHECKING:
     from llaisys_mini.sanitizer import Finding
-
-RACE = "the threads of prange get in each other's way"
 
 _FAR = 1e6  # times the tolerance; beyond, the number tells nothing
 
@@ -103,7 +101,7 @@ def check(
                 earlier.keep(operator, device)
         kernels_changed()
     if races and (failure is None or failure.exception is None):
-        raise CheckFailed("\n  ".join([f"{operator}: {RACE}", *map(str, races)]))
+        raise CheckFailed(told_of_races(operator, races))
     if failure is not None:
         text = diagnosis(contract, failure, results, kernel.path)
         if isinstance(failure.exception, compile_errors.COMPILE_ERRORS):
@@ -133,19 +131,16 @@ def diagnosis(operator: Contract, failed: Result, results: Iterable[Result], pat
     found = slips(operator, path.read_text(encoding="utf-8")) if path and failed.differences else []
     lines = [describe(operator, failed, path), *(f"  {sentence}" for sentence in found)]
     if not found and failed.differences:
-        lines += reason(operator, results)
+        complete = [result for result in results if result.exception is None]
+        sentence = recognised(operator, ((result.case.inputs, result.results) for result in complete))
+        lines += [told(sentence)] if sentence else pattern_lines(complete)
     return "\n".join(lines)
 
 
-def reason(operator: Contract, results: Iterable[Result]) -> list[str]:
-    """Lines that explain what came out over all cases: the mistake that gives just that, or else the pattern of what is
-    wrong."""
-    complete = [result for result in results if result.exception is None]
-    sentence = recognised(operator, ((result.case.inputs, result.results) for result in complete))
-    if sentence:
-        return [told(sentence)]
+def pattern_lines(results: Iterable[Result]) -> list[str]:
+    """Lines on the pattern of what is wrong over all these results, output by output."""
     found: dict[str, list[Difference]] = {}
-    for difference in (difference for result in complete for difference in result.differences):
+    for difference in (difference for result in results for difference in result.differences):
         found.setdefault(difference.output, []).append(difference)
     return [f"  {name}: {text}" for name, wrong in found.items() for text in patterns(wrong)]
 

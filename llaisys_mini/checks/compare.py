@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -73,35 +74,49 @@ Run = tuple[dict[str, Any], list[np.ndarray]]
 
 def recognised(operator: Contract, runs: Iterable[Run]) -> str | None:
     """The sentence of the known mistake that explains these runs of a kernel, see recognise; None if there is none."""
-    differences = [(run, compare(operator, *run)) for run in runs]
-    wrong = [run for run, found in differences if found]
-    right = [run for run, found in differences if not found]
+    measured = [_Measured(*run, operator.expected(run[0]), operator.tolerance(run[0])) for run in runs]
+    wrong = [run for run in measured if any(map(np.any, run.wrong))]
+    right = [run for run in measured if not any(map(np.any, run.wrong))]
     return recognise(operator.mistakes, lambda mistake, run: _explains(operator, mistake, run), wrong, right)
+
+
+@dataclass(frozen=True, eq=False)
+class _Measured:
+    """A run, with what is right on its case and how exactly: the same for every mistake that is tried on it."""
+
+    inputs: dict[str, Any]
+    results: list[np.ndarray]
+    expected: list[np.ndarray]
+    tolerance: list[np.ndarray]
+
+    @cached_property
+    def wrong(self) -> list[np.ndarray]:
+        """Where each result is wrong."""
+        each = zip(self.results, self.expected, self.tolerance, strict=True)
+        return [_in_tolerances(got, right, allowed) > 1 for got, right, allowed in each]
 
 
 _SHARE_OF_WRONG = 0.5
 
 
-def _explains(operator: Contract, mistake: Mistake, run: Run) -> bool:
+def _explains(operator: Contract, mistake: Mistake, run: _Measured) -> bool:
     """Whether the results are those of a kernel with this mistake, and the mistake is wrong where they are.
 
     An imprecise kernel gives nearly the same numbers as a mistake that does not show on these inputs; such a mistake
     is right where the kernel is wrong.
     """
-    inputs, results = run
     try:
-        wants = mistaken_outputs(operator, mistake, inputs)
+        wants = mistaken_outputs(operator, mistake, run.inputs)
     except Exception:  # a mistake may be impossible on some shapes; then it is not the one
         return False
     total = explained = 0
-    for got, want, right, allowed in zip(
-        results, wants, operator.expected(inputs), operator.tolerance(inputs), strict=True
+    for got, want, right, allowed, wrong in zip(
+        run.results, wants, run.expected, run.tolerance, run.wrong, strict=True
     ):
         size = np.abs(np.nan_to_num(want, posinf=0, neginf=0))
         scale = UNIT_ROUNDOFF * (UNCERTAINTY_OF_MISTAKE * size + UNCERTAINTY_OF_SUMS * size.max(initial=0))
         if got.shape != want.shape or not (_in_tolerances(got, want, 4 * allowed + scale) <= 1).all():
             return False
-        wrong = _in_tolerances(got, right, allowed) > 1
         total += int(wrong.sum())
         explained += int((_in_tolerances(want, right, allowed) > 1)[wrong].sum())
     return explained >= _SHARE_OF_WRONG * total

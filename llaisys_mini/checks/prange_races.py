@@ -14,6 +14,8 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+RACE = "the threads of prange get in each other's way"
+
 
 @dataclass(frozen=True)
 class Race:
@@ -48,6 +50,11 @@ def find_races(source: str) -> list[Race]:
                 text = ast.get_source_segment(source, _statement_at(tree, line)) or ""
                 found.setdefault(line, Race(line, text.splitlines()[0], array, ast.unparse(loop.target)))
     return [found[line] for line in sorted(found)]
+
+
+def told_of_races(name: str, races: list[Race]) -> str:
+    """The diagnosis of a kernel or answer called `name` that has these races."""
+    return "\n  ".join([f"{name}: {RACE}", *map(str, races)])
 
 
 def _prange_loops(function: ast.FunctionDef) -> Iterator[ast.For]:
@@ -142,12 +149,19 @@ class _Round:
             return
         if self._differs(value):
             self.own.add(target.id)
+        array = self._shared_array(value)
+        if array is None:
+            self.private.add(target.id)
+        else:
+            self.aliases[target.id] = array
+            self.private.discard(target.id)
+
+    def _shared_array(self, value: ast.expr) -> str | None:
+        """The shared array that `value` is, or is a view of; None for what is made here, or belongs to this round."""
         base = _array_behind(value)
         if base is None or base in self.private or (isinstance(value, ast.Subscript) and self._differs(value)):
-            self.private.add(target.id)  # made here, or a view of what belongs to this round
-        else:
-            self.aliases[target.id] = self.aliases.get(base, base)
-            self.private.discard(target.id)
+            return None
+        return self.aliases.get(base, base)
 
     def _call(self, call: ast.Call, line: int) -> Iterator[tuple[int, str]]:
         """What a function of the same file does to the arrays that it is given."""
@@ -161,11 +175,11 @@ class _Round:
         for name, value in given.items():
             if self._differs(value):
                 inner.own.add(name)
-            base = _array_behind(value)
-            if base is None or base in self.private or (isinstance(value, ast.Subscript) and self._differs(value)):
+            array = self._shared_array(value)
+            if array is None:
                 inner.private.add(name)
             else:
-                shared[name] = self.aliases.get(base, base)
+                shared[name] = array
         for _, array in inner.read(function.body):
             if array in shared:
                 yield line, shared[array]

@@ -26,10 +26,9 @@ def recognise(
     fitting = [mistake for mistake in mistakes if all(explains(mistake, run) for run in wrong)]
     if len(fitting) < 2:
         return fitting[0].sentence if fitting else None
-    right = list(right)  # of equals the first
-    return max(
-        fitting, key=lambda mistake: sum(explains(mistake, run) for run in right)
-    ).sentence  # the first of equals
+    right = list(right)
+    best = max(fitting, key=lambda mistake: sum(explains(mistake, run) for run in right))  # of equals the first
+    return best.sentence
 
 
 def told(sentence: str) -> str:

@@ -10,7 +10,7 @@ from autograder import sandbox, tasks
 from autograder.judge.submission import MANUAL, PASSED, WRONG
 from autograder.sandbox.limits import Limits
 from autograder.worker.pool import Worker
-from llaisys_mini.checks.check import RACE
+from llaisys_mini.checks.prange_races import RACE
 
 pytestmark = [
     pytest.mark.slow,
