@@ -10,7 +10,7 @@ from tokenizers import Tokenizer
 
 from .corpus import documents
 from .corpus.conversations import END_OF_TEXT, Document
-from .recipe import BATCH_TOKENS, SEED, Stage
+from .recipe import SEED, Stage, place
 
 IGNORED = -100  # the target of a position where nothing is to be learned, as torch's cross_entropy has it
 CANDIDATES = 24  # documents that wait; the longest one that still fits a row comes next
@@ -98,33 +98,31 @@ def held_out_batch(kind: str, index: int, tokenizer: Tokenizer, length: int) -> 
     return pack(stream, 4, length, tokenizer.token_to_id(END_OF_TEXT))
 
 
-class StageBatches(torch.utils.data.Dataset[Batch]):
-    """The batches of stage number `number`, for torch's DataLoader."""
+class RecipeBatches(torch.utils.data.Dataset[Batch]):
+    """The batches of all stages, one per step, for torch's DataLoader."""
 
-    def __init__(self, stage: Stage, number: int, tokenizer_file: str) -> None:
-        self.stage, self.tokenizer_file = stage, tokenizer_file
-        self.first_seed = SEED + number * SEEDS_OF_A_STAGE
+    def __init__(self, stages: list[Stage], tokenizer_file: str) -> None:
+        self.stages, self.tokenizer_file = stages, tokenizer_file
         self.tokenizer: Tokenizer | None = None  # read in the process that needs it
 
-    def __len__(self) -> int:
-        return self.stage.steps
-
-    def __getitem__(self, index: int) -> Batch:
+    def __getitem__(self, step: int) -> Batch:
         if self.tokenizer is None:
             self.tokenizer = Tokenizer.from_file(self.tokenizer_file)
-        stream = encoded_documents(self.first_seed + index, self.tokenizer, self.stage.mixture, self.stage.row_length)
-        filler = self.tokenizer.token_to_id(END_OF_TEXT)
-        return pack(stream, BATCH_TOKENS // self.stage.row_length, self.stage.row_length, filler)
+        number, within = place(self.stages, step)
+        stage = self.stages[number]
+        seed = SEED + number * SEEDS_OF_A_STAGE + within
+        stream = encoded_documents(seed, self.tokenizer, stage.mixture, stage.row_length)
+        return pack(stream, stage.rows, stage.row_length, self.tokenizer.token_to_id(END_OF_TEXT))
 
 
 def batches_from(
-    stage: Stage, number: int, first: int, tokenizer_file: str, processes: int
+    stages: list[Stage], first: int, tokenizer_file: str, processes: int
 ) -> torch.utils.data.DataLoader[Batch]:
-    """The batches of a stage in order, from number `first` on, made ahead of time by so many processes (0: by this)."""
+    """The batches in order, from step `first` on, made ahead of time by so many processes (0: by this one)."""
     return torch.utils.data.DataLoader(
-        StageBatches(stage, number, tokenizer_file),
+        RecipeBatches(stages, tokenizer_file),
         batch_size=None,
-        sampler=range(first, stage.steps),
+        sampler=range(first, sum(stage.steps for stage in stages)),
         num_workers=processes,
         multiprocessing_context="spawn" if processes else None,
         prefetch_factor=4 if processes else None,

@@ -33,5 +33,5 @@ class Muon:
                 square = update @ update.mT
                 update = 3.4445 * update + (-4.7750 * square + 2.0315 * square @ square) @ update
             update = (update.mT if rows > columns else update) * math.sqrt(max(1.0, rows / columns))
-            for matrix, change in zip(group, update, strict=True):
-                matrix.mul_(1 - learning_rate * self.weight_decay).add_(change, alpha=-learning_rate)
+            torch._foreach_mul_(group, 1 - learning_rate * self.weight_decay)
+            torch._foreach_add_(group, update.unbind(), alpha=-learning_rate)

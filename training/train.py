@@ -12,7 +12,6 @@ import json
 import os
 import time
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,33 +19,30 @@ from typing import Any
 import torch
 import torch.distributed as distributed
 import torch.multiprocessing as multiprocessing
-import torch.nn.functional as F
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from tokenizers import Tokenizer
 from transformers import Qwen3ForCausalLM
 
 from llaisys_mini.files import whole_file
 
-from .batches import IGNORED, Batch, batches_from, held_out_batch
+from .batches import Batch, batches_from, held_out_batch
 from .corpus import KINDS
+from .gradients import CpuGradients, GpuGradients, summed_loss
 from .muon import Muon
 from .recipe import (
     EMBEDDING_LEARNING_RATE,
     MUON_LEARNING_RATE,
     NORM_LEARNING_RATE,
     SEED,
-    WARM_UP_STEPS,
     WEIGHT_DECAY,
     Stage,
     model_config,
+    rate_at,
 )
 
 STEPS_BETWEEN_REPORTS = 20
-STEPS_BETWEEN_CHECKPOINTS = 200
+SECONDS_BETWEEN_CHECKPOINTS = 300
 HELD_OUT_LENGTH = 1024
-CPU_ROW_TOKENS = 2048  # tokens that a CPU worker takes through the model at once: larger arrays leave the caches
-
-Loss = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
 
 
 @dataclass(frozen=True)
@@ -71,15 +67,12 @@ class Run:
         return self.processes if self.device == "cpu" else 1
 
     @property
+    def batch_makers(self) -> int:
+        return 0 if self.device == "cpu" else self.processes
+
+    @property
     def tokens(self) -> int:
         return sum(stage.steps * stage.rows * stage.row_length for stage in self.stages)
-
-
-def attention_mask(document: torch.Tensor) -> torch.Tensor:
-    """Causal, and only within one document: bool (B, 1, L, L), True where looking is allowed."""
-    length = document.shape[1]
-    causal = torch.ones(length, length, dtype=torch.bool, device=document.device).tril()
-    return ((document[:, :, None] == document[:, None, :]) & causal)[:, None]
 
 
 class Training:
@@ -102,19 +95,11 @@ class Training:
             [{"params": embedding}, {"params": norms}], lr=1e-3, betas=(0.9, 0.98), weight_decay=0.0
         )
         self.adam_parameters = embedding + norms
-        self.stage = self.stage_step = self.step = self.tokens = 0
+        self.step = self.tokens = 0
         self.seconds = 0.0
 
-    def summed_loss(self, ids: torch.Tensor, targets: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """Of all learned positions together, in nats."""
-        with torch.autocast(self.device, torch.bfloat16, enabled=self.device == "cuda"):
-            logits = self.model(input_ids=ids, attention_mask=mask).logits
-            if self.teacher is None:
-                return F.cross_entropy(logits.float().flatten(0, 1), targets.flatten(), reduction="sum")
-            with torch.no_grad():
-                wanted = self.teacher(input_ids=ids, attention_mask=mask).logits.float().softmax(-1)
-        losses = F.cross_entropy(logits.float().flatten(0, 1), wanted.flatten(0, 1), reduction="none")
-        return (losses * (targets.flatten() != IGNORED)).sum()
+    def summed_loss(self, batch: Batch) -> torch.Tensor:
+        return summed_loss(self.model, self.teacher, batch)
 
     def update(self, rate: float) -> None:
         torch.nn.utils.clip_grad_norm_(self.adam_parameters, 1.0)
@@ -122,14 +107,13 @@ class Training:
             group["lr"] = base * rate
         self.muon.step(MUON_LEARNING_RATE * rate)
         self.adam.step()
-        self.model.zero_grad(set_to_none=False)
 
     def save(self, path: Path) -> None:
         state = {
             "model": self.model.state_dict(),
             "adam": self.adam.state_dict(),
             "velocity": self.muon.velocity,
-            "position": (self.stage, self.stage_step, self.step, self.tokens, self.seconds),
+            "position": (self.step, self.tokens, self.seconds),
         }
         with whole_file(path) as unfinished:
             torch.save(state, unfinished)
@@ -139,7 +123,7 @@ class Training:
         self.model.load_state_dict(state["model"])
         self.adam.load_state_dict(state["adam"])
         self.muon.velocity = state["velocity"]
-        self.stage, self.stage_step, self.step, self.tokens, self.seconds = state["position"]
+        self.step, self.tokens, self.seconds = state["position"]
 
 
 @torch.no_grad()
@@ -148,40 +132,21 @@ def held_out_losses(training: Training, held_out: dict[str, Batch]) -> dict[str,
     training.model.eval()
     losses = {}
     for kind, batch in held_out.items():
-        total = training.summed_loss(batch.ids, batch.targets, attention_mask(batch.document)).item()
+        total = training.summed_loss(batch).item()
         losses[kind] = round(total / batch.learned, 4)
     training.model.train()
     return losses
-
-
-def gradient_step(training: Training, batch: Batch, rank: int, workers: int, loss_function: Loss) -> float:
-    """Compute the gradient of the mean loss of the whole batch, each worker from its own rows. Returns that loss."""
-    learned = batch.learned
-    mine = batch.rows(slice(rank, None, workers))
-    rows_at_once = mine.ids.shape[0] if training.device == "cuda" else max(1, CPU_ROW_TOKENS // mine.ids.shape[1])
-    loss = torch.zeros((), device=training.device)
-    for first in range(0, mine.ids.shape[0], rows_at_once):
-        part = mine.rows(slice(first, first + rows_at_once)).to(training.device)
-        part_loss = loss_function(part.ids, part.targets, attention_mask(part.document)) / learned
-        part_loss.backward()
-        loss += part_loss.detach()
-    if workers == 1:
-        return loss.item()
-    gradients = [p.grad for p in training.model.parameters() if p.grad is not None]
-    everything = torch.cat([loss.reshape(1), *(gradient.flatten() for gradient in gradients)])
-    distributed.all_reduce(everything)
-    position = 1
-    for gradient in gradients:
-        gradient.copy_(everything[position : position + gradient.numel()].view_as(gradient))
-        position += gradient.numel()
-    return everything[0].item()
 
 
 class Log:
     """The first worker's report: a progress bar, and one JSON object per line in log.jsonl."""
 
     def __init__(self, run: Run, training: Training) -> None:
-        self.file, self.training, self.losses = run.work / "log.jsonl", training, deque[float](maxlen=20)
+        self.file, self.training, self.losses = (
+            run.work / "log.jsonl",
+            training,
+            deque[torch.Tensor](maxlen=STEPS_BETWEEN_REPORTS),
+        )
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         self.bar = Progress(*columns, refresh_per_second=1)
         parameters = sum(p.numel() for p in training.model.parameters())
@@ -189,10 +154,10 @@ class Log:
         self.task = self.bar.add_task("tokens", total=run.tokens, completed=training.tokens)
         self.bar.start()
 
-    def after_step(self, loss: float, rate: float) -> None:
+    def after_step(self, loss: torch.Tensor, rate: float) -> None:
         self.losses.append(loss)
         if self.training.step % STEPS_BETWEEN_REPORTS == 0:
-            mean = sum(self.losses) / len(self.losses)
+            mean = torch.stack(list(self.losses)).mean().item()  # the only place that waits for a GPU
             self.write({"loss": round(mean, 4), "rate": round(rate, 3)})
             self.bar.update(self.task, completed=self.training.tokens, description=f"loss {mean:.3f}, tokens")
 
@@ -226,30 +191,30 @@ def train_worker(rank: int, run: Run) -> None:
         if rank == 0
     }
     log = Log(run, training) if rank == 0 else None
-    loss_function: Loss = torch.compile(training.summed_loss, dynamic=False) if run.compiled else training.summed_loss
-    makers = 0 if run.device == "cpu" else run.processes
-    while training.stage < len(run.stages):
-        stage = run.stages[training.stage]
-        started = time.perf_counter()
-        for batch in batches_from(stage, training.stage, training.stage_step, str(run.tokenizer_file), makers):
-            rate = stage.rate + (stage.end_rate - stage.rate) * training.stage_step / stage.steps
-            rate *= min(1.0, (training.step + 1) / WARM_UP_STEPS)
-            loss = gradient_step(training, batch, rank, run.workers, loss_function)
-            training.update(rate)
-            training.step += 1
-            training.stage_step += 1
-            training.tokens += batch.ids.numel()
-            training.seconds, started = training.seconds + time.perf_counter() - started, time.perf_counter()
-            if log is not None:
-                log.after_step(loss, rate)
-                if training.step % STEPS_BETWEEN_CHECKPOINTS == 0:
-                    log.write({"held_out": held_out_losses(training, held_out)})
-                    training.save(checkpoint)
-        training.stage += 1
-        training.stage_step = 0
-        if rank == 0:
-            training.save(checkpoint)
+    loss = training.summed_loss
+    gradients: CpuGradients | GpuGradients
+    if run.device == "cpu":
+        loss = torch.compile(loss, dynamic=False) if run.compiled else loss
+        gradients = CpuGradients(training.model, loss, rank, run.workers)
+    else:
+        gradients = GpuGradients(training.model, loss)
+    batches = batches_from(run.stages, training.step, str(run.tokenizer_file), run.batch_makers)
+    saved = started = time.perf_counter()
+    for batch in batches:
+        rate = rate_at(run.stages, training.step)
+        loss = gradients(batch)
+        training.update(rate)
+        training.step += 1
+        training.tokens += batch.ids.numel()
+        training.seconds, started = training.seconds + time.perf_counter() - started, time.perf_counter()
+        if log is not None:
+            log.after_step(loss, rate)
+            if started - saved > SECONDS_BETWEEN_CHECKPOINTS:
+                log.write({"held_out": held_out_losses(training, held_out)})
+                training.save(checkpoint)
+                saved = started
     if log is not None:
+        training.save(checkpoint)
         log.write({"held_out": held_out_losses(training, held_out)})
         log.close()
 
