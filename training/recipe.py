@@ -55,10 +55,10 @@ class Stage:
 # use its whole context. At the full rate a model of this kind learned facts and sums, but no copying of names; within
 # two hundred steps at 0.4 of it, copying appeared.
 STAGES = [
-    Stage(tokens=16_384_000, row_length=512, rate=1.0, end_rate=0.4, mixture=FIRST_MIXTURE),
-    Stage(tokens=98_304_000, row_length=512, rate=0.4, end_rate=0.4, mixture=MIXTURE),
-    Stage(tokens=49_152_000, row_length=1024, rate=0.4, end_rate=0.2, mixture=LOOKING_UP),
-    Stage(tokens=32_768_000, row_length=CONTEXT_LENGTH, rate=0.2, end_rate=0.0, mixture=LOOKING_UP),
+    Stage(tokens=24_576_000, row_length=512, rate=1.0, end_rate=0.45, mixture=FIRST_MIXTURE),
+    Stage(tokens=147_456_000, row_length=512, rate=0.45, end_rate=0.3, mixture=MIXTURE),
+    Stage(tokens=81_920_000, row_length=1024, rate=0.3, end_rate=0.12, mixture=LOOKING_UP),
+    Stage(tokens=49_152_000, row_length=CONTEXT_LENGTH, rate=0.12, end_rate=0.0, mixture=LOOKING_UP),
 ]
 
 # The draft model learns the probabilities that the model gives, not the text: see `train.py`.

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from training.corpus import MIXTURE, documents, facts, held_out, tables, texts, unknown
+from training.corpus import MIXTURE, documents, facts, held_out, tables, text_queries, texts, unknown
 from training.corpus.conversations import END_OF_TEXT, TURN_END, TURN_START
 from training.corpus.held_out_text import held_out_documents, held_out_text
 from training.corpus.story_questions import GENERAL, UNTOLD
@@ -77,7 +77,7 @@ def same(wording):
 
 def test_no_wording_is_both_learned_and_held_out():
     learned = {f"fact: {relation.name}": relation.wordings for relation in facts.RELATIONS}
-    learned |= {f"text: {query.name}": query.wordings for query in texts.QUERIES}
+    learned |= {f"text: {query.name}": query.wordings for query in text_queries.QUERIES}
     learned |= {f"story: {question.family}": question.wordings for question in GENERAL}
     learned |= {"story: untold": UNTOLD, "text: untold": texts.UNTOLD}
     assert set(learned) <= set(held_out.WORDINGS)

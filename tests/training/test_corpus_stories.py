@@ -187,7 +187,7 @@ def test_short_texts_say_what_their_questions_ask():
         told = set(re.findall(r"\w+", story.text))
         names = {word for word in re.findall(r"[A-Z]\w+", answer) if word in PRONOUN}
         assert names <= told, (story.text, question, answer)
-        assert re.match(r"[A-Z].*[?]$", question) and re.match(r"[A-Z].*[.]$", answer), (question, answer)
+        assert re.match(r"[A-Z].*[?.]$", question) and re.match(r"[A-Z].*[.]$", answer), (question, answer)
 
 
 def test_reading_a_story_of_a_held_out_plot():

@@ -53,11 +53,11 @@ KINDS: dict[str, Callable[[Writer], Document]] = {
     "plain story": plain_story,
     "asked story": _conversation({"story": 1}, {1: 1}),
     "story with questions": _conversation(
-        _mostly({"story": 1.2, "story question": 6, "earlier story question": 1, "untold": 1}),
+        _mostly({"story": 1.2, "story question": 6, "earlier story question": 2, "untold": 1.5}),
         {4: 2, 5: 2, 6: 3, 8: 3, 10: 2},
     ),
     "facts": _conversation(_mostly({"fact": 1}), FEW_TURNS),
-    "readings": _conversation(_mostly({"reading": 1, "text question": 3, "untold": 0.3}), SOME_TURNS),
+    "readings": _conversation(_mostly({"reading": 1, "text question": 3, "untold": 0.5}), SOME_TURNS),
     "small sums": _conversation(_mostly({"small sum": 1}), FEW_TURNS),
     "long sums": _conversation(_mostly({"long sum": 1}), {1: 8, 2: 1, 3: 1}),
     "unknown": _conversation(_mostly({"unknown": 6, "unknown story": 1, "fact": 1.5}), FEW_TURNS),
@@ -83,45 +83,45 @@ KINDS: dict[str, Callable[[Writer], Document]] = {
 # Share of all tokens that each kind of document gets. First what is short and dense, from which copying and looking up
 # form early ...
 FIRST_MIXTURE = {
-    "plain story": 0.10,
-    "asked story": 0.14,
-    "story with questions": 0.10,
+    "plain story": 0.07,
+    "asked story": 0.10,
+    "story with questions": 0.12,
     "facts": 0.09,
-    "readings": 0.18,
+    "readings": 0.25,
     "small sums": 0.06,
     "long sums": 0.08,
     "unknown": 0.05,
     "small talk": 0.03,
-    "copying": 0.09,
-    "conversation": 0.08,
+    "copying": 0.08,
+    "conversation": 0.07,
 }
 # ... then everything ...
 MIXTURE = {
-    "plain story": 0.10,
-    "asked story": 0.14,
-    "story with questions": 0.16,
-    "facts": 0.06,
-    "readings": 0.15,
-    "small sums": 0.03,
-    "long sums": 0.06,
-    "unknown": 0.05,
-    "small talk": 0.02,
-    "copying": 0.03,
-    "conversation": 0.20,
-}
-# ... and last what the model is used for: whole conversations, and looking things up in stories and texts.
-LOOKING_UP = {
-    "plain story": 0.07,
-    "asked story": 0.10,
+    "plain story": 0.05,
+    "asked story": 0.08,
     "story with questions": 0.18,
     "facts": 0.05,
-    "readings": 0.14,
+    "readings": 0.28,
     "small sums": 0.03,
-    "long sums": 0.06,
+    "long sums": 0.05,
     "unknown": 0.05,
     "small talk": 0.02,
     "copying": 0.02,
-    "conversation": 0.28,
+    "conversation": 0.19,
+}
+# ... and last what the model is used for: whole conversations, and looking things up in stories and texts.
+LOOKING_UP = {
+    "plain story": 0.04,
+    "asked story": 0.06,
+    "story with questions": 0.20,
+    "facts": 0.04,
+    "readings": 0.28,
+    "small sums": 0.03,
+    "long sums": 0.05,
+    "unknown": 0.05,
+    "small talk": 0.02,
+    "copying": 0.01,
+    "conversation": 0.22,
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from . import held_out
 from .conversations import Turn
 from .stories import pick_name
+from .wordings import phrasings
 from .writing import Writer
 
 INTRODUCTION = "I am Mini, a very small language model. I can tell stories, answer easy questions and add numbers."
@@ -36,10 +37,13 @@ MY_NAME_IS = [
     "Hello, my name is {N}.", "Hi, my name is {N}.", "You can call me {N}.", "By the way, my name is {N}.", "I am called {N}.",
     "Call me {N}, please.", "This is {N}.", "By the way, I am {N}.", "{N} is my name.", "Hello Mini, I am {N}.",
 ]  # fmt: skip
-WHAT_IS_MY_NAME = [
-    "What is my name?", "Do you know my name?", "Who am I?", "Do you remember my name?", "Say my name.", "Tell me my name.",
-    "Can you tell me my name?", "What am I called?", "Do you still know my name?", "And what is my name?",
-]  # fmt: skip
+WHAT_IS_MY_NAME = phrasings([
+        "What is my name?", "Do you know my name?", "Who am I?", "Do you remember my name?", "Say my name.", "Tell me my name.",
+        "Can you tell me my name?", "What am I called?", "Do you still know my name?", "And what is my name?", "What name did I give you?",
+        "Which name do I have?", "How am I called?", "What did I say my name was?", "My name is what?", "Which name is mine?",
+    ],
+    ["what my name is", "what I am called", "who I am", "how I am called", "which name I gave you"],
+)  # fmt: skip
 THANKS = [
     "Thank you!", "Thanks!", "Thank you.", "Thank you very much!", "That was nice.", "Good job!", "Well done!", "Great!",
     "Thanks a lot!", "Very good!", "You are good at this.", "That is right.", "Nice!", "Thank you, Mini!", "Wonderful!", "thanks",

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from . import drills, small_talk, story_questions, texts, unknown
 from .conversations import Turn
+from .deeds import deeds_plot
 from .facts import fact
 from .plots import held_out_short_texts, short_texts
 from .requests import ACCEPTANCES, another_request, story_request
@@ -55,7 +56,7 @@ def _story_question(writer: Writer, conversation: Conversation) -> Turn | None:
     if not stories:
         return _no_story(writer)
     later = conversation.words_after(len(stories) - 1)
-    if writer.chance(0.06) and not later:
+    if writer.chance(0.1) and not later:
         asked = story_questions.ask_yes_or_no(writer, stories[-1])
     else:
         asked = story_questions.ask_about(writer, stories, len(stories) - 1, later)
@@ -118,8 +119,11 @@ def _text_question(writer: Writer, conversation: Conversation) -> Turn | None:
 
 
 def write_short_story(writer: Writer, avoid: set[str]) -> Story:
-    """A text of two or three sentences about what three people did."""
-    plot = writer.choice(held_out_short_texts() if writer.held_out else short_texts())
+    """A text of two to four sentences about what three people did."""
+    if writer.held_out:
+        plot = writer.choice(held_out_short_texts())
+    else:
+        plot = deeds_plot(writer) if writer.chance(0.5) else writer.choice(short_texts())
     thing = writer.choice([thing for thing in THINGS if thing.name not in avoid])
     kinds = writer.sample([kind for kind in STORY_ANIMALS if kind not in avoid], 3)
     people = []

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from . import held_out, tables
+from .text_queries import QUERIES, UNTOLD, Query
+from .untold import untold_words
 from .writing import Writer, capitalized, listed, with_article
 
 NOT_IN_TEXT = "The text does not say that."
 FOODS = "cheese honey bread soup apples plums nuts berries cake rice beans pears corn cherries pancakes".split()
 
-# fmt: off
 # How a text tells the attributes of one person; "has" stands for the thing and its color.
 SENTENCES: dict[tuple[str, ...], list[str]] = {
     ("thing",): [
@@ -27,17 +28,98 @@ SENTENCES: dict[tuple[str, ...], list[str]] = {
         "{N} plays with {a_color_thing}.",
         "{N} carries {a_color_thing}.",
         "There is {a_color_thing}, and it belongs to {N}.",
+        "{N} brought {a_color_thing}.",
+        "The {thing} of {N} is {color}.",
+        "{A_color_thing} is what {N} has.",
+        "In the hands of {N} is {a_color_thing}.",
+        "{N} got {a_color_thing} as a present.",
+        "{N} keeps {a_color_thing} at home.",
+        "{A_color_thing} was given to {N}.",
+        "{N} has got {a_color_thing}.",
+        "It is {N} who has the {color} {thing}.",
+        "The one with the {color} {thing} is {N}.",
+        "{N} bought {a_color_thing}.",
     ],
-    ("place",): ["{N} is {place}.", "{N} sits {place}.", "{N} waits {place}.", "{Place} sits {N}.", "{N} is sitting {place}."],
-    ("kind",): ["{N} is {a_kind}.", "There is {a_kind} named {N}.", "The {kind} is called {N}.", "{N} is the name of {a_kind}."],
-    ("food",): ["{N} likes {food}.", "{N} eats {food}.", "The favorite food of {N} is {food}.", "{N} is eating {food}."],
-    ("day",): ["{N} comes on {day}.", "On {day}, {N} comes.", "{Day} is the day when {N} comes."],
-    ("kind", "thing"): ["{N} the {kind} has {a_color_thing}.", "{N} is {a_kind} with {a_color_thing}.", "{A_kind} named {N} has {a_color_thing}."],
-    ("place", "thing"): ["{N} is {place} with {a_color_thing}.", "{Place}, {N} has {a_color_thing}.", "{N} sits {place} and has {a_color_thing}."],
-    ("kind", "place"): ["{N} the {kind} is {place}.", "{Place} sits {N} the {kind}.", "{A_kind} named {N} waits {place}."],
-    ("kind", "food"): ["{N} the {kind} likes {food}.", "{A_kind} named {N} eats {food}."],
+    ("place",): [
+        "{N} is {place}.",
+        "{N} sits {place}.",
+        "{N} waits {place}.",
+        "{Place} sits {N}.",
+        "{N} is sitting {place}.",
+        "{N} is somewhere {place}.",
+        "{Place} is where {N} is.",
+        "{Place} you will find {N}.",
+        "{N} has gone for a walk {place}.",
+        "{N} sleeps {place}.",
+        "The one {place} is {N}.",
+        "I saw {N} {place}.",
+    ],
+    ("kind",): [
+        "{N} is {a_kind}.",
+        "There is {a_kind} named {N}.",
+        "The {kind} is called {N}.",
+        "{N} is the name of {a_kind}.",
+        "The name of the {kind} is {N}.",
+        "{A_kind} has the name {N}.",
+        "This is {N} the {kind}.",
+        "One of them is {a_kind}, {N}.",
+        "Here comes {N} the {kind}.",
+        "{N} was born {a_kind}.",
+    ],
+    ("food",): [
+        "{N} likes {food}.",
+        "{N} eats {food}.",
+        "The favorite food of {N} is {food}.",
+        "{N} is eating {food}.",
+        "{N} is fond of {food}.",
+        "{Food} is what {N} likes.",
+        "{N} always asks for {food}.",
+        "For {N} there is {food}.",
+    ],
+    ("day",): [
+        "{N} comes on {day}.",
+        "On {day}, {N} comes.",
+        "{Day} is the day when {N} comes.",
+        "{N} has time on {day}.",
+        "The day of {N} is {day}.",
+        "On {day} it is the turn of {N}.",
+    ],
+    ("kind", "thing"): [
+        "{N} the {kind} has {a_color_thing}.",
+        "{N} is {a_kind} with {a_color_thing}.",
+        "{A_kind} named {N} has {a_color_thing}.",
+        "The {color} {thing} belongs to {N} the {kind}.",
+        "There is {a_kind} named {N} with {a_color_thing}.",
+        "{N} the {kind} brought {a_color_thing}.",
+        "{A_kind} called {N} owns {a_color_thing}.",
+        "The {kind} is called {N} and has {a_color_thing}.",
+    ],
+    ("place", "thing"): [
+        "{N} is {place} with {a_color_thing}.",
+        "{Place}, {N} has {a_color_thing}.",
+        "{N} sits {place} and has {a_color_thing}.",
+        "{N} took {a_color_thing} along and is {place}.",
+        "{Place} you will find {N} with {a_color_thing}.",
+        "{N} plays {place} with {a_color_thing}.",
+        "The {color} {thing} is {place}, where {N} is.",
+    ],
+    ("kind", "place"): [
+        "{N} the {kind} is {place}.",
+        "{Place} sits {N} the {kind}.",
+        "{A_kind} named {N} waits {place}.",
+        "{N} is {a_kind} and sits {place}.",
+        "I saw {N} the {kind} {place}.",
+        "{Place} you will find {a_kind} named {N}.",
+        "The {kind} {place} is called {N}.",
+    ],
+    ("kind", "food"): [
+        "{N} the {kind} likes {food}.",
+        "{A_kind} named {N} eats {food}.",
+        "{N} is {a_kind} and likes {food}.",
+        "The favorite food of {N} the {kind} is {food}.",
+        "There is {a_kind} named {N} who eats {food}.",
+    ],
 }
-# fmt: on
 # How often a text is of which sort. Those with two attributes ask for two steps: what does the fox have?
 SORTS = {
     ("thing",): 8,
@@ -50,74 +132,6 @@ SORTS = {
     ("kind", "place"): 3,
     ("kind", "food"): 2,
 }
-
-
-@dataclass(frozen=True)
-class Query:
-    """From what to what a question leads, and how it is asked."""
-
-    given: str
-    wanted: str
-    wordings: list[str]
-    answer: str
-
-    @property
-    def name(self) -> str:
-        return f"{self.given} to {self.wanted}"
-
-    @property
-    def needs(self) -> set[str]:
-        return {"thing" if part == "color" else part for part in (self.given, self.wanted)} - {"name"}
-
-
-# fmt: off
-# An answer begins with what is known, so that what was looked up never is its first word (see conversations.py).
-QUERIES = [
-    Query("name", "thing", ["What does {N} have?", "What has {N} got?", "Tell me what {N} has.", "Which thing does {N} have?", "What belongs to {N}?", "What does {N} own?"], "{N} has {a_color_thing}."),
-    Query("thing", "name", ["Who has the {thing}?", "Who has the {thing}?", "Who owns the {thing}?", "Who has {a_color_thing}?", "Who has the {color} {thing}?", "To whom does the {thing} belong?", "Whose is the {thing}?", "Tell me who has the {thing}.", "Who is it that has the {thing}?", "Whose {thing} is {color}?"], "The {thing} belongs to {N}."),
-    Query("thing", "color", ["What color is the {thing}?", "What color is the {thing} of {N}?", "Which color has the {thing} of {N}?", "What is the color of the {thing}?", "Tell me the color of the {thing}.", "Which color is the {thing}?"], "The {thing} is {color}."),
-    Query("color", "thing", ["What is {color}?", "Which thing is {color}?", "What thing is {color}?", "Tell me what is {color}."], "The {color} thing is the {thing}."),
-    Query("name", "color", ["What color is the thing that {N} has?", "Which color has the thing of {N}?", "What color does {N} have?"], "The {thing} of {N} is {color}."),
-    Query("color", "name", ["Who has something {color}?", "Who has the {color} thing?", "To whom does the {color} thing belong?"], "The {color} thing belongs to {N}."),
-    Query("name", "place", ["Where is {N}?", "Where does {N} sit?", "Tell me where {N} is.", "Where can I find {N}?", "In what place is {N}?", "Where is {N} now?"], "{N} is {place}."),
-    Query("place", "name", ["Who is {place}?", "Who sits {place}?", "Tell me who is {place}.", "Who can I find {place}?", "Who is the one {place}?", "{Place} is who?"], "The one {place} is {N}."),
-    Query("name", "kind", ["What kind of animal is {N}?", "What animal is {N}?", "What is {N}?", "Who is {N}?", "Tell me what {N} is."], "{N} is {a_kind}."),
-    Query("kind", "name", ["What is the name of the {kind}?", "What is the {kind} called?", "Who is the {kind}?", "Tell me the name of the {kind}.", "How is the {kind} called?", "Which name has the {kind}?"], "The {kind} is called {N}."),
-    Query("name", "food", ["What does {N} like?", "What does {N} eat?", "What is the favorite food of {N}?", "Tell me what {N} likes."], "{N} likes {food}."),
-    Query("food", "name", ["Who likes {food}?", "Who eats {food}?", "Whose favorite food is {food}?", "Tell me who likes {food}."], "The one who likes {food} is {N}."),
-    Query("name", "day", ["When does {N} come?", "On which day does {N} come?", "What is the day of {N}?"], "{N} comes on {day}."),
-    Query("day", "name", ["Who comes on {day}?", "Whose day is {day}?", "Tell me who comes on {day}."], "The one who comes on {day} is {N}."),
-    Query("kind", "thing", ["What does the {kind} have?", "Which thing does the {kind} have?", "Tell me what the {kind} has."], "The {kind} has {a_color_thing}."),
-    Query("thing", "kind", ["Which animal has the {thing}?", "What animal has the {thing}?", "To which animal does the {thing} belong?"], "The {thing} belongs to the {kind}."),
-    Query("place", "thing", ["Which thing is {place}?", "What thing is {place}?", "What can I find {place}?"], "The thing {place} is the {thing}."),
-    Query("thing", "place", ["Where is the {thing}?", "In what place is the {thing}?", "Where can I find the {thing}?"], "The {thing} is {place}."),
-    Query("kind", "place", ["Where is the {kind}?", "Where does the {kind} sit?", "Where can I find the {kind}?"], "The {kind} is {place}."),
-    Query("place", "kind", ["Which animal is {place}?", "What animal sits {place}?", "Which animal can I find {place}?"], "The animal {place} is the {kind}."),
-    Query("kind", "food", ["What does the {kind} in the text like?", "Which food does the {kind} in the text like?"], "The {kind} likes {food}."),
-    Query("food", "kind", ["Which animal in the text likes {food}?", "Which animal in the text eats {food}?"], "The animal that likes {food} is the {kind}."),
-]
-# fmt: on
-TWO_STEPS = {query.name for query in QUERIES if "name" not in (query.given, query.wanted)} - {
-    "thing to color",
-    "color to thing",
-}
-
-UNTOLD = [
-    "Who has the {other_thing}?",
-    "What does {other_name} have?",
-    "Where is {other_name}?",
-    "Who is {other_place}?",
-    "What color is the {other_thing}?",
-    "How old is {N}?",
-    "What is the name of the {other_kind}?",
-    "Who is the brother of {N}?",
-    "What does {N} dream about?",
-    "Why is {N} there?",
-    "What is the last name of {N}?",
-    "Does {N} have a sister?",
-    "How tall is {N}?",
-    "What did {N} do yesterday?",
-]
 
 
 @dataclass(frozen=True)
@@ -206,6 +220,14 @@ def ask_text(
     return query.name, capitalized(writer.write(wording, values)), capitalized(writer.write(query.answer, values))
 
 
+YES_NO = {
+    "thing": (["Does {N} have the {thing}?", "Is it {N} who has the {thing}?", "Does the {thing} belong to {N}?"], "{N} has the {thing}"),
+    "place": (["Is {N} {place}?", "Can I find {N} {place}?", "Is it {N} who is {place}?"], "{N} is {place}"),
+    "kind": (["Is {N} {a_kind}?", "Is it true that {N} is {a_kind}?"], "{N} is {a_kind}"),
+    "food": (["Does {N} like {food}?", "Is it {N} who likes {food}?"], "{N} likes {food}"),
+}  # fmt: skip
+
+
 def _ask_about_all(writer: Writer, text: Text, person: Person) -> tuple[str, str, str]:
     """Questions about the text as a whole, and those answered by yes or no."""
     names = [p.name for p in text.people]
@@ -214,10 +236,9 @@ def _ask_about_all(writer: Writer, text: Text, person: Person) -> tuple[str, str
         ("how many", ["How many names are in the text?", "How many are they?"], f"There are {number} names."),
         ("all names", ["Which names are in the text?", "Who is in the text?"], f"The names are {listed(names)}."),
     ]
-    if "thing" in text.told:
-        options += [_yes_or_no(writer, text, person, "Does {N} have the {thing}?", "{N} has the {thing}")] * 2
-    if "place" in text.told:
-        options += [_yes_or_no(writer, text, person, "Is {N} {place}?", "{N} is {place}")] * 2
+    for attribute, (wordings, fact) in YES_NO.items():
+        if attribute in text.told:
+            options += [_yes_or_no(writer, text, person, writer.choice(wordings), fact)] * 2
     family, wordings, answer = writer.choice(options)
     return family, writer.choice(wordings), answer
 
@@ -232,12 +253,16 @@ def _yes_or_no(writer: Writer, text: Text, person: Person, question: str, fact: 
 def ask_untold(writer: Writer, text: Text, known_words: Collection[str]) -> tuple[str, str, str]:
     """A question that the text does not answer. known_words: all names, kinds and things of the conversation."""
     used_places = {person.values["place"] for person in text.people}
-    values = writer.choice(text.people).values | {
-        "other_name": writer.choice([n for n in tables.GIRL_NAMES + tables.BOY_NAMES if n not in known_words]),
-        "other_thing": writer.choice([n for n in tables.THING_NAMES if n not in known_words]),
-        "other_kind": writer.choice([n for n in tables.STORY_ANIMALS if n not in known_words]),
-        "other_place": writer.choice([p for p in tables.PLACES.values() if p not in used_places]),
-    }
+    values = (
+        writer.choice(text.people).values
+        | untold_words(writer)
+        | {
+            "other_name": writer.choice([n for n in tables.GIRL_NAMES + tables.BOY_NAMES if n not in known_words]),
+            "other_thing": writer.choice([n for n in tables.THING_NAMES if n not in known_words]),
+            "other_kind": writer.choice([n for n in tables.STORY_ANIMALS if n not in known_words]),
+            "other_place": writer.choice([p for p in tables.PLACES.values() if p not in used_places]),
+        }
+    )
     wording = writer.pick("text: untold", UNTOLD, held_out.WORDINGS)
     return "untold", capitalized(writer.write(wording, values)), NOT_IN_TEXT
 

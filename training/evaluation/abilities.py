@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ..corpus import drills, facts, held_out, small_talk, sums, tasks, texts, unknown
+from ..corpus import drills, facts, held_out, small_talk, sums, tasks, text_queries, texts, unknown
 from ..corpus.conversations import Turn
 from ..corpus.engine import converse, next_turn
 from ..corpus.state import Conversation
@@ -31,7 +31,7 @@ def readings(evaluation: Evaluation, count: int) -> None:
         ("reading a short text, text and question in held-out wordings", held_out_writer(8), False, None),
     ):
         writer = held_out_writer(9)
-        queries = [query for query in texts.QUERIES if (query.name in texts.TWO_STEPS) == two_steps]
+        queries = [query for query in text_queries.QUERIES if (query.name in text_queries.TWO_STEPS) == two_steps]
         tries = []
         for number in range(count):
             query = queries[number % len(queries)]
