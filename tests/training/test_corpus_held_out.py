@@ -5,11 +5,13 @@ import re
 
 import pytest
 
-from training.corpus import MIXTURE, documents, facts, held_out, tables, text_queries, texts, unknown
+from training.corpus import MIXTURE, documents, facts, tables, text_queries, texts, unknown
 from training.corpus.conversations import END_OF_TEXT, TURN_END, TURN_START
-from training.corpus.held_out_text import held_out_documents, held_out_text
+from training.corpus.held_out import TEXT_SENTENCES, UNKNOWN_FAMILIES, WORDINGS
+from training.corpus.held_out_text import held_out_text
+from training.corpus.stories import write_story
 from training.corpus.story_questions import GENERAL, UNTOLD
-from training.corpus.writing import sentences
+from training.corpus.writing import Writer, capitalized, sentences
 
 NAMES = tables.GIRL_NAMES + tables.BOY_NAMES + tables.RARE_GIRL_NAMES + tables.RARE_BOY_NAMES
 REPLACED = [
@@ -37,6 +39,18 @@ def skeleton(sentence):
     return re.sub(r"\d+", "1", sentence).strip(' ".?!').lower()
 
 
+def written(count, held_out):
+    """Stories, short texts with a question, and questions for facts, by one writer."""
+    writer = Writer(5, held_out)
+    for _ in range(count):
+        yield write_story(writer).text
+        text = texts.write_text(writer)
+        yield f"{text.text} {texts.ask_text(writer, text, query=writer.choice(texts.queries_of(text)))[1]}"
+        relation = writer.choice(facts.RELATIONS)
+        question = writer.pick(f"fact: {relation.name}", relation.wordings, WORDINGS)
+        yield capitalized(question.format_map(writer.choice(relation.subjects)))
+
+
 def skeletons(text):
     return {skeleton(sentence) for part in re.split(r"\n+", text) for sentence in sentences(part)}
 
@@ -54,12 +68,12 @@ def trained():
 
 
 def test_the_sample_has_seen_the_training_templates(trained):
-    easy = set().union(*(skeletons(document) for document in held_out_documents(5, 300, by_template=False)))
+    easy = set().union(*map(skeletons, written(100, held_out=False)))
     assert len(easy & trained) > 0.85 * len(easy)
 
 
 def test_no_sentence_is_shared_with_training(trained):
-    kept_back = set().union(*(skeletons(document) for document in held_out_documents(5, 800, by_template=True)))
+    kept_back = set().union(*map(skeletons, written(300, held_out=True)))
     assert len(kept_back) > 300
     assert not kept_back & trained
 
@@ -80,17 +94,17 @@ def test_no_wording_is_both_learned_and_held_out():
     learned |= {f"text: {query.name}": query.wordings for query in text_queries.QUERIES}
     learned |= {f"story: {question.family}": question.wordings for question in GENERAL}
     learned |= {"story: untold": UNTOLD, "text: untold": texts.UNTOLD}
-    assert set(learned) <= set(held_out.WORDINGS)
+    assert set(learned) <= set(WORDINGS)
     everything = {same(wording) for wordings in learned.values() for wording in wordings}
-    for family, wordings in held_out.WORDINGS.items():
+    for family, wordings in WORDINGS.items():
         assert not {same(wording) for wording in wordings} & everything, family
     for sort, templates in texts.SENTENCES.items():
-        assert not set(templates) & set(held_out.TEXT_SENTENCES[sort])
+        assert not set(templates) & set(TEXT_SENTENCES[sort])
 
 
 def test_unknown_questions_for_the_evaluation_are_new():
     learned = {same(template) for templates in unknown.FAMILIES.values() for template in templates}
-    for family, templates in held_out.UNKNOWN_FAMILIES.items():
+    for family, templates in UNKNOWN_FAMILIES.items():
         assert family not in unknown.FAMILIES
         assert not {same(template) for template in templates} & learned
     for slot, words in unknown.HELD_OUT_FILLERS.items():

@@ -78,9 +78,9 @@ def evaluate(
     answers, well_formed = sum(each[1] for each in found), sum(each[2] for each in found)
     results.append(Result("all answers end by themselves and play no other role", well_formed, answers, 0.98))
     model: LanguageModel = load_model(folder)
-    losses = held_out_losses(model, documents=max(4, count // 2))
+    losses = held_out_losses(model, max(4, count // 2))
     print(table(results))
-    print("loss in nats per token: " + ", ".join(f"{name}: {loss:.3f}" for name, loss in losses.items()))
+    print("loss of stories in nats per token: " + ", ".join(f"{name}: {loss:.3f}" for name, loss in losses.items()))
     sampling = Evaluation(model).sampling
     report = {
         "seconds": round(time.perf_counter() - started),
