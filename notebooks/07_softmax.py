@@ -393,7 +393,7 @@ def draw_chosen_temperature(temperature=0.7):
 # It is 0 if the model was certain and right, and grows without bound as $p_t$ goes to 0. Why the logarithm: the probability of a
 # whole text is the product of its tokens' probabilities, and the logarithm turns this product into a sum.
 #
-# > **Predict, then run.** What is the loss of a model that knows nothing and gives all 1536 tokens the same probability?
+# > **Predict, then run.** What is the loss of a model that knows nothing and gives all 2048 tokens the same probability?
 
 # %%
 ids = np.array(model.tokenizer.encode(paths.held_out_text().read_text()[:1500]))

@@ -180,7 +180,7 @@ def draw_chosen_tokens(count=20):
 
 # %% [markdown]
 # The tokenizer of this course's small model was trained in the same way, on the stories that the model learned from, until it had
-# 1536 tokens. Our loops would take long for so much text; the library `tokenizers` does it, and reads the result from a file.
+# 2048 tokens. Our loops would take long for so much text; the library `tokenizers` does it, and reads the result from a file.
 
 # %%
 model = load_model("mini")
@@ -544,7 +544,7 @@ for m, n in [(8, 3), (108, 103), (508, 503), (508, 400)]:
 #
 # Pair $i$ comes round after $2\pi/\omega_i$ positions, its *wavelength*.
 #
-# > **Predict, then run.** Our small model has $D$ = 32 and $\theta$ = 10 000, and reads up to 512 tokens. How many positions does its slowest
+# > **Predict, then run.** Our small model has $D$ = 32 and $\theta$ = 10 000, and reads up to 2048 tokens. How many positions does its slowest
 # > pair need for one turn? And that of Qwen3-0.6B, with $D$ = 128, $\theta$ = 1 000 000 and 40 960 tokens (config.json)?
 
 
@@ -553,7 +553,7 @@ def wavelengths(width, theta):
     return 2 * np.pi * theta ** (np.arange(0, width, 2) / width)  # [D / 2], in positions
 
 
-CLOCKS = {"small model": (32, 1e4, 512), "Qwen3-0.6B": (128, 1e6, 40_960)}
+CLOCKS = {"small model": (32, 1e4, 2048), "Qwen3-0.6B": (128, 1e6, 40_960)}
 for name, (width, base, context) in CLOCKS.items():
     lengths = wavelengths(width, base)
     slow = int((lengths > context).sum())
@@ -618,15 +618,15 @@ def loss_with(change):
 
 
 as_it_is, logits = loss_with(lambda positions: positions)
-moved, moved_logits = loss_with(lambda positions: positions + 1000)
+moved, moved_logits = loss_with(lambda positions: positions + 5000)
 without, _ = loss_with(lambda positions: 0 * positions)
 print(f"as it is: {as_it_is:.3f} nats a token")
 change = np.abs(moved_logits - logits).max()
-print(f"moved by 1000: {moved:.3f}; largest change of a logit {change:.1e}")
+print(f"moved by 5000: {moved:.3f}; largest change of a logit {change:.1e}")
 print(f"without positions: {without:.3f}; a guess among all {V} tokens would be {np.log(V):.3f}")
 
 # %% [markdown]
-# Moved by 1000, far beyond the 512 positions it was trained for, the model does not notice: only distances count. Without positions it is lost.
+# Moved by 5000, far beyond the 2048 positions it was trained for, the model does not notice: only distances count. Without positions it is lost.
 
 # %% [markdown]
 # ## The answer

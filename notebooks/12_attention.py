@@ -519,9 +519,9 @@ for B in (64, 128, 256):
 # %% [markdown]
 # ## 7. What the shipped model looks at
 #
-# The small model of this course has 6 layers with 4 heads each. `observe_calls` shows us every operator that it calls, with arguments and
+# The small model of this course has 8 layers with 4 heads each. `observe_calls` shows us every operator that it calls, with arguments and
 # results. From each call of `attention` we take queries and keys, and compute the weights. The text is the beginning of a story about Gus
-# and Mia that it was not trained on.
+# and Tom that it was not trained on.
 
 # %%
 model = load_model("mini")
@@ -548,7 +548,7 @@ print("maps:", maps.shape, "- rows sum to one:", np.allclose(maps.sum(axis=-1), 
 print("the text begins:", "".join(tokens[:40]))
 
 # %% [markdown]
-# 24 maps of 160 × 160 weights are too many to read. So we ask each head three questions:
+# 32 maps of 160 × 160 weights are too many to read. So we ask each head three questions:
 #
 # - How much weight goes to the two tokens just before (and itself)?
 # - How much goes to punctuation?
@@ -559,7 +559,7 @@ L = len(ids)
 near = np.tri(L) - np.tri(L, k=-3)  # [L, S]: 1 for the token itself and the two before it
 is_mark = np.array([not any(c.isalnum() for c in token) for token in tokens])
 names = [token.strip() for token in tokens]
-is_name = np.array([name in ("Gus", "Mia") for name in names])
+is_name = np.array([name in ("Gus", "Tom") for name in names])
 before_name = [place - 1 for place in range(L) if is_name[place] and names[place] in names[:place]]
 
 answers = {
@@ -580,12 +580,12 @@ for axis, (question, share) in zip(axes, answers.items(), strict=True):
     for i, j in np.ndindex(share.shape):
         colour = "black" if share[i, j] > 0.5 else "white"
         axis.text(j, i, f"{share[i, j]:.0%}", ha="center", va="center", fontsize=9, color=colour)
-    axis.set(xlabel="head", title=f"weight {question}", xticks=range(4), yticks=range(6))
+    axis.set(xlabel="head", title=f"weight {question}", xticks=range(4), yticks=range(8))
     axis.title.set_fontsize(9.5)
 axes[0].set_ylabel("layer")
 plots.show(
     fig,
-    alt="For each of 24 heads the share of its weight on the last three tokens, on punctuation, and on names "
+    alt="For each of 32 heads the share of its weight on the last three tokens, on punctuation, and on names "
     "when a name comes next. Two heads of the last layer put nearly all of their weight on names then; "
     "no other head does.",
 )
@@ -626,7 +626,7 @@ plots.show(
 
 
 # %%
-@interact(layer=(0, 5), head=(0, 3))
+@interact(layer=(0, 7), head=(0, 3))
 def draw_chosen_map(layer=4, head=0):
     fig, axis = plots.figure(width=6, height=6)
     draw_map(axis, layer, head)

@@ -148,8 +148,8 @@ for layer in range(1, DEPTH + 1):
 # %% [markdown]
 # ### The stream of the small model
 #
-# A block of Qwen adds twice: attention adds, then a feed-forward network adds. So behind the last of 6 blocks the stream is the embedding plus
-# 12 contributions. The course's decoder adds and normalises in one operator, `add_rms_norm`: the sum is normalised while it is at hand. Its
+# A block of Qwen adds twice: attention adds, then a feed-forward network adds. So behind the last of 8 blocks the stream is the embedding plus
+# 16 contributions. The course's decoder adds and normalises in one operator, `add_rms_norm`: the sum is normalised while it is at hand. Its
 # second argument is what is added, its first result the stream. We watch these calls while the model reads, and see whether that is exactly so.
 
 # %%
@@ -441,7 +441,7 @@ print(f"{e[0]:.4f} / {root:.4f} · {weight[0]:.4f} = {e[0] / root * weight[0]:.4
 
 # %%
 QWEN = dict(V=151_936, E=1024, F=3072, H=16, K=8, D=128, layers=28)
-SMALL = dict(V=1536, E=128, F=384, H=4, K=2, D=32, layers=6)
+SMALL = dict(V=2048, E=128, F=384, H=4, K=2, D=32, layers=8)
 
 
 def count_weights(V, E, F, H, K, D, layers):

@@ -61,7 +61,7 @@ for name in list(header)[:4]:
 # %% [markdown]
 # `BF16` is bfloat16: the upper half of a float32 ([lecture 06](06_tensors.ipynb)). So we read 16 bits, append 16 zeros, and have a float32.
 #
-# > **Predict, then run.** Lecture 13 counted 1 378 304 weights. How large must the file be?
+# > **Predict, then run.** Lecture 13 counted 1 837 696 weights. How large must the file be?
 
 
 # %%
@@ -173,7 +173,7 @@ print(tokenizer.decode(text))
 # (nostalgebraist, 2020): the model's guess so far. In `forward` we would have to keep $x$ behind each block; `observe_calls` sees it too, as the result of
 # every second `add_rms_norm` (lecture 13).
 #
-# > **Predict, then run.** The text ends with "Dot had a". In the end the model will name the colour of some thing. Behind which of the 6 blocks is that visible?
+# > **Predict, then run.** The text ends with "Dot had a". In the end the model will name the colour of some thing. Behind which of the 8 blocks is that visible?
 
 # %%
 streams = []
@@ -186,7 +186,7 @@ def keep_stream(operator, arguments, results):
 
 with observe_calls(keep_stream):
     model.logits(ids)
-streams = streams[::2]  # behind the embedding and behind each of the 6 blocks, each [L, E]
+streams = streams[::2]  # behind the embedding and behind each of the 8 blocks, each [L, E]
 table = weights["model.embed_tokens.weight"]
 lens = [operators.softmax(operators.linear(normed(x, "model.norm"), table)) for x in streams]
 for block, p in enumerate(lens):
@@ -206,12 +206,12 @@ for row, p in enumerate(lens):
         axis.text(column, row, word, ha="center", va="center", fontsize=8, color=colour)
 axis.set(
     xticks=range(len(shown)),
-    yticks=range(7),
+    yticks=range(len(lens)),
     xlabel="read so far, up to this token",
     ylabel="guess behind",
 )
 axis.set_xticklabels([tokenizer.decode([int(ids[place])]).strip() for place in shown], fontsize=8.5)
-axis.set_yticklabels(["embedding", *(f"block {block}" for block in range(6))], fontsize=8.5)
+axis.set_yticklabels(["embedding", *(f"block {block}" for block in range(len(lens) - 1))], fontsize=8.5)
 fig.colorbar(image, ax=axis, label="probability of the guess", pad=0.01)
 plots.show(
     fig,

@@ -6,6 +6,7 @@ that read them are divided by it. FACTOR is a power of two, so every product kee
 same.
 """
 
+import argparse
 import shutil
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import numpy as np
 
 from llaisys_mini.errors import CheckpointError
 from llaisys_mini.files import whole_folder
+from llaisys_mini.paths import shipped_model
 from llaisys_mini.weights.checkpoint import SINGLE_FILE, Checkpoint, save_safetensors
 
 FACTOR = 32
@@ -54,3 +56,18 @@ def _multiplied(checkpoint: Checkpoint, name: str, factor: float, channels: tupl
         if not np.array_equal(array[..., channels] / array.dtype.type(factor), before):
             raise CheckpointError(f"tensor {name!r} of {array.dtype} cannot be multiplied by {factor} without loss")
     return array
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(prog="python -m llaisys_mini.models.outliers", description=__doc__.split("\n")[0])
+    parser.add_argument("out", type=Path, help="the new folder")
+    parser.add_argument(
+        "--source", type=Path, default=shipped_model(), help="a checkpoint; the shipped model if none is named"
+    )
+    options = parser.parse_args()
+    if options.out.exists():
+        parser.error(f"{options.out} is there already; name a new folder")
+    try:
+        plant_outliers(options.source, options.out)
+    except (CheckpointError, OSError) as error:
+        parser.exit(1, f"{error}\n")

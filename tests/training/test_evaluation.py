@@ -113,7 +113,7 @@ def test_a_prompt_that_fills_the_context_gets_no_answer(model):
 
 
 def test_losses_are_those_of_the_logits(model):
-    losses = held_out_losses(model, documents=4)
+    losses = held_out_losses(model, 4)
     assert set(losses) == {"same templates, other seed", "by template"}
     assert all(np.isfinite(loss) and loss > 0 for loss in losses.values())
 

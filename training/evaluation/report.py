@@ -1,4 +1,4 @@
-"""Runs all parts of the evaluation, prints the table and writes evaluation.json."""
+"""Runs all parts of the evaluation, prints the table, writes evaluation.json and the table of the model card."""
 
 from __future__ import annotations
 
@@ -54,6 +54,23 @@ def table(results: Sequence[Result]) -> str:
     return "\n".join(lines)
 
 
+CARD = "README.md"
+TABLE_BEGINS, TABLE_ENDS = "<!-- written by `python -m training.evaluate` -->", "<!-- end of the table -->"
+
+
+def with_table(card: str, results: Sequence[Result]) -> str:
+    """The model card with the table in its place between two comments; as it is where they are not there."""
+    before, begins, rest = card.partition(TABLE_BEGINS)
+    _, ends, after = rest.partition(TABLE_ENDS)
+    return f"{before}{begins}\n{table(results)}\n{ends}{after}" if ends else card
+
+
+def reported(folder: Path) -> list[Result]:
+    """What evaluation.json says of the model in the folder."""
+    checks = json.loads((folder / "evaluation.json").read_text(encoding="utf-8"))["checks"]
+    return [Result(check["name"], check["right"], check["total"], check["demanded"]) for check in checks]
+
+
 def evaluate_part(folder: Path, part: str, count: int) -> tuple[list[Result], int, int]:
     """Results of one part, and how many answers were given, and were well formed."""
     evaluation = Evaluation(load_model(folder))
@@ -64,7 +81,8 @@ def evaluate_part(folder: Path, part: str, count: int) -> tuple[list[Result], in
 def evaluate(
     folder: Path, count: int = 200, workers: int = 1, parts: Sequence[str] = tuple(PARTS), output: Path | None = None
 ) -> list[Result]:
-    """Run the parts, print the table and write evaluation.json (into the folder, unless `output` names a file).
+    """Run the parts, print the table, write evaluation.json into the folder, and the table into the model card there,
+    unless `output` names a file.
 
     count: tries of each ability; of conversations, two and a half times as many.
     """
@@ -94,4 +112,7 @@ def evaluate(
     }
     text = json.dumps(report, indent=1, ensure_ascii=False) + "\n"
     files.write_atomically(output or folder / "evaluation.json", text)
+    card = folder / CARD
+    if output is None and card.exists():
+        files.write_atomically(card, with_table(card.read_text(encoding="utf-8"), results))
     return results
