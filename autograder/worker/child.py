@@ -18,7 +18,7 @@ from autograder.worker import gpu
 from llaisys_mini import exercises, operators, paths
 from llaisys_mini.checks.compile_errors import COMPILE_ERRORS, describe
 from llaisys_mini.checks.guard_zones import GuardZones
-from llaisys_mini.devices.sanitized import HostComputation
+from llaisys_mini.devices.opaque import HostComputation
 from llaisys_mini.inspect import codegen, traffic
 from llaisys_mini.kernels.registry import PYTHON
 from llaisys_mini.kernels.runtime import Runtime, current
