@@ -91,8 +91,8 @@ class OpaqueArray:
     __and__ = __rand__ = __or__ = __ror__ = __xor__ = __rxor__ = __invert__ = __matmul__ = __rmatmul__ = _refuse
     __lshift__ = __rlshift__ = __rshift__ = __rrshift__ = __divmod__ = __rdivmod__ = _refuse
     __lt__ = __le__ = __gt__ = __ge__ = _refuse
-    __eq__ = __ne__ = _refuse  # type: ignore[assignment]
-    __hash__ = None
+    __eq__ = __ne__ = _refuse
+    __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
         return f"array of {self.dtype} {self.shape} on the device"

@@ -62,7 +62,10 @@ class Body:
         if isinstance(node, (ast.Import, ast.ImportFrom)):
             self._note(node, "imports stand at the top of the cell")
         elif not good:
-            self._note(node, f"`{told(node)}` does not belong in {_PLACE[self._role]}")
+            names = (child.id for child in ast.walk(node) if isinstance(child, ast.Name))
+            known = next((name for name in names if name in vocabulary.WHY_NOT), None)
+            reason = f": {vocabulary.WHY_NOT[known].format(known)}" if known else ""
+            self._note(node, f"`{told(node)}` does not belong in {_PLACE[self._role]}{reason}")
         return good
 
     def _look_at(self, node: ast.AST, scope: Scope):
@@ -82,8 +85,8 @@ class Body:
             self._note(node, "a function within a kernel has plain arguments and no decorator")
         elif isinstance(node, ast.comprehension) and node.is_async:
             self._note(node, "an asynchronous loop does not belong in a kernel")
-        elif isinstance(node, ast.Subscript) and self._is_launched(node.value, scope):
-            self.launches = True
+        elif isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name):  # `launch = kernel[blocks, threads]`
+            self.launches |= node.value.id in self._launched and node.value.id not in scope
         return parts(node, scope)
 
     # ---- names -------------------------------------------------------------------------------------------------------
@@ -104,7 +107,7 @@ class Body:
             self.needed.setdefault(name, node)
         elif name in vocabulary.BUILTINS[self._role]:
             if not is_called and name not in vocabulary.BUILTIN_TYPES | vocabulary.EXCEPTIONS:
-                self._note(node, f"`{name}` is called here or not named at all")
+                self._note(node, f"`{name}` is used without being called")
         elif hasattr(builtins, name):
             self._refuse(node, name, name)
         elif self._module.stars:
@@ -138,6 +141,7 @@ class Body:
         elif isinstance(node.func, ast.Attribute):
             arguments += self._attribute(node.func, scope)
         elif self._role == HOST and isinstance(node.func, ast.Subscript) and self._is_launched(node.func.value, scope):
+            self.launches = True
             arguments.append((node.func, scope))
         else:
             self._note(node, f"`{told(node.func)}` is called: call a function by its name")
@@ -165,7 +169,8 @@ class Body:
         return self._module.path(node) if isinstance(root, ast.Name) and root.id not in scope else None
 
     def _is_launched(self, node: ast.AST, scope: Scope) -> bool:
-        return isinstance(node, ast.Name) and node.id in self._launched and node.id not in scope
+        """Whether it is a CUDA kernel of the cell, or an argument, which may be one."""
+        return isinstance(node, ast.Name) and (node.id in self._launched or node.id in scope)
 
     def _is_permitted(self, path: str) -> bool:
         is_reported = path.startswith(".")  # with the import

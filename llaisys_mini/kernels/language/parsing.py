@@ -30,7 +30,7 @@ def parse(source: str) -> ast.Module:
             warnings.simplefilter("ignore")  # of odd escapes: not for the grader's terminal
             tree = ast.parse(source)
     except SyntaxError as problem:
-        raise NotPermitted(f"it is not Python: {problem.msg}", problem.lineno or 1) from None
+        raise NotPermitted(f"it is not Python: {problem.msg[:100]}", problem.lineno or 1) from None
     except (RecursionError, MemoryError):  # the parser's words for a tree that is too deep
         raise NotPermitted(_TOO_DEEP) from None
     except ValueError:

@@ -29,7 +29,9 @@ _NUMPY_ARRAYS = (
     " sort argsort searchsorted expand_dims broadcast_to diff unique triu tril outer iinfo finfo dtype ndindex"
     " ndenumerate"
 )
-_NUMBA_TYPES = f"{_TYPES} boolean complex64 complex128"
+_NUMBA_TYPES = (
+    "float32 float64 int8 int16 int32 int64 uint8 uint16 uint32 uint64 intp uintp bool_ boolean complex64 complex128"
+)
 _SIMD = (
     "REGISTERS WIDTH load store splat fma add multiply floor power_of_two zero_below minimum maximum greatest total"
     " add_lanes prefetch zeros add_products add_outer add_tiles store_sums store_rows load_rows transposed"
