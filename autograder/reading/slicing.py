@@ -106,7 +106,7 @@ def cut(code: list[Cell], position: int, task: Task) -> Cut:
         if found:
             outside.insert(0, _keep_lines(other_text, other_tree.body, found).strip("\n"))
             missing = left
-    return Cut("\n".join([*outside, _keep_lines(text, tree.body, kept)]).strip("\n") + "\n")
+    return Cut("\n".join([*outside, _keep_lines(text, tree.body, kept)]) + "\n")
 
 
 def without_magics(source: str) -> str:

@@ -112,7 +112,8 @@ class Module:
                     if self.heading(decorator) == (operator, device):
                         found = statement
         if found is None:
-            raise NotPermitted(f"the cell has no function under @kernel({operator!r}, device={device!r})")
+            last = max((s.lineno for s in self.body if isinstance(s, Function)), default=1)
+            raise NotPermitted(f"no function stands under @kernel({operator!r}, device={device!r})", last)
         return found
 
     def heading(self, decorator: ast.expr) -> tuple[object, object] | None:

@@ -87,7 +87,8 @@ class Reader:
             return
         kinds = [kind for kind in (meaning.imports, meaning.constants, meaning.functions) if kind]
         if meaning.others or len(kinds) != 1 or len({path for path, _ in meaning.imports}) > 1:
-            where = [*meaning.others, *meaning.constants, *meaning.functions, *(s for _, s in meaning.imports)][0]
+            binds = [*meaning.others, *meaning.constants, *meaning.functions, *(s for _, s in meaning.imports)]
+            where = max(meaning.others or binds, key=lambda statement: statement.lineno)
             what = "is bound twice" if not meaning.others else "is made in a way that is not graded"
             self._note(where, f"{name} {what}: a graded cell holds imports, constants and functions")
         elif meaning.functions:
