@@ -44,7 +44,7 @@ _OF_NUMBERS = {"int", "float", "bool", "abs", "min", "max", "len", "range", "pra
 
 
 def _made_in(nodes: list[ast.AST]) -> Iterator[str]:
-    """Names that a round sets to something of its own; `row = out[n]` is none: it is a part of an array from outside."""
+    """Names that a round sets to something of its own. `row = out[n]` is not: it is part of an array from outside."""
     for node in nodes:
         if isinstance(node, ast.Assign) and array_behind(node.value) is None:
             for target in node.targets:
