@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import llaisys_mini
 from autograder import channel, sandbox
 from autograder.sandbox.limits import Limits
 from llaisys_mini import errors, exercises, operators
@@ -151,17 +152,18 @@ tokenizer, ...) holds answers."""
 
 
 class _NotHere:
-    """Refuses to import what is not in a student's process."""
+    """Refuses to import what is not in a student's process, and to import anew what is: a file read again would bring
+    back what was taken out."""
 
     @staticmethod
     def find_spec(name: str, path: Any = None, target: Any = None) -> None:
-        if _is_hidden(name):
+        if name.partition(".")[0] in ("llaisys_mini", "solutions"):
             raise ImportError(f"{name} is not there when an answer is judged: an answer builds on operators")
 
 
 def _is_hidden(name: str) -> bool:
     top, _, rest = name.partition(".")
-    return top == "solutions" or (top == "llaisys_mini" and bool(rest) and rest.partition(".")[0] not in _ROOMS)
+    return top == "llaisys_mini" and bool(rest) and rest.partition(".")[0] not in _ROOMS
 
 
 def _hide_modules() -> None:
@@ -170,4 +172,14 @@ def _hide_modules() -> None:
         owner, _, last = name.rpartition(".")
         if getattr(sys.modules.get(owner), last, None) is module:
             delattr(sys.modules[owner], last)
+    for name, home in {**llaisys_mini._MODULES, **llaisys_mini._HOME}.items():
+        if _is_hidden(home):  # an answer's cell may import `check`, which it has no use for here
+            setattr(llaisys_mini, name, _absent(name))
     sys.meta_path.insert(0, _NotHere)
+
+
+def _absent(name: str) -> Callable:
+    def absent(*_: Any, **__: Any) -> None:
+        raise RuntimeError(f"{name} is not there when an answer is judged")
+
+    return absent
