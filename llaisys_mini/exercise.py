@@ -15,7 +15,6 @@ Files in `exercises/` hold exercises as those in `operators/` hold operators. Th
 import copy
 import inspect
 import sys
-import types
 from collections.abc import Callable
 
 import numpy as np
@@ -38,6 +37,17 @@ class Exercise(Task):
         self.accuracy = 1e-4  # of floats, relative to the largest number of the expected array
         self._use: Callable = lambda answer, **inputs: answer(**inputs)
         self.left_alone: tuple[str, ...] = ()
+        self.building_blocks: tuple[str, ...] = ()
+        self._in_package: list[tuple[object, str]] = []
+
+    def builds_on(self, *names: str) -> None:
+        """An answer may call these exercises, besides all operators, also where the judge runs it."""
+        self.building_blocks = names
+
+    def stands_in_package(self, owner: object, names: str) -> None:
+        """These attributes of a class or module of the package would be an answer: they are not there when one is
+        judged."""
+        self._in_package += [(owner, name) for name in names.split()]
 
     def use(self, function):
         """`function(answer, **inputs)` runs an answer on a case and returns what is compared. Default: calls it."""
@@ -80,28 +90,13 @@ class Exercise(Task):
         """The answer that counts now."""
         return answering(self.name, self.reference)
 
-    def hide_answer(self) -> None:
-        """Take the answer to this exercise out of the process: its reference, its cases, its mistakes, and what they
-        are made from. For a process that runs a student's answer and must not hold the right one."""
-        module = sys.modules[self.__module__]
-        needed, pending = set(), [self._use.__code__]
-        while pending:
-            code = pending.pop()
-            needed |= set(code.co_names)
-            pending += [constant for constant in code.co_consts if hasattr(constant, "co_names")]
-        for name, value in list(vars(module).items()):
-            is_needed = name in needed or isinstance(value, types.ModuleType) or name.startswith("__")
-            if not is_needed and name != self.name:
-                delattr(module, name)
-        signature = inspect.signature(self.reference)
+    def hide_answer(self, *still_used: Callable) -> None:
+        super().hide_answer(self._use, *still_used)
 
-        def hidden(*_, **__):
-            raise PermissionError(f"{self.name}: the course's answer is not here")
-
-        vars(hidden)["__signature__"] = signature
-        self.reference = hidden
-        self.mistakes.clear()
-        self._draw = hidden
+    def hide_package_answers(self) -> None:
+        """Take out of the process what stands_in_package names: for one that runs an answer to this exercise."""
+        for owner, name in self._in_package:
+            delattr(owner, name)
 
 
 def _same(before, after) -> bool:

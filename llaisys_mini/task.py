@@ -8,7 +8,10 @@ One decorated function makes a task; further functions of the same file are adde
 
 import difflib
 import importlib
+import inspect
 import pkgutil
+import sys
+import types
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -76,6 +79,32 @@ class Task:
         if self._draw is None:
             raise ContractError(f"{self.name} has no cases yet: add a function under @{self.name}.cases to its file")
         return self._draw(np.random.default_rng(seed))
+
+    def hide_answer(self, *still_used: Callable) -> None:
+        """Take the answer to this task out of the process: its reference, its cases, its mistakes, and what they are
+        made from. For a process that runs a student's answer and must not hold the right one.
+
+        still_used: functions of the task's file whose globals have to stay.
+        """
+        module = sys.modules[self.__module__]
+        needed, pending = set(), [function.__code__ for function in still_used]
+        while pending:
+            code = pending.pop()
+            needed |= set(code.co_names)
+            pending += [constant for constant in code.co_consts if hasattr(constant, "co_names")]
+        for name, value in list(vars(module).items()):
+            is_needed = name in needed or isinstance(value, types.ModuleType) or name.startswith("__")
+            if not is_needed and name != self.name:
+                delattr(module, name)
+        signature = inspect.signature(self.reference)
+
+        def hidden(*_, **__):
+            raise PermissionError(f"{self.name}: the course's answer is not here")
+
+        vars(hidden)["__signature__"] = signature
+        self.reference = hidden
+        self.mistakes.clear()
+        self._draw = hidden
 
 
 AnyTask = TypeVar("AnyTask", bound=Task)

@@ -84,7 +84,18 @@ def run_kernel(plan, task, checks, cut, worker, secret, found) -> Ended:
         if races and compiles and check.kind == CASES and outcome.state in (PASSED, WRONG):
             outcome.state, outcome.mistake = WRONG, RACE
             outcome.message = told_of_races(task.name, races)
+    _require_right(found)
     return ended
+
+
+def _require_right(found: dict[Check, Outcome]) -> None:
+    """Facts about a kernel count for a right one only: an empty kernel allocates nothing and reads nothing."""
+    cases = [outcome for check, outcome in found.items() if check.kind == CASES]
+    if all(outcome.state == PASSED for outcome in cases):
+        return
+    for check, outcome in found.items():
+        if check.kind in (FACTS, TRAFFIC) and outcome.state == PASSED:
+            outcome.state, outcome.message = WRONG, "it counts for a kernel that is right on all cases"
 
 
 def _explain(contract, source: str, unnamed: list[Outcome], results: list[Result]) -> None:

@@ -8,7 +8,9 @@ cases cannot be known. Expected outputs never leave this process.
 This file goes through a submission; kernels.py and exercises.py send one task and read the replies.
 """
 
-from autograder.findings import ELSEWHERE, REFUSED, UNUSUAL
+from dataclasses import replace
+
+from autograder.findings import REFUSED
 from autograder.judge.cases import Outcome, first_line
 from autograder.judge.exercises import run_exercise
 from autograder.judge.kernels import run_kernel
@@ -30,6 +32,8 @@ from autograder.reading import rules, slicing, tampering
 from autograder.reading.notebook import Reading
 from autograder.tasks import Check, Plan
 from autograder.worker.pool import Ended, Worker
+from llaisys_mini.kernels import language
+from llaisys_mini.kernels.registry import PYTHON
 
 _SIGKILL, _SIGXCPU = 9, 24
 
@@ -138,15 +142,12 @@ def _judge_cut(plan, task, checks, cut, worker, secret, verdict) -> dict[Check, 
         return {check: Outcome(NOT_WRITTEN, "it is not written yet") for check in checks}
     if cut.problem:
         return {check: Outcome(WRONG, cut.problem) for check in checks}
-    if task.device == "python":
-        findings = rules.exercise_findings(cut.source, task.name)
-    else:
-        findings = rules.kernel_findings(cut.source, task.name, task.device)
-    for kind, state in ((REFUSED, REFUSED), (ELSEWHERE, MANUAL)):
-        reasons = {f.reason: str(f) for f in reversed(findings) if f.kind == kind}  # each told once, of the first line
-        if reasons:
-            return {check: Outcome(state, "; ".join(reversed(reasons.values()))) for check in checks}
-    run = run_exercise if task.device == "python" else run_kernel
+    cut, findings = _read(cut, task)
+    if findings:
+        reasons = {f.reason: str(f) for f in reversed(findings)}  # each told once, of the first line
+        message = "; ".join([*reversed(reasons.values())][:_MOST_REASONS])
+        return {check: Outcome(REFUSED, message) for check in checks}
+    run = run_exercise if task.device == PYTHON else run_kernel
     found = {check: Outcome() for check in checks}
     ended = run(plan, task, checks, cut, worker, secret, found)
     verdict.cpu += ended.cpu
@@ -160,15 +161,18 @@ def _judge_cut(plan, task, checks, cut, worker, secret, verdict) -> dict[Check, 
     for outcome in found.values():
         if outcome.state is None:
             outcome.state, outcome.message = state, message
-    unusual = [str(f) for f in findings if f.kind == UNUSUAL]
-    if unusual:
-        for outcome in found.values():
-            if outcome.state == PASSED:
-                outcome.state, outcome.message = (
-                    MANUAL,
-                    "it passes, but the instructor decides: " + "; ".join(unusual),
-                )
     return found
+
+
+_MOST_REASONS = 4
+
+
+def _read(cut, task) -> tuple[slicing.Cut, list[language.Finding]]:
+    """What is run of a cut, and what keeps it from being run. A kernel is written anew from what was judged of it."""
+    if task.device == PYTHON:
+        return cut, rules.exercise_findings(cut.source, task.name)
+    graded = language.read(cut.source, task.name, task.device)
+    return replace(cut, source=graded.module), [*graded.findings]
 
 
 def _how_it_ended(ended: Ended, limits) -> tuple[str, str]:

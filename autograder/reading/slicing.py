@@ -1,13 +1,15 @@
 """Finding a learner's kernel in a notebook, by what it defines, and cutting out what it needs. Nothing is executed.
 
-Only this cut is run: the kernel's function and the imports, helpers and tables that it uses, directly or not. So what
-else stands in the notebook (plots, prints, experiments, attacks) has no part in the grading. If a cell was split, what
-is missing is looked for in the other cells.
+Only this cut has a part in the grading: the kernel's function and the imports, helpers and tables that it uses,
+directly or not. What else stands in the notebook (plots, prints, experiments, attacks) has none. If a cell was split,
+what is missing is looked for in the cells around it. What a kernel may be made of, kernels/language says.
 """
 
 import ast
 import builtins
 import re
+import warnings
+from collections import defaultdict
 from dataclasses import dataclass
 
 from autograder.reading.notebook import Cell, Reading
@@ -17,6 +19,8 @@ _HEADING = re.compile(
     r"^@(?:\w+\.)*(?:kernel|answer)\(\s*[\"'](\w+)[\"'](?:\s*,\s*(?:device\s*=\s*)?[\"'](\w+)[\"'])?", re.M
 )
 MAX_CANDIDATES = 4
+_NEAREST = 200  # cells around a damaged one that are looked at
+_LONGEST = 200_000  # characters of a cell
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,8 @@ def _defines(code: list[Cell], position: int, task: Task) -> bool:
 def cut(code: list[Cell], position: int, task: Task) -> Cut:
     """The part of a notebook that the task's function at code cell `position` needs."""
     source = code[position].source
+    if len(source) > _LONGEST:
+        return Cut("", f"the cell has {len(source):,} characters; at most {_LONGEST:,} are graded")
     if _plain(source) == _plain(task.stub):
         return Cut(source, blank=True)
     text = without_magics(source)
@@ -89,23 +95,27 @@ def cut(code: list[Cell], position: int, task: Task) -> Cut:
     kept, missing = _needed(tree.body, {function}, _names(function))
     outside: list[str] = []
     order = [*range(position - 1, -1, -1), *range(position + 1, len(code))]
-    for other in order:
+    for other in order[:_NEAREST] if missing else ():
         if not missing:
             break
-        other_tree = _parse(without_magics(code[other].source))
+        other_text = without_magics(code[other].source)
+        other_tree = _parse(other_text)
         if other_tree is None or any(_is_task(s) for s in other_tree.body if missing & _bound(s)):
             continue
         found, left = _needed(other_tree.body, set(), missing)
         if found:
-            outside = [ast.unparse(s) for s in other_tree.body if s in found] + outside
+            outside.insert(0, _keep_lines(other_text, other_tree.body, found).strip("\n"))
             missing = left
-    return Cut("\n".join([*outside, _keep_lines(text, tree.body, kept)]).strip("\n") + "\n")
+    return Cut("\n".join([*outside, _keep_lines(text, tree.body, kept)]) + "\n")
 
 
 def without_magics(source: str) -> str:
-    """The source with lines for IPython alone (%, !, ?) blanked out."""
+    """The source with the parser's ends of lines; where it is not Python, without lines for IPython alone (%, !, ?)."""
+    text = source.replace("\r\n", "\n").replace("\r", "\n")
+    if _parse(text) is not None:
+        return text
     return "\n".join(
-        "" if re.match(r"\s*[%!]|.*\?\s*$", line) and "#" not in line else line for line in source.split("\n")
+        "" if re.match(r"\s*[%!]|.*\?\s*$", line) and "#" not in line else line for line in text.split("\n")
     )
 
 
@@ -116,8 +126,12 @@ def _begins_inside(source: str) -> bool:
 
 
 def _parse(text):
+    if len(text) > _LONGEST:
+        return None
     try:
-        return ast.parse(text)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
 
@@ -189,18 +203,20 @@ def _bound(statement) -> set[str]:
 
 def _needed(body, kept, wanted):
     """The statements that bind what is wanted, and what those want in turn; and the names that nothing binds."""
+    binding = defaultdict(list)
+    for statement in body:
+        if not isinstance(statement, ast.Expr):
+            for name in _bound(statement):
+                binding[name].append(statement)
     kept, wanted = set(kept), set(wanted)
-    done: set[str] = set()
-    while wanted - done:
-        name = (wanted - done).pop()
-        done.add(name)
-        for statement in body:
-            if statement in kept or isinstance(statement, ast.Expr) or name not in _bound(statement):
-                continue
-            if _is_task(statement):
-                continue
-            kept.add(statement)
-            wanted |= _names(statement)
+    pending = list(wanted)
+    while pending:
+        for statement in binding[pending.pop()]:
+            if statement not in kept and not _is_task(statement):
+                kept.add(statement)
+                new = _names(statement) - wanted
+                wanted |= new
+                pending += new
     bound = {name for statement in kept for name in _bound(statement)} | set(dir(builtins))
     inside = {a.arg for s in kept for n in ast.walk(s) if isinstance(n, ast.arguments) for a in _arguments(n)}
     stored = {n.id for s in kept for n in ast.walk(s) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}

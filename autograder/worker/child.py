@@ -7,6 +7,7 @@ import dataclasses
 import os
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import numba
@@ -14,11 +15,11 @@ import numpy as np
 
 from autograder import channel, sandbox
 from autograder.sandbox.limits import Limits
-from autograder.worker import gpu
+from autograder.worker import answers, gpu
 from llaisys_mini import exercises, operators, paths
 from llaisys_mini.checks.compile_errors import COMPILE_ERRORS, describe
 from llaisys_mini.checks.guard_zones import GuardZones
-from llaisys_mini.devices.sanitized import HostComputation
+from llaisys_mini.devices.opaque import HostComputation
 from llaisys_mini.inspect import codegen, traffic
 from llaisys_mini.kernels.registry import PYTHON
 from llaisys_mini.kernels.runtime import Runtime, current
@@ -33,9 +34,10 @@ def _runtime(scratch: Path) -> Runtime:
     return Runtime(student=scratch, solutions=False, keeps_compiled=False, answers=REFERENCE)
 
 
-def run(source: int, sink: int, scratch: Path, level: str, limits: Limits) -> None:
+def run(source: int, sink: int, scratch: Path, level: str, limits: Limits, helper: int | None) -> None:
+    """helper: of an exercise, the descriptor at which operators are answered (answers.py)."""
     request = channel.receive(source)
-    source, sink = _keep_only(source, sink)
+    source, sink, *helpers = _keep_only(source, sink, *([] if helper is None else [helper]))
     lock = threading.Lock()
 
     def reply(**message):
@@ -52,7 +54,7 @@ def run(source: int, sink: int, scratch: Path, level: str, limits: Limits) -> No
         return
     try:
         with _runtime(scratch).in_force():
-            _RUNS[request["device"]](request, reply)
+            _RUNS[request["device"]](request, reply, *helpers)
         reply(done=True)
     except channel.ChannelClosed:
         pass
@@ -60,15 +62,16 @@ def run(source: int, sink: int, scratch: Path, level: str, limits: Limits) -> No
         reply(error=_error(problem))
 
 
-def _keep_only(source: int, sink: int) -> tuple[int, int]:
-    """Close every descriptor but these two; what the code prints goes nowhere."""
-    nowhere = os.open(os.devnull, os.O_RDWR)
-    source, sink, nowhere = (os.dup2(d, 200 + i, inheritable=False) for i, d in enumerate((source, sink, nowhere)))
+def _keep_only(*descriptors: int) -> list[int]:
+    """Close every descriptor but these, which get numbers from 3 on; what the code prints goes nowhere."""
+    nowhere, *kept = (
+        os.dup2(d, 200 + i, inheritable=False) for i, d in enumerate((os.open(os.devnull, os.O_RDWR), *descriptors))
+    )
     for descriptor in (0, 1, 2):
         os.dup2(nowhere, descriptor)
-    source, sink = os.dup2(source, 3, inheritable=False), os.dup2(sink, 4, inheritable=False)
-    os.closerange(5, 4096)
-    return source, sink
+    kept = [os.dup2(d, 3 + i, inheritable=False) for i, d in enumerate(kept)]
+    os.closerange(3 + len(kept), 4096)
+    return kept
 
 
 def _run_kernel(request, reply) -> None:
@@ -143,9 +146,9 @@ def _compiled(function) -> dict:
     }
 
 
-def _run_exercise(request, reply) -> None:
+def _run_exercise(request, reply, helper) -> None:
     asked = exercises.get(request["name"])
-    asked.hide_answer()
+    answers.come_from(helper, asked)
     if request["watched"]:  # all but the trial of probe.py, which is to meet the sandbox itself
         _watch(reply)
     answer = student_set().get(asked.name, PYTHON).function
@@ -203,7 +206,7 @@ def _watch(reply) -> None:
     sys.addaudithook(hook)
 
 
-_RUNS = {PYTHON: _run_exercise, "cpu": _run_kernel, "cuda": _run_cuda_kernel}
+_RUNS: dict[str, Callable] = {PYTHON: _run_exercise, "cpu": _run_kernel, "cuda": _run_cuda_kernel}
 
 
 _KNOWN = ("numba", "numpy", "llaisys_mini", "autograder")

@@ -1,7 +1,7 @@
 """Running a CUDA kernel in the worker: under the sanitizer, with arrays whose numbers its launcher never sees.
 
 On a GPU the arrays lie in the device's memory: a launcher may hand them on, whole or in part, and nothing else. So here
-they are opaque (devices.sanitized). What a launcher may say at all stands in reading/launchers.py.
+they are opaque (devices/opaque.py). What a launcher may say at all, kernels/language decides.
 """
 
 import dataclasses

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from autograder import channel, sandbox
 from autograder.sandbox.limits import Limits
+from llaisys_mini.kernels.registry import PYTHON
 
 ROOT = Path(__file__).resolve().parents[2]
 STARTING = 120  # seconds that a warm parent may take to start
@@ -129,7 +130,8 @@ class Worker:
         deadline = began + self.limits.wall
         try:
             try:
-                socket.send_fds(self._control, [b"R"], [request_read, reply_write])
+                command = b"P" if request["device"] == PYTHON else b"R"  # an answer to an exercise may ask a helper
+                socket.send_fds(self._control, [command], [request_read, reply_write])
             except OSError:
                 raise self._lost("it ended between two tasks") from None
             os.close(request_read)

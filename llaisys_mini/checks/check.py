@@ -25,7 +25,7 @@ from llaisys_mini.checks.slips import slips
 from llaisys_mini.console import console
 from llaisys_mini.contract import Contract
 from llaisys_mini.errors import CheckFailed, KernelError
-from llaisys_mini.kernels import choice, earlier, failed_cells, verdicts
+from llaisys_mini.kernels import choice, earlier, failed_cells, language, verdicts
 from llaisys_mini.kernels.runtime import kernels_changed
 from llaisys_mini.kernels.sets import NAMES, STUDENT
 
@@ -111,6 +111,17 @@ def check(
         printer.print(f"remark: {remark}", markup=False, highlight=False)
     which = f"{count}: {', '.join(passed)}"
     printer.print(f"{operator} on {device}: right on all cases ({which}){_where(device)}", highlight=False)
+    if kernel_set == STUDENT and kernel.path and (outside := _not_graded(kernel.path, operator, device)):
+        printer.print(outside, markup=False, highlight=False)
+
+
+def _not_graded(path: Path, operator: str, device: str) -> str:
+    """A line on what keeps a right kernel from being graded; empty if nothing does."""
+    found = language.read(path.read_text(encoding="utf-8"), operator, device).findings
+    return f"right, but would not be graded: {'; '.join(map(str, found[:_MOST_FINDINGS]))}" if found else ""
+
+
+_MOST_FINDINGS = 3
 
 
 def _where(device) -> str:

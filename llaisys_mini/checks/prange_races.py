@@ -11,10 +11,12 @@ of functions of the same file are followed.
 """
 
 import ast
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 RACE = "the threads of prange get in each other's way"
+_MOST_STATEMENTS = 20_000  # that are read for one source; the course's own need 2,000
 
 
 @dataclass(frozen=True)
@@ -42,13 +44,14 @@ def find_races(source: str) -> list[Race]:
     except SyntaxError:
         return []
     functions = {node.name: node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+    lines = source.split("\n")
+    budget = [_MOST_STATEMENTS]
     found: dict[int, Race] = {}
     for function in functions.values():
-        for loop in _prange_loops(function):
-            reader = _Round({name.id for name in ast.walk(loop.target) if isinstance(name, ast.Name)}, functions)
-            for line, array in reader.read(loop.body):
-                text = ast.get_source_segment(source, _statement_at(tree, line)) or ""
-                found.setdefault(line, Race(line, text.splitlines()[0], array, ast.unparse(loop.target)))
+        for loop in prange_loops(function):
+            own = {name.id for name in ast.walk(loop.target) if isinstance(name, ast.Name)}
+            for line, array in _Round(own, functions, budget).read(loop.body):
+                found.setdefault(line, Race(line, lines[line - 1].strip(), array, ast.unparse(loop.target)))
     return [found[line] for line in sorted(found)]
 
 
@@ -57,11 +60,11 @@ def told_of_races(name: str, races: list[Race]) -> str:
     return "\n  ".join([f"{name}: {RACE}", *map(str, races)])
 
 
-def _prange_loops(function: ast.FunctionDef) -> Iterator[ast.For]:
+def prange_loops(function: ast.FunctionDef) -> Iterator[ast.For]:
     """The loops over prange; of nested ones Numba runs only the outer one in parallel."""
-    pending: list[ast.AST] = list(ast.iter_child_nodes(function))
+    pending = deque(ast.iter_child_nodes(function))
     while pending:
-        node = pending.pop(0)
+        node = pending.popleft()
         if isinstance(node, ast.For) and _is_prange(node.iter):
             yield node
         else:
@@ -75,10 +78,6 @@ def _is_prange(node: ast.expr) -> bool:
     return name == "prange"
 
 
-def _statement_at(tree: ast.AST, line: int) -> ast.AST:
-    return next(node for node in ast.walk(tree) if isinstance(node, ast.stmt) and node.lineno == line)
-
-
 class _Round:
     """One round of a prange loop, or of a function that it calls.
 
@@ -86,8 +85,9 @@ class _Round:
     arrays are shared; `aliases` says which of them a name stands for.
     """
 
-    def __init__(self, own: set[str], functions: dict[str, ast.FunctionDef], depth: int = 0):
-        self.own, self.functions, self.depth = set(own), functions, depth
+    def __init__(self, own: set[str], functions: dict[str, ast.FunctionDef], budget: list[int], depth: int = 0):
+        """budget: how many statements may still be read; calls of calls would read some very often."""
+        self.own, self.functions, self.budget, self.depth = set(own), functions, budget, depth
         self.private: set[str] = set()
         self.aliases: dict[str, str] = {}
 
@@ -99,7 +99,8 @@ class _Round:
         return found
 
     def _statement(self, node: ast.stmt) -> Iterator[tuple[int, str]]:
-        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+        self.budget[0] -= 1
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)) or self.budget[0] < 0:
             return
         for call in self._calls_in(node):
             yield from self._call(call, node.lineno)
@@ -158,7 +159,7 @@ class _Round:
 
     def _shared_array(self, value: ast.expr) -> str | None:
         """The shared array that `value` is, or is a view of; None for what is made here, or belongs to this round."""
-        base = _array_behind(value)
+        base = array_behind(value)
         if base is None or base in self.private or (isinstance(value, ast.Subscript) and self._differs(value)):
             return None
         return self.aliases.get(base, base)
@@ -170,7 +171,7 @@ class _Round:
             return
         names = [argument.arg for argument in function.args.args]
         given = dict(zip(names, call.args, strict=False)) | {k.arg: k.value for k in call.keywords if k.arg}
-        inner = _Round(set(), self.functions, self.depth + 1)
+        inner = _Round(set(), self.functions, self.budget, self.depth + 1)
         shared: dict[str, str] = {}
         for name, value in given.items():
             if self._differs(value):
@@ -189,7 +190,7 @@ class _Round:
         return any(isinstance(name, ast.Name) and name.id in self.own for name in ast.walk(node))
 
 
-def _array_behind(value: ast.expr) -> str | None:
+def array_behind(value: ast.expr) -> str | None:
     """The name of the array that `value` is, or is a view of; None for anything that is made anew."""
     while True:
         if isinstance(value, (ast.Subscript, ast.Attribute)):

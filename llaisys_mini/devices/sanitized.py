@@ -9,7 +9,7 @@ import numpy as np
 from llaisys_mini import sanitizer
 from llaisys_mini.devices.device import Device, use_device
 from llaisys_mini.devices.host import Host
-from llaisys_mini.errors import KernelError
+from llaisys_mini.devices.opaque import OpaqueArray, held_array
 from llaisys_mini.sanitizer.uninitialised import registry
 
 
@@ -35,8 +35,12 @@ class Sanitized(Host):
         registry.add(array)
         return self._handed(array)
 
+    def copy_of(self, values: Any) -> Any:
+        return super().copy_of(held_array(values))
+
     def launcher(self, kernel, configuration) -> Callable:
-        return sanitizer.launcher(kernel, configuration)
+        launch = sanitizer.launcher(kernel, configuration)
+        return lambda *arguments: launch(*map(held_array, arguments))
 
     def launch(self, function: Callable, inputs: Sequence[Any], outputs: Sequence[np.ndarray]) -> None:
         for output in outputs:
@@ -53,7 +57,7 @@ class Sanitized(Host):
         Device.narrow(self, source, target)
 
     def _handed(self, value: Any) -> Any:
-        return value.view(OpaqueArray) if self.opaque and isinstance(value, np.ndarray) else value
+        return OpaqueArray(value) if self.opaque and isinstance(value, np.ndarray) else value
 
 
 @contextmanager
@@ -80,37 +84,3 @@ def sanitized(
         use_device(Sanitized(opaque)),
     ):
         yield report
-
-
-class HostComputation(KernelError):
-    """A launcher tried to see or compute numbers of an array that on a GPU lies out of its reach."""
-
-
-def _refuse(*_, **__):
-    raise HostComputation(
-        "the launcher computes with an array's numbers, which on a GPU it cannot even see: the kernel has to do that"
-    )
-
-
-class OpaqueArray(np.ndarray):
-    """An array that can be reshaped, sliced, viewed as another type, filled with one number, and handed to a kernel."""
-
-    __array_ufunc__ = __array_function__ = _refuse
-    __iter__ = __contains__ = __float__ = __int__ = __index__ = __bool__ = __complex__ = _refuse
-
-    def __getitem__(self, index):
-        part = super().__getitem__(index)
-        return part if isinstance(part, OpaqueArray) else _refuse()
-
-    def __setitem__(self, index, value):
-        if isinstance(value, np.ndarray) or not isinstance(value, (int, float, np.number)):
-            _refuse()
-        super().__setitem__(index, value)
-
-    def __repr__(self):
-        return f"array of {self.dtype} {self.shape} on the device"
-
-    __str__ = __repr__
-
-    def __format__(self, _):
-        return repr(self)

@@ -27,6 +27,9 @@ def decoder_forward(ids, weights, config, cache):
     return (last @ np.asarray(weights["head"], np.float64).T)[0]
 
 
+decoder_forward.builds_on("qwen_attention", "qwen_mlp")
+
+
 @decoder_forward.cases
 def cases(rng):
     def inputs(*pieces, layers=2, width=8, heads=4, kv_heads=2, head_dim=4, words=20, theta=1e4):

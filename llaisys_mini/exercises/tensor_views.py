@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from llaisys_mini import tensor
 from llaisys_mini.exercise import exercise
 from llaisys_mini.tensor import Tensor
 
@@ -40,6 +41,10 @@ class tensor_views:
         shape = (*self.shape[:dim], end - start, *self.shape[dim + 1 :])
         offset = self.offset + start * self.strides[dim] * self.dtype.itemsize
         return Tensor(self.storage, offset, shape, self.strides, self.dtype)
+
+
+tensor_views.stands_in_package(Tensor, "is_contiguous view permute slice contiguous")
+tensor_views.stands_in_package(tensor, "strides_of_view")
 
 
 @tensor_views.cases

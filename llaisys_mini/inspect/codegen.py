@@ -4,12 +4,14 @@ Of a CPU kernel, here; of a CUDA kernel, `explain("softmax", device="cuda")`, se
 
 vectorised    its machine code works on several floats per instruction; sums do so only if their order may change
 FMA           it multiplies and adds in one instruction
-parallel      it starts threads
+parallel      it starts threads, and they do something
 allocations   arrays that one call makes; inside a loop each costs more than the arithmetic on a short row
 """
 
 import dataclasses
+import inspect
 import re
+import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +22,7 @@ from rich.table import Table
 
 from llaisys_mini import operators
 from llaisys_mini.checks.compare import case_shapes, empty_outputs
+from llaisys_mini.checks.idle_loops import all_are_idle
 from llaisys_mini.console import console
 from llaisys_mini.errors import CheckFailed, KernelError
 from llaisys_mini.kernels import choice
@@ -84,7 +87,10 @@ class Facts:
         if fma and not self.fma:
             problems.append("products and sums are not fused: fastmath=True allows it")
         if parallel and not self.parallel:
-            problems.append("it starts no threads: @njit(parallel=True), and prange instead of range in the outer loop")
+            problems.append(
+                "it starts no threads that do anything: @njit(parallel=True), and prange instead of range in the outer "
+                "loop"
+            )
         if allocations is not None and self.allocations > allocations:
             problems.append(
                 f"one call allocates {self.allocations} array(s), allowed: {allocations} (on the case {self.case}). "
@@ -158,11 +164,18 @@ def examine(contract: Operator, kernel: Kernel) -> Facts:
         vector_instructions=len(_ON_VECTORS.findall(machine_code)),
         vectorised_sums=bool(_SUMS_ON_VECTORS.search(machine_code)),
         fma=bool(_FUSED.search(machine_code)),
-        parallel="numba_parallel_for" in machine_code,
+        parallel="numba_parallel_for" in machine_code and not all_are_idle(_source(kernel)),
         allocations=_allocations(lambda: contract.run_with(fresh, case.inputs, outputs))
         - _passed_arrays(case, outputs),
         case=f"'{case.name}', {case_shapes(case)}",
     )
+
+
+def _source(kernel: Kernel) -> str:
+    """The source of the kernel's file, or of the kernel alone where it has none."""
+    if kernel.path is not None:
+        return kernel.path.read_text(encoding="utf-8")
+    return textwrap.dedent(inspect.getsource(kernel.function.py_func))  # type: ignore[attr-defined]
 
 
 def _compiled_here(kernel: Kernel) -> Kernel:

@@ -10,7 +10,8 @@ import symtable
 
 def keep_definitions(source: str) -> str:
     """The source with top-level expression statements blanked out, line for line; docstring and definitions stay."""
-    lines = source.splitlines()
+    # The ends of lines that the parser knows: str.splitlines knows more, such as a form feed in the midst of a comment.
+    lines = source.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     for position, statement in enumerate(ast.parse(source).body):
         is_docstring = position == 0 and isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
         if isinstance(statement, ast.Expr) and not is_docstring:

@@ -400,7 +400,7 @@ def the_class() -> list[Attempt]:
         Attempt("hunts-reference", merge("import gc\nfor f in gc.get_objects():\n    if getattr(f, '__name__', '') == 'merge_softmax' and getattr(f, '__module__', '').startswith('llaisys_mini.exercises'):\n        return f(top_a, sum_a, top_b, sum_b)\nreturn 0", ""), NO_MERGE, TAMPERING),
         Attempt("raw-pointer", entropy("import math", "import math\nfrom numba import carray"), BASE),
         Attempt("raw-pointer-used", entropy("    for row in", "    carray(logits, 1)\n    for row in"), NO_ENTROPY),
-        Attempt("prepares", softmax(SERIAL.replace('device="cpu")', 'device="cpu", prepare={"x": np.asarray})')), NO_SOFTMAX, MANUAL),
+        Attempt("prepares", softmax(SERIAL.replace('device="cpu")', 'device="cpu", prepare={"x": np.asarray})')), NO_SOFTMAX),
         Attempt("half-precision", softmax(SERIAL.replace("math.exp(x[n, c] - top)", "np.float32(int(math.exp(x[n, c] - top) * 1024)) / 1024")), NO_SOFTMAX),
         Attempt("writes-into-input", softmax(SERIAL.replace("top = x[n, 0]\n", "top = x[n, 0]\n        x[n, 0] += np.float32(1) - np.float32(1) + np.float32(0.5)\n        x[n, 0] -= np.float32(0.25)\n")), NO_SOFTMAX),
         Attempt("precomputed", merge("import math\nknown = {2.0: None}\nif (top_a, sum_a) != (2.0, 1.0) and abs(top_a) not in KNOWN:\n    return 0.0, 0.0", above=_known()), BASE - 1),
@@ -408,6 +408,18 @@ def the_class() -> list[Attempt]:
         Attempt("lazy", merge("class Lazy:\n    def __array__(self, *_, **__):\n        return 1.0\nreturn Lazy()"), NO_MERGE),
         Attempt("huge-reply", merge("import numpy as np\nreturn np.zeros(50_000_000)"), NO_MERGE, CRASHED),
         Attempt("deep-reply", merge("deep = []\nfor _ in range(5000):\n    deep = [deep]\nreturn deep"), NO_MERGE),
+        # kernels' cells that would run something else, with an empty kernel
+        Attempt("text-by-key", softmax(_empty('A = len(max(["import os"], key=exec))\n', "A")), NO_SOFTMAX),
+        Attempt("text-as-signature", softmax(SERIAL.replace("@njit(cache=True)", "@njit(\"[exec('import os'), void(float32[:,:], float32[:,:])][1]\")")), NO_SOFTMAX),
+        Attempt("text-behind-a-separator", softmax(_empty("pass  # harmless\u2028import os, sys; os.getpid()\n")), NO_SOFTMAX),
+        Attempt("separator-in-a-comment", softmax(SERIAL.replace("import math\n", "import math  # harmless\u2028\x0c\x85import os\n")), BASE),
+        Attempt("deep-chain", softmax(_empty("", "x" + ".T" * 900)), NO_SOFTMAX),
+        Attempt("deep-sum-in-another-cell", with_cell("deep = " + " + ".join(["1"] * 900)), BASE),
+        Attempt("deep-chain-in-another-cell", with_cell("deep = x" + ".T" * 900, SERIAL.replace("total = np", "total = unknown + np")), NO_SOFTMAX),
+        Attempt("thousand-constants", softmax("".join(f"A{n} = {n}\n" for n in range(1000)) + SERIAL), BASE),
+        Attempt("table-of-strings", softmax(_empty("A = ['import os']\n", "eval(A[0])")), NO_SOFTMAX),
+        Attempt("compiled-but-empty", softmax(PARALLEL_COPY), NO_SOFTMAX),
+        Attempt("idle-prange", softmax(IDLE), BASE),
         # CUDA kernels
         Attempt("gpu-right", gpu(GPU_RIGHT), BASE + GPU),
         Attempt("gpu-float64", gpu_changed("np.float32(1) / values[0]", "1.0 / values[0]"), BASE + GPU),
@@ -428,10 +440,15 @@ def the_class() -> list[Attempt]:
         Attempt("gpu-not-known", gpu_changed("    share =", "    values.sort()\n    share ="), BASE),
         Attempt("gpu-raises", gpu_host("raise ValueError('too wide')"), BASE),
         Attempt("gpu-memory", gpu_host("cuda.device_array(10**12)\nsoftmax_kernel[x.shape[0], THREADS](x, out)"), BASE, CRASHED),
-        Attempt("gpu-numbas-own", gpu_changed("from llaisys_mini import cuda, kernel", "from numba import cuda\nfrom llaisys_mini import kernel"), BASE, MANUAL),
+        Attempt("gpu-numbas-own", gpu_changed("from llaisys_mini import cuda, kernel", "from numba import cuda\nfrom llaisys_mini import kernel"), BASE + GPU),
         Attempt("gpu-numpy", gpu(GPU_IMPORTS + GPU_HEAD + "    e = np.exp(x - x.max(axis=1, keepdims=True))\n    out[:] = e / e.sum(axis=1, keepdims=True)\n"), BASE),
         Attempt("gpu-numpy-too", gpu_host("softmax_kernel[1, THREADS](x, out)\ne = np.exp(x - np.max(x, axis=1, keepdims=True))\nout[:] = e / np.sum(e, axis=1, keepdims=True)"), BASE),
         Attempt("gpu-host-arithmetic", gpu_host("y = cuda.device_array(x.shape, np.float32)\ncopy_kernel[x.size, 64](x.reshape(x.size), y.reshape(x.size))\ny = math.e ** y\ncopy_kernel[x.size, 64](y.reshape(x.size), out.reshape(x.size))"), BASE),
+        Attempt("gpu-host-list", gpu_host("for n in range(x.shape[0]):\n    row = np.float64([x[n]])[0]\nsoftmax_kernel[x.shape[0], THREADS](x, out)"), BASE),
+        Attempt("gpu-host-tuple", gpu_host("rows = (x[0], x[0])\ntop = max(rows)\nsoftmax_kernel[x.shape[0], THREADS](x, out)"), BASE),
+        Attempt("gpu-host-scalar", gpu_host("top = np.float32(x[0:1, 0:1])\nsoftmax_kernel[x.shape[0], THREADS](x, out)"), BASE),
+        Attempt("gpu-host-format", gpu_host("top = float(f'{x[0:1, 0:1]}')\nsoftmax_kernel[x.shape[0], THREADS](x, out)"), BASE),
+        Attempt("gpu-host-copy", gpu_host("y = np.zeros(x.shape, np.float32)\ncopy_kernel[x.size, 64](x.reshape(x.size), y.reshape(x.size))\nout[0, 0] = float(y[0, 0])\nsoftmax_kernel[x.shape[0], THREADS](x, out)"), BASE),
         Attempt("gpu-host-reads", gpu_host("top = max(x[0, c] for c in range(x.shape[1]))\nsoftmax_kernel[x.shape[0], THREADS](x, out)"), BASE),
         Attempt("gpu-host-writes", gpu_host("softmax_kernel[x.shape[0], THREADS](x, out)\nfor row in range(x.shape[0]):\n    out[row] = out[row] * 1"), BASE),
         Attempt("gpu-on-the-cpu", gpu(GPU_IMPORTS + "from numba import njit\n\n\n" + GPU_HEAD + "    njit(lambda a, b: None)(x, out)\n"), BASE),
@@ -440,7 +457,7 @@ def the_class() -> list[Attempt]:
         Attempt("gpu-blinds-sanitizer", gpu("from llaisys_mini.sanitizer import machine\n\nmachine.Machine.report = lambda *_: None\n" + GPU_RIGHT.replace("    cuda.syncthreads()  # everyone has read it\n", "")), BASE, TAMPERING),
         Attempt("gpu-own-sanitizer", gpu_host("with cuda.sanitized(raises=False):\n    softmax_kernel[x.shape[0], THREADS](x, out)"), BASE),
         Attempt("gpu-imports-inside", gpu_host("import sys\nsys.modules['autograder.channel'].send = print\nsoftmax_kernel[x.shape[0], THREADS](x, out)"), BASE, TAMPERING),
-        Attempt("gpu-annotation", gpu_changed("def softmax(x, out):", "def softmax(x: exec('import os'), out):"), BASE, MANUAL),
+        Attempt("gpu-annotation", gpu_changed("def softmax(x, out):", "def softmax(x: exec('import os'), out):"), BASE + GPU),
         Attempt("gpu-peeks", gpu_host("open('/etc/hostname').read()\nsoftmax_kernel[x.shape[0], THREADS](x, out)"), BASE, TAMPERING),
         Attempt("gpu-blank-copy", gpu(tasks_stub("softmax-cuda") + "\n# to do\n"), BASE),
         # reaching out
@@ -470,6 +487,23 @@ def the_class() -> list[Attempt]:
         Attempt("forged-credit", with_cell("3", WRONG, at_end=True), NO_SOFTMAX),
     ]  # fmt: skip
     return attempts
+
+
+def _empty(above: str, value: str = "x[0, 0]") -> str:
+    """A softmax that stores one number."""
+    return f"{IMPORTS}{above}{HEAD}def softmax(x, out):\n    out[0, 0] = {value}\n"
+
+
+PARALLEL_COPY = f"""{IMPORTS.replace("njit", "njit, prange")}@kernel("softmax")
+@njit(parallel=True)
+def softmax(x, out):
+    for n in prange(x.shape[0]):
+        for c in range(x.shape[1]):
+            out[n, c] = x[n, c] * np.float32(2)
+"""
+IDLE = SERIAL.replace("import njit", "import njit, prange").replace("cache=True", "parallel=True").replace(
+    "    for n in range", "    idle = 0\n    for i in prange(8):\n        idle += i\n    for n in range"
+)  # fmt: skip
 
 
 def _strided() -> str:

@@ -11,7 +11,8 @@ from llaisys_mini import Tensor, cuda, devices
 from llaisys_mini.devices import HOST, Device, get, require, use_device
 from llaisys_mini.devices.cuda import Cuda, why_no_device
 from llaisys_mini.devices.host import Host
-from llaisys_mini.devices.sanitized import HostComputation, Sanitized
+from llaisys_mini.devices.opaque import HostComputation
+from llaisys_mini.devices.sanitized import Sanitized
 from llaisys_mini.errors import DeviceError, KernelError
 
 without_gpu = pytest.mark.skipif(cuda.is_available(), reason="this machine has a CUDA device")
@@ -122,9 +123,29 @@ def test_opaque_arrays_can_be_handed_on_but_not_looked_at():
     array = device.array(device.allocate(24), 0, (2, 3), np.dtype(np.float32))
     assert array.reshape(-1)[2:].shape == (4,)
     array[:] = 0.0
-    for look in (lambda: array[0, 0], lambda: array + 1, lambda: float(array[:1, :1]), lambda: np.sum(array)):
+    assert len(array) == 2 and array.T.shape == (3, 2) and array.view(np.int32).dtype == np.int32
+    looks = {
+        "element": lambda: array[0, 0],
+        "arithmetic": lambda: array + 1,
+        "float": lambda: float(array[:1, :1]),
+        "sum": lambda: np.sum(array),
+        "in a list": lambda: np.float64([array[0]]),
+        "in a tuple": lambda: np.float32((array[0], array[1])),
+        "scalar type": lambda: np.float32(array),
+        "array": lambda: np.array([[array]]),
+        "asarray": lambda: np.asarray(array),
+        "power": lambda: np.e**array,
+        "max": lambda: max(array[0]),
+        "sorted": lambda: sorted([array[0], array[1]]),
+        "compare": lambda: array == 0,
+        "truth": lambda: bool(array[:1, :1]),
+        "mask": lambda: array[np.array([True, False])],
+        "object view": lambda: array.view("O"),
+        "fill from array": lambda: array.__setitem__(slice(None), np.ones(3)),
+    }
+    for how, look in looks.items():
         with pytest.raises(HostComputation):
-            look()
+            print(how, look())
 
 
 # ---- the pool of a GPU's buffers, with the driver faked --------------------------------------------------------------

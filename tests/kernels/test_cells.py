@@ -57,6 +57,22 @@ def test_running_the_cell_saves_registers_and_checks_it(notebook, student, capsy
     assert notebook("relu.py_func.__code__.co_filename") == str(student / "cpu" / "relu.py")
 
 
+def test_a_right_kernel_that_would_not_be_graded_is_told_so(notebook, student, capsys):
+    notebook(CELL)
+    assert "graded" not in capsys.readouterr().out
+    notebook(CELL.replace("@njit(cache=True)", "@njit('void(float32[::1], float32[::1])', cache=True)"))
+    printed = capsys.readouterr().out
+    assert "right on all cases" in printed
+    assert "right, but would not be graded: line 10: no signature is needed" in printed
+
+
+@pytest.mark.parametrize("separator", ["\u2028", "\f", "\x85", "\x1c"])
+def test_only_the_parsers_ends_of_lines_count(separator):
+    """Characters that other programs take for the end of a line do not shift what is kept of a cell."""
+    source = f"A = 1  # one{separator}two\nprint(A)\nB = 2\n"
+    assert keep_definitions(source) == f"A = 1  # one{separator}two\n\nB = 2\n"
+
+
 def test_running_a_changed_cell_replaces_the_kernel(notebook, student):
     from llaisys_mini import use_kernels
 
