@@ -24,6 +24,9 @@ from llaisys_mini.course.labs import Lab, LabError, find_lab, read_cells
 from llaisys_mini.files import write_atomically
 
 SECONDS_PER_CELL = 120
+MOST_BYTES = 20 << 20  # of a notebook that is handed in
+MOST_CELLS = 1000
+"""The autograder reads no more than these."""
 _SUBMITTING = "LLAISYS_MINI_SUBMITTING"
 
 

@@ -12,9 +12,9 @@ from rich.console import Console
 
 from autograder import runner, sandbox, tasks
 from autograder.gradebook import book as gradebook
-from autograder.gradebook import report
+from autograder.gradebook import export, report
 from autograder.gradebook import url as gradebook_url
-from autograder.reading import notebook as reading
+from autograder.reading import collected as reading
 from autograder.worker import probe
 from autograder.worker.pool import Worker
 
@@ -53,7 +53,7 @@ def graded(request, tmp_path_factory):
             )
     finally:
         del os.environ["SECRET_OF_GRADER"]
-    gradebook.write(verdicts, gradebook_url.default(build), build, folder)
+    gradebook.write(verdicts, gradebook_url.default(build), build)
     page = report.write_all(verdicts, build, str(found), gradebook_url.default(build))
     return {
         "attempts": attempts,
@@ -116,6 +116,6 @@ def test_feedback_shows_no_solution_and_no_hidden_input(graded):
 
 
 def test_a_second_run_of_the_export_is_the_same(graded):
-    first, second = (list(report.rows(graded["list"])) for _ in range(2))
+    first, second = (list(export.rows(graded["list"])) for _ in range(2))
     assert first == second
     assert len(first) == len(graded["list"]) + 1
