@@ -117,7 +117,7 @@ def _unpack(node, data, at, depth):
             key, at = _unpack(key_node, data, at, depth + 1)
             result[key], at = _unpack(value_node, data, at, depth + 1)
         return result, at
-    raise ChannelError(f"an unknown kind of value: {str(kind)[:20]}")
+    raise ChannelError(f"an unknown kind of value: {ascii(kind)[:20]}")
 
 
 def _unpack_array(name, shape, data, at):

@@ -73,7 +73,8 @@ def run_cases(
         elif type(message.get("case")) is int and 0 <= message["case"] < len(judged):
             number = message["case"]
             if number in replied:  # the worker replies once; what is kept of the replies stays bounded
-                fail(found[judged[number].check], TAMPERING, "the worker was made to reply twice to one case")
+                outcome = found[judged[number].check]
+                outcome.state, outcome.message = TAMPERING, "the worker was made to reply twice to one case"
                 continue
             replied.add(number)
             if "error" in message:
