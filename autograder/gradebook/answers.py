@@ -29,7 +29,9 @@ ATTRIBUTES = {
     "td": ["align", "colspan", "rowspan", "style"],
     "th": ["align", "colspan", "rowspan", "style"],
 }
-_PROTOCOLS = frozenset({"http", "https", "mailto"})
+_PROTOCOLS = frozenset({"http", "https", "mailto", "data"})
+_LINK = re.compile(r"https?://|mailto:|#", re.IGNORECASE)
+_IMAGE = re.compile(r"data:image/(png|jpeg|gif);base64,[\w+/=\s]*")
 _CSS = CSSSanitizer(allowed_css_properties=["text-align"])
 _MATH_THAT_LINKS = re.compile(r"\\\s*(href|url|require|csname|class|cssId|style|def|let|newcommand|unicode)\b", re.I)
 """Commands with which MathJax makes links and attributes, or under another name of which it could."""
@@ -43,8 +45,10 @@ def cleaned(page: str) -> str:
 
 
 def _allowed(tag: str, name: str, value: str) -> bool:
-    if tag == "img" and name == "src":
-        return re.match(r"attachment:|data:image/(png|jpeg|gif);base64,", value) is not None
+    if name == "src":
+        return tag == "img" and _IMAGE.fullmatch(value) is not None
+    if name == "href":
+        return tag == "a" and _LINK.match(value) is not None
     if name == "class":  # of highlighted code alone: the page's own classes are its buttons and fields
         return re.fullmatch(r"highlight|language-\w+|[a-z]{1,3}\d?", value) is not None
     return name in ATTRIBUTES["*"] or name in ATTRIBUTES.get(tag, ())
@@ -94,7 +98,8 @@ class _Parts(HTMLParser):
         self.found: list[tuple] = []
 
     def handle_starttag(self, tag, attrs):
-        self.found.append((tag, *sorted((name, _squeezed(value or "")) for name, value in attrs)))
+        told = {name: re.sub(r"[\s;]+", "", value or "") for name, value in attrs}  # a style may end in ";" or not
+        self.found.append((tag, *sorted(told.items())))
 
     def handle_endtag(self, tag):
         if tag not in ("br", "hr", "img"):

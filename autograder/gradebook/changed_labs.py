@@ -3,7 +3,7 @@
 nbgrader refuses to add, rename or remove graded cells once a submission is there. Here the gradebook's cells are made
 those of the released lab, before nbgrader looks:
 
-- renamed (one cell of a kind is gone and one of that kind is new): it keeps its grades and comments;
+- renamed (one cell is gone, and one of the same kind and text is new): it keeps its grades and comments;
 - new: every submission gets an empty grade, which the next `grade` fills or a person gives;
 - gone: its grades go too. Points that a person had given are kept in a file, which the message names.
 """
@@ -20,7 +20,7 @@ _TABLES = (GradeCell, SolutionCell, SourceCell)
 
 @dataclass
 class _Cells:
-    """Cells by name: what each is (its tables and type), which decides what may have been renamed to what."""
+    """Cells by name: what each is (its tables, type and text), which decides what may have been renamed to what."""
 
     kinds: dict[str, tuple] = field(default_factory=dict)
 
@@ -75,12 +75,13 @@ def adapt(gradebook, lab: str, released, kept: Path) -> list[str]:
 
 def _kind(cell) -> tuple:
     tables = [GradeCell] * is_grade(cell) + [SolutionCell] * is_solution(cell) + [SourceCell]
-    return frozenset(table.__name__ for table in tables), cell.cell_type
+    return frozenset(table.__name__ for table in tables), cell.cell_type, cell.source
 
 
 def _kind_in_book(rows: dict) -> tuple:
-    types = [row.cell_type for row in rows.values() if not isinstance(row, SolutionCell)]
-    return frozenset(table.__name__ for table in rows), types[0] if types else ""
+    source = rows.get(SourceCell)
+    text = (source.cell_type, source.source) if source is not None else ("", "")
+    return frozenset(table.__name__ for table in rows), *text
 
 
 def _rows(notebook) -> dict[str, dict]:
