@@ -201,12 +201,15 @@ def report_command(url, build):
 @click.option("--lms", type=click.Choice(["plain", "moodle", "canvas"]), default="plain", show_default=True)
 @click.option("--lab", help="This lab only. With --lms moodle: that assignment's worksheet, with Moodle's numbers.")
 @click.option("--questions", is_flag=True, help="A row for each question instead of one for each submission.")
+@click.option("--late", "late_file", type=click.Path(path_type=Path), help="Deadlines and extensions: a late.toml.")
 @with_gradebook
 @in_build
-def export(target, lms, lab, questions, url, build):
+def export(target, lms, lab, questions, late_file, url, build):
     """Grades as CSV, with the state of every submission."""
     from autograder.gradebook import export as exported
-    from autograder.gradebook import report
+    from autograder.gradebook import late, report
+
+    deadlines = late.read(late_file) if late_file else None
 
     verdicts, _ = report.load(build)
     report.add_manual_grades(verdicts, gradebook_url.of(build, url))
@@ -215,7 +218,7 @@ def export(target, lms, lab, questions, url, build):
     if questions:
         writer.writerows(exported.questions([v for v in verdicts if lab in (None, v.lab)]))
     else:
-        writer.writerows(exported.rows(verdicts, lms, report.load_left(build), lab))
+        writer.writerows(exported.rows(verdicts, lms, report.load_left(build), lab, deadlines))
     if target:
         write_atomically(target, text.getvalue())
     else:

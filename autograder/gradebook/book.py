@@ -9,7 +9,7 @@ import traceback
 import warnings
 from collections.abc import Mapping
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
@@ -74,7 +74,9 @@ def write(
 
 def _write_one(gradebook, verdict: Verdict, build: Path, handed_in: Path | None) -> None:
     gradebook.update_or_create_student(verdict.student)
-    gradebook.update_or_create_submission(verdict.lab, verdict.student, timestamp=_timestamp(handed_in))
+    date = _timestamp(handed_in)
+    verdict.handed_in = date.replace(tzinfo=UTC).isoformat() if date else ""
+    gradebook.update_or_create_submission(verdict.lab, verdict.student, timestamp=date)
     path = build / "autograded" / verdict.student / verdict.lab / f"{verdict.lab}.ipynb"
     for name in _OF_THE_EXCHANGE:
         if handed_in is not None and (text := _small_text(handed_in / name)) is not None:
@@ -117,7 +119,7 @@ def _timestamp(folder: Path | None) -> datetime | None:
         return None
     try:
         return parse_utc((_small_text(folder / "timestamp.txt") or "").strip())
-    except (ValueError, OverflowError):
+    except Exception:  # the parser raises many kinds, and a student may have written the file
         return None
 
 

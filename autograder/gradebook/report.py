@@ -1,4 +1,4 @@
-"""What people read: the instructor's page and table, a feedback page for each student, and the rows of the CSV export.
+"""What people read: the instructor's page and table, and a feedback page for each student.
 
 Every page is one file that works offline and on a phone. Templates: pages/*.html.
 """
@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from autograder.course import GradingError, lab_names
+from autograder.gradebook import statistics
 from autograder.judge.submission import FAILED, GRADED, MANUAL, NOT_WRITTEN, PASSED, STATES, Verdict
 from autograder.reading.collected import Left
 from autograder.tasks import make_if_stale, plan_of
@@ -90,7 +91,7 @@ def add_manual_grades(verdicts: list[Verdict], url: str) -> None:
                 if part is not None and grade.manual_score is not None and not grade.needs_manual_grade:
                     part.points = min(float(grade.manual_score) + float(grade.extra_credit or 0), part.maximum)
                     part.state, part.message = GRADED, "graded by hand"
-            if verdict.state == MANUAL and not verdict.open_points:
+            if verdict.state in (MANUAL, FAILED) and not verdict.open_points:
                 verdict.state = GRADED
 
 
@@ -136,7 +137,9 @@ def _templates() -> jinja2.Environment:
     loader = jinja2.FileSystemLoader(Path(__file__).resolve().parents[1] / "pages")
     made = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
     made.filters["number"] = number
-    made.globals.update(PASSED=PASSED, MANUAL=MANUAL, NOT_WRITTEN=NOT_WRITTEN, GRADED=GRADED, MEANING=MEANING)
+    made.globals.update(
+        PASSED=PASSED, MANUAL=MANUAL, NOT_WRITTEN=NOT_WRITTEN, GRADED=GRADED, FAILED=FAILED, MEANING=MEANING
+    )
     return made
 
 
@@ -159,7 +162,9 @@ def write_page(verdicts: list[Verdict], build: Path, sandbox: str) -> Path:
     labs = []
     for lab in sorted({v.lab for v in verdicts}):
         mine = [v for v in verdicts if v.lab == lab]
-        labs.append({"name": lab, "submissions": mine, "bins": _bins(mine), "parts": _part_shares(mine)})
+        about = {"name": lab, "submissions": mine, "bins": _bins(mine)}
+        (spread,), asked = statistics.spreads(mine), statistics.questions(mine)
+        labs.append(about | {"spread": spread, "questions": asked})
     path = build / "report.html"
     text = (
         _templates()
@@ -190,13 +195,4 @@ def _bins(verdicts: list[Verdict], count: int = 10) -> list[dict]:
     return [
         {"from": 100 * i // count, "to": 100 * (i + 1) // count, "count": tally[i], "height": 100 * tally[i] / highest}
         for i in range(count)
-    ]
-
-
-def _part_shares(verdicts: list[Verdict]) -> list[tuple[str, int, int]]:
-    """(cell, how many got all its points, how many were graded)."""
-    names = [part.grade_id for part in plan_of(verdicts[0].lab).parts]
-    return [
-        (name, sum(v.parts[name].points == v.parts[name].maximum for v in verdicts if name in v.parts), len(verdicts))
-        for name in names
     ]

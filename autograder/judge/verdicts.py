@@ -32,7 +32,8 @@ class Verdict:
     """What one submission gets. sources: what was run, by task; written: answers to written questions, by cell.
 
     cpu, wall: seconds of its workers; peak: bytes of memory. trace: of the exception that ended the grading, for the
-    log. lms_id: the student's number in the learning management system that the file came from.
+    log. lms_id: the student's number in the learning management system that the file came from. handed_in: when, in
+    ISO form with its zone, or "" if that is not known.
     """
 
     student: str
@@ -49,6 +50,7 @@ class Verdict:
     peak: int = 0
     trace: str = ""
     lms_id: str = ""
+    handed_in: str = ""
 
     @property
     def points(self) -> float:
@@ -80,7 +82,8 @@ class Verdict:
         """Itself as one whose grading ended in an error: no points are decided, a person has a look."""
         self.state, self.reason, self.trace = FAILED, reason, trace
         for part in self.parts.values():
-            part.points, part.state, part.message = None, FAILED, reason
+            # The reason is for the instructor: the text of an exception may hold anything.
+            part.points, part.state, part.message = None, FAILED, "an error of the grader; a person decides"
         return self.plain()
 
     def as_data(self) -> dict:
