@@ -156,3 +156,14 @@ def checked(message: object) -> dict:
             if required.keys() <= message.keys() <= (required | optional).keys():
                 return _filled(required, optional, message, "keys of no form")
     raise ChannelError("a message of unknown form")
+
+
+def size_of(value: object) -> int:
+    """Roughly the bytes that a value of a message takes."""
+    if isinstance(value, (np.ndarray, np.generic)):
+        return value.nbytes + 100
+    if isinstance(value, dict):
+        return 100 + sum(size_of(key) + size_of(entry) for key, entry in value.items())
+    if isinstance(value, (tuple, list)):
+        return 100 + sum(map(size_of, value))
+    return 50 + (4 * len(value) if isinstance(value, str) else 0)

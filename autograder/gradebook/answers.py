@@ -17,6 +17,8 @@ from bleach.css_sanitizer import CSSSanitizer
 from jinja2 import pass_context
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
+from autograder.judge.watch import limited
+
 TAGS = frozenset(
     "a abbr b blockquote br caption code dd del details div dl dt em h1 h2 h3 h4 h5 h6 hr i img kbd li ol p pre q s"
     " small span strong sub summary sup table tbody td tfoot th thead tr u ul var".split()
@@ -36,7 +38,9 @@ _CSS = CSSSanitizer(allowed_css_properties=["text-align"])
 _MATH_THAT_LINKS = re.compile(r"\\\s*(href|url|require|csname|class|cssId|style|def|let|newcommand|unicode)\b", re.I)
 """Commands with which MathJax makes links and attributes, or under another name of which it could."""
 
-_SHOWN_AS_TEXT = "*(This answer holds HTML that a browser could run. It is shown as text.)*"
+MOST_RENDERED = 20_000  # characters; renderers of Markdown take a time that grows with the square of them
+SECONDS_TO_RENDER = 3  # of computing
+_SHOWN_AS_TEXT = "*(This answer holds HTML that a browser could run, or is very long. It is shown as text.)*"
 
 
 def cleaned(page: str) -> str:
@@ -69,11 +73,14 @@ def markdown2html(context, source: str) -> str:
 
 def harmless(source: str) -> str:
     """The answer as it is, where that is harmless; else as a block of text under a line that says so."""
+    if len(source) > MOST_RENDERED:
+        return as_text(source)
     try:
-        page = rendered(source)
-        if _parts(page) == _parts(cleaned(page)) and not _MATH_THAT_LINKS.search(_text(page)):
-            return source
-    except Exception:  # what a renderer cannot read is no reason to lose the answer
+        with limited(SECONDS_TO_RENDER):
+            page = rendered(source)
+            if _parts(page) == _parts(cleaned(page)) and not _MATH_THAT_LINKS.search(_text(page)):
+                return source
+    except Exception:  # what a renderer cannot read, or not in time, is no reason to lose the answer
         pass
     return as_text(source)
 

@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import re
+import time
 from html.parser import HTMLParser
 
 import nbformat
@@ -152,6 +153,19 @@ def test_an_answer_does_not_run(attack):
 def test_an_honest_answer_stays_as_it_is(answer):
     assert answers.harmless(answer) == answer
     assert shown_text(answers.markdown2html({}, answer)) == shown_text(answers.rendered(answer))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "piece", ["[[a](b)", "a|b\n-|-\n", "- a\n  ", "<b>", "\\begin{a}", "<!--", "**a", "x" * 60_000]
+)
+def test_an_answer_that_takes_long_to_lay_out_is_shown_as_text(piece, monkeypatch):
+    monkeypatch.setattr(answers, "SECONDS_TO_RENDER", 0.5)
+    answer = (piece * 3000)[: max(len(piece), 10_000)]
+    began = time.thread_time()
+    kept = answers.harmless(answer)
+    assert time.thread_time() - began < 5
+    assert kept == answers.as_text(answer) or time.thread_time() - began < 1
 
 
 def test_the_graded_copy_holds_harmless_answers():
