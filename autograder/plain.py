@@ -41,7 +41,8 @@ def plain_source(text: str) -> str:
 def plain_name(name: str) -> str:
     """A file's or student's name as it may stand in a path, a database, a page's script and a spreadsheet.
 
-    Letters that differ only in how they are composed are one (a Mac writes é as two characters).
+    Letters that differ only in how they are composed are one (a Mac writes é as two characters). nbgrader's pages put
+    a student's name into HTML and into scripts as it is, so what has a meaning there is replaced.
     """
     text = unicodedata.normalize("NFC", _SURROGATES.sub(_REPLACEMENT, name))
     text = _NOT_IN_NAMES.sub("_", _CONTROLS.sub(_REPLACEMENT, text)).strip()

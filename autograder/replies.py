@@ -19,7 +19,7 @@ from autograder.plain import plain
 
 MOST_CASES = 10_000
 _MOST_TEXT = 4_000  # characters
-_MOST_ITEMS = 1_000  # of a list of texts or findings
+_MOST_ITEMS = 50_000  # of a list of texts or findings
 
 Form = Callable[[object], object]
 """Returns the value, with its texts made plain and cut to length; raises ChannelError for any other form."""

@@ -14,6 +14,7 @@ from autograder import runner, sandbox, tasks
 from autograder.gradebook import book as gradebook
 from autograder.gradebook import export, report
 from autograder.gradebook import url as gradebook_url
+from autograder.plain import plain_name
 from autograder.reading import collected as reading
 from autograder.worker import probe
 from autograder.worker.pool import Worker
@@ -67,7 +68,7 @@ def graded(request, tmp_path_factory):
 def test_every_verdict(graded):
     wrong = {}
     for attempt in graded["attempts"]:
-        verdict = graded["verdicts"][attempt.student]
+        verdict = graded["verdicts"][plain_name(attempt.student)]
         if (verdict.points, verdict.state) != (attempt.points, attempt.state):
             parts = {name: (p.points, p.state, p.message) for name, p in verdict.parts.items() if p.state != "passed"}
             found = (verdict.points, verdict.state, parts, verdict.notes, verdict.tampering, verdict.reason)

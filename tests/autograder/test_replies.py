@@ -76,7 +76,7 @@ def test_what_a_worker_says_is_taken(message):
         {"case": 0, "result": 1, "inputs": None},
         CASE | {"outputs": [1.0], "out_of_bounds": []},
         CASE | {"inputs": {3: np.zeros(3)}, "out_of_bounds": []},
-        CASE | {"out_of_bounds": ["x"] * 5000},
+        CASE | {"out_of_bounds": ["x"] * 60_000},
         CASE | {"out_of_bounds": "x"},
         CASE | {"findings": [FINDING]},
         CASE | {"findings": [[*FINDING[:2], -1, "", ""]], "remarks": []},
