@@ -12,8 +12,9 @@ import click
 from rich.console import Console
 
 from autograder import tasks
-from autograder.course import RELEASE, ROOT, GradingError, lab_names
+from autograder.course import RELEASE, ROOT, GradingError, lab_names, told_of
 from autograder.gradebook import url as gradebook_url
+from autograder.plain import plain
 from llaisys_mini.errors import UserError
 from llaisys_mini.files import write_atomically
 
@@ -80,23 +81,56 @@ def release(target):
 @click.option("--allow-unsandboxed", is_flag=True, help="Grade with resource limits alone where nothing better works.")
 @in_build
 def grade(submissions, lab, student, jobs, scheduler, url, timeout, memory, resume, allow_unsandboxed, build):
-    """Grade SUBMISSIONS, a folder of <student>/<lab>/<lab>.ipynb; by default submitted/."""
-    from autograder.reading import notebook as reading
+    """Grade SUBMISSIONS, a folder of <student>/<lab>/<lab>.ipynb; by default submitted/.
+
+    Unpacked bulk downloads of Moodle and Canvas are read as they are. Ends with 3 if something was handed in that could
+    not be graded; the report and the export name it.
+    """
+    from autograder.lock import only_grader
+    from autograder.reading import collected
     from autograder.sandbox.limits import Limits
-    from autograder.worker import probe
 
     console = Console(stderr=True)
-    found = reading.find_submissions(submissions, lab, student)
     tasks.make_if_stale()
-    url = gradebook_url.of(build, url)
+    found = collected.collect(submissions, lab, student)
     limits = Limits(wall=timeout, cpu=timeout, memory=memory << 20)
+    with only_grader(build, console):
+        url = gradebook_url.of(build, url)
+        verdicts: list = []
+        sandbox = "none was needed"
+        if found.submissions:
+            ways = jobs, scheduler, resume, allow_unsandboxed
+            verdicts, sandbox = _judged(found.submissions, build, limits, *ways, console)
+        with console.status("writing the gradebook"):
+            from autograder import journal
+            from autograder.gradebook import book as gradebook
+            from autograder.gradebook import report
+
+            folders = {(s.student, s.lab): s.folder for s in found.submissions}
+            for changed in gradebook.write(verdicts, url, build, folders):
+                console.print(changed, highlight=False, markup=False)
+            gradebook_url.remember(build, url)
+            journal.log_errors(build, verdicts)
+            left = found.left if lab is None and student is None else _joined(report.load_left(build), found.left)
+            page = report.write_all(verdicts, build, sandbox, url, left)
+    printer = Console()
+    printer.print(report.terminal_table(verdicts))
+    printer.print(f"report: {page}", highlight=False, soft_wrap=True, markup=False)
+    if status := _told_of_the_rest(verdicts, found.left, build):
+        sys.exit(status)
+
+
+def _judged(submissions, build, limits, jobs, scheduler, resume, allow_unsandboxed, console) -> tuple[list, str]:
+    """The verdicts, and the sandbox that they were reached in."""
+    from autograder.worker import probe
+
     # Worker and judge each import Numba: side by side.
     worker, sandbox = probe.strongest_worker(limits, lambda: importlib.import_module("autograder.runner"))
     from autograder import runner
 
     with worker:
         console.print(f"sandbox: {sandbox}", highlight=False)
-        if sandbox.reduced and len({s.student for s in found}) > 1 and not allow_unsandboxed:
+        if sandbox.reduced and len({s.student for s in submissions}) > 1 and not allow_unsandboxed:
             raise GradingError(
                 "no sandbox works here, only resource limits: install bubblewrap, or use Linux 5.13 or newer. "
                 "To grade a class all the same: --allow-unsandboxed"
@@ -109,16 +143,30 @@ def grade(submissions, lab, student, jobs, scheduler, url, timeout, memory, resu
                 return cluster.judge_many(rest, secret, limits, scheduler, allow_unsandboxed)
             return runner.judge_many(rest, secret, worker, jobs or len(os.sched_getaffinity(0)))
 
-        verdicts = runner.grade_class(found, build, limits, resume, judging, console)
-    with console.status("writing the gradebook"):
-        from autograder.gradebook import book as gradebook
-        from autograder.gradebook import report
+        return runner.grade_class(submissions, build, limits, resume, judging, console), str(sandbox)
 
-        gradebook.write(verdicts, url, build, submissions)
-    gradebook_url.remember(build, url)
-    page = report.write_all(verdicts, build, str(sandbox), url)
-    Console().print(report.terminal_table(verdicts))
-    Console().print(f"report: {page}", highlight=False, soft_wrap=True)
+
+def _joined(earlier: list, later: list) -> list:
+    """What earlier runs could not grade, and what this run of a part of the class could not."""
+    return list({place.place: place for place in [*earlier, *later]}.values())
+
+
+def _told_of_the_rest(verdicts, left, build: Path) -> int:
+    """Say on the terminal what could not be graded; the exit status that goes with it."""
+    from autograder import journal
+    from autograder.judge.verdicts import FAILED
+
+    console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+    failed = [verdict for verdict in verdicts if verdict.state == FAILED]
+    for verdict in failed[:10]:
+        console.print(f"error while grading {verdict.student}, {verdict.lab}: {verdict.reason}")
+    for place in left[:10]:
+        console.print(f"not graded: {place}")
+    if len(failed) > 10 or len(left) > 10:
+        console.print(f"{len(failed)} errors while grading, {len(left)} not graded: the report names all")
+    if any(verdict.trace for verdict in failed):
+        console.print(f"tracebacks: {journal.errors_log(build)}")
+    return 3 if failed or left else 0
 
 
 @main.command()
@@ -131,7 +179,7 @@ def feedback(url, build):
     verdicts, sandbox = report.load(build)
     report.add_manual_grades(verdicts, gradebook_url.of(build, url))
     pages = [report.write_feedback(verdict, build) for verdict in verdicts]
-    Console().print(f"{len(pages)} pages in {build / 'feedback'} (sandbox: {sandbox})", highlight=False)
+    Console().print(f"{len(pages)} pages in {build / 'feedback'} (sandbox: {sandbox})", highlight=False, markup=False)
 
 
 @main.command("report")
@@ -145,24 +193,32 @@ def report_command(url, build):
     report.add_manual_grades(verdicts, gradebook_url.of(build, url))
     page = report.write_page(verdicts, build, sandbox)
     Console().print(report.terminal_table(verdicts))
-    Console().print(f"report: {page}", highlight=False, soft_wrap=True)
+    Console().print(f"report: {page}", highlight=False, soft_wrap=True, markup=False)
 
 
 @main.command()
 @click.option("--to", "target", type=click.Path(path_type=Path), help="A file; by default standard output.")
 @click.option("--lms", type=click.Choice(["plain", "moodle", "canvas"]), default="plain", show_default=True)
+@click.option("--lab", help="This lab only. With --lms moodle: that assignment's worksheet, with Moodle's numbers.")
+@click.option("--questions", is_flag=True, help="A row for each question instead of one for each submission.")
+@click.option("--late", "late_file", type=click.Path(path_type=Path), help="Deadlines and extensions: a late.toml.")
 @with_gradebook
 @in_build
-def export(target, lms, url, build):
+def export(target, lms, lab, questions, late_file, url, build):
     """Grades as CSV, with the state of every submission."""
-    from autograder.gradebook import report
+    from autograder.gradebook import export as exported
+    from autograder.gradebook import late, report
+
+    deadlines = late.read(late_file) if late_file else None
 
     verdicts, _ = report.load(build)
     report.add_manual_grades(verdicts, gradebook_url.of(build, url))
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
-    for row in report.rows(verdicts, lms):
-        writer.writerow(row)
+    if questions:
+        writer.writerows(exported.questions([v for v in verdicts if lab in (None, v.lab)]))
+    else:
+        writer.writerows(exported.rows(verdicts, lms, report.load_left(build), lab, deadlines))
     if target:
         write_atomically(target, text.getvalue())
     else:
@@ -216,7 +272,7 @@ def run() -> None:
     try:
         main(standalone_mode=False)
     except UserError as problem:
-        print(problem, file=sys.stderr)
+        print(plain(problem), file=sys.stderr)
         sys.exit(2)
     except click.ClickException as problem:
         problem.show()
@@ -224,6 +280,9 @@ def run() -> None:
     except (click.Abort, KeyboardInterrupt):
         print("stopped. Continue with --resume", file=sys.stderr)
         sys.exit(130)
+    except OSError as problem:
+        print(plain(told_of(problem)), file=sys.stderr)
+        sys.exit(2)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ A message is two lengths (JSON, arrays; 8 bytes each), the JSON, and the bytes o
 JSON stand only lists `[kind, ...]`, one per value, so that nothing of the content can be taken for structure.
 
 The judge reads messages that a student's code may have written. Whatever does not follow this form exactly raises
-ChannelError; sizes are checked before memory is taken.
+ChannelError; sizes are checked before memory is taken. What a message may say is in replies.py.
 """
 
 import json
@@ -19,6 +19,7 @@ import numpy as np
 MAX_TEXT = 4 << 20  # bytes of JSON in one message
 MAX_ARRAYS = 256 << 20  # bytes of arrays in one message
 MAX_DEPTH = 24
+MAX_DIGITS = 300  # of a whole number: what a float can hold too
 DTYPES = tuple("bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 float16 float32 float64".split())
 
 _HEAD = struct.Struct("<QQ")
@@ -37,13 +38,15 @@ class ChannelTimeout(Exception):
 
 
 class NotSendable(TypeError):
-    """A value of a kind that messages do not have, such as a function."""
+    """A value of a kind that messages do not have, such as a function, or one that is too large for them."""
 
 
 def pack(value) -> bytes:
     """The message for a value made of None, bool, int, float, str, arrays, tuples, lists and dicts."""
     arrays: list[bytes] = []
     text = json.dumps(_pack(value, arrays, 0)).encode()
+    if len(text) > MAX_TEXT or sum(map(len, arrays)) > MAX_ARRAYS:
+        raise NotSendable("more than a message may hold")
     return _HEAD.pack(len(text), sum(map(len, arrays))) + text + b"".join(arrays)
 
 
@@ -53,6 +56,8 @@ def _pack(value, arrays, depth):
     if value is None or isinstance(value, (bool, str)):
         return ["plain", value]
     if isinstance(value, int):
+        if abs(value) >= 10**MAX_DIGITS:
+            raise NotSendable(f"a whole number of more than {MAX_DIGITS} digits")
         return ["int", str(value)]
     if isinstance(value, float) and not isinstance(value, np.generic):
         return ["float", value.hex()]
@@ -92,7 +97,7 @@ def _unpack(node, data, at, depth):
     kind, *content = node
     if kind == "plain" and len(content) == 1 and (content[0] is None or isinstance(content[0], (bool, str))):
         return content[0], at
-    if kind == "int" and len(content) == 1 and isinstance(content[0], str) and len(content[0]) < 1000:
+    if kind == "int" and len(content) == 1 and isinstance(content[0], str) and len(content[0]) <= MAX_DIGITS + 1:
         return int(content[0]), at
     if kind == "float" and len(content) == 1 and isinstance(content[0], str) and len(content[0]) < 64:
         return float.fromhex(content[0]), at
@@ -112,7 +117,7 @@ def _unpack(node, data, at, depth):
             key, at = _unpack(key_node, data, at, depth + 1)
             result[key], at = _unpack(value_node, data, at, depth + 1)
         return result, at
-    raise ChannelError(f"an unknown kind of value: {str(kind)[:20]}")
+    raise ChannelError(f"an unknown kind of value: {ascii(kind)[:20]}")
 
 
 def _unpack_array(name, shape, data, at):

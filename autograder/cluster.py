@@ -7,13 +7,13 @@ Needs the extra `cluster` (dask.distributed).
 import threading
 from collections.abc import Iterator
 
-from autograder import runner
+from autograder import runner, tasks
 from autograder.course import GradingError
 from autograder.judge import submission as judge
-from autograder.reading.notebook import Submission
+from autograder.reading.submission import Submission
 from autograder.sandbox.limits import Limits
 from autograder.worker import probe
-from autograder.worker.pool import Worker
+from autograder.worker.pool import SandboxFailed, Worker
 
 _of_thread = threading.local()
 
@@ -40,7 +40,13 @@ def judge_many(
                 arguments = (plan, submission.student, read, secret, limits, allow_unsandboxed)
                 futures[client.submit(_judge_there, *arguments, pure=False)] = submission
         for future in as_completed(list(futures)):
-            yield futures[future], judge.Verdict.from_data(future.result())
+            submission = futures.pop(future)  # forgotten here, it is forgotten by the cluster too
+            try:
+                yield submission, judge.Verdict.from_data(future.result())
+            except (GradingError, SandboxFailed):
+                raise
+            except Exception as problem:  # such as a machine of the cluster that was lost several times
+                yield submission, runner.failed(tasks.plan_of(submission.lab), submission.student, problem)
 
 
 def _judge_there(plan, student, reading, secret, limits, allow_unsandboxed) -> dict:

@@ -1,5 +1,6 @@
 """The course's folders, its labs by name, and the error that the autograder's commands raise."""
 
+import errno
 from pathlib import Path
 
 from llaisys_mini.errors import UserError
@@ -20,3 +21,21 @@ class GradingError(UserError):
 def lab_names() -> list[str]:
     """The labs of the course in order."""
     return sorted(path.stem for path in SOURCES.glob("[0-9][0-9]_*.py"))
+
+
+_OF_THE_MACHINE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.EIO}
+
+
+def fault_of_machine(problem: BaseException) -> str | None:
+    """A sentence where an exception says that the machine cannot go on, such as a full disk; None for any other."""
+    return told_of(problem) if isinstance(problem, OSError) and problem.errno in _OF_THE_MACHINE else None
+
+
+def told_of(problem: OSError) -> str:
+    """What the system refused, on which file, and what to do."""
+    where = str(problem.filename or "a file")
+    if problem.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"the disk is full: {where} cannot be written. Make room; `grade --resume` then goes on"
+    if problem.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return f"{where} may not be read or written: {problem.strerror}. Change its rights, or name another --build"
+    return f"{where}: {problem.strerror or problem}"

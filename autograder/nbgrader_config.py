@@ -9,6 +9,7 @@ from pathlib import Path
 from nbgrader.converters import Autograde, GenerateAssignment
 from nbgrader.preprocessors import ClearSolutions, Execute, SaveAutoGrades
 
+from autograder.gradebook import served
 from autograder.gradebook import url as gradebook_url
 from autograder.gradebook.book import JudgedExecute, SaveJudgedGrades
 from autograder.labs import ClearToStubs
@@ -36,3 +37,7 @@ c.GenerateAssignment.preprocessors = [
     ClearToStubs if step is ClearSolutions else step
     for step in GenerateAssignment.class_traits()["preprocessors"].default()
 ]
+
+# Pages show what students wrote; nothing of it runs.
+c.HTMLExporter.filters = {"markdown2html": "autograder.gradebook.answers.markdown2html"}
+served.install()

@@ -1,15 +1,16 @@
 """Grading a class: every submission once, several at a time, and nothing lost when the grader is killed.
 
-Each verdict is appended to a journal as soon as it is there. `--resume` takes from it what still fits: the same files,
-the same lab, the same secret. The gradebook is written at the end, in order, by this process alone.
+No submission stops the others: whatever an exception about one of them is, it becomes the verdict on that one, with its
+traceback for the log. Only what is wrong with the machine (a sandbox that does not work, a full disk) ends the run.
+
+Each verdict is appended to a journal (journal.py) as soon as it is there. The gradebook is written at the end, in
+order, by this process alone.
 """
 
-import hashlib
-import json
-import os
 import queue
 import secrets
 import threading
+import traceback
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -17,16 +18,21 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from autograder import tasks
-from autograder.course import RELEASED, WITH_SOLUTIONS, GradingError
+from autograder.course import GradingError, fault_of_machine
+from autograder.journal import Journal, fingerprint
 from autograder.judge import submission as judge
 from autograder.judge.submission import Verdict
-from autograder.reading.notebook import Reading, Submission, Unreadable, read_submission
+from autograder.judge.watch import TookTooLong, limited
+from autograder.reading.files import Unreadable
+from autograder.reading.notebook import Reading
+from autograder.reading.submission import Submission, read_submission
 from autograder.sandbox.limits import Limits
 from autograder.tasks import Plan
 from autograder.worker.pool import SandboxFailed, Worker, WorkerLost
 from llaisys_mini.files import write_atomically
 
-_FORMAT = 3  # of the journal; another number makes old entries void
+SECONDS_TO_READ, SECONDS_TO_JUDGE = 20, 120
+"""Of the judge's own computing, for one submission."""
 
 
 def course_secret(build: Path) -> bytes:
@@ -34,11 +40,14 @@ def course_secret(build: Path) -> bytes:
     path = build / "grading" / "secret"
     if not path.is_file():
         write_atomically(path, secrets.token_hex(32) + "\n", mode=0o600)
-    return bytes.fromhex(path.read_text().strip())
+    try:
+        return bytes.fromhex(path.read_text(encoding="ascii").strip())
+    except ValueError:
+        raise GradingError(f"{path} is damaged: restore it, or delete it to draw new hidden cases") from None
 
 
 def judge_one(submission: Submission, worker: Worker, secret: bytes) -> Verdict:
-    """The verdict on one submission. Raises SandboxFailed."""
+    """The verdict on one submission. Raises SandboxFailed or GradingError if the machine cannot grade at all."""
     plan, read = read_one(submission)
     return read if isinstance(read, Verdict) else judge_read(plan, submission.student, read, worker, secret)
 
@@ -46,27 +55,67 @@ def judge_one(submission: Submission, worker: Worker, secret: bytes) -> Verdict:
 def read_one(submission: Submission) -> tuple[Plan, Reading | Verdict]:
     """The plan of the lab, and what was read; or the verdict, if nothing can be."""
     plan = tasks.plan_of(submission.lab)
-    if submission.folder.is_symlink() or not submission.folder.is_dir():
-        reason = "the submission is a link or a file, not a folder"
-        return plan, judge.unreadable(plan, submission.student, reason, [reason])
     try:
-        return plan, read_submission(submission.folder, submission.lab)
+        if submission.files is None and (submission.folder.is_symlink() or not submission.folder.is_dir()):
+            reason = "the submission is a link or a file, not a folder"
+            return plan, judge.unreadable(plan, submission.student, reason, [reason])
+        with limited(SECONDS_TO_READ):
+            return plan, read_submission(submission.folder, submission.lab, submission.files)
     except Unreadable as problem:
         return plan, judge.unreadable(plan, submission.student, str(problem), problem.suspicious)
+    except Exception as problem:
+        return plan, failed(plan, submission.student, problem, SECONDS_TO_READ)
 
 
 def judge_read(plan: Plan, student: str, reading: Reading, worker: Worker, secret: bytes) -> Verdict:
-    """The verdict on what was read; a lost worker is replaced once. Raises SandboxFailed."""
+    """The verdict on what was read; a lost worker is replaced once. Raises SandboxFailed or GradingError if the machine
+    cannot grade at all."""
+    lost: Exception | None = None
     for _ in range(2):
         try:
-            return judge.judge(plan, student, reading, worker, secret)
+            with limited(SECONDS_TO_JUDGE):
+                return judge.judge(plan, student, reading, worker, secret)
         except WorkerLost as problem:
             lost = problem
+        except SandboxFailed as problem:
+            worker.close()
+            if not _works(worker):
+                raise
+            # The sandbox is all right, so it was the student's code that said so.
+            verdict = failed(plan, student, problem, SECONDS_TO_JUDGE)
+            verdict.tampering.append("its code claimed that the sandbox could not be entered")
+            return verdict
+        except Exception as problem:
+            worker.close()  # it may be in the middle of a task; it starts anew with the next one
+            return failed(plan, student, problem, SECONDS_TO_JUDGE)
+    if not _works(worker):
+        raise GradingError(f"no worker starts here: {lost}")
     verdict = judge.unreadable(plan, student, f"grading it ended the worker twice: {lost}")
     verdict.state = judge.CRASHED
     for part in verdict.parts.values():
         part.state = judge.CRASHED
     return verdict
+
+
+def failed(plan: Plan, student: str, problem: Exception, seconds: float = SECONDS_TO_JUDGE) -> Verdict:
+    """The verdict where grading ended in an exception. Raises GradingError for what is no fault of the submission."""
+    if told := fault_of_machine(problem):
+        raise GradingError(told)
+    if isinstance(problem, TookTooLong):
+        reason = f"the judge itself computed for more than {seconds:g} s on it"
+    else:
+        reason = f"grading it ended in {type(problem).__name__}: {problem}"
+    return judge.failed(plan, student, reason, "".join(traceback.format_exception(problem)))
+
+
+def _works(worker: Worker) -> bool:
+    """Whether the worker takes a task in its sandbox. Nothing of a student's is run."""
+    try:
+        for _ in worker.run(dict(name="perceptron_update", device="python", source="", cases=[], watched=False)):
+            pass
+        return True
+    except (SandboxFailed, WorkerLost):
+        return False
 
 
 def judge_many(
@@ -107,58 +156,6 @@ def judge_many(
             thread.join()
 
 
-# ---- the journal -------------------------------------------------------------------------------------------------
-
-
-def fingerprint(submission: Submission, secret: bytes, limits: Limits) -> str:
-    """Changes when the files, the lab, the secret or the limits change."""
-    digest = hashlib.sha256(repr((_FORMAT, submission.student, submission.lab, limits)).encode() + secret)
-    for path in (WITH_SOLUTIONS, RELEASED):
-        digest.update((path / submission.lab / f"{submission.lab}.ipynb").read_bytes())
-    if submission.folder.is_dir() and not submission.folder.is_symlink():
-        for entry in sorted(os.scandir(submission.folder), key=lambda e: e.name):
-            status = entry.stat(follow_symlinks=False)
-            digest.update(f"{entry.name} {status.st_size} {status.st_mtime_ns} {status.st_mode}\n".encode())
-    return digest.hexdigest()
-
-
-class Journal:
-    """One line per verdict, appended and synced; a line that was cut off by a kill is no entry."""
-
-    def __init__(self, path: Path, resume: bool):
-        self.path = path
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._known: dict[str, dict] = {}
-        if resume and path.is_file():
-            lines = path.read_bytes().split(b"\n")[:-1]
-            for line in lines:
-                try:
-                    entry = json.loads(line)
-                    self._known[entry["key"]] = entry["verdict"]
-                except (ValueError, KeyError, TypeError):
-                    continue
-            write_atomically(path, "".join(_line(key, data) for key, data in self._known.items()))
-        else:
-            write_atomically(path, "")
-        self._file = open(path, "a", encoding="utf-8")  # noqa: SIM115 - closed by close()
-
-    def get(self, key: str) -> Verdict | None:
-        data = self._known.get(key)
-        return Verdict.from_data(data) if data else None
-
-    def add(self, key: str, verdict: Verdict) -> None:
-        self._file.write(_line(key, verdict.as_data()))
-        self._file.flush()
-        os.fsync(self._file.fileno())
-
-    def close(self) -> None:
-        self._file.close()
-
-
-def _line(key, data) -> str:
-    return json.dumps({"key": key, "verdict": data}) + "\n"
-
-
 # ---- the class ---------------------------------------------------------------------------------------------------
 
 
@@ -183,6 +180,7 @@ def grade_class(
         with Progress(*columns, console=console) as progress:
             bar = progress.add_task("grading", total=len(submissions), completed=len(verdicts))
             for submission, verdict in judging(rest, secret) if rest else ():
+                verdict.lms_id = submission.lms_id
                 journal.add(keys[submission], verdict)
                 verdicts[submission] = verdict
                 progress.advance(bar)

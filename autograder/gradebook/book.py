@@ -5,9 +5,11 @@ holds the gradebook is written in one place, which url.py reads for every comman
 """
 
 import copy
+import traceback
 import warnings
+from collections.abc import Mapping
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
@@ -15,11 +17,12 @@ import nbformat
 from nbgrader.api import Gradebook
 from nbgrader.preprocessors import NbGraderPreprocessor, SaveAutoGrades, SaveCells
 from nbgrader.utils import compute_checksum, parse_utc
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from traitlets import Unicode
 
 from autograder import tasks
-from autograder.course import RELEASED, ROOT, GradingError
+from autograder.course import RELEASED, ROOT, GradingError, fault_of_machine
+from autograder.gradebook import answers, changed_labs
 from autograder.gradebook.url import shown
 from autograder.judge.submission import MANUAL, PASSED, Verdict
 from llaisys_mini.files import write_atomically
@@ -40,37 +43,60 @@ def opened(url: str):
         raise GradingError(f"the gradebook {shown(url)} does not answer: {str(problem).splitlines()[0]}") from None
 
 
-def write(verdicts: list[Verdict], url: str, build: Path, submitted: Path) -> None:
+def write(
+    verdicts: list[Verdict], url: str, build: Path, folders: Mapping[tuple[str, str], Path] | None = None
+) -> list[str]:
     """Record the verdicts and write the autograded notebooks. Manual scores are kept.
+
+    folders: where the submission of (student, lab) lies, for its date. A verdict that cannot be recorded becomes an
+    error of that submission alone. Returns what changed in the labs since the last time, as sentences.
 
     Raises GradingError if the database fails.
     """
     (build / "grading").mkdir(parents=True, exist_ok=True)
+    told: list[str] = []
     for lab in sorted({verdict.lab for verdict in verdicts}):
-        _register_lab(lab, url)
+        told += _register_lab(lab, url, build)
     with opened(url) as gradebook:
         for verdict in verdicts:
-            gradebook.update_or_create_student(verdict.student)
-            handed_in = submitted / verdict.student / verdict.lab
-            gradebook.update_or_create_submission(verdict.lab, verdict.student, timestamp=_timestamp(handed_in))
-            path = build / "autograded" / verdict.student / verdict.lab / f"{verdict.lab}.ipynb"
-            for name in _OF_THE_EXCHANGE:
-                if (text := _small_text(handed_in / name)) is not None:
-                    for step in ("autograded", "feedback"):
-                        write_atomically(build / step / verdict.student / verdict.lab / name, text)
-            notebook = graded_notebook(verdict)
-            text = nbformat.writes(notebook) + "\n"
-            unchanged = path.is_file() and path.read_text(encoding="utf-8") == text
-            _write_grades(gradebook, verdict, notebook, unchanged)
-            write_atomically(path, text)
+            try:
+                _write_one(gradebook, verdict, build, (folders or {}).get((verdict.student, verdict.lab)))
+            except Exception as problem:
+                if fault_of_machine(problem) or isinstance(problem, OperationalError):
+                    raise
+                if "OperationalError" in str(problem):  # nbgrader hands on what its database said
+                    raise GradingError(f"the gradebook {shown(url)} does not answer: {problem}") from None
+                gradebook.db.rollback()
+                reason = f"its grades could not be written: {type(problem).__name__}: {problem}"
+                verdict.fail(reason, "".join(traceback.format_exception(problem)))
+    return told
 
 
-def _register_lab(lab: str, url: str) -> None:
-    """What `nbgrader generate_assignment` records: the lab's cells and their points."""
+def _write_one(gradebook, verdict: Verdict, build: Path, handed_in: Path | None) -> None:
+    gradebook.update_or_create_student(verdict.student)
+    date = _timestamp(handed_in)
+    verdict.handed_in = date.replace(tzinfo=UTC).isoformat() if date else ""
+    gradebook.update_or_create_submission(verdict.lab, verdict.student, timestamp=date)
+    path = build / "autograded" / verdict.student / verdict.lab / f"{verdict.lab}.ipynb"
+    for name in _OF_THE_EXCHANGE:
+        if handed_in is not None and (text := _small_text(handed_in / name)) is not None:
+            for step in ("autograded", "feedback"):
+                write_atomically(build / step / verdict.student / verdict.lab / name, text)
+    notebook = graded_notebook(verdict)
+    text = nbformat.writes(notebook) + "\n"
+    unchanged = path.is_file() and path.read_text(encoding="utf-8") == text
+    _write_grades(gradebook, verdict, notebook, unchanged)
+    write_atomically(path, text)
+
+
+def _register_lab(lab: str, url: str, build: Path) -> list[str]:
+    """What `nbgrader generate_assignment` records: the lab's cells and their points. Returns what changed in them."""
     notebook = copy.deepcopy(_released(lab))
     with opened(url) as gradebook:
         gradebook.update_or_create_assignment(lab)
+        told = changed_labs.adapt(gradebook, lab, notebook, build / "grading" / "removed_grades.jsonl")
     SaveCells().preprocess(notebook, {"nbgrader": {"notebook": lab, "assignment": lab, "db_url": url}})
+    return told
 
 
 _OF_THE_EXCHANGE = "timestamp.txt", "submission_secret.txt"
@@ -87,11 +113,13 @@ def _small_text(path: Path) -> str | None:
         return None
 
 
-def _timestamp(folder: Path) -> datetime | None:
+def _timestamp(folder: Path | None) -> datetime | None:
     """When it was handed in, in UTC, or None if that is not known."""
+    if folder is None:
+        return None
     try:
         return parse_utc((_small_text(folder / "timestamp.txt") or "").strip())
-    except (ValueError, OverflowError):
+    except Exception:  # the parser raises many kinds, and a student may have written the file
         return None
 
 
@@ -112,7 +140,9 @@ def _write_grades(gradebook, verdict: Verdict, notebook, unchanged: bool) -> Non
         grade_id: cell for cell in notebook.cells if (grade_id := cell.metadata.get("nbgrader", {}).get("grade_id"))
     }
     for comment in submission.comments:
-        cell = cells[comment.name]
+        cell = cells.get(comment.name)
+        if cell is None:
+            continue
         untouched = cell.metadata.nbgrader.get("checksum") == compute_checksum(cell)
         comment.auto_comment = "No response." if untouched else None
     gradebook.db.commit()
@@ -131,7 +161,7 @@ def graded_notebook(verdict: Verdict):
         if grade_id in verdict.sources:
             cell.source = verdict.sources[grade_id]
         elif grade_id in verdict.written:
-            cell.source = verdict.written[grade_id]
+            cell.source = answers.harmless(verdict.written[grade_id])
     return fill(notebook, verdict)
 
 
@@ -169,6 +199,10 @@ class JudgedExecute(NbGraderPreprocessor):
             plan = tasks.plan_of(names["notebook"])
             secret = course_secret(Path(self.build))
             verdict = judge.judge(plan, names["student"], reading, worker, secret)
+        own = set(plan.texts.values())
+        for cell in nb.cells:
+            if cell.cell_type != "code" and cell.source not in own:
+                cell.source = answers.harmless(cell.source)
         names["graded_by_hand"] = {name for name, part in verdict.parts.items() if part.points is None}
         return fill(nb, verdict), resources
 

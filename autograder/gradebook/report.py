@@ -1,22 +1,26 @@
-"""What people read: the instructor's page and table, a feedback page for each student, and the rows of the CSV export.
+"""What people read: the instructor's page and table, and a feedback page for each student.
 
 Every page is one file that works offline and on a phone. Templates: pages/*.html.
 """
 
 import json
 from collections import Counter
+from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 
 import jinja2
 from rich.table import Table
+from rich.text import Text
 
 from autograder.course import GradingError, lab_names
-from autograder.judge.submission import GRADED, MANUAL, NOT_WRITTEN, PASSED, STATES, Verdict
+from autograder.gradebook import statistics
+from autograder.judge.submission import FAILED, GRADED, MANUAL, NOT_WRITTEN, PASSED, STATES, Verdict
+from autograder.reading.collected import Left
 from autograder.tasks import make_if_stale, plan_of
 from llaisys_mini.files import write_atomically
 
-NOT_HANDED_IN = "not handed in"
+NOT_HANDED_IN, NOT_GRADED = "not handed in", "not graded"
 
 MEANING = {
     "graded": "all points are decided",
@@ -25,21 +29,35 @@ MEANING = {
     "unreadable": "no notebook could be read; ask the student for it",
     "needs manual grading": "some points are given by hand: see formgrader",
     "suspected tampering": "the notebook holds code that no lab needs; it changes no points. Have a look at it",
+    FAILED: "grading it ended in an error of the grader; no points are decided. See build/grading/errors.log",
     NOT_HANDED_IN: "there is no submission",
+    NOT_GRADED: "it was handed in, but belongs to no student or no lab",
 }
 
 
-def write_all(verdicts: list[Verdict], build: Path, sandbox: str, url: str) -> Path:
-    """Keep the verdicts beside those of earlier runs, write every page; returns the instructor's."""
+def write_all(verdicts: list[Verdict], build: Path, sandbox: str, url: str, left: list[Left] | None = None) -> Path:
+    """Keep the verdicts beside those of earlier runs, write every page; returns the instructor's.
+
+    left: what could not be graded, in the place of what earlier runs said; None keeps that.
+    """
     earlier = load(build)[0] if _kept(build).is_file() else []
+    left = load_left(build) if left is None else left
     everything = {(v.student, v.lab): v for v in [*earlier, *verdicts]}
     ordered = [everything[name] for name in sorted(everything)]
     data = {"sandbox": sandbox, "verdicts": [verdict.as_data() for verdict in ordered]}
+    data["left"] = [asdict(place) for place in left]
     write_atomically(_kept(build), json.dumps(data, indent=1) + "\n")
     add_manual_grades(ordered, url)
     for verdict in verdicts:
         write_feedback(verdict, build)
     return write_page(ordered, build, sandbox)
+
+
+def load_left(build: Path) -> list[Left]:
+    """What the last run found and could not grade."""
+    if not _kept(build).is_file():
+        return []
+    return [Left(**place) for place in json.loads(_kept(build).read_text(encoding="utf-8")).get("left", ())]
 
 
 def load(build: Path) -> tuple[list[Verdict], str]:
@@ -73,7 +91,7 @@ def add_manual_grades(verdicts: list[Verdict], url: str) -> None:
                 if part is not None and grade.manual_score is not None and not grade.needs_manual_grade:
                     part.points = min(float(grade.manual_score) + float(grade.extra_credit or 0), part.maximum)
                     part.state, part.message = GRADED, "graded by hand"
-            if verdict.state == MANUAL and not verdict.open_points:
+            if verdict.state in (MANUAL, FAILED) and not verdict.open_points:
                 verdict.state = GRADED
 
 
@@ -97,38 +115,9 @@ def terminal_table(verdicts: list[Verdict]) -> Table:
     for v in verdicts:
         colour = colours.get(v.state, "red")
         points = f"{number(v.points)}/{number(v.maximum)}"
-        table.add_row(v.student, v.lab, points, number(v.open_points) if v.open_points else "", f"[{colour}]{v.state}")
+        to_read = number(v.open_points) if v.open_points else ""
+        table.add_row(Text(v.student), v.lab, points, to_read, f"[{colour}]{v.state}")
     return table
-
-
-def rows(verdicts: list[Verdict], lms: str = "plain"):
-    """The rows of the export, the head first. Nothing in them depends on the clock."""
-    if lms == "plain":
-        yield ["student", "lab", "state", "points", "points open", "maximum", "reason"]
-        for v in with_absent(verdicts):
-            if isinstance(v, Verdict):
-                reason = v.reason or "; ".join(v.tampering)
-                yield [v.student, v.lab, v.state, v.points, v.open_points, v.maximum, _cell(reason)]
-            else:
-                yield [*v, NOT_HANDED_IN, "", "", plan_of(v[1]).points, ""]
-        return
-    labs = sorted({v.lab for v in verdicts})
-    found = {(v.student, v.lab): v for v in verdicts}
-    first = {"moodle": ["username"], "canvas": ["Student", "ID", "SIS User ID", "SIS Login ID", "Section"]}[lms]
-    yield [*first, *labs, *(f"{lab} state" for lab in labs)]
-    if lms == "canvas":
-        yield ["    Points Possible", "", "", "", "", *(plan_of(lab).points for lab in labs), *("" for _ in labs)]
-    for student in sorted({v.student for v in verdicts}):
-        names = [student] if lms == "moodle" else [student, "", student, student, ""]
-        mine = [found.get((student, lab)) for lab in labs]
-        # An empty cell is "no grade yet": only what is decided is handed to a gradebook as a number.
-        points = [v.points if v is not None and v.state != "unreadable" and not v.open_points else "" for v in mine]
-        yield [*names, *points, *(v.state if v is not None else NOT_HANDED_IN for v in mine)]
-
-
-def _cell(text: str) -> str:
-    """A text that no spreadsheet takes for a formula."""
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
 
 
 def with_absent(verdicts: list[Verdict]):
@@ -148,7 +137,9 @@ def _templates() -> jinja2.Environment:
     loader = jinja2.FileSystemLoader(Path(__file__).resolve().parents[1] / "pages")
     made = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
     made.filters["number"] = number
-    made.globals.update(PASSED=PASSED, MANUAL=MANUAL, NOT_WRITTEN=NOT_WRITTEN, GRADED=GRADED, MEANING=MEANING)
+    made.globals.update(
+        PASSED=PASSED, MANUAL=MANUAL, NOT_WRITTEN=NOT_WRITTEN, GRADED=GRADED, FAILED=FAILED, MEANING=MEANING
+    )
     return made
 
 
@@ -171,7 +162,9 @@ def write_page(verdicts: list[Verdict], build: Path, sandbox: str) -> Path:
     labs = []
     for lab in sorted({v.lab for v in verdicts}):
         mine = [v for v in verdicts if v.lab == lab]
-        labs.append({"name": lab, "submissions": mine, "bins": _bins(mine), "parts": _part_shares(mine)})
+        about = {"name": lab, "submissions": mine, "bins": _bins(mine)}
+        (spread,), asked = statistics.spreads(mine), statistics.questions(mine)
+        labs.append(about | {"spread": spread, "questions": asked})
     path = build / "report.html"
     text = (
         _templates()
@@ -186,6 +179,8 @@ def write_page(verdicts: list[Verdict], build: Path, sandbox: str) -> Path:
             mistakes=mistakes.most_common(20),
             slowest=[v for v in sorted(verdicts, key=lambda v: -v.cpu)[:5] if v.cpu > 0],
             suspicious=[v for v in verdicts if v.tampering],
+            failed=[v for v in verdicts if v.state == FAILED],
+            left=load_left(build),
             limits=[(v, n, p) for v in verdicts for n, p in v.parts.items() if p.state in ("timed out", "crashed")],
         )
     )
@@ -200,13 +195,4 @@ def _bins(verdicts: list[Verdict], count: int = 10) -> list[dict]:
     return [
         {"from": 100 * i // count, "to": 100 * (i + 1) // count, "count": tally[i], "height": 100 * tally[i] / highest}
         for i in range(count)
-    ]
-
-
-def _part_shares(verdicts: list[Verdict]) -> list[tuple[str, int, int]]:
-    """(cell, how many got all its points, how many were graded)."""
-    names = [part.grade_id for part in plan_of(verdicts[0].lab).parts]
-    return [
-        (name, sum(v.parts[name].points == v.parts[name].maximum for v in verdicts if name in v.parts), len(verdicts))
-        for name in names
     ]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from autograder.findings import REFUSED
-from autograder.judge.verdicts import CRASHED, NOT_WRITTEN, PASSED, WRONG
+from autograder.judge.verdicts import CRASHED, NOT_WRITTEN, PASSED, TAMPERING, WRONG
 from autograder.tasks import CASES, SHIPPED_MODEL, Check
 from autograder.worker.pool import Ended, Worker
 from llaisys_mini.checks.recognise import told
@@ -72,6 +72,10 @@ def run_cases(
             ended = message
         elif type(message.get("case")) is int and 0 <= message["case"] < len(judged):
             number = message["case"]
+            if number in replied:  # the worker replies once; what is kept of the replies stays bounded
+                outcome = found[judged[number].check]
+                outcome.state, outcome.message = TAMPERING, "the worker was made to reply twice to one case"
+                continue
             replied.add(number)
             if "error" in message:
                 outcome = found[judged[number].check]

@@ -6,6 +6,7 @@ import numpy as np
 
 from autograder.judge.cases import JudgedCase, Outcome, cases_of, fail, name_mistake, run_cases
 from autograder.judge.verdicts import WRONG
+from autograder.replies import size_of
 from autograder.tasks import SHIPPED_MODEL
 from autograder.worker.pool import Ended
 from llaisys_mini import exercises, paths
@@ -24,6 +25,7 @@ def run_exercise(plan, task, checks, cut, worker, secret, found) -> Ended:
     request = dict(name=task.name, device=task.device, source=cut.source, cases=sent, watched=True)
     trials: list[Trial] = []
     unnamed: list[Outcome] = []
+    kept: list[int] = []
 
     def compare(number, reply):
         j = judged[number]
@@ -32,7 +34,9 @@ def run_exercise(plan, task, checks, cut, worker, secret, found) -> Ended:
         # A whole model in float32 is as exact as its lab asks for; the small cases are judged more strictly.
         accuracy = SHIPPED_MODEL_ACCURACY if j.check.kind == SHIPPED_MODEL else asked.accuracy
         trial = compare_answer(asked, j.case, got, accuracy)
-        if j.check.kind != SHIPPED_MODEL:  # where rounding adds up, it tells nothing about mistakes
+        kept.append(size_of(got))
+        # Where rounding adds up, a result tells nothing about mistakes; and results of any size are not kept.
+        if j.check.kind != SHIPPED_MODEL and sum(kept) <= _MOST_KEPT:
             trials.append(trial)
         if not trial.passed:
             lines = [f"{asked.name} is wrong on {j}"] + ([] if j.check.hidden else [f"  {trial.place}"])
@@ -44,6 +48,7 @@ def run_exercise(plan, task, checks, cut, worker, secret, found) -> Ended:
     return ended
 
 
+_MOST_KEPT = 64 << 20  # bytes of results, to find the mistake that explains them
 SHIPPED_MODEL_ACCURACY = 1e-3  # of logits, relative to the largest
 
 

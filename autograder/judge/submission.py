@@ -16,6 +16,7 @@ from autograder.judge.exercises import run_exercise
 from autograder.judge.kernels import run_kernel
 from autograder.judge.verdicts import (
     CRASHED,
+    FAILED,
     GRADED,
     MANUAL,
     NOT_WRITTEN,
@@ -43,7 +44,15 @@ def unreadable(plan: Plan, student: str, reason: str, tampering: list[str] | Non
     verdict = Verdict(student, plan.lab, UNREADABLE, reason, tampering=tampering or [])
     for part in plan.parts:
         verdict.parts[part.grade_id] = PartVerdict(0.0, part.points, UNREADABLE, reason)
-    return verdict
+    return verdict.plain()
+
+
+def failed(plan: Plan, student: str, reason: str, trace: str) -> Verdict:
+    """The verdict on a submission whose grading ended in an error: a person decides."""
+    verdict = Verdict(student, plan.lab)
+    for part in plan.parts:
+        verdict.parts[part.grade_id] = PartVerdict(None, part.points, FAILED)
+    return verdict.fail(reason, trace)
 
 
 def judge(plan: Plan, student: str, reading: Reading, worker: Worker, secret: bytes) -> Verdict:
@@ -65,7 +74,7 @@ def judge(plan: Plan, student: str, reading: Reading, worker: Worker, secret: by
         verdict.state = TAMPERING
     else:
         verdict.state = next(state for state in STATES if state in states or state == GRADED)
-    return verdict
+    return verdict.plain()
 
 
 def _combine(part, found: list[Outcome]) -> PartVerdict:
@@ -187,7 +196,7 @@ def _how_it_ended(ended: Ended, limits) -> tuple[str, str]:
     if ended.error and ended.error[0] == "SystemExit":
         return CRASHED, "it called exit"
     if ended.error:
-        return WRONG, f"loading it raised {ended.error[0]}: {first_line(ended.error[1])}"
+        return WRONG, f"loading it raised {': '.join(map(first_line, ended.error))}"
     if ended.signal:
         names = {
             11: "a bad memory access",

@@ -1,10 +1,13 @@
 """The result of grading: the states of a submission and of its parts, and the verdict that holds them."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
+
+from autograder.plain import plain, plain_source
 
 GRADED, TIMED_OUT, CRASHED = "graded", "timed out", "crashed"
 UNREADABLE, MANUAL, TAMPERING = "unreadable", "needs manual grading", "suspected tampering"
-STATES = (UNREADABLE, TAMPERING, TIMED_OUT, CRASHED, MANUAL, GRADED)
+FAILED = "error while grading"
+STATES = (FAILED, UNREADABLE, TAMPERING, TIMED_OUT, CRASHED, MANUAL, GRADED)
 """States of a submission. Of several that fit, the first is shown."""
 
 PASSED, WRONG, NOT_WRITTEN = "passed", "wrong", "not written"
@@ -28,7 +31,9 @@ class PartVerdict:
 class Verdict:
     """What one submission gets. sources: what was run, by task; written: answers to written questions, by cell.
 
-    cpu, wall: seconds of its workers; peak: bytes of memory.
+    cpu, wall: seconds of its workers; peak: bytes of memory. trace: of the exception that ended the grading, for the
+    log. lms_id: the student's number in the learning management system that the file came from. handed_in: when, in
+    ISO form with its zone, or "" if that is not known.
     """
 
     student: str
@@ -43,6 +48,9 @@ class Verdict:
     cpu: float = 0.0
     wall: float = 0.0
     peak: int = 0
+    trace: str = ""
+    lms_id: str = ""
+    handed_in: str = ""
 
     @property
     def points(self) -> float:
@@ -58,10 +66,35 @@ class Verdict:
         """Points that are still to be given by hand."""
         return sum((part.maximum for part in self.parts.values() if part.points is None), 0.0)
 
+    def plain(self) -> "Verdict":
+        """Itself, with every text fit to be kept and shown: each may quote what a student wrote."""
+        self.reason, self.trace = plain(self.reason), plain(self.trace)
+        self.notes = [plain(note) for note in self.notes[:_MOST_LINES]]
+        self.tampering = [plain(sign, _MOST_OF_A_SIGN) for sign in self.tampering[:_MOST_LINES]]
+        self.written = {name: plain_source(text) for name, text in self.written.items()}
+        self.sources = {name: plain_source(text) for name, text in self.sources.items()}
+        for part in self.parts.values():
+            part.message = plain(part.message)
+            part.mistake = plain(part.mistake) if part.mistake else part.mistake
+        return self
+
+    def fail(self, reason: str, trace: str = "") -> "Verdict":
+        """Itself as one whose grading ended in an error: no points are decided, a person has a look."""
+        self.state, self.reason, self.trace = FAILED, reason, trace
+        for part in self.parts.values():
+            # The reason is for the instructor: the text of an exception may hold anything.
+            part.points, part.state, part.message = None, FAILED, "an error of the grader; a person decides"
+        return self.plain()
+
     def as_data(self) -> dict:
         return asdict(self)
 
     @classmethod
     def from_data(cls, data: dict) -> "Verdict":
         parts = {name: PartVerdict(**part) for name, part in data["parts"].items()}
-        return cls(**{**data, "parts": parts})
+        known = {f.name for f in fields(cls)}  # a report of another version may have more
+        return cls(**{**{name: value for name, value in data.items() if name in known}, "parts": parts})
+
+
+_MOST_LINES = 200  # of notes and signs
+_MOST_OF_A_SIGN = 500  # characters

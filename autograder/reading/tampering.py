@@ -51,18 +51,27 @@ def signs_of_tampering(source: str) -> list[str]:
             if node.attr in _SIGNS:
                 found.append(_SIGNS[node.attr])
             if isinstance(node.ctx, ast.Store) and isinstance(node.value, (ast.Name, ast.Attribute)):
-                base = ast.unparse(node.value)
+                base = _dotted(node.value)
                 if base.partition(".")[0] in patched:
                     found.append(f"replaces {base}.{node.attr}")
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "open":
             found.append("opens files")
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "setattr":
-            found.append(f"replaces {ast.unparse(node.args[0]) if node.args else 'something'}")
+            found.append(f"replaces {(node.args and _dotted(node.args[0])) or 'something'}")
         elif isinstance(node, ast.Constant) and isinstance(node.value, str) and len(node.value) < 300:
             found += [f"names {path}" for path in _PATHS if path in node.value]
         elif isinstance(node, (ast.FunctionDef, ast.Assign)) and "check" in _defined(node):
             found.append("replaces check")
     return list(dict.fromkeys(found))
+
+
+def _dotted(node) -> str:
+    """`np.linalg` for the node of that name, or "" for any other expression. Long chains are cut."""
+    words: list[str] = []
+    while isinstance(node, ast.Attribute) and len(words) < 8:
+        words.append(node.attr)
+        node = node.value
+    return ".".join([node.id, *reversed(words)]) if isinstance(node, ast.Name) else ""
 
 
 def _defined(node):

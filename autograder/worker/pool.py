@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from autograder import channel, sandbox
+from autograder import channel, replies, sandbox
 from autograder.sandbox.limits import Limits
 from llaisys_mini.kernels.registry import PYTHON
 
@@ -141,9 +141,7 @@ class Worker:
                 os.set_blocking(request_write, False)
                 channel.send(request_write, request, deadline)
                 while True:
-                    message = channel.receive(reply_read, deadline)
-                    if not isinstance(message, dict):
-                        raise channel.ChannelError("a message of unknown form")
+                    message = replies.checked(channel.receive(reply_read, deadline))
                     if message.get("done") is True:
                         ended.finished = True
                         break

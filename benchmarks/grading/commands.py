@@ -25,7 +25,7 @@ OURS, PLAIN = "ours", "plain nbgrader"
 _FIRST = "the first submission starts"
 _TELLING = f"""
 from autograder import __main__
-from autograder.reading import notebook as reading
+from autograder.reading import submission as reading
 
 read = reading.read_submission
 

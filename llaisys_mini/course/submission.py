@@ -8,6 +8,7 @@ import ast
 import datetime
 import getpass
 import itertools
+import json
 import os
 import re
 import shutil
@@ -24,6 +25,9 @@ from llaisys_mini.course.labs import Lab, LabError, find_lab, read_cells
 from llaisys_mini.files import write_atomically
 
 SECONDS_PER_CELL = 120
+MOST_BYTES = 20 << 20  # of a notebook that is handed in
+MOST_CELLS = 1000
+"""The autograder reads no more than these."""
 _SUBMITTING = "LLAISYS_MINI_SUBMITTING"
 
 
@@ -39,10 +43,11 @@ def submit(lab: str, name: str | None = None) -> Path | None:
     name = _folder_name(name or getpass.getuser())
     _require_saved(found)
     printer = console()
+    content = _as_taken(found, printer)
     printer.print(_score_table(found, _run_clean(found)))
     target = found.path.parents[2] / "submitted" / name / found.name
     target.mkdir(parents=True, exist_ok=True)
-    write_atomically(target / f"{found.name}.ipynb", found.path.read_text(encoding="utf-8"))
+    write_atomically(target / f"{found.name}.ipynb", content)
     now = datetime.datetime.now(datetime.UTC)
     write_atomically(target / "timestamp.txt", now.strftime("%Y-%m-%d %H:%M:%S.%f UTC"))
     printer.print(f"handed in for {name}: {target / f'{found.name}.ipynb'}", highlight=False, soft_wrap=True)
@@ -53,6 +58,25 @@ def _folder_name(name: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._@-]*", name):
         raise LabError(f"the name {name!r} must be letters, digits and . _ @ -, as in your course account")
     return name
+
+
+def _as_taken(lab: Lab, printer) -> bytes:
+    """The notebook as the autograder takes it: without its outputs, if they make it too large."""
+    content = lab.path.read_bytes()
+    if len(content) > MOST_BYTES:
+        notebook = json.loads(content)
+        for cell in notebook["cells"]:
+            if cell["cell_type"] == "code":
+                cell |= {"outputs": [], "execution_count": None}
+        content = (json.dumps(notebook, indent=1) + "\n").encode()
+        printer.print(f"the outputs are not handed in: with them the file is larger than {MOST_BYTES >> 20} MB")
+    if len(content) > MOST_BYTES:
+        raise LabError(
+            f"{lab.path} is larger than {MOST_BYTES >> 20} MB even without outputs; are there large pictures?"
+        )
+    if (count := len(read_cells(lab.path))) > MOST_CELLS:
+        raise LabError(f"{lab.path} has {count} cells; hand in at most {MOST_CELLS}: delete what you do not need")
+    return content
 
 
 def _require_saved(lab: Lab) -> None:

@@ -12,9 +12,10 @@ from rich.console import Console
 
 from autograder import runner, sandbox, tasks
 from autograder.gradebook import book as gradebook
-from autograder.gradebook import report
+from autograder.gradebook import export, report
 from autograder.gradebook import url as gradebook_url
-from autograder.reading import notebook as reading
+from autograder.plain import plain_name
+from autograder.reading import collected as reading
 from autograder.worker import probe
 from autograder.worker.pool import Worker
 
@@ -53,7 +54,7 @@ def graded(request, tmp_path_factory):
             )
     finally:
         del os.environ["SECRET_OF_GRADER"]
-    gradebook.write(verdicts, gradebook_url.default(build), build, folder)
+    gradebook.write(verdicts, gradebook_url.default(build), build)
     page = report.write_all(verdicts, build, str(found), gradebook_url.default(build))
     return {
         "attempts": attempts,
@@ -67,7 +68,7 @@ def graded(request, tmp_path_factory):
 def test_every_verdict(graded):
     wrong = {}
     for attempt in graded["attempts"]:
-        verdict = graded["verdicts"][attempt.student]
+        verdict = graded["verdicts"][plain_name(attempt.student)]
         if (verdict.points, verdict.state) != (attempt.points, attempt.state):
             parts = {name: (p.points, p.state, p.message) for name, p in verdict.parts.items() if p.state != "passed"}
             found = (verdict.points, verdict.state, parts, verdict.notes, verdict.tampering, verdict.reason)
@@ -116,6 +117,6 @@ def test_feedback_shows_no_solution_and_no_hidden_input(graded):
 
 
 def test_a_second_run_of_the_export_is_the_same(graded):
-    first, second = (list(report.rows(graded["list"])) for _ in range(2))
+    first, second = (list(export.rows(graded["list"])) for _ in range(2))
     assert first == second
     assert len(first) == len(graded["list"]) + 1

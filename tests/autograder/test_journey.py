@@ -1,7 +1,9 @@
 """An instructor's way: hand out the labs, grade what comes back, go on with nbgrader's own tools on the same folder."""
 
+import base64
 import csv
 import getpass
+import hashlib
 import json
 import os
 import re
@@ -64,6 +66,9 @@ def _hidden_lines(test: str) -> set[str]:
     return {line for line in _lines([inside]) if line and not line.startswith(("import ", "from "))}
 
 
+ATTACK = "why <script>attacks()</script> <img src=x onerror=attacks()> [so](javascript:attacks())"
+
+
 # ---- nbgrader's own tools ----------------------------------------------------------------------------------------
 
 
@@ -74,6 +79,10 @@ def course(tmp_path_factory):
     root = tmp_path_factory.mktemp("course")
     submitted = some_of_the_class(root / "submitted", "128")
     next(one for one in the_class() if one.student == "prepares").write(submitted / "prepares" / LAB)
+    attacked = json.loads((submitted / "student-2" / LAB / f"{LAB}.ipynb").read_text(encoding="utf-8"))
+    next(cell for cell in attacked["cells"] if cell["id"] == "softmax-mean")["source"] = ATTACK
+    (submitted / "eve" / LAB).mkdir(parents=True)
+    (submitted / "eve" / LAB / f"{LAB}.ipynb").write_text(json.dumps(attacked), encoding="utf-8")
     shutil.copytree(tasks.RELEASED, root / "labs")
     shutil.copytree(tasks.WITH_SOLUTIONS, root / "build" / "labs")
     run(grade(submitted, root / "build"))
@@ -171,6 +180,12 @@ class Formgrader:
     def get(self, path: str) -> str:
         return self._ask(urllib.request.Request(f"{self.address}{path}"))
 
+    def policy(self, path: str) -> str:
+        """The content policy that a page is served with."""
+        request = urllib.request.Request(f"{self.address}{path}", headers={"Authorization": "token t"})
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return answer.headers["Content-Security-Policy"]
+
     def put(self, path: str, data: dict) -> str:
         return self._ask(urllib.request.Request(f"{self.address}{path}", json.dumps(data).encode(), method="PUT"))
 
@@ -190,6 +205,14 @@ def test_formgrader_shows_the_class_and_takes_a_grade(course):
         notebooks = json.loads(formgrader.get(f"/api/submitted_notebooks/{LAB}/{LAB}"))
         mine = next(one for one in notebooks if one["student"] == "student-1")
         assert "merge_softmax" in formgrader.get(f"/submissions/{mine['id']}/")
+        eve = next(one for one in notebooks if one["student"] == "eve")
+        page, policy = (ask(f"/submissions/{eve['id']}/") for ask in (formgrader.get, formgrader.policy))
+        assert "attacks()" in page  # as text
+        assert not re.search(r"<script>attacks|<img src=.?x|href=.javascript", page)
+        own = re.findall(r"<script type=.text/javascript.>(.*?)</script>", page, re.DOTALL)
+        digests = [base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in own]
+        assert own and all(f"'sha256-{digest}'" in policy for digest in digests)
+        assert "'unsafe-inline'" not in policy.partition("script-src")[2].partition(";")[0]
         grades = json.loads(formgrader.get(f"/api/grades?submission_id={mine['id']}"))
         written = next(one for one in grades if one["needs_manual_grade"])
         formgrader.put(f"/api/grade/{written['id']}", {"manual_score": 1.5, "extra_credit": None})

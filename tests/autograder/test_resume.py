@@ -14,7 +14,7 @@ import pytest
 
 from autograder import tasks
 from autograder.gradebook import url as gradebook_url
-from autograder.reading import notebook as reading
+from autograder.reading import collected as reading
 
 from .course import LAB, content, export, grade, grade_by_hand, run, some_of_the_class
 

@@ -11,7 +11,8 @@ import pytest
 
 from autograder import sandbox, tasks
 from autograder.judge import submission as judge
-from autograder.reading.notebook import Unreadable, read_submission
+from autograder.reading.files import Unreadable
+from autograder.reading.submission import read_submission
 
 from .adversarial import ENTROPY, LAB, LIMITS, SOFTMAX, base, cell, the_class, write_class
 from .remembering import RememberingWorker

@@ -1,12 +1,15 @@
 """Handing in: the score is told, the file lies where the autograder collects, and what cannot work is refused."""
 
+import io
 import json
 
 import pytest
 from click.testing import CliRunner
+from rich.console import Console
 
 from llaisys_mini.cli import main
 from llaisys_mini.course import labs as labs_module
+from llaisys_mini.course import submission
 from llaisys_mini.course.labs import LabError, find_lab, find_labs, next_step
 from llaisys_mini.course.submission import submit
 
@@ -146,3 +149,21 @@ def test_a_lab_comes_after_the_one_it_names(course, monkeypatch):
 def test_a_broken_notebook_is_left_out_of_the_list(course):
     (course.folder / "labs" / "01_small" / "01_small.ipynb").write_text("{")
     assert find_labs() == []
+
+
+def test_a_large_notebook_is_handed_in_without_its_outputs(course, monkeypatch):
+    shown = dict(cell("code", "x = 1"), outputs=[{"output_type": "stream", "name": "stdout", "text": "x" * 5000}])
+    course([*CELLS, shown])
+    monkeypatch.setattr(submission, "MOST_BYTES", 4000)
+    said = Console(file=io.StringIO(), width=200)
+    content = submission._as_taken(find_lab("01"), said)
+    assert len(content) < 4000 and "the outputs are not handed in" in said.file.getvalue()
+    assert [c["source"] for c in json.loads(content)["cells"]] == [c["source"] for c in [*CELLS, shown]]
+
+
+@pytest.mark.parametrize(("limit", "told"), [("MOST_BYTES", "even without outputs"), ("MOST_CELLS", "6 cells")])
+def test_what_the_autograder_would_refuse_is_not_handed_in(course, monkeypatch, limit, told):
+    monkeypatch.setattr(submission, limit, 5)
+    with pytest.raises(LabError, match=told):
+        submit("01_small", name="ada")
+    assert not (course.folder / "submitted").exists()
