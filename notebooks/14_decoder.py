@@ -211,7 +211,9 @@ axis.set(
     ylabel="guess behind",
 )
 axis.set_xticklabels([tokenizer.decode([int(ids[place])]).strip() for place in shown], fontsize=8.5)
-axis.set_yticklabels(["embedding", *(f"block {block}" for block in range(len(lens) - 1))], fontsize=8.5)
+axis.set_yticklabels(
+    ["embedding", *(f"block {block}" for block in range(len(lens) - 1))], fontsize=8.5
+)
 fig.colorbar(image, ax=axis, label="probability of the guess", pad=0.01)
 plots.show(
     fig,
