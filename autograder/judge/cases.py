@@ -126,6 +126,9 @@ def _raised(name, judged: JudgedCase, error, limits) -> tuple[str, str]:
         return REFUSED, text
     if kind == "UnsupportedInKernel":
         return WRONG, f"the sanitizer cannot run it: {first_line(text)}"
+    if kind == "OutOfBounds":  # the line of the source; below it an index, which could hold the inputs
+        lines = text.splitlines()[: 1 if judged.check.hidden else _MOST_LINES]
+        return WRONG, "\n  ".join([f"{name} is wrong on {where}", *map(_shortened, lines)])
     if kind == "DoesNotCompile":  # told as `check` tells it; types only, no numbers
         return WRONG, "\n".join([f"{name}: {DOES_NOT_COMPILE}", *map(_shortened, text.splitlines()[:_MOST_LINES])])
     return WRONG, f"{name} raised {kind} on {where}" + ("" if judged.check.hidden else f": {first_line(text)}")

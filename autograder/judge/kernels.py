@@ -1,5 +1,6 @@
 """Judging a kernel, for the CPU or for CUDA: its outputs, what became of its inputs, facts, traffic, findings."""
 
+import signal
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,7 +50,7 @@ def run_kernel(plan, task, checks, cut, worker, secret, found) -> Ended:
     results: list[Result] = []
     unnamed: list[Outcome] = []  # failures that are still to be explained
     request = dict(name=task.name, device=task.device, source=cut.source, cases=sent)
-    request |= dict(explain=FACTS in kinds, traffic=TRAFFIC in kinds)
+    request |= dict(explain=FACTS in kinds, traffic=TRAFFIC in kinds, crashed=False)
 
     def compare_outputs(number, reply):
         if task.device != "cuda" or _passes_sanitizer(contract, judged[number], reply, found):
@@ -77,6 +78,9 @@ def run_kernel(plan, task, checks, cut, worker, secret, found) -> Ended:
             _require(found, TRAFFIC, Traffic, reply["traffic"])
 
     ended = run_cases(worker, request, judged, found, compare_outputs, note_facts)
+    if ended.signal in _OF_MEMORY and task.device == "cpu":  # run again with checked indices, to say where it went
+        results.clear()
+        ended = run_cases(worker, request | dict(crashed=True), judged, found, compare_outputs, note_facts)
     _explain(contract, cut.source, unnamed, results)
     races = find_races(cut.source) if task.device == "cpu" else []
     for check, outcome in found.items():  # run, such a kernel is right or wrong by chance
@@ -86,6 +90,9 @@ def run_kernel(plan, task, checks, cut, worker, secret, found) -> Ended:
             outcome.message = told_of_races(task.name, races)
     _require_right(found)
     return ended
+
+
+_OF_MEMORY = (signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT)
 
 
 def _require_right(found: dict[Check, Outcome]) -> None:

@@ -17,6 +17,7 @@ from autograder import channel, sandbox
 from autograder.sandbox.limits import Limits
 from autograder.worker import answers, gpu
 from llaisys_mini import exercises, operators, paths
+from llaisys_mini.checks.bounds import BoundsCheck
 from llaisys_mini.checks.compile_errors import COMPILE_ERRORS, describe
 from llaisys_mini.checks.guard_zones import GuardZones
 from llaisys_mini.devices.opaque import HostComputation
@@ -78,11 +79,15 @@ def _run_kernel(request, reply) -> None:
     contract = operators.get(request["name"])
     os.environ["NUMBA_NUM_THREADS"] = "2"
     kernel = student_set().get(contract.name, request["device"])
-    compiled = False
+    compiled, bounds = False, BoundsCheck(kernel, always=request["crashed"])
     for number, case in enumerate(request["cases"]):
         zones = GuardZones()
         inputs, outputs = zones.around_call(contract, case["inputs"], _empty(case))
         try:
+            outside = bounds.outside(case["inputs"], _empty(case))
+            if outside:
+                reply(case=number, error=["OutOfBounds", outside])
+                continue
             contract.run_with(kernel, inputs, outputs)
         except BaseException as problem:
             if isinstance(problem, COMPILE_ERRORS):
@@ -97,7 +102,9 @@ def _run_kernel(request, reply) -> None:
         if not compiled:
             compiled = True
             reply(compiled=_compiled(kernel.function))
-        reply(case=number, outputs=outputs, inputs=inputs, out_of_bounds=zones.overrun())
+        overrun = zones.overrun()
+        place = bounds.place(case["inputs"], _empty(case)) if overrun else None
+        reply(case=number, outputs=outputs, inputs=inputs, out_of_bounds=[place] if place else overrun)
     if request["explain"]:
         reply(explained=_facts(lambda: codegen.examine(contract, kernel)))
     if request["traffic"]:

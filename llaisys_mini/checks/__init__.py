@@ -2,9 +2,11 @@
 
 compare.py           is this output right? where is it wrong, by how much, which known mistake is it?
 run.py               run a kernel over cases
-guard_zones.py       guard zones around arrays: what does a kernel write out of bounds?
+guard_zones.py       guard zones around arguments: what does a CPU kernel write outside of them?
+bounds.py            the same for arrays that a kernel makes, and the line that it happens in
+plain_indices.py     is it plain from the source that it does not? index_values.py: what its numbers and arrays are
 check.py             check("softmax"): the learner's command
-exercises.py         the same for answers in ordinary Python
+exercises.py         the same for answers in ordinary Python; calls.py: which operator call is the first that differs
 compile_errors.py    Numba's compile errors in plain words
 verify.py            verify every operator call of a whole model and name the first that diverges
 """

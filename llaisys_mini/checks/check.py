@@ -142,7 +142,7 @@ def diagnosis(operator: Contract, failed: Result, results: Iterable[Result], pat
     found = slips(operator, path.read_text(encoding="utf-8")) if path and failed.differences else []
     lines = [describe(operator, failed, path), *(f"  {sentence}" for sentence in found)]
     if not found and failed.differences:
-        complete = [result for result in results if result.exception is None]
+        complete = [result for result in results if result.exception is None and not result.out_of_bounds]
         sentence = recognised(operator, ((result.case.inputs, result.results) for result in complete))
         lines += [told(sentence)] if sentence else pattern_lines(complete)
     return "\n".join(lines)

@@ -11,6 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from llaisys_mini import exercises
+from llaisys_mini.checks.calls import first_that_differs, recorded
+from llaisys_mini.checks.compare import case_shapes
 from llaisys_mini.checks.recognise import recognise, told
 from llaisys_mini.console import console
 from llaisys_mini.errors import CheckFailed
@@ -40,7 +42,7 @@ def check_exercise(name: str, kernel_set: str = STUDENT, seed: int = 0) -> None:
     if failed is not None:
         if not isinstance(failed.exception, NotImplementedError):
             printer.print(_table(name, trials[: trials.index(failed) + 1]))
-        raise CheckFailed(diagnosis(exercise, failed, trials, answer.path))
+        raise CheckFailed(diagnosis(exercise, failed, trials, answer.path, answer.function))
     printer.print(f"{name}: right on all cases ({len(trials)})", highlight=False)
 
 
@@ -53,10 +55,12 @@ def _table(name: str, trials: list["Trial"]) -> Table:
 
 @dataclass(frozen=True, eq=False)
 class Trial:
-    """What came of an answer on one case: its result and the first place where that is wrong, or an exception."""
+    """What came of an answer on one case: its result, what the reference gives, and the first place where they differ;
+    or an exception."""
 
     case: Case
     got: Any = None
+    expected: Any = None
     place: str | None = None
     exception: Exception | None = None
 
@@ -76,15 +80,27 @@ def try_answer(exercise: Exercise, answer: Callable, case: Case) -> Trial:
 def compare_answer(exercise: Exercise, case: Case, got: object, accuracy: float | None = None) -> Trial:
     """The trial that had the result `got`. accuracy: of its floats, by default the exercise's."""
     expected = exercise.run(exercise.reference, case)
+    return Trial(case, got, expected, _place(got, expected, accuracy or exercise.accuracy))
+
+
+def _place(got: object, expected: object, accuracy: float) -> str | None:
     try:
-        place = first_difference(got, expected, accuracy or exercise.accuracy)
+        return first_difference(got, expected, accuracy)
     except Exception:  # a result of unlike form, such as an array where a text was asked for
-        place = "the result is of another form than asked for"
-    return Trial(case, got, place)
+        return "the result is of another form than asked for"
 
 
-def diagnosis(exercise: Exercise, failed: Trial, trials: Iterable[Trial], path: Path | None = None) -> str:
-    """What is wrong with an answer, in a few lines. trials: on all cases. path: the file of the answer."""
+def diagnosis(
+    exercise: Exercise,
+    failed: Trial,
+    trials: Iterable[Trial],
+    path: Path | None = None,
+    answer: Callable | None = None,
+) -> str:
+    """What is wrong with an answer, in a few lines.
+
+    trials: on all cases. path: the file of the answer. answer: run once more to see its operator calls.
+    """
     case = failed.case
     if isinstance(failed.exception, NotImplementedError):
         return f"{exercise.name} is not written yet: the cell still raises ({failed.exception})"
@@ -95,11 +111,20 @@ def diagnosis(exercise: Exercise, failed: Trial, trials: Iterable[Trial], path: 
             for frame in traceback.extract_tb(failed.exception.__traceback__)
             if path is not None and frame.filename == str(path)
         )
-    lines = [f"{exercise.name} is wrong on the case '{case.name}'", f"  {failed.place}"]
+    shapes = case_shapes(case)
+    lines = [f"{exercise.name} is wrong on the case '{case.name}'" + (f": {shapes}" if shapes else "")]
+    lines.append(f"  {failed.place}")
     sentence = recognised(exercise, trials)
     if sentence:
         lines.append(told(sentence))
+    if answer is not None:
+        lines += [f"  {line}" for line in _calls_that_differ(exercise, answer, case)]
     return "\n".join(lines)
+
+
+def _calls_that_differ(exercise: Exercise, answer: Callable, case: Case) -> list[str]:
+    mine, theirs = (recorded(lambda f=f: exercise.run(f, case)) for f in (answer, exercise.reference))  # type: ignore[misc]
+    return first_that_differs(mine, theirs, exercise.accuracy)
 
 
 def recognised(exercise: Exercise, trials: Iterable[Trial]) -> str | None:
@@ -109,14 +134,12 @@ def recognised(exercise: Exercise, trials: Iterable[Trial]) -> str | None:
     """
 
     def explains(mistake: Mistake, trial: Trial) -> bool:
-        mistaken = try_answer(exercise, mistake.function, trial.case)
-        if mistaken.exception is not None:  # a mistake may crash on some cases; then it is not the one
-            return False
         try:
-            same = first_difference(trial.got, mistaken.got, exercise.accuracy) is None
-        except Exception:
+            mistaken = exercise.run(mistake.function, trial.case)
+        except Exception:  # a mistake may crash on some cases; then it is not the one
             return False
-        return same and mistaken.passed == trial.passed
+        is_right = _place(mistaken, trial.expected, exercise.accuracy) is None
+        return is_right == trial.passed and _place(trial.got, mistaken, exercise.accuracy) is None
 
     complete = [trial for trial in trials if trial.exception is None]
     wrong = [trial for trial in complete if not trial.passed]

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from llaisys_mini import operators
+from llaisys_mini.checks.bounds import BoundsCheck
 from llaisys_mini.checks.compare import Difference, compare, empty_outputs
 from llaisys_mini.checks.guard_zones import GuardZones
 from llaisys_mini.contract import Contract
@@ -24,7 +25,7 @@ from llaisys_mini.task import Case
 class Result:
     """What happened on one case: wrong outputs, inputs that the kernel changed, or an exception; none if right.
 
-    out_of_bounds: what a CPU kernel wrote out of bounds, see guard_zones.
+    out_of_bounds: what a CPU kernel reads or writes out of bounds, see bounds and guard_zones.
     place: where it ran: "cpu", "sanitizer" or "device".
     remarks: what the sanitizer says of a kernel without faulting it (sanitizer.Finding).
     """
@@ -55,15 +56,16 @@ def places(device: str) -> dict[str, Callable]:
 def run_cases(kernel: Kernel, cases: Iterable[Case]) -> Iterator[Result]:
     """Run `kernel` on each case and compare. An exception of the kernel ends up in the result.
 
-    One result per case: that of the first place where it is wrong, or of the last. A write out of bounds ends the
+    One result per case: that of the first place where it is wrong, or of the last. An access out of bounds ends the
     run, since the next one may end Python; and so does an endless loop of a CUDA kernel, which takes seconds to find.
     """
     contexts = places(kernel.device)
+    bounds = BoundsCheck(kernel) if kernel.device == "cpu" else None
     for case in cases:
         remarks = ()
         for place, context in contexts.items():
             with context() as report:
-                result = run_case(kernel, case, place)
+                result = run_case(kernel, case, place, bounds)
             remarks += () if report is None else tuple(report.remarks)
             if not result.passed:
                 break
@@ -76,10 +78,16 @@ def _is_endless(exception: Exception | None) -> bool:
     return isinstance(exception, SanitizerError) and RUNAWAY in {finding.kind for finding in exception.findings}
 
 
-def run_case(kernel: Kernel, case: Case, place: str = "") -> Result:
-    """Run `kernel` on one case, where kernels of its device run now, and compare. place: what the result is to say."""
+def run_case(kernel: Kernel, case: Case, where: str = "", bounds: BoundsCheck | None = None) -> Result:
+    """Run `kernel` on one case, where kernels of its device run now, and compare. where: what the result is to say.
+
+    bounds: looks at the indices of a kernel for the CPU first; one that is out of bounds ends the case.
+    """
     operator = operators.get(kernel.operator)
     outputs = empty_outputs(operator, case.inputs)
+    outside = bounds.outside(case.inputs, outputs) if bounds else None
+    if outside:
+        return Result(case, outputs, [], [], None, (outside,), where)
     zones = GuardZones()
     if kernel.device == "cpu":
         inputs, outputs = zones.around_call(operator, case.inputs, outputs)
@@ -88,10 +96,13 @@ def run_case(kernel: Kernel, case: Case, place: str = "") -> Result:
     try:
         operator.run_with(kernel, inputs, outputs)
     except Exception as exception:  # the kernel is a learner's code: whatever it raises is a finding
-        return Result(case, outputs, [], [], exception, place=place)
+        return Result(case, outputs, [], [], exception, place=where)
     changed = changed_inputs(operator, case, inputs)
+    overrun = zones.overrun()
+    if overrun and bounds and (place := bounds.place(case.inputs, empty_outputs(operator, case.inputs))):
+        overrun = [place]
     results = [*outputs, *(inputs[name] for name in operator.written)]
-    return Result(case, results, compare(operator, case.inputs, results), changed, None, tuple(zones.overrun()), place)
+    return Result(case, results, compare(operator, case.inputs, results), changed, None, tuple(overrun), where)
 
 
 def changed_inputs(operator: Contract, case: Case, after: Mapping[str, Any]) -> list[str]:

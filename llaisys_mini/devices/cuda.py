@@ -10,7 +10,8 @@ import math
 import os
 import weakref
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -18,6 +19,7 @@ import numpy as np
 
 from llaisys_mini.cuda import availability
 from llaisys_mini.devices.device import Device, Event, full
+from llaisys_mini.devices.faults import Faults
 from llaisys_mini.errors import DeviceError
 from llaisys_mini.strides import contiguous_strides
 
@@ -41,6 +43,7 @@ class Cuda(Device):
 
     def __init__(self) -> None:
         self._free: dict[int, list] = defaultdict(list)  # size in bytes -> memory that nothing refers to
+        self._faults = Faults()
 
     def allocate(self, nbytes: int) -> Buffer:
         size = max(-(-nbytes // _STEP) * _STEP, _STEP)
@@ -59,7 +62,8 @@ class Cuda(Device):
 
         try:
             return cuda.current_context().memalloc(size)
-        except CudaAPIError:
+        except CudaAPIError as problem:
+            self._refuse_lost(problem)
             self.release_unused()
         try:
             return cuda.current_context().memalloc(size)
@@ -68,14 +72,17 @@ class Cuda(Device):
 
     def upload(self, values: np.ndarray, buffer: Buffer, offset: int = 0, stream: Any = None) -> None:
         source = np.ascontiguousarray(values).reshape(-1).view(np.uint8)
-        self._bytes(buffer, offset, source.nbytes).copy_to_device(source, stream=stream or 0)
+        with self._watched():
+            self._bytes(buffer, offset, source.nbytes).copy_to_device(source, stream=stream or 0)
 
     def download(self, buffer: Buffer, offset: int, nbytes: int) -> np.ndarray:
-        return self._bytes(buffer, offset, nbytes).copy_to_host()
+        with self._watched():
+            return self._bytes(buffer, offset, nbytes).copy_to_host()
 
     def copy(self, source, source_offset, target, target_offset, nbytes, stream=None) -> None:
         into = self._bytes(target, target_offset, nbytes)
-        into.copy_to_device(self._bytes(source, source_offset, nbytes), stream=stream or 0)
+        with self._watched():
+            into.copy_to_device(self._bytes(source, source_offset, nbytes), stream=stream or 0)
 
     def _bytes(self, buffer: Buffer, offset: int, nbytes: int) -> Any:
         return self.array(buffer, offset, (nbytes,), np.dtype(np.uint8))
@@ -106,7 +113,8 @@ class Cuda(Device):
     def synchronise(self, stream: Any = None) -> None:
         from numba import cuda
 
-        stream.synchronize() if stream is not None else cuda.synchronize()
+        with self._watched():
+            stream.synchronize() if stream is not None else cuda.synchronize()
 
     @property
     def has_tensor_cores(self) -> bool:  # type: ignore[override]
@@ -115,7 +123,30 @@ class Cuda(Device):
         return cuda.get_current_device().compute_capability >= (8, 0)
 
     def launcher(self, kernel, configuration) -> Callable:
-        return kernel.dispatcher[configuration]
+        launch, faults = kernel.dispatcher[configuration], self._faults
+
+        def launched(*arguments):  # on the path of every token: no context manager
+            try:
+                launch(*arguments)
+            except Exception as problem:
+                raise faults.told(problem) from None
+            faults.launched = kernel.__name__
+
+        return launched
+
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as problem:
+            self._refuse_lost(problem)
+            raise
+
+    def _refuse_lost(self, problem: Exception) -> None:
+        """Raises DeviceError if this error of the driver means that it does not answer any more."""
+        told = self._faults.told(problem)
+        if told is not problem:
+            raise told from None
 
 
 class CudaEvent(Event):

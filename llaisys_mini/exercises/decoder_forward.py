@@ -16,15 +16,15 @@ def decoder_forward(ids, weights, config, cache):
     head [V, E]. config: heads, kv_heads, head_dim, eps, theta. cache: a list with, for each layer, None or the
     (keys, values) of the tokens so far; it is filled for the tokens in `ids`.
     """
-    x = np.asarray(weights["embeddings"], np.float64)[ids]
+    x = ops.embedding.exact(ids, np.asarray(weights["embeddings"], np.float64))
     start = 0 if cache[0] is None else len(cache[0][0])
     positions = np.arange(start, start + len(ids))
     for i, layer in enumerate(weights["layers"]):
         x, cache[i] = attention_half.qwen_attention.reference(x, positions, layer, config, cache[i])
         names = ("post_norm", "gate", "up", "down")
         x = mlp_half.qwen_mlp.reference(x, *(layer[name] for name in names), config["eps"])
-    last = ops.rms_norm.reference(x[-1:], np.asarray(weights["final_norm"], np.float64), config["eps"])
-    return (last @ np.asarray(weights["head"], np.float64).T)[0]
+    last = ops.rms_norm.exact(x[-1:], np.asarray(weights["final_norm"], np.float64), config["eps"])
+    return ops.linear.exact(last, np.asarray(weights["head"], np.float64))[0]
 
 
 decoder_forward.builds_on("qwen_attention", "qwen_mlp")
@@ -90,7 +90,7 @@ def from_zero(ids, weights, config, cache):
 
 @decoder_forward.mistake("the final norm is missing")
 def no_final_norm(ids, weights, config, cache):
-    x = np.asarray(weights["embeddings"], np.float64)[ids]
+    x = ops.embedding.exact(ids, np.asarray(weights["embeddings"], np.float64))
     start = 0 if cache[0] is None else len(cache[0][0])
     for i, layer in enumerate(weights["layers"]):
         positions = np.arange(start, start + len(ids))

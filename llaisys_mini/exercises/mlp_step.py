@@ -15,14 +15,14 @@ def mlp_step(x, labels, w1, b1, w2, b2, rate):
     arrays are left alone.
     """
     x, w1, b1, w2, b2 = (np.asarray(a, np.float64) for a in (x, w1, b1, w2, b2))
-    before = x @ w1.T + b1
-    hidden = np.maximum(before, 0)
-    logits = hidden @ w2.T + b2
-    loss = ops.cross_entropy.reference(logits, labels).mean()
-    grad_logits = ops.softmax_cross_entropy_backward.reference(logits, labels)
-    grad_hidden, grad_w2, grad_b2 = ops.linear_backward.reference(grad_logits, hidden, w2)
-    grad_before = grad_hidden * (before > 0)
-    _, grad_w1, grad_b1 = ops.linear_backward.reference(grad_before, x, w1)
+    before = ops.linear.exact(x, w1, b1)
+    hidden = ops.relu.exact(before)
+    logits = ops.linear.exact(hidden, w2, b2)
+    loss = ops.cross_entropy.exact(logits, labels).mean()
+    grad_logits = ops.softmax_cross_entropy_backward.exact(logits, labels)
+    grad_hidden, grad_w2, grad_b2 = ops.linear_backward.exact(grad_logits, hidden, w2)
+    grad_before = ops.relu_backward.exact(grad_hidden, before)
+    _, grad_w1, grad_b1 = ops.linear_backward.exact(grad_before, x, w1)
     return loss, w1 - rate * grad_w1, b1 - rate * grad_b1, w2 - rate * grad_w2, b2 - rate * grad_b2
 
 

@@ -17,7 +17,7 @@ def qwen_attention(x, positions, layer, config, past):
     Source: transformers, models/qwen3/modeling_qwen3.py, Qwen3Attention.
     """
     x = np.asarray(x, np.float64)
-    h = ops.rms_norm.reference(x, np.asarray(layer["input_norm"], np.float64), config["eps"])
+    h = ops.rms_norm.exact(x, np.asarray(layer["input_norm"], np.float64), config["eps"])
     mixed, cache = attend(h, positions, layer, config, past)
     return x + mixed, cache
 
@@ -26,14 +26,14 @@ def attend(h, positions, layer, config, past):
     """Everything between the norm and the residual."""
     w = {name: np.asarray(value, np.float64) for name, value in layer.items()}
     length, width, eps = len(h), config["head_dim"], config["eps"]
-    query = (h @ w["query"].T).reshape(length, config["heads"], width)
-    key, value = ((h @ w[name].T).reshape(length, config["kv_heads"], width) for name in ("key", "value"))
-    query = ops.rope.reference(ops.rms_norm.reference(query, w["query_norm"], eps), positions, config["theta"])
-    key = ops.rope.reference(ops.rms_norm.reference(key, w["key_norm"], eps), positions, config["theta"])
+    query = ops.linear.exact(h, w["query"]).reshape(length, config["heads"], width)
+    key, value = (ops.linear.exact(h, w[name]).reshape(length, config["kv_heads"], width) for name in ("key", "value"))
+    query = ops.rope.exact(ops.rms_norm.exact(query, w["query_norm"], eps), positions, config["theta"])
+    key = ops.rope.exact(ops.rms_norm.exact(key, w["key_norm"], eps), positions, config["theta"])
     if past is not None:
         key, value = (np.concatenate([old, new]) for old, new in zip(past, (key, value), strict=True))
-    mixed = ops.attention.reference(query, key, value, width**-0.5).reshape(length, -1)
-    return mixed @ w["output"].T, (key, value)
+    mixed = ops.attention.exact(query, key, value, width**-0.5).reshape(length, -1)
+    return ops.linear.exact(mixed, w["output"]), (key, value)
 
 
 def parameters(rng, width, heads, kv_heads, head_dim):

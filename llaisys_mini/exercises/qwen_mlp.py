@@ -11,8 +11,8 @@ def qwen_mlp(x, norm, gate, up, down, eps):
     """x + down(swiglu(gate(h), up(h))) with h = rms_norm(x): x [L, E], norm [E], gate and up [I, E], down [E, I];
     all float32. Returns [L, E]. Source: transformers, models/qwen3/modeling_qwen3.py, Qwen3MLP."""
     x, norm, gate, up, down = (np.asarray(a, np.float64) for a in (x, norm, gate, up, down))
-    h = ops.rms_norm.reference(x, norm, eps)
-    return x + ops.swiglu.reference(h @ gate.T, h @ up.T) @ down.T
+    h = ops.rms_norm.exact(x, norm, eps)
+    return x + ops.linear.exact(ops.swiglu.exact(ops.linear.exact(h, gate), ops.linear.exact(h, up)), down)
 
 
 def parameters(rng, width, inner):

@@ -127,7 +127,32 @@ def test_a_kernel_that_leaves_its_array_is_told_so(judged, in_any_sandbox):
     parts = judged("07_softmax", {"softmax-cpu": source}, plan, in_any_sandbox).parts
     public, hidden = parts["softmax-public"], parts["softmax-hidden"]
     assert (public.state, hidden.state) == (WRONG, WRONG)
-    assert "past the end" in public.message and "out of bounds" in hidden.message
+    assert (
+        ": out[x.shape[0], 0] = 1\n" in public.message
+        and "writes outside of out (1, 8): index 1 is out" in public.message
+    )
+    assert "out of bounds" in hidden.message
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "slip",
+    [
+        "    for n in range(x.shape[0]):\n        out[x.shape[1] ** 7 * (n + 1), 0] = 1\n",
+        "    own = np.empty(3, np.float32)\n    for n in range(x.shape[1]):\n        own[n << 30] = 1\n",
+        "    C = x.shape[1]\n    for n in range(x.shape[0]):\n        out[(n + 1) * C * C * C * C, 0] = 1\n",
+    ],
+)
+def test_a_kernel_that_goes_far_outside_is_told_the_line(judged, slip):
+    source = (tasks.ROOT / "solutions" / "kernels" / "cpu" / "softmax.py").read_text().rstrip() + "\n" + slip
+    parts = judged(
+        "07_softmax", {"softmax-cpu": source}, with_one_task(tasks.plan_of("07_softmax"), "softmax-cpu")
+    ).parts
+    for name in ("softmax-public", "softmax-hidden"):
+        assert parts[name].state == WRONG
+        assert f": {source.splitlines()[-1].strip()}" in parts[name].message
+    assert "is out of bounds for axis 0" in parts["softmax-public"].message
+    assert "is out of bounds for axis 0" not in parts["softmax-hidden"].message
 
 
 RACING = """\
