@@ -14,7 +14,7 @@ enough for a lesson. Mistakes are found from what orders two accesses (see memor
 Not supported: threads that wait for other threads in a loop (locks, grid-wide barriers), and fences as a way to order.
 """
 
-from llaisys_mini.sanitizer.findings import Finding, SanitizerError, UnsupportedInKernel
+from llaisys_mini.sanitizer.findings import DoesNotCompile, Finding, SanitizerError, UnsupportedInKernel
 from llaisys_mini.sanitizer.lanes import ORDERS
 from llaisys_mini.sanitizer.report import Report
 from llaisys_mini.sanitizer.session import LOOP_LIMIT, launcher, watching
@@ -24,6 +24,7 @@ __all__ = [
     "ORDERS",
     "Finding",
     "Report",
+    "DoesNotCompile",
     "SanitizerError",
     "UnsupportedInKernel",
     "launcher",

@@ -7,7 +7,7 @@ from contextlib import nullcontext
 import numpy as np
 
 from llaisys_mini.cuda.jit import CudaKernel, Primitive
-from llaisys_mini.sanitizer import intrinsics, values
+from llaisys_mini.sanitizer import functions, intrinsics, values
 from llaisys_mini.sanitizer.findings import UnsupportedInKernel
 from llaisys_mini.sanitizer.frames import MISSING
 from llaisys_mini.sanitizer.functions import dtype_named
@@ -34,6 +34,9 @@ class Calls(Scope):
             return self.call_of_function(node, callee)
         translate = intrinsics.call_of(callee)
         if translate is None:
+            sentence = functions.refused(callee, ast.unparse(node.func))
+            if sentence:
+                self.reject(node, sentence)
             what = f"calling `{ast.unparse(node.func)}`"
             if isinstance(callee, types.FunctionType):
                 what += " (a helper of a kernel stands under @cuda.jit(device=True))"
@@ -50,7 +53,7 @@ class Calls(Scope):
         def run(frame):
             value = number(frame)
             if not isinstance(value, NUMBERS) or values.dtype_of(value).itemsize != dtype.itemsize:
-                raise UnsupportedInKernel(f"line {line}: view({dtype.name}) of {described(value)} of another size")
+                raise UnsupportedInKernel(f"view({dtype.name}) of {described(value)} of another size")
             return np.asarray(value).view(dtype)[()]
 
         return run

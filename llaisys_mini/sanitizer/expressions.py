@@ -76,7 +76,7 @@ class Expressions(Operations, Calls):
         def read(frame):
             value = owner(frame)
             if type(value) is not View:
-                raise UnsupportedInKernel(f"line {line}: {described(value)} has no .{name}")
+                raise UnsupportedInKernel(f"{described(value)} has no .{name}")
             return getattr(value, name)
 
         return read
@@ -104,7 +104,7 @@ class Expressions(Operations, Calls):
                 return value.load(index(frame), frame.active, site)
             if type(value) is tuple:
                 return value[index(frame)]
-            raise UnsupportedInKernel(f"line {site.line}: {described(value)} cannot be indexed")
+            raise UnsupportedInKernel(f"{described(value)} cannot be indexed")
 
         return read
 

@@ -62,8 +62,20 @@ class SanitizerError(KernelError):
         super().__init__("\n".join(map(str, findings)))
 
 
-class UnsupportedInKernel(KernelError):
-    """A kernel uses something that the sanitizer does not know, or that no kernel may use."""
+class RefusedKernel(KernelError):
+    """A kernel cannot be run. kernel, line: where; a launch fills them in where whoever raises does not know them."""
+
+    def __init__(self, sentence: str, kernel: str = "", line: int = 0):
+        self.sentence, self.kernel, self.line = sentence, kernel, line
+        super().__init__(f"{kernel}, line {line}: {sentence}" if line else sentence)
+
+
+class UnsupportedInKernel(RefusedKernel):
+    """A kernel uses something that the sanitizer does not know. On a GPU it may be right."""
+
+
+class DoesNotCompile(RefusedKernel):
+    """A kernel uses something that numba-cuda refuses: see accepted."""
 
 
 class Halt(Exception):

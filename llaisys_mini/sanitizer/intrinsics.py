@@ -67,7 +67,7 @@ def _gridsize(frame, line, dimensions):
 
 def _dimensions(line, dimensions):
     if dimensions not in (1, 2, 3):
-        raise UnsupportedInKernel(f"line {line}: the number of dimensions is 1, 2 or 3")
+        raise UnsupportedInKernel(f"the number of dimensions is 1, 2 or 3")
     return dimensions
 
 
@@ -88,7 +88,7 @@ _CALLED = {
     "gridsize": with_frame(_gridsize, 1),
     "shared.array": allocated("shared"),
     "local.array": allocated("local"),
-    **{f"atomic.{name}": atomic(combine) for name, combine in ATOMICS.items()},
+    **{f"atomic.{name}": atomic(name, 2 if name == "cas" else 1) for name in ATOMICS},
     "atomic.compare_and_swap": compare_and_swap,
     "fma": plain(fma, 3),
     "popc": _bits(lambda v, width: v.bit_count()),

@@ -104,7 +104,7 @@ class Machine:
             if key in self.shared:
                 if self.shared[key].dtype != dtype:
                     raise UnsupportedInKernel(
-                        f"line {line}: dynamic shared memory as {dtype.name} and {self.shared[key].dtype.name} at once"
+                        f"dynamic shared memory as {dtype.name} and {self.shared[key].dtype.name} at once"
                     )
                 return self.shared[key]
             if not shape[0]:

@@ -11,7 +11,7 @@ import numpy as np
 from llaisys_mini.cuda.jit import CudaKernel, launch_configuration
 from llaisys_mini.errors import KernelError, UserError
 from llaisys_mini.sanitizer import values
-from llaisys_mini.sanitizer.findings import Halt, SanitizerError, UnsupportedInKernel
+from llaisys_mini.sanitizer.findings import Halt, RefusedKernel, SanitizerError, UnsupportedInKernel
 from llaisys_mini.sanitizer.lanes import ORDERS, Launch
 from llaisys_mini.sanitizer.machine import Machine
 from llaisys_mini.sanitizer.memory import Memory
@@ -95,6 +95,10 @@ def _run(kernel: CudaKernel, launch: Launch, arguments, session: Session) -> Non
                         registry.note(start, start + memory.cells.nbytes, written, memory.cells.itemsize)
     except Halt:
         pass
+    except RefusedKernel as problem:
+        if problem.line:
+            raise
+        raise type(problem)(problem.sentence, machine.function.__name__, machine.line) from None
     except UserError:
         raise
     except Exception as problem:

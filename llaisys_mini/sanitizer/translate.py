@@ -14,7 +14,7 @@ import numpy as np
 from llaisys_mini.cuda.jit import CudaKernel
 from llaisys_mini.sanitizer import loops, values
 from llaisys_mini.sanitizer.expressions import Expressions
-from llaisys_mini.sanitizer.findings import UnsupportedInKernel
+from llaisys_mini.sanitizer.findings import DoesNotCompile, UnsupportedInKernel
 from llaisys_mini.sanitizer.frames import Frame
 from llaisys_mini.sanitizer.machine import Site
 from llaisys_mini.sanitizer.scope import arrays_in, described
@@ -57,7 +57,7 @@ class Function:
             try:
                 bound = self.signature.bind(*arguments, **(named or {}))
             except TypeError as problem:
-                raise UnsupportedInKernel(f"line {machine.line}: {self.name}: {problem}") from None
+                raise UnsupportedInKernel(f"{self.name}: {problem}") from None
             bound.apply_defaults()
             arguments = [values.from_python(bound.arguments[name]) for name in self.parameters]
         frame = Frame(machine, dict(zip(self.parameters, arguments, strict=True)), active)
@@ -158,7 +158,7 @@ class _Translator(Expressions):
 
             def unpack(frame, value):
                 if type(value) is not tuple or len(value) != len(targets):
-                    raise UnsupportedInKernel(f"line {line}: {len(targets)} names cannot take {described(value)}")
+                    raise UnsupportedInKernel(f"{len(targets)} names cannot take {described(value)}")
                 for assign, item in zip(targets, value, strict=True):
                     assign(frame, item)
 
@@ -251,12 +251,17 @@ class _Translator(Expressions):
         return run
 
     def do_Return(self, node):
-        value = self.expression(node.value) if node.value is not None else None
         is_kernel = not self.kernel.is_device
+        if is_kernel and node.value is not None and not isinstance(node.value, ast.Call):
+            if self.constant(node.value) is not None:
+                self.reject(node, _RETURNS)
+        value = self.expression(node.value) if node.value is not None else None
 
         def run(frame):
             result = value(frame) if value is not None else None
             if is_kernel:
+                if result is not None:
+                    raise DoesNotCompile(_RETURNS)
                 frame.machine.exited |= frame.active.bits
             frame.give_back(result)
 
@@ -266,6 +271,7 @@ class _Translator(Expressions):
         self.refuse(node, "`raise` (a GPU loses it silently); raise on the host, before the launch. It")
 
 
+_RETURNS = "a kernel returns nothing, so this does not compile for a GPU: write the result into an array"
 _STATEMENTS = {
     ast.Try: "`try`",
     ast.With: "`with`",
@@ -286,5 +292,5 @@ def _plain_name(node) -> str:
 
 def _view(value, site) -> View:
     if type(value) is not View:
-        raise UnsupportedInKernel(f"line {site.line}: {described(value)} is no array and cannot be written")
+        raise UnsupportedInKernel(f"{described(value)} is no array and cannot be written")
     return value

@@ -1,11 +1,9 @@
 """Arrays as a kernel holds them: a memory, and how indices turn into positions in it."""
 
-import operator
-
 import numpy as np
 
 from llaisys_mini.sanitizer import findings
-from llaisys_mini.sanitizer.findings import UnsupportedInKernel
+from llaisys_mini.sanitizer.findings import DoesNotCompile, UnsupportedInKernel
 from llaisys_mini.sanitizer.lanes import Active
 from llaisys_mini.sanitizer.memory import Memory
 
@@ -100,7 +98,7 @@ class View:
         index = index if type(index) is tuple else (index,)
         if len(index) != len(self.shape) or slice in map(type, index):
             raise UnsupportedInKernel(
-                f"line {site.line}: {self.memory.name} has {self.ndim} dimensions and is written with {len(index)} "
+                f"{self.memory.name} has {self.ndim} dimensions and is written with {len(index)} "
                 "indices; a thread writes one element at a time"
             )
         at, inside = self._locate(index, active, site)
@@ -112,7 +110,7 @@ class View:
         values = value if type(value) is tuple else (value,)
         for one in values:
             if not isinstance(one, (int, float, np.generic, np.ndarray)):
-                raise UnsupportedInKernel(f"line {site.line}: {type(one).__name__} cannot be stored in an array")
+                raise UnsupportedInKernel(f"{type(one).__name__} cannot be stored in an array")
         values = tuple(inside.select(v) if type(v) is np.ndarray else v for v in values)
         return at, inside, values if type(value) is tuple else values[0]
 
@@ -125,7 +123,7 @@ class View:
         """
         if len(index) > len(self.shape):
             raise UnsupportedInKernel(
-                f"line {site.line}: {self.memory.name} has {self.ndim} dimensions but is given {len(index)} indices"
+                f"{self.memory.name} has {self.ndim} dimensions but is given {len(index)} indices"
             )
         outside = None
         position = self.offset if type(self.offset) is int else active.select(self.offset)
@@ -133,7 +131,7 @@ class View:
         for i, length, stride in zip(index, self.shape, self.strides, strict=False):
             if type(i) is np.ndarray:
                 if i.dtype.kind not in "iu":
-                    raise UnsupportedInKernel(f"line {site.line}: an index must be an integer, not {i.dtype.name}")
+                    raise DoesNotCompile(_NO_INDEX + i.dtype.name)
                 i = active.select(i)
                 out = i.view(np.uint64) >= length if i.dtype.itemsize == 8 else (i < 0) | (i >= length)
                 if out.any():
@@ -191,8 +189,10 @@ class View:
 
 def _integer(value, site):
     if type(value) is np.ndarray:
-        raise UnsupportedInKernel(f"line {site.line}: the bounds of a slice must be the same for all threads")
-    try:
-        return operator.index(value)
-    except TypeError:
-        raise UnsupportedInKernel(f"line {site.line}: an index must be an integer, not {value!r}") from None
+        raise UnsupportedInKernel(f"the bounds of a slice must be the same for all threads")
+    if type(value) is bool or not isinstance(value, (int, np.integer)):
+        raise DoesNotCompile(_NO_INDEX + (type(value).__name__ if value is not None else "None"))
+    return int(value)
+
+
+_NO_INDEX = "an index is a whole number; this one is a "

@@ -577,12 +577,6 @@ def raises_inside(out):
     raise ValueError("lost")
 
 
-@cuda.jit
-def shape_from_a_variable(out):
-    tile = cuda.shared.array(out.shape[0], np.float32)
-    tile[0] = np.float32(0)
-
-
 def plain_helper(x):
     return x
 
@@ -597,7 +591,6 @@ def calls_plain_python(out):
     [
         (builds_a_list, "line .*: a list is not supported"),
         (raises_inside, "a GPU loses it silently"),
-        (shape_from_a_variable, "must be known when the kernel is compiled"),
         (calls_plain_python, r"@cuda.jit\(device=True\)"),
     ],
 )
