@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from llaisys_mini import exercises, operators
-from llaisys_mini.checks import compile_errors
+from llaisys_mini.checks import compile_errors, compiles
 from llaisys_mini.checks.compare import Difference, case_shapes, recognised
 from llaisys_mini.checks.exercises import check_exercise
 from llaisys_mini.checks.patterns import patterns
@@ -26,6 +26,7 @@ from llaisys_mini.console import console
 from llaisys_mini.contract import Contract
 from llaisys_mini.errors import CheckFailed, KernelError
 from llaisys_mini.kernels import choice, earlier, failed_cells, verdicts
+from llaisys_mini.kernels.registry import Kernel
 from llaisys_mini.kernels.runtime import kernels_changed
 from llaisys_mini.kernels.sets import NAMES, STUDENT
 
@@ -44,7 +45,8 @@ def check(
 ) -> None:
     """Check a kernel of `operator`, float32 storage first, or the answer to an exercise of that name.
 
-    Prints one line if it is right, else a table of the cases.
+    Prints one line if it is right, else a table of the cases. Where the compiler for CUDA is installed a second line
+    says that a kernel for "cuda" compiles.
 
     storages: names of the storage dtypes to check, by default all that the operator's contract allows. A kernel that
     reads float32 only passes for float32, and is then used for float32 models.
@@ -59,6 +61,21 @@ def check(
         failed_cells.refuse_older(operator, device)
     contract = operators.get(operator)
     kernel = choice.from_set(kernel_set, operator, device)
+    with compiles.meanwhile(kernel) as compilation:
+        _check_kernel(contract, kernel, storages, seed)
+        why_not = compilation.answer()
+    if why_not:
+        if kernel_set == STUDENT and seed == 0:
+            verdicts.remember(operator, device, ())
+            kernels_changed()
+        raise CheckFailed(f"{operator}: the kernel does not compile for a GPU ({compiles.ARCHITECTURE})\n{why_not}")
+    if why_not is not None:
+        console().print(f"compiles for {compiles.ARCHITECTURE}", highlight=False)
+
+
+def _check_kernel(contract: Contract, kernel: Kernel, storages: tuple[str, ...] | None, seed: int) -> None:
+    """Run a kernel over the cases, tell what was found and keep the verdict. Raises CheckFailed where it is wrong."""
+    operator, device, kernel_set = contract.name, kernel.device, kernel.kernel_set
     races = find_races(kernel.path.read_text(encoding="utf-8")) if device == "cpu" and kernel.path else []
     printer = console()
     passed, unread, failure, count = [], [], None, 0

@@ -143,7 +143,9 @@ def shuffle(name: str):
         masks = _participants(frame, line, name, mask)
         kind = values.dtype_of(value)
         if kind.name not in accepted.SHUFFLED:
-            better = "np.float32(...)" if kind.kind == "f" else "np.int32(...)" if kind.itemsize < 8 else "np.int64(...)"
+            better = (
+                "np.float32(...)" if kind.kind == "f" else "np.int32(...)" if kind.itemsize < 8 else "np.int64(...)"
+            )
             raise DoesNotCompile(
                 f"cuda.{name} of a {kind.name} does not compile for a GPU: write {better} around the number"
             )

@@ -27,7 +27,7 @@ def kernel_of(body: str, parameters: str = "x, out", above: str = "", filename: 
 
 def compiler_refuses(kernel, arguments) -> str:
     """What the compiler says against it; empty if it compiles."""
-    from llaisys_mini.inspect.cuda_compiler import float64_lines, numba_type
+    from llaisys_mini.cuda.compiler import float64_lines, numba_type
 
     signature = tuple(numba_type(argument) for argument in arguments)
     try:
