@@ -43,6 +43,7 @@ class Sanitized(Host):
             registry.add(output)
         try:
             Device.launch(self, function, [self._handed(value) for value in inputs], [*map(self._handed, outputs)])
+            sanitizer.note_unwritten(outputs)
         finally:
             for output in outputs:
                 registry.forget(output)
@@ -69,7 +70,8 @@ def sanitized(
     """Within this context "cuda" is the CPU and every access of a kernel is watched, also where there is a GPU.
 
     outputs: arrays whose contents count as not yet written.
-    order: one of sanitizer.ORDERS; what is found does not depend on it, what a wrong kernel computes does.
+    order: one of sanitizer.ORDERS: in which order threads take effect. What a wrong kernel computes depends on it; that
+    there is a race does not.
     counts: count the traffic of each line; traces: note every access too, for pictures.
     raises: a launch with findings raises SanitizerError at its end.
     loop_limit: rounds of a `while` loop after which it is taken to be endless.

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from llaisys_mini.cuda.availability import why_no_compiler
-from llaisys_mini.errors import KernelError
 from llaisys_mini.cuda.compiler import compile_for, float64_lines, largest, numba_type, parts_of, target_of
+from llaisys_mini.errors import KernelError
 from llaisys_mini.inspect.occupancy import Occupancy, occupancy
 
 ARCHITECTURES = ("sm_75", "sm_80", "sm_90")

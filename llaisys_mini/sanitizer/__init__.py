@@ -17,7 +17,7 @@ Not supported: threads that wait for other threads in a loop (locks, grid-wide b
 from llaisys_mini.sanitizer.findings import DoesNotCompile, Finding, SanitizerError, UnsupportedInKernel
 from llaisys_mini.sanitizer.lanes import ORDERS
 from llaisys_mini.sanitizer.report import Report
-from llaisys_mini.sanitizer.session import LOOP_LIMIT, launcher, watching
+from llaisys_mini.sanitizer.session import LOOP_LIMIT, launcher, note_unwritten, watching
 
 __all__ = [
     "LOOP_LIMIT",
@@ -28,5 +28,6 @@ __all__ = [
     "SanitizerError",
     "UnsupportedInKernel",
     "launcher",
+    "note_unwritten",
     "watching",
 ]

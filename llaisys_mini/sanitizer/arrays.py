@@ -62,7 +62,9 @@ def atomic(kind: str, operand_count: int = 1) -> Callable:
         translator.mark_written(node.args[0])
         array, index = translator.expression(node.args[0]), translator.index(node.args[1])
         operands = [translator.expression(argument) for argument in node.args[2:]]
-        site = translator.site(node, "updates")
+        text = f"{ast.unparse(node.args[0])}[{ast.unparse(node.args[1])}]"
+        site = translator.site(node, "updates", text)
+        site.is_cas = kind == "cas"
 
         def update(frame):
             view = array(frame)

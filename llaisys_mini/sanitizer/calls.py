@@ -12,6 +12,7 @@ from llaisys_mini.sanitizer.findings import UnsupportedInKernel
 from llaisys_mini.sanitizer.frames import MISSING
 from llaisys_mini.sanitizer.functions import dtype_named
 from llaisys_mini.sanitizer.machine import Site
+from llaisys_mini.sanitizer.machine import is_library as site_is_library
 from llaisys_mini.sanitizer.scope import NUMBERS, Scope, described
 
 
@@ -67,12 +68,18 @@ class Calls(Scope):
         given = dict(zip(function.parameters, node.args, strict=False)) | {k.arg: k.value for k in node.keywords}
         for parameter in function.written & set(given):
             self.mark_written(given[parameter])
+        site = Site(-1, self.kernel, node.lineno, node.col_offset, "")
+        is_library = site_is_library(callee) and not site.is_library
 
         def run(frame):
             machine, line, caller = frame.machine, frame.machine.line, frame.machine.function
+            outer = machine.caller
             values_ = [argument(frame) for argument in arguments]
-            result = function.call(machine, frame.active, values_, {k: v(frame) for k, v in named.items()})
-            machine.line, machine.function = line, caller
+            named_ = {name: argument(frame) for name, argument in named.items()}
+            if is_library:  # what is found in it is told where it is called
+                machine.caller = outer or site
+            result = function.call(machine, frame.active, values_, named_)
+            machine.line, machine.function, machine.caller = line, caller, outer
             return result
 
         return run

@@ -20,7 +20,11 @@ KINDS = (OUT_OF_BOUNDS, MISALIGNED, UNINITIALISED, RACE, BARRIER, INACTIVE_LANES
 
 FLOAT64 = "accidental float64"
 SAME_VALUE = "benign data race"
-REMARKS = (FLOAT64, SAME_VALUE)
+NEGATIVE = "negative index"
+UNUSED = "unused uninitialised memory"
+EARLY_RETURN = "threads that have returned"
+UNWRITTEN = "elements never written"
+REMARKS = (UNWRITTEN, FLOAT64, SAME_VALUE, NEGATIVE, UNUSED, EARLY_RETURN)
 """Kinds of remarks."""
 
 

@@ -67,7 +67,7 @@ def _gridsize(frame, line, dimensions):
 
 def _dimensions(line, dimensions):
     if dimensions not in (1, 2, 3):
-        raise UnsupportedInKernel(f"the number of dimensions is 1, 2 or 3")
+        raise UnsupportedInKernel("the number of dimensions is 1, 2 or 3")
     return dimensions
 
 

@@ -14,10 +14,11 @@ import numpy as np
 
 from llaisys_mini.cuda.jit import CudaKernel
 from llaisys_mini.sanitizer import values
+from llaisys_mini.sanitizer.conditions import Check
 from llaisys_mini.sanitizer.findings import DoesNotCompile, UnsupportedInKernel
 from llaisys_mini.sanitizer.frames import MISSING
 from llaisys_mini.sanitizer.machine import Site
-from llaisys_mini.sanitizer.memory import MAX_SITES
+from llaisys_mini.sanitizer.shadow import MAX_SITES
 from llaisys_mini.sanitizer.views import View
 
 BINARY = {
@@ -55,6 +56,7 @@ class Scope:
         names = [node for node in ast.walk(self.definition) if isinstance(node, ast.Name)]
         self.locals = set(self.parameters) | {n.id for n in names if isinstance(n.ctx, ast.Store)}
         self._settled = _assigned_once(self.definition, self.parameters)
+        self.conditions: list[Check] = []  # in the conditions around what is translated now
         self.written: set[str] = set()
         self.aliases: dict[str, set[str]] = {}
 
@@ -70,9 +72,9 @@ class Scope:
         """Raise DoesNotCompile: numba-cuda refuses what stands at the line of `node`."""
         raise DoesNotCompile(sentence, self.kernel.__name__, node.lineno)
 
-    def site(self, node, verb: str) -> Site:
-        """A new source location at which memory is accessed. verb: what is done there, for messages."""
-        site = Site(len(self.program.sites), self.kernel, node.lineno, node.col_offset, verb)
+    def site(self, node, verb: str, text: str = "") -> Site:
+        """A new source location at which memory is accessed. verb, text: see Site."""
+        site = Site(len(self.program.sites), self.kernel, node.lineno, node.col_offset, verb, text or ast.unparse(node))
         if site.number >= MAX_SITES:
             self.refuse(node, f"a kernel with more than {MAX_SITES} accesses of memory")
         self.program.sites.append(site)

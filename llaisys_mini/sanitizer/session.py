@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from llaisys_mini.sanitizer.memory import Memory
 from llaisys_mini.sanitizer.report import Report
 from llaisys_mini.sanitizer.translate import Program
 from llaisys_mini.sanitizer.uninitialised import registry
+from llaisys_mini.sanitizer.unwritten import Writers
 from llaisys_mini.sanitizer.views import View
 
 LOOP_LIMIT = 50_000
@@ -34,6 +35,7 @@ class Session:
     traces: bool = False
     raises: bool = True
     loop_limit: int = LOOP_LIMIT
+    writers: Writers = field(default_factory=Writers)
 
 
 _session: ContextVar[Session | None] = ContextVar("session", default=None)
@@ -57,10 +59,19 @@ def watching(
     token = _session.set(session)
     try:
         yield session.report
+        note_unwritten(outputs)
     finally:
         _session.reset(token)
         for array in outputs:
             registry.forget(array)
+
+
+def note_unwritten(outputs: Sequence[np.ndarray]) -> None:
+    """Remark which of these registered arrays the launches of this context have not written everywhere."""
+    session = _session.get()
+    for finding in (session.writers.finding(array) for array in outputs) if session is not None else ():
+        if finding is not None:
+            session.report.note(finding)
 
 
 def launcher(kernel: CudaKernel, configuration) -> Callable:
@@ -86,12 +97,12 @@ def _run(kernel: CudaKernel, launch: Launch, arguments, session: Session) -> Non
                 for resident in launch.waves(session.order):
                     machine.enter(resident)
                     program.main.call(machine, resident.all_lanes, held)
+                    machine.unset_reads.end_wave()
             finally:
                 for memory, start in memories:
-                    if memory.written is not None:
-                        written = memory.written >= 0
-                        if memory.atomic is not None:
-                            written |= memory.atomic >= 0
+                    written = memory.was_written()
+                    if written is not None:
+                        session.writers.note(memory, start, kernel, launch.blocks * launch.threads_per_block)
                         registry.note(start, start + memory.cells.nbytes, written, memory.cells.itemsize)
     except Halt:
         pass

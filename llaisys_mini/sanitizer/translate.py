@@ -13,6 +13,7 @@ import numpy as np
 
 from llaisys_mini.cuda.jit import CudaKernel
 from llaisys_mini.sanitizer import loops, values
+from llaisys_mini.sanitizer.conditions import checks_in, checks_of
 from llaisys_mini.sanitizer.expressions import Expressions
 from llaisys_mini.sanitizer.findings import DoesNotCompile, UnsupportedInKernel
 from llaisys_mini.sanitizer.frames import Frame
@@ -166,6 +167,8 @@ class _Translator(Expressions):
         if isinstance(node, ast.Subscript):
             self.mark_written(node.value)
             array, index, site = self.expression(node.value), self.index(node.slice), self.site(node, "writes")
+            site.checked_by = checks_of(site, self.conditions, value_node)
+            site.copies = value_node is not None and _is_copy(value_node)
 
             def store(frame, value):
                 _view(array(frame), site).store(index(frame), value, frame.active, site)
@@ -193,7 +196,11 @@ class _Translator(Expressions):
         return run
 
     def do_If(self, node):
-        test, body, orelse = self.expression(node.test), self.block(node.body), self.block(node.orelse)
+        before, outer = len(self.program.sites), self.conditions
+        test = self.expression(node.test)
+        self.conditions = [*outer, *checks_in(node.test, self.program.sites[before:])]
+        body, orelse = self.block(node.body), self.block(node.orelse)
+        self.conditions = outer
 
         def run(frame):
             condition = values.truth(test(frame))
@@ -288,6 +295,15 @@ _STATEMENTS = {
 
 def _plain_name(node) -> str:
     return node.id if isinstance(node, ast.Name) else ""
+
+
+def _is_copy(node) -> bool:
+    """Whether an expression is only loaded or constant: `x[i]`, `0`, `np.float32(0)`, `x[i] if i < n else 0`."""
+    if isinstance(node, ast.IfExp):
+        return _is_copy(node.body) and _is_copy(node.orelse)
+    if isinstance(node, ast.Call):
+        return len(node.args) == 1 and isinstance(node.args[0], ast.Constant)
+    return isinstance(node, (ast.Subscript, ast.Constant))
 
 
 def _view(value, site) -> View:

@@ -64,7 +64,7 @@ class View:
         if not active.size:
             return np.zeros(wanted.resident.size, self.dtype)
         memory = self.memory
-        memory.atomics(at, active, site)
+        memory.atomics_at(at, active, site)
         values = [np.broadcast_to(v, at.shape) for v in (value if type(value) is tuple else (value,))]
         if len(np.unique(at)) == len(at):
             old = memory.cells[at]
@@ -125,23 +125,32 @@ class View:
             raise UnsupportedInKernel(
                 f"{self.memory.name} has {self.ndim} dimensions but is given {len(index)} indices"
             )
-        outside = None
+        outside = negative = None
         position = self.offset if type(self.offset) is int else active.select(self.offset)
         selected = []
         for i, length, stride in zip(index, self.shape, self.strides, strict=False):
             if type(i) is np.ndarray:
                 if i.dtype.kind not in "iu":
                     raise DoesNotCompile(_NO_INDEX + i.dtype.name)
-                i = active.select(i)
+                i = given = active.select(i)
                 out = i.view(np.uint64) >= length if i.dtype.itemsize == 8 else (i < 0) | (i >= length)
                 if out.any():
-                    outside = out if outside is None else outside | out
+                    below = i < 0
+                    if below.any():
+                        negative = below if negative is None else negative | below
+                        i = np.where(below, i + length, i)
+                        out = (i < 0) | (i >= length)
+                    if out.any():
+                        outside = out if outside is None else outside | out
             else:
-                i = _integer(i, site)
+                i = given = _integer(i, site)
+                i = i + length if i < 0 else i  # a number that is the same for all threads is meant
                 if not 0 <= i < length:
                     outside = np.ones(active.size, bool)
-            selected.append(i)
+            selected.append(given)
             position = position + i * stride
+        if negative is not None:
+            self._remark_negative(selected, negative if outside is None else negative & ~outside, active, site)
         if outside is not None:
             self._report_outside(selected, outside, active, site)
             inside = np.zeros(active.resident.size, bool)
@@ -164,32 +173,50 @@ class View:
                 shape.append(len(steps))
                 strides.append(stride * steps.step)
                 continue
-            values = active.select(i) if type(i) is np.ndarray else np.full(active.size, _integer(i, site))
-            outside = (values < 0) | (values >= length)
+            i = i if type(i) is np.ndarray else _integer(i, site)
+            values = active.select(i) if type(i) is np.ndarray else np.full(active.size, i)
+            below, outside = values < 0, (values < -length) | (values >= length)
+            if type(i) is np.ndarray and (below & ~outside).any():
+                self._remark_negative([":"] * axis + [values], below & ~outside, active, site)
+            i = i + length * (i < 0)
             if outside.any():
                 self._report_outside([":"] * axis + [values], outside, active, site)
                 i = np.where((i >= 0) & (i < length), i, 0) if type(i) is np.ndarray else 0
-            offset = offset + (i if type(i) is np.ndarray else _integer(i, site)) * stride
+            offset = offset + i * stride
         return View(self.memory, offset, tuple(shape), tuple(strides))
 
-    def _report_outside(self, index, outside, active, site):
-        machine, where = self.memory.machine, int(np.argmax(outside))
-        thread = machine.launch.thread_name(active.select(machine.resident.thread)[where])
+    def _names(self, index, which, active):
+        """The first thread of `which`, and the element that it means, as text."""
+        machine, where = self.memory.machine, int(np.argmax(which))
         values = [i[where] if type(i) is np.ndarray else i for i in index]
-        text = ", ".join(map(str, values))
+        thread = machine.launch.thread_name(active.select(machine.resident.thread)[where])
+        return thread, f"{self.memory.name}[{', '.join(map(str, values))}]", values
+
+    def _report_outside(self, index, outside, active, site):
+        thread, element, values = self._names(index, outside, active)
         negative = any(type(i) is not str and i < 0 for i in values)
-        why = "; a negative index does not count from the end here" if negative else ""
-        machine.report(
-            findings.OUT_OF_BOUNDS,
-            site,
-            f"{thread} {site.verb} {self.memory.name}[{text}] of shape {self.shape}{why}",
-            thread,
+        why = "; a negative index counts from the end, but not beyond the start" if negative else ""
+        text = f"{thread} {site.verb} {element} of shape {self.shape}{why}"
+        self.memory.machine.report(findings.OUT_OF_BOUNDS, site, text, thread)
+
+    def _remark_negative(self, index, negative, active, site):
+        if not negative.any():
+            return
+        thread, element, values = self._names(index, negative, active)
+        whole = (*self.shape,)[: len(values)]
+        meant = ", ".join(
+            str(i + n) if type(i) is not str and i < 0 else str(i) for i, n in zip(values, whole, strict=True)
         )
+        text = (
+            f"{thread} {site.verb} {element}, which on a GPU too counts from the end: {self.memory.name}[{meant}]. "
+            "If that is not meant, guard the index"
+        )
+        self.memory.machine.report(findings.NEGATIVE, site, text, thread)
 
 
 def _integer(value, site):
     if type(value) is np.ndarray:
-        raise UnsupportedInKernel(f"the bounds of a slice must be the same for all threads")
+        raise UnsupportedInKernel("the bounds of a slice must be the same for all threads")
     if type(value) is bool or not isinstance(value, (int, np.integer)):
         raise DoesNotCompile(_NO_INDEX + (type(value).__name__ if value is not None else "None"))
     return int(value)

@@ -9,7 +9,7 @@ Functions".)
 import numpy as np
 
 from llaisys_mini.sanitizer import accepted, findings, values
-from llaisys_mini.sanitizer.findings import DoesNotCompile, UnsupportedInKernel
+from llaisys_mini.sanitizer.findings import DoesNotCompile
 from llaisys_mini.sanitizer.lanes import WARP, Active
 
 _FULL = 0xFFFFFFFF
@@ -85,6 +85,8 @@ def _per_lane(value, active: Active) -> np.ndarray:
 def _participants(frame, line, name, mask) -> np.ndarray:
     """The mask of each lane, after checking CUDA's rules for it."""
     machine, active, resident = frame.machine, frame.active, frame.machine.resident
+    if machine.unset_reads.are_there and name != "syncwarp":
+        machine.unset_reads.used(active, None)
     if type(mask) is int and mask == _FULL and ((active.warp_bits == _FULL) | (active.warp_bits == 0)).all():
         return np.full(resident.size, _FULL)  # whole warps, and all of them: the usual case
     if values.dtype_of(mask).kind not in "iub":
