@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from autograder.findings import REFUSED
-from autograder.judge.verdicts import CRASHED, NOT_WRITTEN, PASSED, WRONG
+from autograder.judge.verdicts import CRASHED, MANUAL, NOT_WRITTEN, PASSED, WRONG
 from autograder.tasks import CASES, SHIPPED_MODEL, Check
 from autograder.worker.pool import Ended, Worker
 from llaisys_mini.checks.recognise import told
@@ -121,7 +121,7 @@ def _raised(name, judged: JudgedCase, error, limits) -> tuple[str, str]:
     if kind == "HostComputation":
         return REFUSED, text
     if kind == "UnsupportedInKernel":
-        return WRONG, f"the sanitizer cannot run it: {first_line(text)}"
+        return MANUAL, f"the judge cannot run it, which does not mean that it is wrong: {first_line(text)}"
     if kind == "DoesNotCompile":  # told as `check` tells it; types only, no numbers
         return WRONG, "\n".join([f"{name}: {DOES_NOT_COMPILE}", *map(_shortened, text.splitlines()[:_MOST_LINES])])
     return WRONG, f"{name} raised {kind} on {where}" + ("" if judged.check.hidden else f": {first_line(text)}")

@@ -29,6 +29,7 @@ from llaisys_mini.kernels import choice, earlier, failed_cells, verdicts
 from llaisys_mini.kernels.registry import Kernel
 from llaisys_mini.kernels.runtime import kernels_changed
 from llaisys_mini.kernels.sets import NAMES, STUDENT
+from llaisys_mini.sanitizer.findings import UNWRITTEN, DoesNotCompile, UnsupportedInKernel
 
 if TYPE_CHECKING:
     from llaisys_mini.sanitizer import Finding
@@ -168,17 +169,24 @@ def describe(operator: Contract, result: Result, path: Path | None = None) -> st
         return "\n".join(
             [f"{operator.name}: the kernel does not compile", *compile_errors.describe(result.exception, path)]
         )
+    if isinstance(result.exception, DoesNotCompile):
+        return f"{operator.name}: the kernel does not compile for a GPU\n  {result.exception}"
+    if isinstance(result.exception, UnsupportedInKernel):
+        return f"{operator.name} cannot be checked, which does not mean that it is wrong\n  {result.exception}"
     place = " on the device, though not under the sanitizer" if result.place == "device" else ""
     lines = [f"{operator.name} is wrong on the case '{result.case.name}'{place}: {case_shapes(result.case)}"]
     if isinstance(result.exception, KernelError):  # the sanitizer's findings, with their own lines and places
         lines += ["  " + line for line in str(result.exception).splitlines()]
     elif result.exception is not None:
+        if type(result.exception).__name__ == "CudaSupportError":
+            lines.append("  it is under Numba's own cuda.jit, which needs a GPU: write `from llaisys_mini import cuda`")
         lines.append(f"  the kernel raised {type(result.exception).__name__}: {_first_lines(result.exception)}")
         if isinstance(result.exception, ImportError) and "scipy" in str(result.exception):
             lines.append("  Numba would have @ and np.dot computed by a library: write the loops yourself")
     lines += [f"  {sentence}" for sentence in result.out_of_bounds]
     for difference in result.differences:
         lines += _describe(difference)
+    lines += [f"  {remark.message}" for remark in result.remarks if remark.kind == UNWRITTEN]
     if result.changed_inputs:
         lines.append(f"  the kernel changed its input {', '.join(result.changed_inputs)}; inputs are read-only")
     return "\n".join(lines)

@@ -11,7 +11,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 
@@ -111,10 +111,8 @@ def _read() -> dict:
 
 def _keep(key: str, answer: str) -> None:
     answers = _read() | {key: answer}
-    try:
+    with suppress(OSError):  # it is asked again the next time
         write_atomically(_file(), json.dumps(dict(list(answers.items())[-_KEPT:]), indent=1) + "\n")
-    except OSError:
-        pass  # it is asked again the next time
 
 
 # ---- what is compiled ------------------------------------------------------------------------------------------------
@@ -145,8 +143,13 @@ def why_not(kernel: Kernel) -> str:
         try:
             compile_for(launch.kernel, launch.arguments, architecture)
         except KernelError as problem:
-            return "\n".join(describe(problem.__cause__ or problem, kernel.path))
+            return "\n".join(describe(_cause(problem), kernel.path))
     return ""
+
+
+def _cause(problem: Exception) -> Exception:
+    """What the compiler itself raised."""
+    return problem.__cause__ if isinstance(problem.__cause__, Exception) else problem
 
 
 def _main(operator: str, kernel_set: str) -> None:

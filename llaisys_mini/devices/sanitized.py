@@ -33,7 +33,7 @@ class Sanitized(Host):
         """As on a GPU, but what is read before it was written is found."""
         array = np.full(shape, np.nan if np.dtype(dtype).kind == "f" else np.iinfo(dtype).max, dtype)
         registry.add(array)
-        return self._handed(array)
+        return self._handed(array) if self.opaque else array.view(WatchedArray)
 
     def launcher(self, kernel, configuration) -> Callable:
         return sanitizer.launcher(kernel, configuration)
@@ -55,6 +55,10 @@ class Sanitized(Host):
 
     def _handed(self, value: Any) -> Any:
         return value.view(OpaqueArray) if self.opaque and isinstance(value, np.ndarray) else value
+
+    def copy_of(self, values: np.ndarray) -> np.ndarray:
+        copy = Host.copy_of(self, values)
+        return copy if self.opaque else copy.view(WatchedArray)
 
 
 @contextmanager
@@ -82,6 +86,21 @@ def sanitized(
         use_device(Sanitized(opaque)),
     ):
         yield report
+
+
+class WatchedArray(np.ndarray):
+    """What `cuda.to_device` gives without a GPU: an ordinary array, with the copies that one on a GPU has."""
+
+    def copy_to_host(self, into: np.ndarray | None = None, stream: Any = 0) -> np.ndarray:
+        """A copy of the numbers for the host, or the copy in `into`."""
+        if into is None:
+            return np.array(self)
+        into[...] = self
+        return into
+
+    def copy_to_device(self, values: np.ndarray, stream: Any = 0) -> None:
+        """Overwrite the numbers with those of `values`."""
+        self[...] = values
 
 
 class HostComputation(KernelError):

@@ -64,7 +64,7 @@ def atomic(kind: str, operand_count: int = 1) -> Callable:
         operands = [translator.expression(argument) for argument in node.args[2:]]
         text = f"{ast.unparse(node.args[0])}[{ast.unparse(node.args[1])}]"
         site = translator.site(node, "updates", text)
-        site.is_cas = kind == "cas"
+        site.is_cas, site.is_lock = kind == "cas", kind in ("cas", "exch")
 
         def update(frame):
             view = array(frame)

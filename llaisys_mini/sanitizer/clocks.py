@@ -49,6 +49,7 @@ class WarpClocks:
 
     def ordered(self, slot: Slot, at, before, active) -> np.ndarray:
         """Which lanes know that the access that `slot` keeps of their element, of stamp `before`, was over."""
+        assert slot.intervals is not None  # they are kept in such kernels
         resident = self.machine.resident
         block, within = np.divmod(self._thread(before), self.machine.launch.threads_per_block)
         own = active.select(resident.within)

@@ -15,7 +15,11 @@ RUNAWAY = "runaway loop"
 LIMIT = "hardware limit"
 READ_ONLY = "write to an input"
 DIVISION = "division by zero"
-KINDS = (OUT_OF_BOUNDS, MISALIGNED, UNINITIALISED, RACE, BARRIER, INACTIVE_LANES, RUNAWAY, LIMIT, READ_ONLY, DIVISION)
+ASSERTION = "failed assertion"
+KINDS = (
+    *(OUT_OF_BOUNDS, MISALIGNED, UNINITIALISED, RACE, BARRIER, INACTIVE_LANES, RUNAWAY, LIMIT, READ_ONLY, DIVISION),
+    ASSERTION,
+)
 """Kinds of findings: each makes a kernel wrong."""
 
 FLOAT64 = "accidental float64"

@@ -83,6 +83,8 @@ def _extreme(arithmetic):
     def of_several(*items):
         if len(items) == 1:
             (items,) = items
+            if type(items) is not tuple:
+                raise UnsupportedInKernel("max or min of a whole array is not supported by the sanitizer: write a loop")
         result = items[0]
         for item in items[1:]:
             result = arithmetic(result, item, _no_note)
@@ -121,6 +123,28 @@ def _to_int(value):
     return int(value) if type(value) in (int, bool) else values.cast(value, values.INT64)
 
 
+MOST_LINES = 64
+
+
+def _prints(translator, node, _):
+    """print(...): a line for each active thread, as on a GPU; the first MOST_LINES of a launch."""
+    if node.keywords or any(isinstance(argument, ast.JoinedStr) for argument in node.args):
+        translator.reject(node, "print takes numbers and texts in a kernel, no f-string and no named arguments")
+    arguments = [translator.expression(argument) for argument in node.args]
+
+    def run(frame):
+        given = [argument(frame) for argument in arguments]
+        for lane in frame.active.index:
+            frame.machine.printed += 1
+            if frame.machine.printed > MOST_LINES:
+                if frame.machine.printed == MOST_LINES + 1:
+                    print(f"... further lines that {frame.machine.kernel.__name__} prints are left out")
+                break
+            print(*[value[lane] if type(value) is np.ndarray else value for value in given])
+
+    return run
+
+
 def fma(a, b, c):
     common = np.result_type(*(values.dtype_of(v) for v in (a, b, c)))
     exact = [values.cast(v, values.FLOAT64) for v in (a, b, c)]
@@ -128,6 +152,8 @@ def fma(a, b, c):
 
 
 FUNCTIONS = {
+    print: _prints,
+    pow: plain(lambda a, b: values.POWER(a, b, _no_note), 2),
     max: plain(_extreme(values.MAXIMUM), *range(1, 9)),
     min: plain(_extreme(values.MINIMUM), *range(1, 9)),
     abs: plain(values.absolute, 1),

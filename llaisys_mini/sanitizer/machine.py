@@ -9,7 +9,7 @@ from llaisys_mini.sanitizer.lanes import Launch, ResidentBlocks
 from llaisys_mini.sanitizer.memory import Memory
 from llaisys_mini.sanitizer.shadow import MAX_THREADS, PHASE_SHIFT, SITE_BITS
 from llaisys_mini.sanitizer.unset_reads import UnsetReads
-from llaisys_mini.sanitizer.views import View
+from llaisys_mini.sanitizer.views import View, steps_of
 
 STATIC_SHARED_LIMIT = 48 * 1024
 SHARED_LIMIT = 227 * 1024  # dynamic shared memory that one block of an H100 or H200 can have
@@ -20,11 +20,12 @@ class Site:
     """A source location at which memory is accessed. verb: what is done there, for messages; text: the element, as the
     source writes it.
 
-    copies: a store of a number that is only loaded or constant. is_cas: a compare-and-swap. checked_by: the numbers of
+    copies: a store of a number that is only loaded or constant. is_cas: a compare-and-swap; is_lock: that, or
+    an exchange. checked_by: the numbers of
     the sites, in conditions around a store, that read the element which it writes.
     """
 
-    __slots__ = ("checked_by", "column", "copies", "function", "is_cas", "line", "number", "text", "verb")
+    __slots__ = ("checked_by", "column", "copies", "function", "is_cas", "is_lock", "line", "number", "text", "verb")
 
     def __init__(self, number: int, function, line: int, column: int, verb: str, text: str = ""):
         self.number = number
@@ -33,7 +34,7 @@ class Site:
         self.column = column
         self.verb = verb
         self.text = text
-        self.copies = self.is_cas = False
+        self.copies = self.is_cas = self.is_lock = False
         self.checked_by: tuple[int, ...] = ()
 
     @property
@@ -62,6 +63,8 @@ class Machine:
         self.clocks = WarpClocks(self) if program.uses_syncwarp else NoClocks()
         self.resident: ResidentBlocks  # set by enter
         self.unset_reads = UnsetReads(self)
+        self._constants: dict[int, View] = {}
+        self.printed = 0
         self._phases = 0
 
     # ---- resident blocks and barriers --------------------------------------------------------------------------------
@@ -146,8 +149,19 @@ class Machine:
             self, name, "shared", _uninitialised(size * self.resident.blocks, dtype), shape, self.resident.slot * size
         )
         memory.watch(True)
-        self.shared[key] = View(memory, 0, shape, _steps(shape))
+        self.shared[key] = View(memory, 0, shape, steps_of(shape))
         return self.shared[key]
+
+    def constant_array(self, name: str, array: np.ndarray) -> View:
+        """A global array that a kernel reads."""
+        view = self._constants.get(id(array))
+        if view is None:
+            cells = np.array(array).reshape(-1)
+            cells.flags.writeable = False
+            memory = Memory(self, name, "global", cells, array.shape, is_watched=False)
+            view = View(memory, 0, array.shape, steps_of(array.shape))
+            self._constants[id(array)] = view
+        return view
 
     def local_array(self, name: str, shape: tuple[int, ...], dtype: np.dtype) -> View:
         """An array in local memory: one per thread."""
@@ -155,7 +169,7 @@ class Machine:
         cells, start = _uninitialised(size * self.resident.size, dtype), np.arange(self.resident.size) * size
         memory = Memory(self, name, "local", cells, shape, start)
         memory.watch(True)
-        return View(memory, 0, shape, _steps(shape))
+        return View(memory, 0, shape, steps_of(shape))
 
     # ---- findings ------------------------------------------------------------------------------------------------
 
@@ -198,10 +212,6 @@ class Machine:
                 f"{self.kernel.__name__}: {launch.blocks * launch.threads_per_block} threads; the sanitizer takes "
                 f"at most {MAX_THREADS}: check smaller sizes"
             )
-
-
-def _steps(shape):
-    return tuple(int(np.prod(shape[axis + 1 :])) for axis in range(len(shape)))
 
 
 def _uninitialised(size, dtype):

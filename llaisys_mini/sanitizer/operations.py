@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from llaisys_mini.sanitizer import findings, values
-from llaisys_mini.sanitizer.findings import DoesNotCompile
+from llaisys_mini.sanitizer.findings import DoesNotCompile, UnsupportedInKernel
 from llaisys_mini.sanitizer.frames import merged
 from llaisys_mini.sanitizer.machine import Site
 from llaisys_mini.sanitizer.scope import BINARY, NUMBERS, Scope, described
@@ -63,7 +63,6 @@ class Operations(Scope):
 
     def of_BinOp(self, node):
         left, right, operation = self.expression(node.left), self.expression(node.right), self.operation(node)
-        line = node.lineno
 
         def run(frame):
             a, b = left(frame), right(frame)
@@ -99,6 +98,8 @@ class Operations(Scope):
         if all(isinstance(op, (ast.Is, ast.IsNot)) for op in node.ops) and len(node.ops) == 1:
             wanted = isinstance(node.ops[0], ast.Is)
             return lambda frame: (operands[0](frame) is operands[1](frame)) == wanted
+        if len(node.ops) == 1 and isinstance(node.ops[0], (ast.In, ast.NotIn)):
+            return self.is_in(node, operands)
         compare = [_COMPARE.get(type(op)) or self.refuse(node, f"`{ast.unparse(node)}`") for op in node.ops]
 
         def run(frame):
@@ -110,6 +111,22 @@ class Operations(Scope):
                 result = one if result is True else result & one
                 left = right
             return result if type(result) is np.ndarray else bool(result)
+
+        return run
+
+    def is_in(self, node, operands):
+        """`x in (1, 2, 3)`"""
+        negated = isinstance(node.ops[0], ast.NotIn)
+
+        def run(frame):
+            value, items = operands[0](frame), operands[1](frame)
+            if type(items) is not tuple:
+                raise UnsupportedInKernel(f"`in` is supported for tuples, not for {described(items)}")
+            found: Any = False
+            for item in items:
+                found = found | (value == item)
+            found = found if type(found) is np.ndarray else bool(found)
+            return (~found if type(found) is np.ndarray else not found) if negated else found
 
         return run
 

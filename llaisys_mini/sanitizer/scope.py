@@ -8,10 +8,11 @@ import builtins
 import inspect
 from collections import Counter
 from collections.abc import Callable
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 
+from llaisys_mini import cuda as ours
 from llaisys_mini.cuda.jit import CudaKernel
 from llaisys_mini.sanitizer import values
 from llaisys_mini.sanitizer.conditions import Check
@@ -57,6 +58,7 @@ class Scope:
         self.locals = set(self.parameters) | {n.id for n in names if isinstance(n.ctx, ast.Store)}
         self._settled = _assigned_once(self.definition, self.parameters)
         self.conditions: list[Check] = []  # in the conditions around what is translated now
+        self.inner: dict[str, tuple[Any, list[str]]] = {}  # functions within, and the variables here that they use
         self.written: set[str] = set()
         self.aliases: dict[str, set[str]] = {}
 
@@ -87,7 +89,8 @@ class Scope:
         if isinstance(node, ast.Name) and node.id not in self.locals:
             for scope in (self.closure, self.globals, vars(builtins)):
                 if node.id in scope:
-                    return scope[node.id]
+                    value = scope[node.id]
+                    return ours if getattr(value, "__name__", "") == "numba.cuda" else value  # the same words
             self.reject(node, f"there is no {node.id}: define or import it above the kernel, in the same cell")
         if isinstance(node, ast.Attribute):
             owner = self.constant(node.value)
@@ -158,7 +161,11 @@ def arrays_in(node):
     elif isinstance(node, ast.IfExp):
         yield from arrays_in(node.body)
         yield from arrays_in(node.orelse)
+    elif isinstance(node, ast.Attribute):  # x.T
+        yield from arrays_in(node.value)
     elif isinstance(node, (ast.Tuple, ast.Call)):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):  # x.reshape(...)
+            yield from arrays_in(node.func.value)
         for item in node.elts if isinstance(node, ast.Tuple) else node.args:
             yield from arrays_in(item)
 

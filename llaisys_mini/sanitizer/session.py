@@ -23,6 +23,7 @@ from llaisys_mini.sanitizer.views import View
 
 LOOP_LIMIT = 50_000
 """Rounds after which a `while` loop is taken to be endless: a few seconds; no operator's cases need as many."""
+_LONGEST_LOOP = 40 * LOOP_LIMIT  # of a launch that nobody checks, which may be meant to take its time
 
 
 @dataclass
@@ -69,7 +70,9 @@ def watching(
 def note_unwritten(outputs: Sequence[np.ndarray]) -> None:
     """Remark which of these registered arrays the launches of this context have not written everywhere."""
     session = _session.get()
-    for finding in (session.writers.finding(array) for array in outputs) if session is not None else ():
+    if session is None:
+        return
+    for finding in map(session.writers.finding, outputs):
         if finding is not None:
             session.report.note(finding)
 
@@ -78,7 +81,9 @@ def launcher(kernel: CudaKernel, configuration) -> Callable:
     """What `kernel[configuration]` is under the sanitizer."""
     grid, block, _, shared_bytes = launch_configuration(kernel, configuration)
     launch = Launch(grid, block, shared_bytes)
-    return lambda *arguments: _run(kernel, launch, arguments, _session.get() or Session(Report()))
+    return lambda *arguments: _run(
+        kernel, launch, arguments, _session.get() or Session(Report(), loop_limit=_LONGEST_LOOP)
+    )
 
 
 def _run(kernel: CudaKernel, launch: Launch, arguments, session: Session) -> None:
@@ -94,7 +99,7 @@ def _run(kernel: CudaKernel, launch: Launch, arguments, session: Session) -> Non
                 )
             held, memories = _hold(machine, program, arguments)
             try:
-                for resident in launch.waves(session.order):
+                for resident in launch.waves("block by block" if program.may_wait else session.order):
                     machine.enter(resident)
                     program.main.call(machine, resident.all_lanes, held)
                     machine.unset_reads.end_wave()

@@ -44,7 +44,7 @@ class Slot:
 
     def put(self, at: np.ndarray, stamps: np.ndarray, intervals: np.ndarray | None) -> None:
         self.stamps[at] = stamps
-        if self.intervals is not None:
+        if self.intervals is not None and intervals is not None:
             self.intervals[at] = intervals
 
     def conflicts(self, machine, is_global: bool, at, stamps, active) -> np.ndarray | None:
@@ -94,10 +94,9 @@ class History:
             stale &= (known < 0) | (machine.block_of_stamp(known) == active.select(machine.resident.block))
         stale |= clocks.ordered(first, at, known, active)
         if stale.any():
-            kept = first.intervals[at] if first.intervals is not None else None
-            first.put(
-                at, np.where(stale, stamps, known), None if intervals is None else np.where(stale, intervals, kept)
-            )
+            if first.intervals is not None and intervals is not None:
+                first.intervals[at] = np.where(stale, intervals, first.intervals[at])
+            first.stamps[at] = np.where(stale, stamps, known)
         known = first.stamps[at]
         others = ((known ^ stamps) >> SITE_BITS) != 0
         if self.is_global and others.any():

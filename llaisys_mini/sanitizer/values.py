@@ -211,3 +211,40 @@ LIBDEVICE = {
     "fast_exp10f": _float_function(lambda value: np.power(value.dtype.type(10), value)),
 }
 """Functions of NVIDIA's libdevice, by the names of `cuda.libdevice`. The fast ones are less exact on a device."""
+
+_AS_IN_MATH = (
+    "sqrt exp expm1 log log2 log10 log1p sin cos tan tanh sinh cosh fabs pow erf floor ceil trunc".split()  # with an f
+)
+_ROUNDED = {"floor": np.floor, "ceil": np.ceil, "trunc": np.trunc}
+LIBDEVICE |= {
+    **{f"{name}f": _float_function(_ROUNDED[name]) if name in _ROUNDED else MATH[name] for name in _AS_IN_MATH},
+    "exp10f": LIBDEVICE["fast_exp10f"],
+    "fmaxf": _arithmetic(MAXIMUM),
+    "fminf": _arithmetic(MINIMUM),
+    "fmaf": _float_function(lambda a, b, c: (a.astype(FLOAT64) * b + c).astype(a.dtype)),
+    "frcp_rn": _float_function(lambda value: value.dtype.type(1) / value),
+}
+CBRT = _float_function(np.cbrt)
+
+
+def libdevice_count(name: str) -> int:
+    """How many arguments a function of LIBDEVICE takes."""
+    return {"powf": 2, "fmaxf": 2, "fminf": 2, "fmaf": 3}.get(name, 1)
+
+
+def _half(function):
+    return lambda *values: function(*(cast(value, np.dtype(np.float16)) for value in values))
+
+
+FP16 = {
+    **{name: (2, _half(ufunc)) for name, ufunc in (("hadd", np.add), ("hsub", np.subtract), ("hmul", np.multiply))},
+    **{name: (2, _half(ufunc)) for name, ufunc in (("hdiv", np.divide), ("hmax", np.fmax), ("hmin", np.fmin))},
+    **{name: (1, _half(ufunc)) for name, ufunc in (("hneg", np.negative), ("habs", np.abs))},
+    **{name: (2, _half(ufunc)) for name, ufunc in (("heq", np.equal), ("hne", np.not_equal), ("hlt", np.less))},
+    **{
+        name: (2, _half(ufunc))
+        for name, ufunc in (("hle", np.less_equal), ("hgt", np.greater), ("hge", np.greater_equal))
+    },
+    "hfma": (3, _half(lambda a, b, c: (a.astype(FLOAT64) * b + c).astype(np.float16))),
+}
+"""Functions of `cuda.fp16`: how many numbers they take, and what they compute."""

@@ -31,6 +31,26 @@ class View:
     def size(self) -> int:
         return int(np.prod(self.shape))
 
+    @property
+    def itemsize(self) -> int:
+        return self.dtype.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        return self.size * self.itemsize
+
+    @property
+    def T(self) -> "View":
+        return View(self.memory, self.offset, self.shape[::-1], self.strides[::-1])
+
+    def reshape(self, shape: tuple[int, ...]) -> "View":
+        """The same elements in another shape of the same size; the view must be contiguous, as for Numba."""
+        if self.strides != steps_of(self.shape):
+            raise UnsupportedInKernel(f"{self.memory.name} is not contiguous here; reshaping it is not supported")
+        if any(type(n) is not int or n < 0 for n in shape) or int(np.prod(shape)) != self.size:
+            raise UnsupportedInKernel(f"{self.memory.name} has shape {self.shape}, which cannot become {shape}")
+        return View(self.memory, self.offset, shape, steps_of(shape))
+
     # ---- what a kernel does with it ------------------------------------------------------------------------------
 
     def load(self, index, active: Active, site):
@@ -167,11 +187,10 @@ class View:
         kept = list(index) + [slice(None)] * (len(self.shape) - len(index))
         for axis, (i, length, stride) in enumerate(zip(kept, self.shape, self.strides, strict=True)):
             if type(i) is slice:
-                bounds = [None if b is None else _integer(b, site) for b in (i.start, i.stop, i.step)]
-                steps = range(length)[slice(*bounds)]
-                offset = offset + (steps.start * stride if steps else 0)
-                shape.append(len(steps))
-                strides.append(stride * steps.step)
+                start, count, step = _steps_of_slice(i, length, active, site)
+                offset = offset + start * stride
+                shape.append(count)
+                strides.append(stride * step)
                 continue
             i = i if type(i) is np.ndarray else _integer(i, site)
             values = active.select(i) if type(i) is np.ndarray else np.full(active.size, i)
@@ -214,11 +233,37 @@ class View:
         self.memory.machine.report(findings.NEGATIVE, site, text, thread)
 
 
+def steps_of(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The strides, in elements, of a contiguous array."""
+    return tuple(int(np.prod(shape[axis + 1 :])) for axis in range(len(shape)))
+
+
+def _steps_of_slice(part: slice, length: int, active, site):
+    """(start, how many, step) of a slice; the start may differ between lanes, the number may not."""
+    if not any(type(bound) is np.ndarray for bound in (part.start, part.stop, part.step)):
+        bounds = [None if b is None else _integer(b, site) for b in (part.start, part.stop, part.step)]
+        steps = range(length)[slice(*bounds)]
+        return (steps.start if steps else 0), len(steps), steps.step
+    if part.step not in (None, 1):
+        raise UnsupportedInKernel("a slice with a step and bounds that differ between threads is not supported")
+    low, high = (0 if part.start is None else part.start), (length if part.stop is None else part.stop)
+    low, high = (
+        np.clip(np.where(bound < 0, bound + length, bound), 0, length) for bound in map(np.asarray, (low, high))
+    )
+    counts = np.broadcast_to(np.maximum(high - low, 0), active.resident.size)
+    own = active.select(counts)
+    if own.size and (own != own[0]).any():
+        raise UnsupportedInKernel("a slice whose length differs between threads is not supported by the sanitizer")
+    return low, int(own[0]) if own.size else 0, 1
+
+
 def _integer(value, site):
     if type(value) is np.ndarray:
         raise UnsupportedInKernel("the bounds of a slice must be the same for all threads")
+    if value is None:
+        raise UnsupportedInKernel("None as an index, for a new dimension, is not supported by the sanitizer")
     if type(value) is bool or not isinstance(value, (int, np.integer)):
-        raise DoesNotCompile(_NO_INDEX + (type(value).__name__ if value is not None else "None"))
+        raise DoesNotCompile(_NO_INDEX + type(value).__name__)
     return int(value)
 
 

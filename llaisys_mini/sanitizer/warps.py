@@ -223,6 +223,15 @@ def match_any_sync(frame, line, mask, value):
     return table & masks
 
 
+def match_all_sync(frame, line, mask, value):
+    """For each lane (mask, True) if all lanes of its warp and mask hold the same value, else (0, False)."""
+    same = match_any_sync(frame, line, mask, value)
+    active = frame.active
+    voting = active.warp_bits[frame.machine.resident.warp] & _per_lane(values.cast(mask, values.INT64) & _FULL, active)
+    agree = same == voting
+    return np.where(agree, voting, 0), agree
+
+
 def activemask(frame, line):
     """For each lane the mask of the lanes of its warp that are here too."""
     return frame.active.warp_bits[frame.machine.resident.warp]

@@ -50,8 +50,9 @@ def _words():
 
 
 def _arrays():
-    shapes = """16|(4, 5)|T|(T, T)|(T, T + 1)|T + 1|T * 2|T // 2|T ** 2|T << 1|-(-T // 2)|(T // 2, 3)|SHAPE|(SHAPE[0], 2)
-        |SHAPE[1]|NARROW|(NARROW, 2)|T if True else 3|(4,)|[4, 4]|x.shape[0]|math.pi|int(T)|T / 2|16.0|True|np.int32(3)
+    shapes = """16|(4, 5)|T|(T, T)|(T, T + 1)|T + 1|T * 2|T // 2|T ** 2|T << 1|-(-T // 2)|(T // 2, 3)|SHAPE
+        |(SHAPE[0], 2)|SHAPE[1]
+        |NARROW|(NARROW, 2)|T if True else 3|(4,)|[4, 4]|x.shape[0]|math.pi|int(T)|T / 2|16.0|True|np.int32(3)
         |min(T, 4)|len(SHAPE)|0|(0, 4)|(4, 0)|cuda.warpsize|module.T|cuda.blockDim.x"""
     before = """n = T|n = T + 1|n = T // 2|n = 4|n = x.size|n = cuda.blockDim.x|n = 4; n = 5|n = np.int32(4)|n = int(4)
         |n, m = 4, 5|n = m = 4|n = SHAPE[0]|n = (T, T)"""
@@ -70,7 +71,8 @@ def _arrays():
 def _statements():
     for text in (
         "return 5|return x|return None|return|out[0] = 1.0\nreturn out[0]|if x[0] > 2:\n    return 3"
-        "|out[True] = 1|out[0.0] = 1|out[x[0]] = 1|out[0] = undefined|y = int('3')|y = float(x[0])|y = abs(-x[1])|a, b = x[0], x[1]\nout[0] = a|cuda.syncthreads(1)"
+        "|out[True] = 1|out[0.0] = 1|out[x[0]] = 1|out[0] = undefined|y = int('3')|y = float(x[0])"
+        "|y = abs(-x[1])|a, b = x[0], x[1]\nout[0] = a|cuda.syncthreads(1)"
         "|y = x[0] @ x[1]|y = x[0] & x[1]|y = ~x[0]|try:\n    y = 1\nexcept ValueError:\n    y = 2|y = {1: 2}"
     ).split("|"):
         yield text, FLOAT32

@@ -38,7 +38,8 @@ def main() -> None:
             "(tests/cuda/mutants/catalogue.py). Written by `python -m tests.cuda.mutants`. The mutants and the "
             "sanitizer come from the same hands, so the sample flatters it.",
             "",
-            f"- **The sanitizer** names the fault of {named} (in {remarked} as a remark, which costs no points: the numbers then tell), with its line, thread and block, in {here:.0f} s; "
+            f"- **The sanitizer** names the fault of {named} (of {remarked} in a "
+            f"remark, which alone fails no check: the numbers do), with its line, thread and block, in {here:.0f} s; "
             f"{by_numbers} more give wrong numbers, which comparing the result shows; "
             f"{len(MUTANTS) - named - by_numbers} are missed.",
             f"- **Numba's simulator** (same kernels, same inputs, same run; {there:.0f} s) gives the right numbers and "

@@ -1,7 +1,7 @@
 """The mutants: each is a program of programs/ with one thing broken.
 
-kind: what the sanitizer must find or remark, alone or among other things; WRONG where nothing but the numbers is wrong, so that
-only comparing the result (as `check` does) can tell.
+kind: what the sanitizer must find or remark, alone or among other things; WRONG where nothing but the numbers is
+wrong, so that only comparing the result (as `check` does) can tell.
 """
 
 from dataclasses import dataclass

@@ -49,8 +49,8 @@ def inputs(names: dict) -> tuple[dict, dict]:
 
 @dataclass(frozen=True)
 class Outcome:
-    """kinds: what the sanitizer found, with the source lines; is_right: whether the numbers were right; remarks: kinds of
-    what it remarked."""
+    """kinds: what the sanitizer found, with the source lines; is_right: whether the numbers were right;
+    remarks: kinds of what it remarked."""
 
     kinds: list[str]
     lines: list[str]
