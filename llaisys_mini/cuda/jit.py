@@ -82,7 +82,8 @@ def jit(function: Callable | None = None, *, device: bool = False, **options):
 
     options are Numba's: fastmath, launch_bounds, max_registers, inline, lineinfo, opt, debug. The sanitizer needs none
     of them. Types are taken from the arguments of each launch: a signature is allowed, and left aside. So is `cache`:
-    each process compiles anew, since Numba's cache does not see when a device function of another file has changed, and raises where it is damaged.
+    each process compiles anew, since Numba's cache does not see when a device function of another file has changed, and
+    raises where it is damaged.
     """
     if function is None:
         return lambda function: jit(function, device=device, **options)
