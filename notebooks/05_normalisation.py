@@ -396,9 +396,7 @@ for rows in (1, 16, 256, 4096):
 
 # %%
 THREADS = 128
-WARPS = (
-    THREADS // 32
-)  # named, since the shape of a shared array is a number or a name: nothing is computed in it
+WARPS = THREADS // 32  # a name for the shape below, in which nothing can be computed
 
 
 @cuda.jit

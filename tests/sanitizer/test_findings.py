@@ -622,7 +622,7 @@ def calls_plain_python(out):
     ("kernel", "words"),
     [
         (builds_a_list, "line .*: a list is not supported"),
-        (raises_inside, "a GPU loses it silently"),
+        (raises_inside, "a GPU loses an exception silently"),
         (calls_plain_python, r"@cuda.jit\(device=True\)"),
     ],
 )
