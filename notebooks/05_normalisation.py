@@ -396,11 +396,12 @@ for rows in (1, 16, 256, 4096):
 
 # %%
 THREADS = 128
+WARPS = THREADS // 32  # a name for the shape below, in which nothing can be computed
 
 
 @cuda.jit
 def row_sums(x, out):
-    of_warps = cuda.shared.array(THREADS // 32, np.float32)
+    of_warps = cuda.shared.array(WARPS, np.float32)
     row, thread = cuda.blockIdx.x, cuda.threadIdx.x
     total = np.float32(0)
     for e in range(thread, x.shape[1], THREADS):  # neighbouring threads read neighbouring numbers
@@ -423,7 +424,7 @@ print("kernel:", out)
 print("NumPy: ", (x * x).sum(axis=1))
 print("findings:", len(report.findings))
 of_a_thread = math.ceil(1000 / THREADS)
-print(f"additions one after another: 1000 in order, here {of_a_thread} + 5 + {THREADS // 32}")
+print(f"additions one after another: 1000 in order, here {of_a_thread} + 5 + {WARPS}")
 
 # %% [markdown]
 # The threads of a warp go together, but the four warps do not. Thread 0 must not read the numbers of the other warps before
@@ -435,7 +436,7 @@ print(f"additions one after another: 1000 in order, here {of_a_thread} + 5 + {TH
 # %%
 @cuda.jit
 def row_sums_without_barrier(x, out):
-    of_warps = cuda.shared.array(THREADS // 32, np.float32)
+    of_warps = cuda.shared.array(WARPS, np.float32)
     row, thread = cuda.blockIdx.x, cuda.threadIdx.x
     total = np.float32(0)
     for e in range(thread, x.shape[1], THREADS):

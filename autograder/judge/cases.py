@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from autograder.findings import REFUSED
-from autograder.judge.verdicts import CRASHED, NOT_WRITTEN, PASSED, TAMPERING, WRONG
+from autograder.judge.verdicts import CRASHED, MANUAL, NOT_WRITTEN, PASSED, TAMPERING, WRONG
 from autograder.tasks import CASES, SHIPPED_MODEL, Check
 from autograder.worker.pool import Ended, Worker
 from llaisys_mini.checks.recognise import told
@@ -125,7 +125,7 @@ def _raised(name, judged: JudgedCase, error, limits) -> tuple[str, str]:
     if kind == "HostComputation":
         return REFUSED, text
     if kind == "UnsupportedInKernel":
-        return WRONG, f"the sanitizer cannot run it: {first_line(text)}"
+        return MANUAL, f"the judge cannot run it, which does not mean that it is wrong: {first_line(text)}"
     if kind == "OutOfBounds":  # the line of the source; below it an index, which could hold the inputs
         lines = text.splitlines()[: 1 if judged.check.hidden else _MOST_LINES]
         return WRONG, "\n  ".join([f"{name} is wrong on {where}", *map(_shortened, lines)])

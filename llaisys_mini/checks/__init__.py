@@ -7,6 +7,7 @@ bounds.py            the same for arrays that a kernel makes, and the line that 
 plain_indices.py     is it plain from the source that it does not? index_values.py: what its numbers and arrays are
 check.py             check("softmax"): the learner's command
 exercises.py         the same for answers in ordinary Python; calls.py: which operator call is the first that differs
+compiles.py          does a CUDA kernel compile for a GPU? asked while a check runs
 compile_errors.py    Numba's compile errors in plain words
 verify.py            verify every operator call of a whole model and name the first that diverges
 """

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from llaisys_mini import exercises, operators
-from llaisys_mini.checks import compile_errors
+from llaisys_mini.checks import compile_errors, compiles
 from llaisys_mini.checks.compare import Difference, case_shapes, recognised
 from llaisys_mini.checks.exercises import check_exercise
 from llaisys_mini.checks.patterns import patterns
@@ -26,8 +26,10 @@ from llaisys_mini.console import console
 from llaisys_mini.contract import Contract
 from llaisys_mini.errors import CheckFailed, KernelError
 from llaisys_mini.kernels import choice, earlier, failed_cells, language, verdicts
+from llaisys_mini.kernels.registry import Kernel
 from llaisys_mini.kernels.runtime import kernels_changed
 from llaisys_mini.kernels.sets import NAMES, STUDENT
+from llaisys_mini.sanitizer.findings import UNWRITTEN, DoesNotCompile, UnsupportedInKernel
 
 if TYPE_CHECKING:
     from llaisys_mini.sanitizer import Finding
@@ -44,7 +46,8 @@ def check(
 ) -> None:
     """Check a kernel of `operator`, float32 storage first, or the answer to an exercise of that name.
 
-    Prints one line if it is right, else a table of the cases.
+    Prints one line if it is right, else a table of the cases. Where the compiler for CUDA is installed a second line
+    says that a kernel for "cuda" compiles.
 
     storages: names of the storage dtypes to check, by default all that the operator's contract allows. A kernel that
     reads float32 only passes for float32, and is then used for float32 models.
@@ -59,6 +62,21 @@ def check(
         failed_cells.refuse_older(operator, device)
     contract = operators.get(operator)
     kernel = choice.from_set(kernel_set, operator, device)
+    with compiles.meanwhile(kernel) as compilation:
+        _check_kernel(contract, kernel, storages, seed)
+        why_not = compilation.answer()
+    if why_not:
+        if kernel_set == STUDENT and seed == 0:
+            verdicts.remember(operator, device, ())
+            kernels_changed()
+        raise CheckFailed(f"{operator}: the kernel does not compile for a GPU ({compiles.ARCHITECTURE})\n{why_not}")
+    if why_not is not None:
+        console().print(f"compiles for {compiles.ARCHITECTURE}", highlight=False)
+
+
+def _check_kernel(contract: Contract, kernel: Kernel, storages: tuple[str, ...] | None, seed: int) -> None:
+    """Run a kernel over the cases, tell what was found and keep the verdict. Raises CheckFailed where it is wrong."""
+    operator, device, kernel_set = contract.name, kernel.device, kernel.kernel_set
     races = find_races(kernel.path.read_text(encoding="utf-8")) if device == "cpu" and kernel.path else []
     printer = console()
     passed, unread, failure, count = [], [], None, 0
@@ -162,17 +180,24 @@ def describe(operator: Contract, result: Result, path: Path | None = None) -> st
         return "\n".join(
             [f"{operator.name}: the kernel does not compile", *compile_errors.describe(result.exception, path)]
         )
+    if isinstance(result.exception, DoesNotCompile):
+        return f"{operator.name}: the kernel does not compile for a GPU\n  {result.exception}"
+    if isinstance(result.exception, UnsupportedInKernel):
+        return f"{operator.name} cannot be checked, which does not mean that it is wrong\n  {result.exception}"
     place = " on the device, though not under the sanitizer" if result.place == "device" else ""
     lines = [f"{operator.name} is wrong on the case '{result.case.name}'{place}: {case_shapes(result.case)}"]
     if isinstance(result.exception, KernelError):  # the sanitizer's findings, with their own lines and places
         lines += ["  " + line for line in str(result.exception).splitlines()]
     elif result.exception is not None:
+        if type(result.exception).__name__ == "CudaSupportError":
+            lines.append("  it is under Numba's own cuda.jit, which needs a GPU: write `from llaisys_mini import cuda`")
         lines.append(f"  the kernel raised {type(result.exception).__name__}: {_first_lines(result.exception)}")
         if isinstance(result.exception, ImportError) and "scipy" in str(result.exception):
             lines.append("  Numba would have @ and np.dot computed by a library: write the loops yourself")
     lines += [f"  {sentence}" for sentence in result.out_of_bounds]
     for difference in result.differences:
         lines += _describe(difference)
+    lines += [f"  {remark.message}" for remark in result.remarks if remark.kind == UNWRITTEN]
     if result.changed_inputs:
         lines.append(f"  the kernel changed its input {', '.join(result.changed_inputs)}; inputs are read-only")
     return "\n".join(lines)

@@ -25,18 +25,25 @@ from llaisys_mini.cuda.intrinsics import (
     blockDim,
     blockIdx,
     brev,
+    cbrt,
     clz,
+    const,
     eq_sync,
     ffs,
     fma,
+    fp16,
     grid,
     gridDim,
     gridsize,
     laneid,
+    lanemask_lt,
     libdevice,
     local,
+    match_all_sync,
     match_any_sync,
+    nanosleep,
     popc,
+    selp,
     shared,
     shfl_down_sync,
     shfl_sync,
@@ -47,6 +54,9 @@ from llaisys_mini.cuda.intrinsics import (
     syncthreads_count,
     syncthreads_or,
     syncwarp,
+    threadfence,
+    threadfence_block,
+    threadfence_system,
     threadIdx,
     warpsize,
 )
@@ -54,11 +64,23 @@ from llaisys_mini.cuda.jit import CudaKernel, jit, primitive, recorded_launches
 
 if TYPE_CHECKING:
     from llaisys_mini.devices.cuda import device_count, is_available
-    from llaisys_mini.devices.in_launchers import device_array, synchronize, to_device
+    from llaisys_mini.devices.in_launchers import (
+        device_array,
+        device_array_like,
+        event,
+        event_elapsed_time,
+        pinned_array,
+        stream,
+        synchronize,
+        to_device,
+    )
     from llaisys_mini.devices.sanitized import sanitized
 
 _HOME = {
-    **dict.fromkeys(("device_array", "synchronize", "to_device"), "llaisys_mini.devices.in_launchers"),
+    **dict.fromkeys(
+        "device_array device_array_like event event_elapsed_time pinned_array stream synchronize to_device".split(),
+        "llaisys_mini.devices.in_launchers",
+    ),
     **dict.fromkeys(("device_count", "is_available"), "llaisys_mini.devices.cuda"),
     "sanitized": "llaisys_mini.devices.sanitized",
 }
@@ -100,6 +122,21 @@ __all__ = [
     "ffs",
     "brev",
     "libdevice",
+    "cbrt",
+    "const",
+    "fp16",
+    "lanemask_lt",
+    "match_all_sync",
+    "nanosleep",
+    "selp",
+    "threadfence",
+    "threadfence_block",
+    "threadfence_system",
+    "device_array_like",
+    "event",
+    "event_elapsed_time",
+    "pinned_array",
+    "stream",
     "device_array",
     "device_count",
     "is_available",

@@ -61,8 +61,17 @@ shfl_down_sync, shfl_xor_sync = Intrinsic("shfl_down_sync"), Intrinsic("shfl_xor
 any_sync, all_sync, eq_sync = Intrinsic("any_sync"), Intrinsic("all_sync"), Intrinsic("eq_sync")
 ballot_sync, match_any_sync, activemask = Intrinsic("ballot_sync"), Intrinsic("match_any_sync"), Intrinsic("activemask")
 
+match_all_sync, lanemask_lt = Intrinsic("match_all_sync"), Intrinsic("lanemask_lt")
+threadfence, threadfence_block = Intrinsic("threadfence"), Intrinsic("threadfence_block")
+threadfence_system, nanosleep = Intrinsic("threadfence_system"), Intrinsic("nanosleep")
+const = IntrinsicGroup("const", "array_like")
+
+cbrt, selp = Intrinsic("cbrt"), Intrinsic("selp")
 fma, popc, clz, ffs, brev = Intrinsic("fma"), Intrinsic("popc"), Intrinsic("clz"), Intrinsic("ffs"), Intrinsic("brev")
 libdevice = IntrinsicGroup(
     "libdevice",
-    "rsqrtf rsqrt fast_expf fast_exp10f fast_logf fast_log2f fast_sinf fast_cosf exp2f frcp_rn sinpif cospif",
+    "rsqrtf rsqrt fast_expf fast_exp10f fast_logf fast_log2f fast_sinf fast_cosf exp2f frcp_rn sinpif cospif "
+    "sqrtf expf exp10f expm1f logf log2f log10f log1pf sinf cosf tanf tanhf sinhf coshf fabsf floorf ceilf truncf powf "
+    "fmaxf fminf fmaf erff",
 )
+fp16 = IntrinsicGroup("fp16", "hadd hsub hmul hdiv hfma hneg habs hmax hmin heq hne hlt hle hgt hge")

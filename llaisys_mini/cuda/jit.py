@@ -63,6 +63,11 @@ class CudaKernel:
             return lambda *arguments: recording.append(RecordedLaunch.of(self, configuration, arguments))
         return launching_device().launcher(self, configuration)
 
+    def forall(self, count: int, threads: int = 128, stream: Any = 0, shared_bytes: int = 0) -> Callable:
+        """A launch in one dimension, with at least `count` threads in blocks of `threads`."""
+        threads = threads or 128
+        return self[max(1, -(-int(count) // threads)), threads, stream, shared_bytes]
+
     def __call__(self, *_):
         if self.is_device:
             raise KernelError(f"{self.__name__} is a device function: call it from a kernel, not from Python")
@@ -76,11 +81,14 @@ def jit(function: Callable | None = None, *, device: bool = False, **options):
     """Make a CUDA kernel of the function below, or a device function with `device=True`.
 
     options are Numba's: fastmath, launch_bounds, max_registers, inline, lineinfo, opt, debug. The sanitizer needs none
-    of them. Types are taken from the arguments of each launch. `cache` is left aside: each process compiles anew, since
-    Numba's cache does not see when a device function of another file has changed, and raises where it is damaged.
+    of them. Types are taken from the arguments of each launch: a signature is allowed, and left aside. So is `cache`:
+    each process compiles anew, since Numba's cache does not see when a device function of another file has changed, and
+    raises where it is damaged.
     """
     if function is None:
         return lambda function: jit(function, device=device, **options)
+    if isinstance(function, (str, tuple, list)) or type(function).__module__.startswith("numba."):
+        return lambda function: jit(function, device=device, **options)  # a signature
     if not isinstance(function, types.FunctionType):
         raise KernelError("@cuda.jit stands above a function; argument types are taken from each launch")
     options.pop("cache", None)

@@ -33,10 +33,11 @@ class Sanitized(Host):
         """As on a GPU, but what is read before it was written is found."""
         array = np.full(shape, np.nan if np.dtype(dtype).kind == "f" else np.iinfo(dtype).max, dtype)
         registry.add(array)
-        return self._handed(array)
+        return self._handed(array) if self.opaque else array.view(WatchedArray)
 
     def copy_of(self, values: Any) -> Any:
-        return super().copy_of(held_array(values))
+        copy = super().copy_of(held_array(values))
+        return copy if self.opaque else copy.view(WatchedArray)
 
     def launcher(self, kernel, configuration) -> Callable:
         launch = sanitizer.launcher(kernel, configuration)
@@ -47,6 +48,7 @@ class Sanitized(Host):
             registry.add(output)
         try:
             Device.launch(self, function, [self._handed(value) for value in inputs], [*map(self._handed, outputs)])
+            sanitizer.note_unwritten(outputs)
         finally:
             for output in outputs:
                 registry.forget(output)
@@ -73,7 +75,8 @@ def sanitized(
     """Within this context "cuda" is the CPU and every access of a kernel is watched, also where there is a GPU.
 
     outputs: arrays whose contents count as not yet written.
-    order: one of sanitizer.ORDERS; what is found does not depend on it, what a wrong kernel computes does.
+    order: one of sanitizer.ORDERS: in which order threads take effect. What a wrong kernel computes depends on it; that
+    there is a race does not.
     counts: count the traffic of each line; traces: note every access too, for pictures.
     raises: a launch with findings raises SanitizerError at its end.
     loop_limit: rounds of a `while` loop after which it is taken to be endless.
@@ -84,3 +87,18 @@ def sanitized(
         use_device(Sanitized(opaque)),
     ):
         yield report
+
+
+class WatchedArray(np.ndarray):
+    """What `cuda.to_device` gives without a GPU: an ordinary array, with the copies that one on a GPU has."""
+
+    def copy_to_host(self, into: np.ndarray | None = None, stream: Any = 0) -> np.ndarray:
+        """A copy of the numbers for the host, or the copy in `into`."""
+        if into is None:
+            return np.array(self)
+        into[...] = self
+        return into
+
+    def copy_to_device(self, values: np.ndarray, stream: Any = 0) -> None:
+        """Overwrite the numbers with those of `values`."""
+        self[...] = values

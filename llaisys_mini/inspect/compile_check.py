@@ -13,9 +13,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from llaisys_mini.cuda.availability import why_no_compiler
-from llaisys_mini.cuda.jit import RecordedLaunch
+from llaisys_mini.cuda.compiler import compile_for, float64_lines, largest, numba_type, parts_of, target_of
 from llaisys_mini.errors import KernelError
-from llaisys_mini.inspect.cuda_compiler import float64_lines, largest, linked, numba_type
 from llaisys_mini.inspect.occupancy import Occupancy, occupancy
 
 ARCHITECTURES = ("sm_75", "sm_80", "sm_90")
@@ -107,12 +106,10 @@ def build(
     why = unavailable()
     if why:
         raise KernelError(why)
-    function = _function(kernel)
+    arguments = list(arguments)
+    function, options, _ = parts_of(kernel)
     signature = tuple(numba_type(argument) for argument in arguments)
-    given = getattr(kernel, "options", {})
-    options = {name: given[name] for name in ("fastmath", "launch_bounds", "opt") if name in given}
-    target = (int(architecture[3:-1]), int(architecture[-1]))
-    log = linked(function, signature, target, architecture, options, given.get("max_registers"))
+    log = compile_for(kernel, arguments, architecture)
     return Build(
         kernel=function.__name__,
         architecture=architecture,
@@ -121,12 +118,8 @@ def build(
         shared=largest(r"(\d+) bytes smem", log) + dynamic_shared,
         spilled=largest(r"(\d+) bytes spill stores", log),
         stack=largest(r"(\d+) bytes stack frame", log),
-        float64=float64_lines(function, signature, target, options) if float64 is None else float64,
+        float64=float64_lines(function, signature, target_of(architecture), options) if float64 is None else float64,
     )
-
-
-def _function(kernel):
-    return getattr(getattr(kernel, "dispatcher", kernel), "py_func", kernel)
 
 
 def builds_of(
@@ -142,21 +135,14 @@ def builds_of(
     says so as LOWEST_ARCHITECTURE, and is not built for older ones.
     Raises KernelError as `build` does.
     """
-    from llaisys_mini import cuda, operators
-    from llaisys_mini.checks.compare import empty_outputs
+    from llaisys_mini import operators
+    from llaisys_mini.checks.compiles import distinct_launches
 
-    operator = operators.get(kernel.operator)
-    distinct: dict[tuple, RecordedLaunch] = {}
-    for case in cases or operator.make_cases(storages=tuple(storages) if storages else None):
-        with cuda.recorded_launches() as launches:
-            operator.run_with(kernel, case.inputs, empty_outputs(operator, case.inputs))
-        for launch in launches:
-            signature = tuple(str(numba_type(argument)) for argument in launch.arguments)
-            distinct.setdefault((launch.kernel, signature, math.prod(launch.block)), launch)
+    cases = cases or operators.get(kernel.operator).make_cases(storages=tuple(storages) if storages else None)
     made = []
-    for launch in distinct.values():
+    for launch in distinct_launches(kernel, cases):
         float64 = None
-        lowest = _function(launch.kernel).__globals__.get("LOWEST_ARCHITECTURE", "")
+        lowest = parts_of(launch.kernel)[0].__globals__.get("LOWEST_ARCHITECTURE", "")
         for architecture in architectures:
             if architecture < lowest:
                 continue

@@ -7,21 +7,27 @@ from contextlib import nullcontext
 import numpy as np
 
 from llaisys_mini.cuda.jit import CudaKernel, Primitive
-from llaisys_mini.sanitizer import intrinsics, values
-from llaisys_mini.sanitizer.findings import UnsupportedInKernel
+from llaisys_mini.sanitizer import functions, intrinsics, values
+from llaisys_mini.sanitizer.findings import DoesNotCompile, UnsupportedInKernel
 from llaisys_mini.sanitizer.frames import MISSING
 from llaisys_mini.sanitizer.functions import dtype_named
 from llaisys_mini.sanitizer.machine import Site
+from llaisys_mini.sanitizer.machine import is_library as site_is_library
 from llaisys_mini.sanitizer.scope import NUMBERS, Scope, described
+from llaisys_mini.sanitizer.views import View
 
 
 class Calls(Scope):
     """Translates calls."""
 
     def of_Call(self, node, name=""):
+        if isinstance(node.func, ast.Name) and node.func.id in self.inner:
+            return self.call_of_inner(node)
         callee = self.constant(node.func)
         if callee is MISSING and isinstance(node.func, ast.Attribute) and node.func.attr == "view":
             return self.bits_as(node)
+        if callee is MISSING and isinstance(node.func, ast.Attribute) and node.func.attr == "reshape":
+            return self.reshaped(node)
         if callee is MISSING:
             self.refuse(node, f"calling `{ast.unparse(node.func)}`")
         if any(isinstance(argument, ast.Starred) for argument in node.args) or any(
@@ -30,27 +36,68 @@ class Calls(Scope):
             self.refuse(node, "`*` or `**` in a call")
         if isinstance(callee, Primitive):
             return self.call_of_primitive(node, callee)
+        if isinstance(getattr(callee, "py_func", None), types.FunctionType) and not isinstance(callee, CudaKernel):
+            callee = self.program.device_function(callee)  # a function under @numba.njit
         if isinstance(callee, CudaKernel):
             return self.call_of_function(node, callee)
         translate = intrinsics.call_of(callee)
         if translate is None:
+            sentence = functions.refused(callee, ast.unparse(node.func))
+            if sentence:
+                self.reject(node, sentence)
             what = f"calling `{ast.unparse(node.func)}`"
             if isinstance(callee, types.FunctionType):
                 what += " (a helper of a kernel stands under @cuda.jit(device=True))"
             self.refuse(node, what)
         return translate(self, node, name)
 
+    def reshaped(self, node):
+        """`x.reshape(4, 8)` or `x.reshape((4, 8))`."""
+        if node.keywords:
+            self.refuse(node, f"`{ast.unparse(node)}` with named arguments")
+        array = self.expression(node.func.value)
+        lengths = [self.expression(argument) for argument in node.args]
+
+        def run(frame):
+            view = array(frame)
+            if type(view) is not View:
+                raise DoesNotCompile(f"{described(view)} has no .{node.func.attr}")
+            shape = tuple(length(frame) for length in lengths)
+            shape = shape[0] if len(shape) == 1 and type(shape[0]) is tuple else shape
+            return view.reshape(shape)
+
+        return run
+
+    def call_of_inner(self, node):
+        """A call of a function that is defined within the kernel. It is given the kernel's variables that it uses."""
+        function, captured = self.inner[node.func.id]
+        if node.keywords or len(node.args) != len(function.parameters) - len(captured):
+            self.reject(node, f"{node.func.id} takes {len(function.parameters) - len(captured)} arguments")
+        names = [ast.copy_location(ast.Name(name, ast.Load()), node) for name in captured]
+        arguments = [self.expression(argument) for argument in [*node.args, *names]]
+        for parameter, given in zip(function.parameters, [*node.args, *names], strict=True):
+            if parameter in function.written:
+                self.mark_written(given)
+
+        def run(frame):
+            machine, line = frame.machine, frame.machine.line
+            result = function.call(machine, frame.active, [argument(frame) for argument in arguments])
+            machine.line = line
+            return result
+
+        return run
+
     def bits_as(self, node):
         """`number.view(np.uint32)`: the same bits as another type of the same size."""
         dtype = dtype_named(self.constant(node.args[0])) if len(node.args) == 1 else None
         if dtype is None or node.keywords:
-            self.refuse(node, f"`{ast.unparse(node)}`: view takes the name of a type. This")
-        number, line = self.expression(node.func.value), node.lineno
+            self.reject(node, f"`{ast.unparse(node)}`: view takes the name of a type, such as np.uint32")
+        number = self.expression(node.func.value)
 
         def run(frame):
             value = number(frame)
             if not isinstance(value, NUMBERS) or values.dtype_of(value).itemsize != dtype.itemsize:
-                raise UnsupportedInKernel(f"line {line}: view({dtype.name}) of {described(value)} of another size")
+                raise UnsupportedInKernel(f"view({dtype.name}) of {described(value)} of another size")
             return np.asarray(value).view(dtype)[()]
 
         return run
@@ -64,12 +111,18 @@ class Calls(Scope):
         given = dict(zip(function.parameters, node.args, strict=False)) | {k.arg: k.value for k in node.keywords}
         for parameter in function.written & set(given):
             self.mark_written(given[parameter])
+        site = Site(-1, self.kernel, node.lineno, node.col_offset, "")
+        is_library = site_is_library(callee) and not site.is_library
 
         def run(frame):
             machine, line, caller = frame.machine, frame.machine.line, frame.machine.function
+            outer = machine.caller
             values_ = [argument(frame) for argument in arguments]
-            result = function.call(machine, frame.active, values_, {k: v(frame) for k, v in named.items()})
-            machine.line, machine.function = line, caller
+            named_ = {name: argument(frame) for name, argument in named.items()}
+            if is_library:  # what is found in it is told where it is called
+                machine.caller = outer or site
+            result = function.call(machine, frame.active, values_, named_)
+            machine.line, machine.function, machine.caller = line, caller, outer
             return result
 
         return run

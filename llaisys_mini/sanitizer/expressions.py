@@ -13,8 +13,8 @@ import numpy as np
 from llaisys_mini.cuda.jit import CudaKernel
 from llaisys_mini.sanitizer import findings, intrinsics, values
 from llaisys_mini.sanitizer.calls import Calls
-from llaisys_mini.sanitizer.findings import UnsupportedInKernel
-from llaisys_mini.sanitizer.frames import MISSING
+from llaisys_mini.sanitizer.findings import DoesNotCompile, UnsupportedInKernel
+from llaisys_mini.sanitizer.frames import MISSING, merged
 from llaisys_mini.sanitizer.machine import Site
 from llaisys_mini.sanitizer.operations import Operations
 from llaisys_mini.sanitizer.scope import described
@@ -46,7 +46,7 @@ class Expressions(Operations, Calls):
         def read(frame):
             value = frame.variables.get(name, MISSING)
             if value is MISSING:
-                raise UnsupportedInKernel(f"{function.__name__}, line {line}: {name} is read before it has a value")
+                raise DoesNotCompile(f"{name} is read before it has a value", function.__name__, line)
             if name in frame.partial and (without := frame.lanes_without(name)) is not None:
                 _report_unset(frame, site, name, without)
             return value
@@ -59,24 +59,30 @@ class Expressions(Operations, Calls):
         if read is not None:
             return read
         if isinstance(value, np.ndarray):
-            self.refuse(node, f"the global array {ast.unparse(node)}; pass it as an argument. This")
+            return self.global_array(node, value)
         if isinstance(value, (types.ModuleType, types.FunctionType, CudaKernel)):
             self.refuse(node, f"{ast.unparse(node)} as a value")
         value = values.from_python(value)
         return lambda frame: value
 
+    def global_array(self, node, value):
+        """An array outside the kernel: the compiler puts a copy into constant memory, which can only be read."""
+        if value.dtype.kind not in "biuf":
+            self.reject(node, f"the global array {ast.unparse(node)} of dtype {value.dtype}")
+        name = ast.unparse(node)
+        return lambda frame: frame.machine.constant_array(name, value)
+
     def of_Attribute(self, node):
         if self.constant(node) is not MISSING:
             return self.of_global(node)
         owner, name = self.expression(node.value), node.attr
-        if name not in ("shape", "size", "ndim", "dtype"):
+        if name not in ("shape", "size", "ndim", "dtype", "T", "itemsize", "nbytes"):
             self.refuse(node, f"`.{name}` of a value")
-        line = node.lineno
 
         def read(frame):
             value = owner(frame)
             if type(value) is not View:
-                raise UnsupportedInKernel(f"line {line}: {described(value)} has no .{name}")
+                raise DoesNotCompile(f"{described(value)} has no .{name}")
             return getattr(value, name)
 
         return read
@@ -95,6 +101,23 @@ class Expressions(Operations, Calls):
             return lambda frame: tuple([item(frame) for item in items])
         return self.expression(node)
 
+    @staticmethod
+    def item(frame, items: tuple, index):
+        """`items[index]`, also where the index differs between threads."""
+        if isinstance(index, slice):
+            return items[index]
+        at = frame.active.select(index) if type(index) is np.ndarray else np.asarray([index])
+        if at.dtype.kind not in "iu":
+            raise DoesNotCompile("the index of a tuple is a whole number")
+        if at.size and not (-len(items) <= at.min() and at.max() < len(items)):
+            raise UnsupportedInKernel(f"index {at.min() if at.min() < 0 else at.max()} of a tuple of {len(items)}")
+        if type(index) is not np.ndarray:
+            return items[int(index)]
+        result = items[0]
+        for number, one in enumerate(items[1:], 1):
+            result = merged(index % len(items) == number, one, result)
+        return result
+
     def of_Subscript(self, node):
         owner, index, site = self.expression(node.value), self.index(node.slice), self.site(node, "reads")
 
@@ -103,8 +126,8 @@ class Expressions(Operations, Calls):
             if type(value) is View:
                 return value.load(index(frame), frame.active, site)
             if type(value) is tuple:
-                return value[index(frame)]
-            raise UnsupportedInKernel(f"line {site.line}: {described(value)} cannot be indexed")
+                return self.item(frame, value, index(frame))
+            raise DoesNotCompile(f"{described(value)} cannot be indexed")
 
         return read
 

@@ -15,12 +15,20 @@ RUNAWAY = "runaway loop"
 LIMIT = "hardware limit"
 READ_ONLY = "write to an input"
 DIVISION = "division by zero"
-KINDS = (OUT_OF_BOUNDS, MISALIGNED, UNINITIALISED, RACE, BARRIER, INACTIVE_LANES, RUNAWAY, LIMIT, READ_ONLY, DIVISION)
+ASSERTION = "failed assertion"
+KINDS = (
+    *(OUT_OF_BOUNDS, MISALIGNED, UNINITIALISED, RACE, BARRIER, INACTIVE_LANES, RUNAWAY, LIMIT, READ_ONLY, DIVISION),
+    ASSERTION,
+)
 """Kinds of findings: each makes a kernel wrong."""
 
 FLOAT64 = "accidental float64"
 SAME_VALUE = "benign data race"
-REMARKS = (FLOAT64, SAME_VALUE)
+NEGATIVE = "negative index"
+UNUSED = "unused uninitialised memory"
+EARLY_RETURN = "threads that have returned"
+UNWRITTEN = "elements never written"
+REMARKS = (UNWRITTEN, FLOAT64, SAME_VALUE, NEGATIVE, UNUSED, EARLY_RETURN)
 """Kinds of remarks."""
 
 
@@ -62,8 +70,20 @@ class SanitizerError(KernelError):
         super().__init__("\n".join(map(str, findings)))
 
 
-class UnsupportedInKernel(KernelError):
-    """A kernel uses something that the sanitizer does not know, or that no kernel may use."""
+class RefusedKernel(KernelError):
+    """A kernel cannot be run. kernel, line: where; a launch fills them in where whoever raises does not know them."""
+
+    def __init__(self, sentence: str, kernel: str = "", line: int = 0):
+        self.sentence, self.kernel, self.line = sentence, kernel, line
+        super().__init__(f"{kernel}, line {line}: {sentence}" if line else sentence)
+
+
+class UnsupportedInKernel(RefusedKernel):
+    """A kernel uses something that the sanitizer does not know. On a GPU it may be right."""
+
+
+class DoesNotCompile(RefusedKernel):
+    """A kernel uses something that numba-cuda refuses: see accepted."""
 
 
 class Halt(Exception):

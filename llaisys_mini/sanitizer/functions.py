@@ -10,17 +10,26 @@ from collections.abc import Callable
 
 import numpy as np
 
-from llaisys_mini.sanitizer import values
-from llaisys_mini.sanitizer.findings import UnsupportedInKernel
+from llaisys_mini.sanitizer import accepted, values
+from llaisys_mini.sanitizer.findings import DoesNotCompile, UnsupportedInKernel
 from llaisys_mini.sanitizer.views import View
+
+
+def check_arguments(translator, node, counts) -> None:
+    """Refuse a call with another number of arguments than one of these, or with named ones."""
+    if node.keywords or len(node.args) not in counts:
+        wanted = " or ".join(map(str, counts)) if len(counts) < 4 else f"up to {max(counts)}"
+        given = "named ones" if node.keywords else str(len(node.args))
+        plural = "" if counts == (1,) else "s"
+        name = ast.unparse(node.func)
+        translator.reject(node, f"{name} takes {wanted} argument{plural} in a kernel, but is given {given}")
 
 
 def plain(function: Callable, *counts: int) -> Callable:
     """For functions of values alone. counts: how many arguments they take."""
 
     def translate(translator, node, _):
-        if node.keywords or len(node.args) not in counts:
-            translator.refuse(node, f"`{ast.unparse(node)}` with these arguments")
+        check_arguments(translator, node, counts)
         arguments = [translator.expression(argument) for argument in node.args]
         if len(arguments) == 1:
             (argument,) = arguments
@@ -34,8 +43,7 @@ def with_frame(function: Callable, *counts: int) -> Callable:
     """For functions (frame, line, *values)."""
 
     def translate(translator, node, _):
-        if node.keywords or len(node.args) not in counts:
-            translator.refuse(node, f"`{ast.unparse(node)}` with these arguments")
+        check_arguments(translator, node, counts)
         arguments, line = [translator.expression(argument) for argument in node.args], node.lineno
         return lambda frame: function(frame, line, *[argument(frame) for argument in arguments])
 
@@ -75,6 +83,8 @@ def _extreme(arithmetic):
     def of_several(*items):
         if len(items) == 1:
             (items,) = items
+            if type(items) is not tuple:
+                raise UnsupportedInKernel("max or min of a whole array is not supported by the sanitizer: write a loop")
         result = items[0]
         for item in items[1:]:
             result = arithmetic(result, item, _no_note)
@@ -88,6 +98,17 @@ def _round(value, digits=0):
     return values.cast(rounded, values.INT64) if digits == 0 else rounded
 
 
+def _no_float16(name):
+    function = values.NUMPY[name]
+
+    def apply(*arguments):
+        if any(values.dtype_of(argument) == np.float16 for argument in arguments):
+            raise DoesNotCompile(f"np.{name} of a float16 does not compile for a GPU: write np.float32(...) around it")
+        return function(*arguments)
+
+    return apply
+
+
 def _length(value):
     if isinstance(value, tuple):
         return len(value)
@@ -97,7 +118,31 @@ def _length(value):
 
 
 def _to_int(value):
+    if isinstance(value, str):
+        raise DoesNotCompile("int() of a text does not compile for a GPU")
     return int(value) if type(value) in (int, bool) else values.cast(value, values.INT64)
+
+
+MOST_LINES = 64
+
+
+def _prints(translator, node, _):
+    """print(...): a line for each active thread, as on a GPU; the first MOST_LINES of a launch."""
+    if node.keywords or any(isinstance(argument, ast.JoinedStr) for argument in node.args):
+        translator.reject(node, "print takes numbers and texts in a kernel, no f-string and no named arguments")
+    arguments = [translator.expression(argument) for argument in node.args]
+
+    def run(frame):
+        given = [argument(frame) for argument in arguments]
+        for lane in frame.active.index:
+            frame.machine.printed += 1
+            if frame.machine.printed > MOST_LINES:
+                if frame.machine.printed == MOST_LINES + 1:
+                    print(f"... further lines that {frame.machine.kernel.__name__} prints are left out")
+                break
+            print(*[value[lane] if type(value) is np.ndarray else value for value in given])
+
+    return run
 
 
 def fma(a, b, c):
@@ -107,6 +152,8 @@ def fma(a, b, c):
 
 
 FUNCTIONS = {
+    print: _prints,
+    pow: plain(lambda a, b: values.POWER(a, b, _no_note), 2),
     max: plain(_extreme(values.MAXIMUM), *range(1, 9)),
     min: plain(_extreme(values.MINIMUM), *range(1, 9)),
     abs: plain(values.absolute, 1),
@@ -115,9 +162,27 @@ FUNCTIONS = {
     float: plain(lambda value: values.cast(value, values.FLOAT64), 1),
     bool: plain(values.truth, 1),
     len: plain(_length, 1),
-    **{getattr(math, name): plain(function, 1, 2) for name, function in values.MATH.items()},
-    **{getattr(np, name): plain(function, 1, 2) for name, function in values.NUMPY.items()},
-    np.maximum: plain(_extreme(values.MAXIMUM), 2),
-    np.minimum: plain(_extreme(values.MINIMUM), 2),
-    np.where: plain(lambda c, a, b: values.cast(np.where(c, a, b), np.result_type(a, b)), 3),
+    **{getattr(math, name): plain(values.MATH[name], count) for name, count in accepted.MATH.items()},
+    **{getattr(np, name): plain(_no_float16(name), count) for name, count in accepted.NUMPY.items()},
 }
+
+_REFUSED = {
+    **{value: f"np.{value.__name__}" for value in vars(np).values() if isinstance(value, np.ufunc)},
+    **{value: f"math.{name}" for name, value in vars(math).items() if callable(value) and not name.startswith("_")},
+    **{getattr(np, name[3:]): name for name in accepted.INSTEAD if hasattr(np, name[3:])},
+}
+
+
+def refused(callee, word: str) -> str:
+    """Why a function of math or NumPy does not compile, as a sentence; empty for what compiles, or may compile.
+
+    word: what the kernel calls it.
+    """
+    try:
+        name = "" if callee in FUNCTIONS else _REFUSED.get(callee, "")
+    except TypeError:  # unhashable
+        return ""
+    if not name or name in accepted.NOT_KNOWN:
+        return ""
+    instead = accepted.INSTEAD.get(name)
+    return f"{word} does not compile for a GPU" + (f": write {instead}" if instead else "")

@@ -12,7 +12,7 @@ from llaisys_mini.cuda.intrinsics import Intrinsic
 from llaisys_mini.sanitizer import values, warps
 from llaisys_mini.sanitizer.arrays import ATOMICS, allocated, atomic, compare_and_swap
 from llaisys_mini.sanitizer.findings import UnsupportedInKernel
-from llaisys_mini.sanitizer.functions import FUNCTIONS, dtype_named, fma, plain, widen, with_frame
+from llaisys_mini.sanitizer.functions import FUNCTIONS, check_arguments, dtype_named, fma, plain, widen, with_frame
 
 
 def value_of(intrinsic) -> Callable | None:
@@ -67,7 +67,7 @@ def _gridsize(frame, line, dimensions):
 
 def _dimensions(line, dimensions):
     if dimensions not in (1, 2, 3):
-        raise UnsupportedInKernel(f"line {line}: the number of dimensions is 1, 2 or 3")
+        raise UnsupportedInKernel("the number of dimensions is 1, 2 or 3")
     return dimensions
 
 
@@ -83,19 +83,49 @@ def _bits(function):
     return plain(apply, 1)
 
 
+def _constant(translator, node, _):
+    """cuda.const.array_like(array): a global array, in constant memory."""
+    check_arguments(translator, node, (1,))
+    array = translator.constant(node.args[0])
+    if not isinstance(array, np.ndarray):
+        translator.reject(node, "cuda.const.array_like takes an array from outside the kernel, by its name")
+    return translator.global_array(node.args[0], array)
+
+
+def _nothing(*counts):
+    """Fences and pauses: the sanitizer runs in an order in which they change nothing, and they order no accesses."""
+    return with_frame(lambda frame, line, *_: None, *counts)
+
+
+def _selected(condition, a, b):
+    common = np.result_type(values.dtype_of(a), values.dtype_of(b))
+    return values.cast(np.where(values.truth(condition), a, b)[()], common)
+
+
 _CALLED = {
+    "const.array_like": _constant,
+    **dict.fromkeys(("threadfence", "threadfence_block", "threadfence_system"), _nothing(0)),
+    "nanosleep": _nothing(1),
+    "cbrt": plain(values.CBRT, 1),
+    "selp": plain(_selected, 3),
+    **{f"fp16.{name}": plain(function, count) for name, (count, function) in values.FP16.items()},
+    "lanemask_lt": with_frame(lambda frame, line: (1 << frame.machine.resident.lane) - 1, 0),
+    "match_all_sync": with_frame(warps.match_all_sync, 2),
     "grid": with_frame(_grid, 1),
     "gridsize": with_frame(_gridsize, 1),
     "shared.array": allocated("shared"),
     "local.array": allocated("local"),
-    **{f"atomic.{name}": atomic(combine) for name, combine in ATOMICS.items()},
+    **{f"atomic.{name}": atomic(name, 2 if name == "cas" else 1) for name in ATOMICS},
     "atomic.compare_and_swap": compare_and_swap,
     "fma": plain(fma, 3),
     "popc": _bits(lambda v, width: v.bit_count()),
     "clz": _bits(lambda v, width: width - v.bit_length()),
     "ffs": _bits(lambda v, width: (v & -v).bit_length()),
     "brev": _bits(lambda v, width: int(f"{v:0{width}b}"[::-1], 2)),
-    **{f"libdevice.{name}": plain(function, 1, 2) for name, function in values.LIBDEVICE.items()},
+    **{
+        f"libdevice.{name}": plain(function, values.libdevice_count(name))
+        for name, function in values.LIBDEVICE.items()
+    },
     "syncthreads": with_frame(warps.syncthreads, 0),
     "syncthreads_count": with_frame(warps.syncthreads_count, 1),
     "syncthreads_and": with_frame(warps.syncthreads_and, 1),

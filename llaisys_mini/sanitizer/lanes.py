@@ -56,7 +56,8 @@ class ResidentBlocks:
     """The threads of `blocks` (numbers in the grid). Vectors below have one element per lane.
 
     thread: number in the whole grid; within: number in its block; block: number of its block in the grid;
-    slot: which of the resident blocks; lane: 0 to 31 in its warp; warp: number of its warp among the resident ones.
+    slot: which of the resident blocks; lane: 0 to 31 in its warp; warp: number of its warp among the resident ones,
+    warp_in_block: in its block.
     """
 
     def __init__(self, launch: Launch, blocks: np.ndarray, order: str, generator: np.random.Generator):
@@ -74,6 +75,7 @@ class ResidentBlocks:
         self.block = blocks[self.slot]
         self.thread = self.block * per_block + self.within
         self.lane = self.within % WARP
+        self.warp_in_block = self.within // WARP
         self.warp = self.slot * self.warps_per_block + self.within // WARP
         self.warps = self.blocks * self.warps_per_block
         self.all_lanes = Active(self, np.ones(self.size, bool), self.size)

@@ -6,13 +6,13 @@ test and body are functions of the frame; see translate.
 import numpy as np
 
 from llaisys_mini.sanitizer import findings, values
-from llaisys_mini.sanitizer.findings import Halt
+from llaisys_mini.sanitizer.findings import Halt, UnsupportedInKernel
 from llaisys_mini.sanitizer.frames import Loop
 from llaisys_mini.sanitizer.machine import Site
 
 
-def while_true(frame, test, body, line):
-    """A `while` loop: lanes leave when their condition fails."""
+def while_true(frame, test, body, line, waits=False):
+    """A `while` loop: lanes leave when their condition fails. waits: it may wait for what other threads do."""
     entered, machine = frame.active, frame.machine
     loop = Loop(entered.resident.no_lanes)
     frame.loops.append(loop)
@@ -34,6 +34,11 @@ def while_true(frame, test, body, line):
         frame.active, loop.continued = frame.active.united(loop.continued), entered.resident.no_lanes
         iterations += 1
         if iterations > machine.loop_limit:
+            if waits:
+                raise UnsupportedInKernel(
+                    "a loop in which threads wait for other threads of their block, as for a lock, is not supported by "
+                    "the sanitizer: let one thread of each block wait"
+                )
             runaway(machine, frame, line, f"does not end within {machine.loop_limit} iterations")
     frame.loops.pop()
     frame.rejoin(entered, done, frame.active, loop.broken)

@@ -3,15 +3,13 @@
 import numpy as np
 
 from llaisys_mini.sanitizer import findings
+from llaisys_mini.sanitizer.clocks import NoClocks, WarpClocks
 from llaisys_mini.sanitizer.findings import Finding, Halt, UnsupportedInKernel
-from llaisys_mini.sanitizer.lanes import WARP, Launch, ResidentBlocks
-from llaisys_mini.sanitizer.memory import (
-    MAX_THREADS,
-    PHASE_SHIFT,
-    SITE_BITS,
-    Memory,
-)
-from llaisys_mini.sanitizer.views import View
+from llaisys_mini.sanitizer.lanes import Launch, ResidentBlocks
+from llaisys_mini.sanitizer.memory import Memory
+from llaisys_mini.sanitizer.shadow import MAX_THREADS, PHASE_SHIFT, SITE_BITS
+from llaisys_mini.sanitizer.unset_reads import UnsetReads
+from llaisys_mini.sanitizer.views import View, steps_of
 
 STATIC_SHARED_LIMIT = 48 * 1024
 SHARED_LIMIT = 227 * 1024  # dynamic shared memory that one block of an H100 or H200 can have
@@ -19,16 +17,35 @@ THREADS_LIMIT, BLOCK_LIMITS, GRID_LIMITS = 1024, (1024, 1024, 64), (2**31 - 1, 6
 
 
 class Site:
-    """A source location at which memory is accessed. verb: what is done there, for messages."""
+    """A source location at which memory is accessed. verb: what is done there, for messages; text: the element, as the
+    source writes it.
 
-    __slots__ = ("column", "function", "line", "number", "verb")
+    copies: a store of a number that is only loaded or constant. is_cas: a compare-and-swap; is_lock: that, or
+    an exchange. checked_by: the numbers of
+    the sites, in conditions around a store, that read the element which it writes.
+    """
 
-    def __init__(self, number: int, function, line: int, column: int, verb: str):
+    __slots__ = ("checked_by", "column", "copies", "function", "is_cas", "is_lock", "line", "number", "text", "verb")
+
+    def __init__(self, number: int, function, line: int, column: int, verb: str, text: str = ""):
         self.number = number
         self.function = function
         self.line = line
         self.column = column
         self.verb = verb
+        self.text = text
+        self.copies = self.is_cas = self.is_lock = False
+        self.checked_by: tuple[int, ...] = ()
+
+    @property
+    def is_library(self) -> bool:
+        """Whether it is in a function of the course's, such as block_sum."""
+        return is_library(self.function)
+
+
+def is_library(function) -> bool:
+    """Whether a device function is one of llaisys_mini.cuda, whose lines are not the learner's to change."""
+    return str(function.py_func.__module__).startswith("llaisys_mini.cuda.")
 
 
 class Machine:
@@ -45,6 +62,9 @@ class Machine:
         self.caller: Site | None = None  # of the primitive that is running: findings in it are reported at its caller
         self.clocks = WarpClocks(self) if program.uses_syncwarp else NoClocks()
         self.resident: ResidentBlocks  # set by enter
+        self.unset_reads = UnsetReads(self)
+        self._constants: dict[int, View] = {}
+        self.printed = 0
         self._phases = 0
 
     # ---- resident blocks and barriers --------------------------------------------------------------------------------
@@ -77,18 +97,18 @@ class Machine:
         counts, per_block = active.block_counts, self.launch.threads_per_block
         partial = (counts != per_block) & (counts > 0)
         if partial.any():
-            slot = int(np.argmax(partial))
-            missing = np.flatnonzero((self.resident.slot == slot) & ~active.bits)
+            absent = ~active.bits & partial[self.resident.slot]
+            present = absent & ~self.exited  # a barrier waits for all threads that have not returned
+            slot = self.resident.slot[np.argmax(present if present.any() else absent)]
+            missing = np.flatnonzero((self.resident.slot == slot) & (present if present.any() else absent))
             missing = missing[np.argmin(self.resident.within[missing])]
-            has = "has already returned" if self.exited[missing] else "does not"
             thread = self.launch.thread_name(self.resident.thread[missing])
-            self.report(
-                findings.BARRIER,
-                line,
-                f"{counts[slot]} of the block's {per_block} threads reach cuda.{name}(); {thread} {has}",
-                thread,
-            )
-            raise Halt
+            message = f"{counts[slot]} of the block's {per_block} threads reach cuda.{name}(); {thread} "
+            if present.any():
+                self.report(findings.BARRIER, line, f"{message}does not", thread)
+                raise Halt
+            why = "GPUs since 2017 do not wait for it, and CUDA asks that all threads come"
+            self.report(findings.EARLY_RETURN, line, f"{message}has already returned: {why}", thread)
         self._next_phase(counts > 0)
 
     # ---- memory --------------------------------------------------------------------------------------------------
@@ -104,7 +124,7 @@ class Machine:
             if key in self.shared:
                 if self.shared[key].dtype != dtype:
                     raise UnsupportedInKernel(
-                        f"line {line}: dynamic shared memory as {dtype.name} and {self.shared[key].dtype.name} at once"
+                        f"dynamic shared memory as {dtype.name} and {self.shared[key].dtype.name} at once"
                     )
                 return self.shared[key]
             if not shape[0]:
@@ -129,8 +149,19 @@ class Machine:
             self, name, "shared", _uninitialised(size * self.resident.blocks, dtype), shape, self.resident.slot * size
         )
         memory.watch(True)
-        self.shared[key] = View(memory, 0, shape, _steps(shape))
+        self.shared[key] = View(memory, 0, shape, steps_of(shape))
         return self.shared[key]
+
+    def constant_array(self, name: str, array: np.ndarray) -> View:
+        """A global array that a kernel reads."""
+        view = self._constants.get(id(array))
+        if view is None:
+            cells = np.array(array).reshape(-1)
+            cells.flags.writeable = False
+            memory = Memory(self, name, "global", cells, array.shape, is_watched=False)
+            view = View(memory, 0, array.shape, steps_of(array.shape))
+            self._constants[id(array)] = view
+        return view
 
     def local_array(self, name: str, shape: tuple[int, ...], dtype: np.dtype) -> View:
         """An array in local memory: one per thread."""
@@ -138,13 +169,16 @@ class Machine:
         cells, start = _uninitialised(size * self.resident.size, dtype), np.arange(self.resident.size) * size
         memory = Memory(self, name, "local", cells, shape, start)
         memory.watch(True)
-        return View(memory, 0, shape, _steps(shape))
+        return View(memory, 0, shape, steps_of(shape))
 
     # ---- findings ------------------------------------------------------------------------------------------------
 
     def report(self, kind: str, where, message: str, thread: str = "") -> None:
         """Note a finding. where: a Site or a line number. The same kind on the same line is counted, not repeated."""
-        where = self.caller or where
+        if self.caller is not None:
+            inner = self.function if isinstance(where, int) else where.function
+            message = f"in {inner.__name__}: {message}" if is_library(inner) else message
+            where = self.caller
         line = where if isinstance(where, int) else where.line
         function = self.function if isinstance(where, int) else where.function
         key = (kind, line, function.__name__)
@@ -180,69 +214,6 @@ class Machine:
             )
 
 
-def _steps(shape):
-    return tuple(int(np.prod(shape[axis + 1 :])) for axis in range(len(shape)))
-
-
 def _uninitialised(size, dtype):
     """Memory that holds NaN or an unlikely integer, so that a use of it shows in the results."""
     return np.full(size, np.nan if dtype.kind == "f" else 0x5A, dtype)
-
-
-class NoClocks:
-    """For kernels without `syncwarp`: nothing orders the threads of a warp but barriers of the block."""
-
-    def enter(self, resident): ...
-
-    def mark(self, memory, name, at, active, chosen=None): ...
-
-    def ordered(self, memory, name, at, before, active):
-        return np.False_
-
-
-class WarpClocks:
-    """Which accesses of a warp `syncwarp` has ordered: a vector clock per lane (Lamport 1978, Mattern 1989).
-
-    seen[warp, i, j]: how many of lane j's intervals lane i knows to be over. A lane's interval ends at each syncwarp.
-    """
-
-    def __init__(self, machine: Machine):
-        self.machine = machine
-
-    def enter(self, resident: ResidentBlocks) -> None:
-        self.seen = np.zeros((resident.warps, WARP, WARP), np.int32)
-        self.seen[:, range(WARP), range(WARP)] = 1
-
-    def _now(self, active):
-        resident = self.machine.resident
-        warp, lane = active.select(resident.warp), active.select(resident.lane)
-        return self.seen[warp, lane, lane]
-
-    def mark(self, memory: Memory, name: str, at, active, chosen=None) -> None:
-        """Note when `at` was accessed, for the lanes `chosen` among the active ones."""
-        clocks = memory.__dict__.setdefault("clocks", {})
-        if name not in clocks:
-            clocks[name] = np.zeros(len(memory.cells), np.int32)
-        now = self._now(active)
-        if chosen is not None:
-            at, now = at[chosen], now[chosen]
-        clocks[name][at] = now
-
-    def ordered(self, memory: Memory, name: str, at, before, active) -> np.ndarray:
-        """Which lanes know that the access noted in `before` was over."""
-        clocks = memory.__dict__.get("clocks", {}).get(name)
-        if clocks is None:
-            return np.zeros(len(before), bool)
-        resident = self.machine.resident
-        block, within = np.divmod((before >> SITE_BITS) & (MAX_THREADS - 1), self.machine.launch.threads_per_block)
-        own = active.select(resident.within)
-        same_warp = (before >= 0) & (block == active.select(resident.block)) & (within // WARP == own // WARP)
-        known = self.seen[active.select(resident.warp), active.select(resident.lane), within % WARP]
-        return same_warp & (clocks[at] <= known)
-
-    def synchronise(self, masks: np.ndarray) -> None:
-        """All lanes of each warp's mask (0: none) learn what each of them knows."""
-        for warp in np.flatnonzero(masks):
-            lanes = np.flatnonzero((int(masks[warp]) >> np.arange(WARP)) & 1)
-            self.seen[warp, lanes] = self.seen[warp, lanes].max(axis=0)
-            self.seen[warp, lanes, lanes] += 1

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from llaisys_mini.sanitizer import findings, values
-from llaisys_mini.sanitizer.findings import UnsupportedInKernel
+from llaisys_mini.sanitizer.findings import DoesNotCompile, UnsupportedInKernel
 from llaisys_mini.sanitizer.frames import merged
 from llaisys_mini.sanitizer.machine import Site
 from llaisys_mini.sanitizer.scope import BINARY, NUMBERS, Scope, described
@@ -34,10 +34,13 @@ class Operations(Scope):
         line, function = node.lineno, self.kernel
         site = Site(-1, function, line, node.col_offset, "")
         divides = type(node.op) in (ast.FloorDiv, ast.Mod)
+        on_bits = type(node.op) in (ast.BitAnd, ast.BitOr, ast.BitXor, ast.LShift, ast.RShift)
         exponent = self.constant(node.right) if isinstance(node, ast.BinOp) and type(node.op) is ast.Pow else None
 
         def run(frame, a, b):
             machine = frame.machine
+            if on_bits and "f" in (values.dtype_of(a).kind, values.dtype_of(b).kind):
+                raise DoesNotCompile(f"`{ast.unparse(node)}`: this operator works on whole numbers, not on floats")
             if divides and values.dtype_of(b).kind in "iu":
                 zero = frame.active.select(b == 0) if type(b) is np.ndarray else np.full(frame.active.size, b == 0)
                 if zero.any():
@@ -60,12 +63,11 @@ class Operations(Scope):
 
     def of_BinOp(self, node):
         left, right, operation = self.expression(node.left), self.expression(node.right), self.operation(node)
-        line = node.lineno
 
         def run(frame):
             a, b = left(frame), right(frame)
             if not isinstance(a, NUMBERS) or not isinstance(b, NUMBERS):
-                raise UnsupportedInKernel(f"line {line}: no arithmetic with {described(a)} and {described(b)}")
+                raise DoesNotCompile(f"no arithmetic with {described(a)} and {described(b)}")
             return operation(frame, a, b)
 
         return run
@@ -79,14 +81,25 @@ class Operations(Scope):
                 return not value if type(value) is bool else ~value
 
             return negate
-        apply = _UNARY[type(node.op)]
-        return lambda frame: apply(operand(frame))
+        apply, is_inversion = _UNARY[type(node.op)], isinstance(node.op, ast.Invert)
+
+        def run(frame):
+            value = operand(frame)
+            if not isinstance(value, NUMBERS):
+                raise DoesNotCompile(f"`{ast.unparse(node)}`: no arithmetic with {described(value)}")
+            if is_inversion and values.dtype_of(value).kind == "f":
+                raise DoesNotCompile(f"`{ast.unparse(node)}`: ~ works on whole numbers, not on floats")
+            return apply(value)
+
+        return run
 
     def of_Compare(self, node):
         operands = [self.expression(operand) for operand in (node.left, *node.comparators)]
         if all(isinstance(op, (ast.Is, ast.IsNot)) for op in node.ops) and len(node.ops) == 1:
             wanted = isinstance(node.ops[0], ast.Is)
             return lambda frame: (operands[0](frame) is operands[1](frame)) == wanted
+        if len(node.ops) == 1 and isinstance(node.ops[0], (ast.In, ast.NotIn)):
+            return self.is_in(node, operands)
         compare = [_COMPARE.get(type(op)) or self.refuse(node, f"`{ast.unparse(node)}`") for op in node.ops]
 
         def run(frame):
@@ -98,6 +111,22 @@ class Operations(Scope):
                 result = one if result is True else result & one
                 left = right
             return result if type(result) is np.ndarray else bool(result)
+
+        return run
+
+    def is_in(self, node, operands):
+        """`x in (1, 2, 3)`"""
+        negated = isinstance(node.ops[0], ast.NotIn)
+
+        def run(frame):
+            value, items = operands[0](frame), operands[1](frame)
+            if type(items) is not tuple:
+                raise UnsupportedInKernel(f"`in` is supported for tuples, not for {described(items)}")
+            found: Any = False
+            for item in items:
+                found = found | (value == item)
+            found = found if type(found) is np.ndarray else bool(found)
+            return (~found if type(found) is np.ndarray else not found) if negated else found
 
         return run
 

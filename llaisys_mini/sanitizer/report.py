@@ -18,9 +18,13 @@ class Report:
         """Note a launch and what was found in it."""
         self.launches.append(launch)
         for finding in found:
-            known = self._noted.setdefault((finding.kind, finding.file, finding.line), finding)
-            if known is not finding:
-                known.times += finding.times
+            self.note(finding)
+
+    def note(self, finding: Finding) -> None:
+        """Note a finding or remark."""
+        known = self._noted.setdefault((finding.kind, finding.file, finding.line), finding)
+        if known is not finding:
+            known.times += finding.times
 
     @property
     def findings(self) -> list[Finding]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -11,17 +11,19 @@ import numpy as np
 from llaisys_mini.cuda.jit import CudaKernel, launch_configuration
 from llaisys_mini.errors import KernelError, UserError
 from llaisys_mini.sanitizer import values
-from llaisys_mini.sanitizer.findings import Halt, SanitizerError, UnsupportedInKernel
+from llaisys_mini.sanitizer.findings import Halt, RefusedKernel, SanitizerError, UnsupportedInKernel
 from llaisys_mini.sanitizer.lanes import ORDERS, Launch
 from llaisys_mini.sanitizer.machine import Machine
 from llaisys_mini.sanitizer.memory import Memory
 from llaisys_mini.sanitizer.report import Report
 from llaisys_mini.sanitizer.translate import Program
 from llaisys_mini.sanitizer.uninitialised import registry
+from llaisys_mini.sanitizer.unwritten import Writers
 from llaisys_mini.sanitizer.views import View
 
 LOOP_LIMIT = 50_000
 """Rounds after which a `while` loop is taken to be endless: a few seconds; no operator's cases need as many."""
+_LONGEST_LOOP = 40 * LOOP_LIMIT  # of a launch that nobody checks, which may be meant to take its time
 
 
 @dataclass
@@ -34,6 +36,7 @@ class Session:
     traces: bool = False
     raises: bool = True
     loop_limit: int = LOOP_LIMIT
+    writers: Writers = field(default_factory=Writers)
 
 
 _session: ContextVar[Session | None] = ContextVar("session", default=None)
@@ -57,17 +60,30 @@ def watching(
     token = _session.set(session)
     try:
         yield session.report
+        note_unwritten(outputs)
     finally:
         _session.reset(token)
         for array in outputs:
             registry.forget(array)
 
 
+def note_unwritten(outputs: Sequence[np.ndarray]) -> None:
+    """Remark which of these registered arrays the launches of this context have not written everywhere."""
+    session = _session.get()
+    if session is None:
+        return
+    for finding in map(session.writers.finding, outputs):
+        if finding is not None:
+            session.report.note(finding)
+
+
 def launcher(kernel: CudaKernel, configuration) -> Callable:
     """What `kernel[configuration]` is under the sanitizer."""
     grid, block, _, shared_bytes = launch_configuration(kernel, configuration)
     launch = Launch(grid, block, shared_bytes)
-    return lambda *arguments: _run(kernel, launch, arguments, _session.get() or Session(Report()))
+    return lambda *arguments: _run(
+        kernel, launch, arguments, _session.get() or Session(Report(), loop_limit=_LONGEST_LOOP)
+    )
 
 
 def _run(kernel: CudaKernel, launch: Launch, arguments, session: Session) -> None:
@@ -83,18 +99,22 @@ def _run(kernel: CudaKernel, launch: Launch, arguments, session: Session) -> Non
                 )
             held, memories = _hold(machine, program, arguments)
             try:
-                for resident in launch.waves(session.order):
+                for resident in launch.waves("block by block" if program.may_wait else session.order):
                     machine.enter(resident)
                     program.main.call(machine, resident.all_lanes, held)
+                    machine.unset_reads.end_wave()
             finally:
                 for memory, start in memories:
-                    if memory.written is not None:
-                        written = memory.written >= 0
-                        if memory.atomic is not None:
-                            written |= memory.atomic >= 0
+                    written = memory.was_written()
+                    if written is not None:
+                        session.writers.note(memory, start, kernel, launch.blocks * launch.threads_per_block)
                         registry.note(start, start + memory.cells.nbytes, written, memory.cells.itemsize)
     except Halt:
         pass
+    except RefusedKernel as problem:
+        if problem.line:
+            raise
+        raise type(problem)(problem.sentence, machine.function.__name__, machine.line) from None
     except UserError:
         raise
     except Exception as problem:

@@ -8,14 +8,16 @@ import ast
 import inspect
 import textwrap
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from llaisys_mini.cuda.jit import CudaKernel
-from llaisys_mini.sanitizer import loops, values
-from llaisys_mini.sanitizer.expressions import Expressions
-from llaisys_mini.sanitizer.findings import UnsupportedInKernel
+from llaisys_mini.sanitizer import findings, values
+from llaisys_mini.sanitizer.conditions import checks_in, checks_of
+from llaisys_mini.sanitizer.findings import DoesNotCompile, UnsupportedInKernel
 from llaisys_mini.sanitizer.frames import Frame
+from llaisys_mini.sanitizer.iteration import Iteration
 from llaisys_mini.sanitizer.machine import Site
 from llaisys_mini.sanitizer.scope import arrays_in, described
 from llaisys_mini.sanitizer.views import View
@@ -28,8 +30,16 @@ class Program:
         self.sites: list[Site] = []
         self.functions: dict[CudaKernel, Function] = {}
         self.uses_syncwarp = False
+        self.may_wait = False  # for other blocks, in a loop around a compare-and-swap or an exchange
         self._pending: set[CudaKernel] = set()
+        self._others: dict[Any, CudaKernel] = {}
         self.main = self.function(kernel)
+
+    def device_function(self, function) -> CudaKernel:
+        """A function under @numba.njit, as a device function."""
+        if function not in self._others:
+            self._others[function] = CudaKernel(function.py_func, device=True, options={})
+        return self._others[function]
 
     def function(self, kernel: CudaKernel) -> "Function":
         if kernel in self._pending:
@@ -57,7 +67,7 @@ class Function:
             try:
                 bound = self.signature.bind(*arguments, **(named or {}))
             except TypeError as problem:
-                raise UnsupportedInKernel(f"line {machine.line}: {self.name}: {problem}") from None
+                raise DoesNotCompile(f"{self.name}: {problem}") from None
             bound.apply_defaults()
             arguments = [values.from_python(bound.arguments[name]) for name in self.parameters]
         frame = Frame(machine, dict(zip(self.parameters, arguments, strict=True)), active)
@@ -80,8 +90,10 @@ def _source(function) -> ast.FunctionDef:
     return definition
 
 
-class _Translator(Expressions):
+class _Translator(Iteration):
     """Translates one function: the methods `do_<node>` are the statements that the sanitizer knows."""
+
+    signature: inspect.Signature | None = None  # of a function within another
 
     def function(self) -> Function:
         body = self.block(self.definition.body)
@@ -92,7 +104,30 @@ class _Translator(Expressions):
                     self.written.add(name)
                     pending.append(name)
         written = self.written & set(self.parameters)
-        return Function(self.kernel.__name__, inspect.signature(self.kernel.py_func), body, written)
+        signature = self.signature or inspect.signature(self.kernel.py_func)
+        return Function(self.kernel.__name__, signature, body, written)
+
+    def do_FunctionDef(self, node):
+        if node.decorator_list or node.args.defaults:
+            self.refuse(node, "a function within a kernel that has a decorator or default values")
+        self._define(node.name, node)
+
+    def _define(self, name, node):
+        """Translate a function within this one. The variables of this one that it uses become parameters."""
+        own = {argument.arg for argument in node.args.args}
+        used = [n.id for n in ast.walk(node) if isinstance(n, ast.Name)]
+        stored = {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+        captured = [n for n in dict.fromkeys(used) if n in self.locals and n not in own | stored | {name}]
+        body = [ast.copy_location(ast.Return(node.body), node)] if isinstance(node, ast.Lambda) else node.body
+        given = ast.arguments([], [*node.args.args, *map(ast.arg, captured)], None, [], [], None, [])
+        definition = ast.copy_location(ast.FunctionDef(name, given, body, []), node)
+        kernel = CudaKernel(self.kernel.py_func, device=True, options={})
+        kernel.__name__ = name
+        translator = _Translator(self.program, kernel, ast.fix_missing_locations(definition))
+        translator.inner = dict(self.inner)
+        kinds = [inspect.Parameter(p, inspect.Parameter.POSITIONAL_OR_KEYWORD) for p in translator.parameters]
+        translator.signature = inspect.Signature(kinds)
+        self.inner[name] = translator.function(), captured
 
     def block(self, nodes) -> Callable:
         statements = [s for s in map(self.statement, nodes) if s is not None]
@@ -129,6 +164,8 @@ class _Translator(Expressions):
         return self.expression(node.value)
 
     def do_Assign(self, node):
+        if isinstance(node.value, ast.Lambda) and len(node.targets) == 1 and _plain_name(node.targets[0]):
+            return self._define(node.targets[0].id, node.value)
         value = self.expression(node.value, name=_plain_name(node.targets[0]))
         targets = [self.target(target, node.value) for target in node.targets]
 
@@ -154,11 +191,10 @@ class _Translator(Expressions):
             return lambda frame, value: frame.assign(name, value)
         if isinstance(node, ast.Tuple):
             targets = [self.target(item, value_node) for item in node.elts]
-            line = node.lineno
 
             def unpack(frame, value):
                 if type(value) is not tuple or len(value) != len(targets):
-                    raise UnsupportedInKernel(f"line {line}: {len(targets)} names cannot take {described(value)}")
+                    raise DoesNotCompile(f"{len(targets)} names cannot take {described(value)}")
                 for assign, item in zip(targets, value, strict=True):
                     assign(frame, item)
 
@@ -166,6 +202,8 @@ class _Translator(Expressions):
         if isinstance(node, ast.Subscript):
             self.mark_written(node.value)
             array, index, site = self.expression(node.value), self.index(node.slice), self.site(node, "writes")
+            site.checked_by = checks_of(site, self.conditions, value_node)
+            site.copies = value_node is not None and _is_copy(value_node)
 
             def store(frame, value):
                 _view(array(frame), site).store(index(frame), value, frame.active, site)
@@ -193,7 +231,11 @@ class _Translator(Expressions):
         return run
 
     def do_If(self, node):
-        test, body, orelse = self.expression(node.test), self.block(node.body), self.block(node.orelse)
+        before, outer = len(self.program.sites), self.conditions
+        test = self.expression(node.test)
+        self.conditions = [*outer, *checks_in(node.test, self.program.sites[before:])]
+        body, orelse = self.block(node.body), self.block(node.orelse)
+        self.conditions = outer
 
         def run(frame):
             condition = values.truth(test(frame))
@@ -204,73 +246,47 @@ class _Translator(Expressions):
 
         return run
 
-    def do_While(self, node):
-        if node.orelse:
-            self.refuse(node, "`else` of a loop")
-        test, body, line = self.expression(node.test), self.block(node.body), node.lineno
-        return lambda frame: loops.while_true(frame, test, body, line)
-
-    def do_For(self, node):
-        if node.orelse:
-            self.refuse(node, "`else` of a loop")
-        assign, body, line = self.target(node.target, node.iter), self.block(node.body), node.lineno
-        call = node.iter
-        if not (isinstance(call, ast.Call) and self.constant(call.func) is range and not call.keywords):
-            if isinstance(call, ast.Tuple) or type(self.constant(call)) is tuple:
-                items = self.expression(call)
-                return lambda frame: loops.over_items(frame, items(frame), assign, body)
-            self.refuse(node, f"`for ... in {ast.unparse(call)}`: loop over range(...)")
-        bounds = [self.expression(argument) for argument in call.args]
+    def do_Assert(self, node):
+        test, site = self.expression(node.test), Site(-1, self.kernel, node.lineno, node.col_offset, "")
+        words = f": {node.msg.value!s}" if isinstance(node.msg, ast.Constant) else ""
 
         def run(frame):
-            limits = [bound(frame) for bound in bounds]
-            start, stop, step = (0, limits[0], 1) if len(limits) == 1 else (*limits, 1)[:3]
-            if np.any(np.asarray(step) == 0):
-                loops.runaway(frame.machine, frame, line, "has a step of 0")
-            if any(type(limit) is np.ndarray for limit in (start, stop, step)):
-                loops.over_lanes_ranges(frame, start, stop, step, assign, body)
-            else:
-                loops.over_items(frame, range(start, stop, step), assign, body)
-
-        return run
-
-    def do_Break(self, node):
-        def run(frame):
-            loop = frame.loops[-1]
-            loop.broken = loop.broken.united(frame.active)
-            frame.active = frame.active.resident.no_lanes
-
-        return run
-
-    def do_Continue(self, node):
-        def run(frame):
-            loop = frame.loops[-1]
-            loop.continued = loop.continued.united(frame.active)
-            frame.active = frame.active.resident.no_lanes
+            held = values.truth(test(frame))
+            failed = frame.active.only(~held) if type(held) is np.ndarray else frame.active
+            if held is True or not failed.size:
+                return
+            machine = frame.machine
+            thread = machine.launch.thread_name(failed.select(machine.resident.thread)[0])
+            machine.report(findings.ASSERTION, site, f"{thread} fails it{words}", thread)
 
         return run
 
     def do_Return(self, node):
-        value = self.expression(node.value) if node.value is not None else None
         is_kernel = not self.kernel.is_device
+        if is_kernel and node.value is not None and not isinstance(node.value, ast.Call):
+            if self.constant(node.value) is not None:
+                self.reject(node, _RETURNS)
+        value = self.expression(node.value) if node.value is not None else None
 
         def run(frame):
             result = value(frame) if value is not None else None
             if is_kernel:
+                if result is not None:
+                    raise DoesNotCompile(_RETURNS)
                 frame.machine.exited |= frame.active.bits
             frame.give_back(result)
 
         return run
 
     def do_Raise(self, node):
-        self.refuse(node, "`raise` (a GPU loses it silently); raise on the host, before the launch. It")
+        what = "a GPU loses an exception silently: raise on the host, before the launch"
+        raise UnsupportedInKernel(what, self.kernel.__name__, node.lineno)
 
 
+_RETURNS = "a kernel returns nothing, so this does not compile for a GPU: write the result into an array"
 _STATEMENTS = {
     ast.Try: "`try`",
     ast.With: "`with`",
-    ast.FunctionDef: "a function within a function",
-    ast.Assert: "`assert`",
     ast.Delete: "`del`",
     ast.Global: "`global`",
     ast.Nonlocal: "`nonlocal`",
@@ -284,7 +300,16 @@ def _plain_name(node) -> str:
     return node.id if isinstance(node, ast.Name) else ""
 
 
+def _is_copy(node) -> bool:
+    """Whether an expression is only loaded or constant: `x[i]`, `0`, `np.float32(0)`, `x[i] if i < n else 0`."""
+    if isinstance(node, ast.IfExp):
+        return _is_copy(node.body) and _is_copy(node.orelse)
+    if isinstance(node, ast.Call):
+        return len(node.args) == 1 and isinstance(node.args[0], ast.Constant)
+    return isinstance(node, (ast.Subscript, ast.Constant))
+
+
 def _view(value, site) -> View:
     if type(value) is not View:
-        raise UnsupportedInKernel(f"line {site.line}: {described(value)} is no array and cannot be written")
+        raise DoesNotCompile(f"{described(value)} is no array and cannot be written")
     return value

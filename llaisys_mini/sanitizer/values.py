@@ -15,6 +15,8 @@ from functools import cache
 
 import numpy as np
 
+from llaisys_mini.sanitizer import accepted
+
 FLOAT32, FLOAT64, INT64, UINT64 = map(np.dtype, (np.float32, np.float64, np.int64, np.uint64))
 BOOL = np.dtype(np.bool_)
 _BIGGEST = 2**63
@@ -146,6 +148,10 @@ def _one_by_one(function):
     return _float_function(lambda *values: vector(*values).astype(values[0].dtype)[()])
 
 
+def _as_float(value):
+    return value if dtype_of(value).kind == "f" else cast(value, FLOAT64)
+
+
 def _to_integer(ufunc):
     return lambda value: cast(ufunc(cast(value, FLOAT64)), INT64)
 
@@ -154,27 +160,43 @@ def _reciprocal_root(value):
     return type(value)(1) / np.sqrt(value) if np.ndim(value) == 0 else np.float32(1) / np.sqrt(value)
 
 
-_SAME_IN_NUMPY = (
-    "sqrt exp expm1 log log2 log10 log1p sin cos tan sinh cosh tanh fabs fmod hypot copysign trunc exp2 cbrt "
-    "isnan isinf isfinite degrees radians"
-)
 _OTHERWISE_IN_NUMPY = {
     **{"asin": "arcsin", "acos": "arccos", "atan": "arctan", "atan2": "arctan2", "pow": "power"},
     **{"asinh": "arcsinh", "acosh": "arccosh", "atanh": "arctanh"},
 }
+_OTHERWISE = {
+    **{name: _one_by_one(getattr(math, name)) for name in ("erf", "erfc", "gamma", "lgamma", "remainder")},
+    **{"floor": _to_integer(np.floor), "ceil": _to_integer(np.ceil), "trunc": _to_integer(np.trunc)},
+    "ldexp": lambda value, exponent: np.ldexp(_as_float(value), cast(exponent, np.dtype(np.int32))),
+}
 MATH = {
-    **{name: _float_function(getattr(np, name)) for name in _SAME_IN_NUMPY.split()},
-    **{name: _float_function(getattr(np, there)) for name, there in _OTHERWISE_IN_NUMPY.items()},
-    **{name: _one_by_one(getattr(math, name)) for name in ("erf", "erfc", "gamma", "lgamma")},
-    **{"floor": _to_integer(np.floor), "ceil": _to_integer(np.ceil)},
+    name: _OTHERWISE.get(name) or _float_function(getattr(np, _OTHERWISE_IN_NUMPY.get(name, name)))
+    for name in accepted.MATH
 }
 """The functions of Python's module `math` that a kernel may call."""
 
-_NUMPY_ONLY = "square reciprocal sign arcsin arccos arctan arctan2 arcsinh arccosh arctanh rint power"
+
+def _logical(ufunc):
+    return lambda *values: ufunc(*map(truth, values))
+
+
+def _arithmetic(operation):
+    return lambda a, b: operation(a, b, lambda: None)
+
+
+_ON_TRUTHS = ("logical_and", "logical_or", "logical_xor", "logical_not")
+_COMPARISONS = ("equal", "not_equal", "less", "less_equal", "greater", "greater_equal")
+_ON_NUMBERS = {
+    **{"bitwise_and": AND, "bitwise_or": OR, "bitwise_xor": XOR, "divide": DIVIDE, "true_divide": DIVIDE},
+    **{"fmax": MAXIMUM, "fmin": MINIMUM},
+    "maximum": Arithmetic(np.maximum, None),  # unlike the others these two pass NaN on
+    "minimum": Arithmetic(np.minimum, None),
+}
 NUMPY = {
-    **{name: MATH[name] for name in _SAME_IN_NUMPY.split()},
-    **{name: _float_function(getattr(np, name)) for name in (*_NUMPY_ONLY.split(), "floor", "ceil")},
-    "abs": absolute,
+    **{name: _float_function(getattr(np, name)) for name in accepted.NUMPY},
+    **{name: _logical(getattr(np, name)) for name in _ON_TRUTHS},
+    **{name: getattr(np, name) for name in _COMPARISONS},
+    **{name: _arithmetic(operation) for name, operation in _ON_NUMBERS.items()},
 }
 """The functions of NumPy that a kernel may call on numbers."""
 
@@ -189,3 +211,40 @@ LIBDEVICE = {
     "fast_exp10f": _float_function(lambda value: np.power(value.dtype.type(10), value)),
 }
 """Functions of NVIDIA's libdevice, by the names of `cuda.libdevice`. The fast ones are less exact on a device."""
+
+_AS_IN_MATH = (
+    "sqrt exp expm1 log log2 log10 log1p sin cos tan tanh sinh cosh fabs pow erf floor ceil trunc".split()  # with an f
+)
+_ROUNDED = {"floor": np.floor, "ceil": np.ceil, "trunc": np.trunc}
+LIBDEVICE |= {
+    **{f"{name}f": _float_function(_ROUNDED[name]) if name in _ROUNDED else MATH[name] for name in _AS_IN_MATH},
+    "exp10f": LIBDEVICE["fast_exp10f"],
+    "fmaxf": _arithmetic(MAXIMUM),
+    "fminf": _arithmetic(MINIMUM),
+    "fmaf": _float_function(lambda a, b, c: (a.astype(FLOAT64) * b + c).astype(a.dtype)),
+    "frcp_rn": _float_function(lambda value: value.dtype.type(1) / value),
+}
+CBRT = _float_function(np.cbrt)
+
+
+def libdevice_count(name: str) -> int:
+    """How many arguments a function of LIBDEVICE takes."""
+    return {"powf": 2, "fmaxf": 2, "fminf": 2, "fmaf": 3}.get(name, 1)
+
+
+def _half(function):
+    return lambda *values: function(*(cast(value, np.dtype(np.float16)) for value in values))
+
+
+FP16 = {
+    **{name: (2, _half(ufunc)) for name, ufunc in (("hadd", np.add), ("hsub", np.subtract), ("hmul", np.multiply))},
+    **{name: (2, _half(ufunc)) for name, ufunc in (("hdiv", np.divide), ("hmax", np.fmax), ("hmin", np.fmin))},
+    **{name: (1, _half(ufunc)) for name, ufunc in (("hneg", np.negative), ("habs", np.abs))},
+    **{name: (2, _half(ufunc)) for name, ufunc in (("heq", np.equal), ("hne", np.not_equal), ("hlt", np.less))},
+    **{
+        name: (2, _half(ufunc))
+        for name, ufunc in (("hle", np.less_equal), ("hgt", np.greater), ("hge", np.greater_equal))
+    },
+    "hfma": (3, _half(lambda a, b, c: (a.astype(FLOAT64) * b + c).astype(np.float16))),
+}
+"""Functions of `cuda.fp16`: how many numbers they take, and what they compute."""

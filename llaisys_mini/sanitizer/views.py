@@ -1,11 +1,9 @@
 """Arrays as a kernel holds them: a memory, and how indices turn into positions in it."""
 
-import operator
-
 import numpy as np
 
 from llaisys_mini.sanitizer import findings
-from llaisys_mini.sanitizer.findings import UnsupportedInKernel
+from llaisys_mini.sanitizer.findings import DoesNotCompile, UnsupportedInKernel
 from llaisys_mini.sanitizer.lanes import Active
 from llaisys_mini.sanitizer.memory import Memory
 
@@ -32,6 +30,26 @@ class View:
     @property
     def size(self) -> int:
         return int(np.prod(self.shape))
+
+    @property
+    def itemsize(self) -> int:
+        return self.dtype.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        return self.size * self.itemsize
+
+    @property
+    def T(self) -> "View":
+        return View(self.memory, self.offset, self.shape[::-1], self.strides[::-1])
+
+    def reshape(self, shape: tuple[int, ...]) -> "View":
+        """The same elements in another shape of the same size; the view must be contiguous, as for Numba."""
+        if self.strides != steps_of(self.shape):
+            raise UnsupportedInKernel(f"{self.memory.name} is not contiguous here; reshaping it is not supported")
+        if any(type(n) is not int or n < 0 for n in shape) or int(np.prod(shape)) != self.size:
+            raise UnsupportedInKernel(f"{self.memory.name} has shape {self.shape}, which cannot become {shape}")
+        return View(self.memory, self.offset, shape, steps_of(shape))
 
     # ---- what a kernel does with it ------------------------------------------------------------------------------
 
@@ -66,7 +84,7 @@ class View:
         if not active.size:
             return np.zeros(wanted.resident.size, self.dtype)
         memory = self.memory
-        memory.atomics(at, active, site)
+        memory.atomics_at(at, active, site)
         values = [np.broadcast_to(v, at.shape) for v in (value if type(value) is tuple else (value,))]
         if len(np.unique(at)) == len(at):
             old = memory.cells[at]
@@ -100,7 +118,7 @@ class View:
         index = index if type(index) is tuple else (index,)
         if len(index) != len(self.shape) or slice in map(type, index):
             raise UnsupportedInKernel(
-                f"line {site.line}: {self.memory.name} has {self.ndim} dimensions and is written with {len(index)} "
+                f"{self.memory.name} has {self.ndim} dimensions and is written with {len(index)} "
                 "indices; a thread writes one element at a time"
             )
         at, inside = self._locate(index, active, site)
@@ -112,7 +130,7 @@ class View:
         values = value if type(value) is tuple else (value,)
         for one in values:
             if not isinstance(one, (int, float, np.generic, np.ndarray)):
-                raise UnsupportedInKernel(f"line {site.line}: {type(one).__name__} cannot be stored in an array")
+                raise UnsupportedInKernel(f"{type(one).__name__} cannot be stored in an array")
         values = tuple(inside.select(v) if type(v) is np.ndarray else v for v in values)
         return at, inside, values if type(value) is tuple else values[0]
 
@@ -125,25 +143,34 @@ class View:
         """
         if len(index) > len(self.shape):
             raise UnsupportedInKernel(
-                f"line {site.line}: {self.memory.name} has {self.ndim} dimensions but is given {len(index)} indices"
+                f"{self.memory.name} has {self.ndim} dimensions but is given {len(index)} indices"
             )
-        outside = None
+        outside = negative = None
         position = self.offset if type(self.offset) is int else active.select(self.offset)
         selected = []
         for i, length, stride in zip(index, self.shape, self.strides, strict=False):
             if type(i) is np.ndarray:
                 if i.dtype.kind not in "iu":
-                    raise UnsupportedInKernel(f"line {site.line}: an index must be an integer, not {i.dtype.name}")
-                i = active.select(i)
+                    raise DoesNotCompile(_NO_INDEX + i.dtype.name)
+                i = given = active.select(i)
                 out = i.view(np.uint64) >= length if i.dtype.itemsize == 8 else (i < 0) | (i >= length)
                 if out.any():
-                    outside = out if outside is None else outside | out
+                    below = i < 0
+                    if below.any():
+                        negative = below if negative is None else negative | below
+                        i = np.where(below, i + length, i)
+                        out = (i < 0) | (i >= length)
+                    if out.any():
+                        outside = out if outside is None else outside | out
             else:
-                i = _integer(i, site)
+                i = given = _integer(i, site)
+                i = i + length if i < 0 else i  # a number that is the same for all threads is meant
                 if not 0 <= i < length:
                     outside = np.ones(active.size, bool)
-            selected.append(i)
+            selected.append(given)
             position = position + i * stride
+        if negative is not None:
+            self._remark_negative(selected, negative if outside is None else negative & ~outside, active, site)
         if outside is not None:
             self._report_outside(selected, outside, active, site)
             inside = np.zeros(active.resident.size, bool)
@@ -160,39 +187,84 @@ class View:
         kept = list(index) + [slice(None)] * (len(self.shape) - len(index))
         for axis, (i, length, stride) in enumerate(zip(kept, self.shape, self.strides, strict=True)):
             if type(i) is slice:
-                bounds = [None if b is None else _integer(b, site) for b in (i.start, i.stop, i.step)]
-                steps = range(length)[slice(*bounds)]
-                offset = offset + (steps.start * stride if steps else 0)
-                shape.append(len(steps))
-                strides.append(stride * steps.step)
+                start, count, step = _steps_of_slice(i, length, active, site)
+                offset = offset + start * stride
+                shape.append(count)
+                strides.append(stride * step)
                 continue
-            values = active.select(i) if type(i) is np.ndarray else np.full(active.size, _integer(i, site))
-            outside = (values < 0) | (values >= length)
+            i = i if type(i) is np.ndarray else _integer(i, site)
+            values = active.select(i) if type(i) is np.ndarray else np.full(active.size, i)
+            below, outside = values < 0, (values < -length) | (values >= length)
+            if type(i) is np.ndarray and (below & ~outside).any():
+                self._remark_negative([":"] * axis + [values], below & ~outside, active, site)
+            i = i + length * (i < 0)
             if outside.any():
                 self._report_outside([":"] * axis + [values], outside, active, site)
                 i = np.where((i >= 0) & (i < length), i, 0) if type(i) is np.ndarray else 0
-            offset = offset + (i if type(i) is np.ndarray else _integer(i, site)) * stride
+            offset = offset + i * stride
         return View(self.memory, offset, tuple(shape), tuple(strides))
 
-    def _report_outside(self, index, outside, active, site):
-        machine, where = self.memory.machine, int(np.argmax(outside))
-        thread = machine.launch.thread_name(active.select(machine.resident.thread)[where])
+    def _names(self, index, which, active):
+        """The first thread of `which`, and the element that it means, as text."""
+        machine, where = self.memory.machine, int(np.argmax(which))
         values = [i[where] if type(i) is np.ndarray else i for i in index]
-        text = ", ".join(map(str, values))
+        thread = machine.launch.thread_name(active.select(machine.resident.thread)[where])
+        return thread, f"{self.memory.name}[{', '.join(map(str, values))}]", values
+
+    def _report_outside(self, index, outside, active, site):
+        thread, element, values = self._names(index, outside, active)
         negative = any(type(i) is not str and i < 0 for i in values)
-        why = "; a negative index does not count from the end here" if negative else ""
-        machine.report(
-            findings.OUT_OF_BOUNDS,
-            site,
-            f"{thread} {site.verb} {self.memory.name}[{text}] of shape {self.shape}{why}",
-            thread,
+        why = "; a negative index counts from the end, but not beyond the start" if negative else ""
+        text = f"{thread} {site.verb} {element} of shape {self.shape}{why}"
+        self.memory.machine.report(findings.OUT_OF_BOUNDS, site, text, thread)
+
+    def _remark_negative(self, index, negative, active, site):
+        if not negative.any():
+            return
+        thread, element, values = self._names(index, negative, active)
+        whole = (*self.shape,)[: len(values)]
+        meant = ", ".join(
+            str(i + n) if type(i) is not str and i < 0 else str(i) for i, n in zip(values, whole, strict=True)
         )
+        text = (
+            f"{thread} {site.verb} {element}, which on a GPU too counts from the end: {self.memory.name}[{meant}]. "
+            "If that is not meant, guard the index"
+        )
+        self.memory.machine.report(findings.NEGATIVE, site, text, thread)
+
+
+def steps_of(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The strides, in elements, of a contiguous array."""
+    return tuple(int(np.prod(shape[axis + 1 :])) for axis in range(len(shape)))
+
+
+def _steps_of_slice(part: slice, length: int, active, site):
+    """(start, how many, step) of a slice; the start may differ between lanes, the number may not."""
+    if not any(type(bound) is np.ndarray for bound in (part.start, part.stop, part.step)):
+        bounds = [None if b is None else _integer(b, site) for b in (part.start, part.stop, part.step)]
+        steps = range(length)[slice(*bounds)]
+        return (steps.start if steps else 0), len(steps), steps.step
+    if part.step not in (None, 1):
+        raise UnsupportedInKernel("a slice with a step and bounds that differ between threads is not supported")
+    low, high = (0 if part.start is None else part.start), (length if part.stop is None else part.stop)
+    low, high = (
+        np.clip(np.where(bound < 0, bound + length, bound), 0, length) for bound in map(np.asarray, (low, high))
+    )
+    counts = np.broadcast_to(np.maximum(high - low, 0), active.resident.size)
+    own = active.select(counts)
+    if own.size and (own != own[0]).any():
+        raise UnsupportedInKernel("a slice whose length differs between threads is not supported by the sanitizer")
+    return low, int(own[0]) if own.size else 0, 1
 
 
 def _integer(value, site):
     if type(value) is np.ndarray:
-        raise UnsupportedInKernel(f"line {site.line}: the bounds of a slice must be the same for all threads")
-    try:
-        return operator.index(value)
-    except TypeError:
-        raise UnsupportedInKernel(f"line {site.line}: an index must be an integer, not {value!r}") from None
+        raise UnsupportedInKernel("the bounds of a slice must be the same for all threads")
+    if value is None:
+        raise UnsupportedInKernel("None as an index, for a new dimension, is not supported by the sanitizer")
+    if type(value) is bool or not isinstance(value, (int, np.integer)):
+        raise DoesNotCompile(_NO_INDEX + type(value).__name__)
+    return int(value)
+
+
+_NO_INDEX = "an index is a whole number; this one is a "

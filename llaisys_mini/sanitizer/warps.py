@@ -8,8 +8,8 @@ Functions".)
 
 import numpy as np
 
-from llaisys_mini.sanitizer import findings, values
-from llaisys_mini.sanitizer.findings import UnsupportedInKernel
+from llaisys_mini.sanitizer import accepted, findings, values
+from llaisys_mini.sanitizer.findings import DoesNotCompile
 from llaisys_mini.sanitizer.lanes import WARP, Active
 
 _FULL = 0xFFFFFFFF
@@ -26,11 +26,19 @@ def syncthreads(frame, line):
 def _counted(frame, line, predicate, name):
     """For each lane how many threads of its block pass a true predicate."""
     machine, active = frame.machine, frame.active
+    _check_predicate(name, predicate)
     machine.barrier(active, line, name)
     true = active.select(_per_lane(values.truth(predicate), active))
     return np.bincount(active.select(machine.resident.slot), true, machine.resident.blocks).astype(np.int64)[
         machine.resident.slot
     ]
+
+
+def _check_predicate(name, predicate):
+    kind = values.dtype_of(predicate).name
+    if kind not in accepted.PREDICATES[name]:
+        instead = "1 if x else 0" if kind == "bool" else "x != 0"
+        raise DoesNotCompile(f"cuda.{name} of a {kind} does not compile for a GPU: write {instead} for x")
 
 
 def syncthreads_count(frame, line, predicate):
@@ -77,10 +85,12 @@ def _per_lane(value, active: Active) -> np.ndarray:
 def _participants(frame, line, name, mask) -> np.ndarray:
     """The mask of each lane, after checking CUDA's rules for it."""
     machine, active, resident = frame.machine, frame.active, frame.machine.resident
+    if machine.unset_reads.are_there and name != "syncwarp":
+        machine.unset_reads.used(active, None)
     if type(mask) is int and mask == _FULL and ((active.warp_bits == _FULL) | (active.warp_bits == 0)).all():
         return np.full(resident.size, _FULL)  # whole warps, and all of them: the usual case
     if values.dtype_of(mask).kind not in "iub":
-        raise UnsupportedInKernel(f"line {line}: the mask of cuda.{name} must be an integer")
+        raise DoesNotCompile(f"the mask of cuda.{name} must be an integer")
     masks = _per_lane(values.cast(mask, values.INT64) & _FULL, active)
     lane, warp, chosen = active.select(resident.lane), active.select(resident.warp), active.select(masks)
     outside = (chosen >> lane) & 1 == 0
@@ -133,8 +143,14 @@ def shuffle(name: str):
     def run(frame, line, mask, value, distance):
         active, resident = frame.active, frame.machine.resident
         masks = _participants(frame, line, name, mask)
-        if values.dtype_of(value).itemsize < 4:
-            value = values.cast(value, np.dtype(np.int32 if values.dtype_of(value).kind != "f" else np.float32))
+        kind = values.dtype_of(value)
+        if kind.name not in accepted.SHUFFLED:
+            better = (
+                "np.float32(...)" if kind.kind == "f" else "np.int32(...)" if kind.itemsize < 8 else "np.int64(...)"
+            )
+            raise DoesNotCompile(
+                f"cuda.{name} of a {kind.name} does not compile for a GPU: write {better} around the number"
+            )
         vector = _per_lane(value, active)
         d = _per_lane(distance, active)
         source = {
@@ -166,6 +182,7 @@ _why_not = "which does not participate"
 def _votes(frame, line, name, mask, predicate):
     """For each lane the mask of the lanes of its warp that pass a true predicate, and the mask of those that vote."""
     active, resident = frame.active, frame.machine.resident
+    _check_predicate(name, predicate)
     masks = _participants(frame, line, name, mask)
     true = active.only(_per_lane(values.truth(predicate), active))
     return true.warp_bits[resident.warp] & masks, active.warp_bits[resident.warp] & masks
@@ -204,6 +221,15 @@ def match_any_sync(frame, line, mask, value):
         same = (position >= 0) & active.bits[position] & (vector[position] == vector)
         table |= same.astype(np.int64) << other
     return table & masks
+
+
+def match_all_sync(frame, line, mask, value):
+    """For each lane (mask, True) if all lanes of its warp and mask hold the same value, else (0, False)."""
+    same = match_any_sync(frame, line, mask, value)
+    active = frame.active
+    voting = active.warp_bits[frame.machine.resident.warp] & _per_lane(values.cast(mask, values.INT64) & _FULL, active)
+    agree = same == voting
+    return np.where(agree, voting, 0), agree
 
 
 def activemask(frame, line):

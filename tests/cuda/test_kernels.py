@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from llaisys_mini import cuda, operators
+from llaisys_mini.checks import compiles
 from llaisys_mini.checks.check import check, describe
 from llaisys_mini.checks.run import run_case, run_cases
 from llaisys_mini.errors import CheckFailed
@@ -13,6 +14,13 @@ from llaisys_mini.sanitizer import ORDERS
 from llaisys_mini.task import Case
 from tests.cuda.expert_cases import LARGER, larger_cases
 from tests.kernels.markers import assert_marked
+
+
+@pytest.fixture(autouse=True)
+def no_compiler(monkeypatch):
+    """It takes seconds; tests/checks/test_compiles.py has its tests."""
+    monkeypatch.setattr(compiles, "_is_installed", lambda: False)
+
 
 all_operators = pytest.mark.parametrize("name", operators.names)
 

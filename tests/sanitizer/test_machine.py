@@ -278,7 +278,7 @@ def warp_words(x, out):
     out[6, t] = cuda.all_sync(FULL, x[t] < 32)
     out[7, t] = cuda.match_any_sync(FULL, x[t] // 8)
     out[8, t] = cuda.popc(x[t]) + 100 * cuda.ffs(x[t]) + 10000 * cuda.clz(np.int32(x[t]))
-    out[9, t] = cuda.syncthreads_count(x[t] > 7)
+    out[9, t] = cuda.syncthreads_count(1 if x[t] > 7 else 0)
     if lane < 20:
         out[10, t] = cuda.activemask()
         out[11, t] = cuda.shfl_down_sync(0xFFFFF, x[t], 0)

@@ -1,4 +1,5 @@
-"""Races are found exactly where they are: random kernels against a count of all pairs of accesses."""
+"""Races are found exactly where they are: random kernels, with atomics, warps and two blocks, against all pairs of
+accesses. In every order of the threads the same kernels are found."""
 
 import linecache
 import random
@@ -9,22 +10,32 @@ import pytest
 from llaisys_mini import cuda
 from llaisys_mini.sanitizer import ORDERS, findings
 
-BLOCKS, THREADS, CELLS = 2, 64, 24
+BLOCKS, THREADS, CELLS = 2, 64, 6
 
 
 class RandomAccesses:
-    """A kernel of random reads, writes and barriers, and what each thread does in it."""
+    """A kernel of random reads, writes, atomic updates and barriers, and what each thread does in it."""
 
     def __init__(self, seed: int, space: str):
         choose = random.Random(seed)
         self.space = space
         self.steps = []
-        for number in range(choose.randint(3, 9)):
-            kind = choose.choices(["read", "write", "barrier", "syncwarp"], [4, 3, 3, 2])[0]
-            modulus = choose.choice([1, 2, 16, 32, 64])
+        weights = choose.choice([(4, 3, 0, 3, 2), (4, 0, 3, 3, 2), (4, 1, 2, 3, 2), (6, 1, 1, 1, 4)])
+        by_few = choose.random() < 0.6  # then a thread, a warp or a block does each step, and barriers are frequent
+        for number in range(choose.randint(3, 7 if by_few else 9)):
+            kind = choose.choices(["read", "write", "atomic", "barrier", "syncwarp"], weights)[0]
+            modulus = choose.choice([1, 1, 2, 4, 16, 32, 64])
+            share = choose.choice([1, 1, 1, 32, 64])
+            if by_few:
+                share = choose.choice([1, 32, 64, BLOCKS * THREADS])
+                modulus = BLOCKS * THREADS // share
             remainder = choose.randrange(modulus)
+            if share == 1 and by_few:
+                remainder = choose.choice([0, 1, 5, 32, 33, 64, 65, 96])
             shape = (choose.choice([0, 1, 1, 3]), choose.randrange(CELLS), choose.choice([1, 1, 32]))
-            self.steps.append((kind, modulus, remainder, shape, number))
+            if by_few:
+                shape = (0, 0, 1)
+            self.steps.append((kind, (share, modulus, remainder), shape, number))
         self.source = self._source()
 
     def _source(self):
@@ -38,17 +49,22 @@ class RandomAccesses:
             lines += ["    cuda.syncthreads()"]
         else:
             lines += ["    memory = cells"]
-        for kind, modulus, remainder, (factor, offset, share), number in self.steps:
+        for kind, (group, modulus, remainder), (factor, offset, share), number in self.steps:
             if kind == "barrier":
                 lines.append("    cuda.syncthreads()")
                 continue
             if kind == "syncwarp":
                 lines.append("    cuda.syncwarp()")
                 continue
-            lines.append(f"    if i % {modulus} == {remainder}:")
+            lines.append(f"    if i // {group} % {modulus} == {remainder}:")
             place = f"memory[({factor} * (i // {share}) + {offset}) % {CELLS}]"
             value = f"i + {1000 * (number + 1)}"
-            lines.append(f"        {place} = {value}" if kind == "write" else f"        total += {place}")
+            statement = {
+                "write": f"{place} = {value}",
+                "read": f"total += {place}",
+                "atomic": f"cuda.atomic.add(memory, {place[7:-1]}, {value})",
+            }
+            lines.append(f"        {statement[kind]}")
         return "\n".join([*lines, "    out[i] = total"]) + "\n"
 
     def has_race(self) -> bool:
@@ -58,19 +74,19 @@ class RandomAccesses:
             for t in range(THREADS):
                 barriers = warps = 0
                 i = block * THREADS + t
-                for kind, modulus, remainder, (factor, offset, share), _ in self.steps:
+                for kind, (group, modulus, remainder), (factor, offset, share), _ in self.steps:
                     barriers += kind == "barrier"
                     warps += kind == "syncwarp"
-                    if kind in ("read", "write") and i % modulus == remainder:
+                    if kind in ("read", "write", "atomic") and i // group % modulus == remainder:
                         place = (factor * (i // share) + offset) % CELLS
                         home = (block, place) if self.space == "shared" else place
-                        accesses.setdefault(home, []).append((block, t, barriers, warps, kind == "write"))
+                        accesses.setdefault(home, []).append((block, t, barriers, warps, kind))
         return any(
             self._unordered(first, second)
             for group in accesses.values()
             for first in group
             for second in group
-            if first[4] and first[:2] != second[:2]
+            if first[:2] != second[:2] and {first[4], second[4]} not in ({"read"}, {"atomic"})
         )
 
     @staticmethod
@@ -82,20 +98,41 @@ class RandomAccesses:
         return not (same_warp and first[3] != second[3])
 
 
+def found_in(accesses: RandomAccesses, seed: int, order: str) -> bool:
+    """Whether the sanitizer finds a race; nothing else may be found."""
+    filename = f"<accesses {accesses.space} {seed}>"
+    source = accesses.source
+    linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
+    names = {"cuda": cuda, "np": np}
+    exec(compile(source, filename, "exec"), names)
+    cells, out = np.zeros(CELLS, np.int64), np.zeros(BLOCKS * THREADS, np.int64)
+    with cuda.sanitized(raises=False, order=order) as report:
+        cuda.jit(names["kernel"])[BLOCKS, THREADS](cells, out)
+    assert {finding.kind for finding in report.findings} <= {findings.RACE}, report.findings
+    return bool(report.findings)
+
+
+def compare_with_all_pairs(space: str, seeds) -> None:
+    racy, missed, false = 0, [], []
+    for seed in seeds:
+        accesses = RandomAccesses(seed, space)
+        has_race = accesses.has_race()
+        racy += has_race
+        found = found_in(accesses, seed, ORDERS[seed % len(ORDERS)])
+        if found != has_race:
+            (false if found else missed).append(seed)
+    assert (missed, false) == ([], []), (
+        f"missed {missed}, false {false}\n{RandomAccesses((missed + false)[0], space).source}"
+    )
+    assert 0.2 < racy / len(seeds) < 0.9, racy  # both kinds occur
+
+
 @pytest.mark.parametrize("space", ["shared", "global"])
 def test_random_accesses(space):
-    racy = 0
-    for seed in [*range(150), 1126]:  # 1126: the only writer has read the element too, as did another block
-        accesses = RandomAccesses(seed, space)
-        filename = f"<accesses {space} {seed}>"
-        source = accesses.source
-        linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
-        names = {"cuda": cuda, "np": np}
-        exec(compile(source, filename, "exec"), names)
-        cells, out = np.zeros(CELLS, np.int64), np.zeros(BLOCKS * THREADS, np.int64)
-        with cuda.sanitized(raises=False, order=ORDERS[seed % 4]) as report:
-            cuda.jit(names["kernel"])[BLOCKS, THREADS](cells, out)
-        assert {finding.kind for finding in report.findings} <= {findings.RACE}, report.findings
-        assert bool(report.findings) == accesses.has_race(), f"{source}\n{report}"
-        racy += accesses.has_race()
-    assert 30 < racy < 130, racy  # both kinds occur
+    compare_with_all_pairs(space, range(250))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("space", ["shared", "global"])
+def test_many_random_accesses(space):
+    compare_with_all_pairs(space, range(1000, 3500))

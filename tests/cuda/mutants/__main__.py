@@ -21,11 +21,13 @@ def main() -> None:
     there = time.perf_counter() - start
     rows = []
     for mutant, outcome, verdict in zip(MUTANTS, outcomes, simulated, strict=True):
-        found = ", ".join(dict.fromkeys(outcome.kinds)) or ("wrong numbers only" if not outcome.is_right else "nothing")
+        told = outcome.kinds or outcome.remarks
+        found = ", ".join(dict.fromkeys(told)) or ("wrong numbers only" if not outcome.is_right else "nothing")
         line = f"`{outcome.lines[0]}`" if outcome.lines else ""
         rows.append(f"| {mutant.program} | {mutant.name} | {found} | {line} | {verdict} |")
-    named = sum(bool(outcome.kinds) for outcome in outcomes)
-    by_numbers = sum(not outcome.kinds and not outcome.is_right for outcome in outcomes)
+    named = sum(bool(outcome.kinds or outcome.remarks) for outcome in outcomes)
+    by_numbers = sum(not (outcome.kinds or outcome.remarks or outcome.is_right) for outcome in outcomes)
+    remarked = sum(bool(outcome.remarks and not outcome.kinds) for outcome in outcomes)
     verdicts = Counter(simulated)
     missed = verdicts.pop("not detected", 0)
     text = "\n".join(
@@ -36,7 +38,8 @@ def main() -> None:
             "(tests/cuda/mutants/catalogue.py). Written by `python -m tests.cuda.mutants`. The mutants and the "
             "sanitizer come from the same hands, so the sample flatters it.",
             "",
-            f"- **The sanitizer** names the fault of {named}, with its line, thread and block, in {here:.0f} s; "
+            f"- **The sanitizer** names the fault of {named} (of {remarked} in a "
+            f"remark, which alone fails no check: the numbers do), with its line, thread and block, in {here:.0f} s; "
             f"{by_numbers} more give wrong numbers, which comparing the result shows; "
             f"{len(MUTANTS) - named - by_numbers} are missed.",
             f"- **Numba's simulator** (same kernels, same inputs, same run; {there:.0f} s) gives the right numbers and "

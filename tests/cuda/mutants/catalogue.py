@@ -1,12 +1,23 @@
 """The mutants: each is a program of programs/ with one thing broken.
 
-kind: what the sanitizer must find, alone or among other things; WRONG where nothing but the numbers is wrong, so that
-only comparing the result (as `check` does) can tell.
+kind: what the sanitizer must find or remark, alone or among other things; WRONG where nothing but the numbers is
+wrong, so that only comparing the result (as `check` does) can tell.
 """
 
 from dataclasses import dataclass
 
-from llaisys_mini.sanitizer.findings import BARRIER, INACTIVE_LANES, LIMIT, OUT_OF_BOUNDS, RACE, RUNAWAY, UNINITIALISED
+from llaisys_mini.sanitizer.findings import (
+    BARRIER,
+    INACTIVE_LANES,
+    LIMIT,
+    NEGATIVE,
+    OUT_OF_BOUNDS,
+    RACE,
+    RUNAWAY,
+    UNINITIALISED,
+    UNUSED,
+    UNWRITTEN,
+)
 
 WRONG = "wrong numbers"
 
@@ -35,12 +46,12 @@ MUTANTS = [
         ("add", "guard dropped", OUT_OF_BOUNDS, "if i < out.size:", "if True:"),
         ("add", "guard off by one", OUT_OF_BOUNDS, "i < out.size", "i <= out.size"),
         ("add", "guard checks only the start", OUT_OF_BOUNDS, "i < out.size", "i >= 0"),
-        ("add", "index starts one too low", OUT_OF_BOUNDS, "x[i] + y[i]", "x[i - 1] + y[i]"),
-        ("add", "last block missing", WRONG, "add[4, 32]", "add[3, 32]"),
-        ("add", "last element missing", WRONG, "i < out.size", "i < out.size - 1"),
+        ("add", "index starts one too low", NEGATIVE, "x[i] + y[i]", "x[i - 1] + y[i]"),
+        ("add", "last block missing", UNWRITTEN, "add[4, 32]", "add[3, 32]"),
+        ("add", "last element missing", UNWRITTEN, "i < out.size", "i < out.size - 1"),
         ("add", "reads the output", UNINITIALISED, "x[i] + y[i]", "x[i] + out[i]"),
         ("add", "adds to the output", UNINITIALISED, "out[i] = x", "out[i] += x"),
-        ("add", "the block is forgotten in the index", WRONG, "cuda.grid(1)", "cuda.blockIdx.x + cuda.threadIdx.x"),
+        ("add", "the block is forgotten in the index", UNWRITTEN, "cuda.grid(1)", "cuda.blockIdx.x + cuda.threadIdx.x"),
         ("add", "too many threads in a block", LIMIT, "add[4, 32]", "add[1, 1056]"),
         # --- transpose
         ("transpose", "barrier dropped", RACE, "    cuda.syncthreads()\n", ""),
@@ -109,7 +120,7 @@ MUTANTS = [
         (
             "softmax",
             "last columns missing",
-            WRONG,
+            UNWRITTEN,
             "out[row, c] = math.exp(x[row, c] - top) / part[0]",
             "out[row, t] = math.exp(x[row, t] - top) / part[0]",
         ),
@@ -142,7 +153,7 @@ MUTANTS = [
         (
             "rms_norm",
             "early return before the barrier",
-            BARRIER,
+            INACTIVE_LANES,
             "    squares = np.float32(0)\n",
             "    squares = np.float32(0)\n    if t >= 100:\n        return\n",
         ),
@@ -175,11 +186,11 @@ MUTANTS = [
         (
             "matmul",
             "tile of a not filled with zeros",
-            UNINITIALISED,
+            UNUSED,
             "        tile_a[y, x] = np.float32(0)\n        if row",
             "        if row",
         ),
-        ("matmul", "tile of b not filled with zeros", UNINITIALISED, "        tile_b[y, x] = np.float32(0)\n", ""),
+        ("matmul", "tile of b not filled with zeros", UNUSED, "        tile_b[y, x] = np.float32(0)\n", ""),
         (
             "matmul",
             "guard of a without the width",
@@ -205,14 +216,14 @@ MUTANTS = [
         (
             "matmul",
             "products only for threads inside",
-            BARRIER,
+            UNINITIALISED,
             "    for start in range",
             "    if row >= out.shape[0] or column >= out.shape[1]:\n        return\n    for start in range",
         ),
         (
             "matmul",
             "row and column exchanged",
-            WRONG,
+            UNWRITTEN,
             "column, row = cuda.grid(2)",
             "row, column = cuda.grid(2)",
         ),
@@ -227,7 +238,7 @@ MUTANTS = [
         ),
         ("scan", "barrier between steps dropped", RACE, "cuda.syncthreads()  # of the steps", "pass"),
         ("scan", "first barrier dropped", RACE, "cuda.syncthreads()  # first buffer filled", "pass"),
-        ("scan", "guard of the step dropped", OUT_OF_BOUNDS, "if t >= step:", "if True:"),
+        ("scan", "guard of the step dropped", NEGATIVE, "if t >= step:", "if True:"),
         ("scan", "buffers are not exchanged", UNINITIALISED, "sums[0, t] = x[i]", "sums[1, t] = x[i]"),
         # --- histogram
         ("histogram", "counted without atomics", RACE, "cuda.atomic.add(counts, x[i], 1)", "counts[x[i]] += 1"),
@@ -245,7 +256,7 @@ MUTANTS = [
             "        near[0] = x[i - 1] if i > 0 else np.float32(0)",
             "        pass",
         ),
-        ("stencil", "guard at the left end dropped", OUT_OF_BOUNDS, "x[i - 1] if i > 0 else np.float32(0)", "x[i - 1]"),
+        ("stencil", "guard at the left end dropped", NEGATIVE, "x[i - 1] if i > 0 else np.float32(0)", "x[i - 1]"),
         ("stencil", "no room for the neighbours", OUT_OF_BOUNDS, "cuda.shared.array(34,", "cuda.shared.array(32,"),
         (
             "stencil",
@@ -299,16 +310,16 @@ MUTANTS = [
         (
             "attention",
             "width beyond one warp is missing",
-            WRONG,
+            UNWRITTEN,
             "for d in range(t, width, THREADS)",
             "for d in range(t, THREADS, THREADS)",
         ),
         ("attention", "key head is the query's head", OUT_OF_BOUNDS, "k[s, head // group, d]", "k[s, head, d]"),
         # --- embedding
-        ("embedding", "stride one too long", WRONG, "cuda.gridsize(1)", "cuda.gridsize(1) + 1"),
+        ("embedding", "stride one too long", UNWRITTEN, "cuda.gridsize(1)", "cuda.gridsize(1) + 1"),
         ("embedding", "width of the ids", OUT_OF_BOUNDS, "i // width, i % width", "i % width, i // width"),
         ("embedding", "one row too many", OUT_OF_BOUNDS, "total = ids.size * width", "total = (ids.size + 1) * width"),
-        ("embedding", "last row missing", WRONG, "total = ids.size * width", "total = (ids.size - 1) * width"),
+        ("embedding", "last row missing", UNWRITTEN, "total = ids.size * width", "total = (ids.size - 1) * width"),
         # --- compaction
         ("compaction", "places without the atomic", RACE, "cuda.atomic.add(count, 0, cuda.popc(kept))", "count[0]"),
         ("compaction", "place not shared with the warp", RACE, "    start = cuda.shfl_sync(FULL, start, 0)\n", ""),

@@ -49,12 +49,14 @@ def inputs(names: dict) -> tuple[dict, dict]:
 
 @dataclass(frozen=True)
 class Outcome:
-    """kinds: what the sanitizer found, with the source lines; is_right: whether the numbers were right."""
+    """kinds: what the sanitizer found, with the source lines; is_right: whether the numbers were right;
+    remarks: kinds of what it remarked."""
 
     kinds: list[str]
     lines: list[str]
     is_right: bool
     messages: list[str]
+    remarks: tuple[str, ...] = ()
 
 
 def sanitized(source: str, filename: str, order: str = "forward") -> Outcome:
@@ -69,7 +71,11 @@ def sanitized(source: str, filename: str, order: str = "forward") -> Outcome:
             return Outcome([type(problem).__name__], [], False, [str(problem)])
     found = report.findings
     return Outcome(
-        [f.kind for f in found], [f.source for f in found], is_right(names, arrays, before), list(map(str, found))
+        [f.kind for f in found],
+        [f.source for f in found],
+        is_right(names, arrays, before),
+        list(map(str, found)),
+        tuple(f.kind for f in report.remarks),
     )
 
 

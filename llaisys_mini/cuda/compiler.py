@@ -9,6 +9,29 @@ import numpy as np
 from llaisys_mini.errors import KernelError
 
 
+def compile_for(kernel, arguments, architecture: str) -> str:
+    """Compile a kernel, under @cuda.jit or its plain Python function, for these arguments; what ptxas has to say.
+
+    Raises KernelError with the compiler's message, and the compiler's own error as its cause.
+    """
+    function, options, registers = parts_of(kernel)
+    signature = tuple(numba_type(argument) for argument in arguments)
+    return linked(function, signature, target_of(architecture), architecture, options, registers)
+
+
+def parts_of(kernel) -> tuple:
+    """(Python function for Numba, options of the compiler, most registers or None) of a kernel."""
+    given = getattr(kernel, "options", {})
+    options = {name: given[name] for name in ("fastmath", "launch_bounds", "opt") if name in given}
+    function = getattr(getattr(kernel, "dispatcher", kernel), "py_func", kernel)
+    return function, options, given.get("max_registers")
+
+
+def target_of(architecture: str) -> tuple[int, int]:
+    """Numba's name of an architecture: (8, 0) for sm_80."""
+    return int(architecture[3:-1]), int(architecture[-1])
+
+
 def linked(function, signature, target, architecture, options, max_registers) -> str:
     """What ptxas has to say about the linked kernel."""
     from cuda.core import Linker, LinkerOptions, ObjectCode
@@ -30,8 +53,23 @@ def linked(function, signature, target, architecture, options, max_registers) ->
         linker = Linker(*objects, options=wanted)
         linker.link("cubin")
     except Exception as problem:  # typing errors, unsupported Python, the assembler's own limits
+        if getattr(problem, "loc", None) is None:
+            problem.loc = _place(problem, function.__code__.co_filename)  # type: ignore[attr-defined]
         raise KernelError(f"{function.__name__} does not compile for {architecture}: {_message(problem)}") from problem
     return linker.get_info_log()
+
+
+def _place(problem: BaseException, filename: str):
+    """Where in a file the compiler was when it raised (an object with `line`), or None. Its messages do not always say:
+    some errors of numba-cuda are those of Numba, which it does not recognise as its own."""
+    place = None
+    trace = problem.__traceback__
+    while trace is not None:
+        at_work = getattr(trace.tb_frame.f_locals.get("self"), "loc", None)
+        if getattr(at_work, "filename", "") == filename:
+            place = at_work
+        trace = trace.tb_next
+    return place
 
 
 _ARITHMETIC = re.compile(r"^\s*(?:@!?%p\d+\s+)?(?!mov|ld|st|bar)[a-z]\w*(?:\.\w+)*\.f64\b")

@@ -1,0 +1,116 @@
+"""What the sanitizer accepts compiles for a GPU: the table of it, entry by entry against the compiler."""
+
+import math
+
+import numpy as np
+import pytest
+
+from llaisys_mini import cuda
+from llaisys_mini.inspect import compile_check
+from llaisys_mini.sanitizer import DoesNotCompile, accepted
+from tests.sanitizer.compiler import FLOAT32, compiler_refuses, kernel_of, sanitizer_says
+
+DTYPES = "bool int8 uint8 int16 uint16 int32 uint32 int64 uint64 float16 float32 float64".split()
+NUMBERS = {name: np.arange(1, 65).astype(name) for name in DTYPES}
+ABOVE = "import types\nT = 16\nNARROW = np.int32(8)\nSHAPE = (4, T)\nmodule = types.ModuleType('m')\nmodule.T = 4\n"
+
+
+def _functions():
+    """All functions of math and all ufuncs of NumPy, with one argument and with two."""
+    for name, value in vars(math).items():
+        if callable(value) and not name.startswith("_"):
+            for given in ("x[0]", "x[0], x[1]"):
+                yield f"y = math.{name}({given})", FLOAT32
+    for name, value in vars(np).items():
+        if isinstance(value, np.ufunc):
+            for given in ("x[0]", "x[0], x[1]"):
+                kinds = ("int64",) if name.startswith("bitwise") else ("float32", "float16")
+                for kind in kinds if name in accepted.NUMPY else ("float32", "int64"):
+                    yield f"y = np.{name}({given})", NUMBERS[kind]
+    for name in accepted.INSTEAD:
+        for given in ("x", "x[0], x[1]", "4", "4, x[0]", "4, np.float32", "x[0] > 0, x[0], x[1]", "x[0], x[1], x[2]"):
+            yield f"y = {name}({given})", FLOAT32
+    for name in accepted.MATH:
+        for kind in DTYPES:
+            yield f"y = math.{name}({'x[0]' if accepted.MATH[name] == 1 else 'x[0], x[1]'})", NUMBERS[kind]
+
+
+def _words():
+    for name in accepted.ATOMICS:
+        for kind in DTYPES:
+            given = {"cas": "x, 0, x[1], x[2]", "compare_and_swap": "x, x[1], x[2]"}.get(name, "x, 0, x[1]")
+            yield f"cuda.atomic.{name}({given})", NUMBERS[kind]
+    yield "cuda.atomic.add(x, (0,), 1)", FLOAT32
+    for kind in DTYPES:
+        for name in ("shfl_sync", "shfl_up_sync", "shfl_down_sync", "shfl_xor_sync"):
+            yield f"y = cuda.{name}(0xFFFFFFFF, x[cuda.laneid], 1)", NUMBERS[kind]
+        for name in accepted.PREDICATES:
+            mask = "" if name.startswith("syncthreads") else "0xFFFFFFFF, "
+            yield f"y = cuda.{name}({mask}x[cuda.laneid])", NUMBERS[kind]
+
+
+def _arrays():
+    shapes = """16|(4, 5)|T|(T, T)|(T, T + 1)|T + 1|T * 2|T // 2|T ** 2|T << 1|-(-T // 2)|(T // 2, 3)|SHAPE
+        |(SHAPE[0], 2)|SHAPE[1]
+        |NARROW|(NARROW, 2)|T if True else 3|(4,)|[4, 4]|x.shape[0]|math.pi|int(T)|T / 2|16.0|True|np.int32(3)
+        |min(T, 4)|len(SHAPE)|0|(0, 4)|(4, 0)|cuda.warpsize|module.T|cuda.blockDim.x"""
+    before = """n = T|n = T + 1|n = T // 2|n = 4|n = x.size|n = cuda.blockDim.x|n = 4; n = 5|n = np.int32(4)|n = int(4)
+        |n, m = 4, 5|n = m = 4|n = SHAPE[0]|n = (T, T)"""
+    for space in ("shared", "local"):
+        for shape in shapes.split("|"):
+            yield f"a = cuda.{space}.array({shape.strip()}, np.float32)", FLOAT32
+        for statement in before.split("|"):
+            for shape in ("n", "(n, 2)", "n + 1"):
+                yield f"{statement.strip()}\na = cuda.{space}.array({shape}, np.float32)", FLOAT32
+        for dtype in "np.float32 'float32' float int bool None np.bool_ np.float16 np.uint8 x.dtype np.int64".split():
+            yield f"a = cuda.{space}.array(4, {dtype})", FLOAT32
+        for rest in ("", ", np.float32, alignment=16", ", np.float32, alignment=3", ", np.float32, 4, 5"):
+            yield f"a = cuda.{space}.array(4{rest})", FLOAT32
+
+
+def _statements():
+    for text in (
+        "return 5|return x|return None|return|out[0] = 1.0\nreturn out[0]|if x[0] > 2:\n    return 3"
+        "|out[True] = 1|out[0.0] = 1|out[x[0]] = 1|out[0] = undefined|y = int('3')|y = float(x[0])"
+        "|y = abs(-x[1])|a, b = x[0], x[1]\nout[0] = a|cuda.syncthreads(1)"
+        "|y = x[0] @ x[1]|y = x[0] & x[1]|y = ~x[0]|try:\n    y = 1\nexcept ValueError:\n    y = 2|y = {1: 2}"
+    ).split("|"):
+        yield text, FLOAT32
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(compile_check.unavailable() is not None, reason="the compiler is not installed")
+@pytest.mark.parametrize("forms", [_functions, _words, _arrays, _statements])
+def test_what_the_compiler_refuses_is_refused_and_nothing_else(forms):
+    wrong, runs = [], 0
+    for body, x in forms():
+        refusal = compiler_refuses(kernel_of(body, above=ABOVE), (x, FLOAT32))
+        verdict = sanitizer_says(kernel_of(body, above=ABOVE), (x, FLOAT32))
+        runs += verdict == "runs"
+        if verdict in ("breaks", "runs" if refusal else "refused"):
+            wrong.append(f"{body!r} with {x.dtype}: {verdict}; the compiler: {refusal[:100] or 'compiles'}")
+    assert not wrong, "\n".join(wrong)
+    assert runs > 4
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("out[0] = np.exp(x[0])", r"kernel, line 9: np.exp does not compile for a GPU: write math.exp$"),
+        ("out[0] = np.abs(x[0])", r"np.abs does not compile for a GPU: write abs\(x\)$"),
+        ("out[0] = np.where(x[0] > 0, x[0], 0)", "np.where does not compile for a GPU: write a if condition else b$"),
+        ("out[0] = math.exp(x[0], x[1])", "math.exp takes 1 argument in a kernel, but is given 2$"),
+        ("a = cuda.shared.array((T, T + 1), np.float32)", r"T \+ 1 is computed: .* SIZE = T \+ 1, and write SIZE here"),
+        ("a = cuda.local.array(T // 2, np.float32)", "T // 2 is computed"),
+        ("a = cuda.shared.array(x.shape[0], np.float32)", r"x.shape\[0\] is no whole number known before"),
+        ("a = cuda.shared.array(4, float)", "the dtype float does not compile for a GPU: write np.float32$"),
+        ("return 5", "a kernel returns nothing, so this does not compile for a GPU"),
+        ("cuda.atomic.exch(x, 0, 1)", "cuda.atomic.exch on an array of float32 does not compile .* int32, uint32"),
+        ("cuda.shfl_sync(-1, np.uint8(3), 0)", r"cuda.shfl_sync of a uint8 .*write np.int32\(...\)"),
+        ("cuda.syncthreads_count(x[0] > 0)", "cuda.syncthreads_count of a bool .* write 1 if x else 0 for x"),
+        ("out[x[0]] = 1", "an index is a whole number; this one is a float32"),
+    ],
+)
+def test_a_refusal_names_line_and_replacement(body, words):
+    with cuda.sanitized(), pytest.raises(DoesNotCompile, match=words):
+        kernel_of(body, above=ABOVE)[1, 32](FLOAT32.copy(), FLOAT32.copy())
