@@ -586,8 +586,8 @@ axes[0].set_ylabel("layer")
 plots.show(
     fig,
     alt="For each of 32 heads the share of its weight on the last three tokens, on punctuation, and on names "
-    "when a name comes next. Two heads of the last layer put nearly all of their weight on names then; "
-    "no other head does.",
+    "when a name comes next. Three heads of the last two layers put nearly all of their weight on names "
+    "then; no other head does.",
 )
 
 
@@ -620,14 +620,14 @@ plots.show(
 # %% [markdown]
 # (Brightness is the root of the weight, so that small weights show. Names are printed bold.)
 #
-# The last layer has heads that look up names: just before the story needs a name, they point to the positions of names. That rule was
+# The last two layers have heads that look up names: just before the story needs a name, they point to the positions of names. That rule was
 # not programmed; training found it, because it makes the next token less surprising. Such heads were found in large models too
 # (Olsson et al., 2022; Wang et al., 2022). A map says where a head looks, not what it does with what it finds there.
 
 
 # %%
 @interact(layer=(0, 7), head=(0, 3))
-def draw_chosen_map(layer=4, head=0):
+def draw_chosen_map(layer=6, head=2):
     fig, axis = plots.figure(width=6, height=6)
     draw_map(axis, layer, head)
     plots.show(fig, alt=f"Attention map of layer {layer}, head {head}.")

@@ -181,25 +181,25 @@ def root_mean_square(values):
 
 fig, axis = plots.figure(width=8.6, height=2.9)
 names = ["embedding"] + [
-    f"{part} {layer}" for layer in range(6) for part in ("attention", "feed-forward")
+    f"{part} {layer}" for layer in range(8) for part in ("attention", "feed-forward")
 ]
-colours = [plots.GREY] + [plots.BLUE, plots.ORANGE] * 6
-bars = axis.bar(range(13), [root_mean_square(part) for part in contributions], color=colours)
-for bar, hatch in zip(bars[1:], ["", "//"] * 6, strict=True):
+colours = [plots.GREY] + [plots.BLUE, plots.ORANGE] * 8
+bars = axis.bar(range(17), [root_mean_square(part) for part in contributions], color=colours)
+for bar, hatch in zip(bars[1:], ["", "//"] * 8, strict=True):
     bar.set_hatch(hatch)
 axis.plot(
-    range(13),
+    range(17),
     [root_mean_square(x) for x in [contributions[0], *streams]],
     "o-",
     color=plots.BLACK,
     label="stream so far",
 )
-axis.set(ylabel="root mean square", xticks=range(13))
+axis.set(ylabel="root mean square", xticks=range(17))
 axis.set_xticklabels(names, rotation=40, ha="right", fontsize=8.5)
 axis.legend()
 plots.show(
     fig,
-    alt="Size of the embedding and of the twelve contributions, as bars, and of the stream, as a line. "
+    alt="Size of the embedding and of the sixteen contributions, as bars, and of the stream, as a line. "
     "The embedding is small; the stream grows with every block.",
 )
 
@@ -552,7 +552,7 @@ for memory in (20, 100, 1000, 3350):  # GB/s
 # A *prompt* is another matter. Its $L$ tokens go through a layer together, so each weight that comes from memory is used $L$ times:
 
 # %% jupyter={"source_hidden": true}
-lengths = 2 ** np.arange(13)
+lengths = 2 ** np.arange(17)
 prefill = 2 * weights_of_qwen * lengths + per_position * lengths**2 / 2
 moved = 2 * weights_of_qwen + cache_per_position * lengths
 context = np.linspace(0, 40_000, 100)

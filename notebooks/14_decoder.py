@@ -129,7 +129,7 @@ def normed(x, name):
     return operators.rms_norm(x, weights[f"{name}.weight"], 1e-6)
 
 
-def forward(ids, D=32, theta=10_000.0, layers=6):
+def forward(ids, D=32, theta=10_000.0, layers=8):
     """ids [L] -> logits [L, V]."""
     L, positions = len(ids), np.arange(len(ids))
     x = operators.embedding(ids, weights["model.embed_tokens.weight"])  # [L, E]
@@ -290,10 +290,11 @@ plots.show(
 # - Prefill is faster per token than decode, because each weight that is fetched serves $L$ tokens (lecture 13). For long texts it becomes
 #   slower again: the n² of attention.
 #
-# The cache costs memory instead, by the formula of lecture 12, for as many positions as it has room for:
+# The cache costs memory instead, by the formula of lecture 12, for as many positions as it has room for. (The
+# room doubles when it is full.)
 
 # %%
-config, room = model.config, 512
+config, room = model.config, filled.capacity
 formula = 2 * config.layers * room * config.kv_heads * config.head_dim * 4
 print(f"formula for {room} positions in float32: {formula:,d} bytes")
 print(f"the filled cache:                    {filled.nbytes:,d} bytes")
@@ -380,7 +381,7 @@ for name, rule in {
 # Can we measure what we read there? Let the model read a text and take the cross-entropy (lecture 07): how surprised is it by each token? We do so with real
 # stories from the held-out file, and with stories that the model itself has sampled.
 #
-# > **Predict, then run.** At which temperature are sampled stories as surprising as real ones?
+# > **Predict, then run.** Up to which temperature are sampled stories about as surprising as real ones?
 
 
 # %%
@@ -393,14 +394,14 @@ def surprise(texts):
 
 
 documents = paths.held_out_text().read_text().split("<|endoftext|>")
-real = [tokenizer.encode(document.strip())[:64] for document in documents]
+real = [tokenizer.encode(document.strip())[:250] for document in documents]
 real = [text for text in real if text[:4] == beginning]
 print(f"{len(real)} real stories: {surprise(real):.3f} nats a token")
 
 temperatures = [0.1, 0.3, 0.6, 1.0, 1.5, 2.0, 3.0]
 surprises = []
 for temperature in temperatures:
-    rule = dict(max_new_tokens=60, temperature=temperature, top_k=0, top_p=1.0)
+    rule = dict(max_new_tokens=246, temperature=temperature, top_k=0, top_p=1.0)
     texts = [beginning + list(model.generate(beginning, seed=seed, **rule)) for seed in range(10)]
     surprises.append(surprise(texts))
     print(f"T = {temperature}: {surprises[-1]:.3f} nats a token")
@@ -409,22 +410,24 @@ for temperature in temperatures:
 fig, axis = plots.figure(width=6.4, height=2.9)
 axis.semilogy(temperatures, surprises, "o-", label="sampled stories")
 axis.axhline(surprise(real), color=plots.VERMILION, linestyle="--", label="real stories")
-axis.set(xlabel="temperature T", ylabel="surprise [nats a token]", yticks=[0.3, 1, 3, 10])
+axis.set(xlabel="temperature T", ylabel="surprise [nats a token]", yticks=[0.1, 0.3, 1, 3, 10])
 axis.yaxis.set_major_formatter("{x:g}")
 axis.minorticks_off()
 axis.legend()
 axis.grid()
 plots.show(
     fig,
-    alt="Surprise of sampled stories against the temperature, rising steeply above one; it crosses the line "
-    "of real stories at temperature one.",
+    alt="Surprise of sampled stories against the temperature: close to the line of real stories up to "
+    "temperature one, then rising steeply.",
 )
 
 # %% [markdown]
-# At T = 1 sampled text is as surprising as real text: the model has learned how often things happen, and drawing with these probabilities makes them
-# happen as often. Colder text is *less* surprising than what is really written; Holtzman et al. (2019) found the same for large models and human
-# writers, and call such text bland and repetitive. Hotter text soon falls apart into fragments of words. A little below 1 trades variety for fewer
-# slips. The makers of a model name their choice in `generation_config.json`, ours and those of Qwen3-0.6B the same one:
+# Up to T = 1 sampled stories are about as surprising as real ones: the model has learned how often things happen, and drawing with these
+# probabilities makes them happen as often. At T = 1 there are a few slips more, and hotter text soon falls apart into fragments of words. Colder text
+# is hardly less surprising here, since where our stories leave a choice (which name, which colour?) all choices are about equally likely. In the text of
+# people they are not: Holtzman et al. (2019) found that cold text of large models is far less surprising than human text, and call it bland and repetitive.
+# A little below 1 trades variety for fewer slips. The makers of a model name their choice in `generation_config.json`, ours and those of Qwen3-0.6B the
+# same one:
 
 # %%
 print(model.config.generation)
@@ -524,7 +527,7 @@ else:
 # - The file is a list of names and offsets, then raw numbers. The forward pass is some twenty lines: embedding, blocks that add to a stream, a norm, and a dot
 #   product with every token's vector.
 # - Speaking is prefill once, then decode, token by token, with the KV cache. In large models decode waits for memory.
-# - The model gives probabilities, the sampler takes a token. At temperature 1 text is as surprising as real text; colder is blander, hotter falls apart.
+# - The model gives probabilities, the sampler takes a token. Up to temperature 1 our stories are as surprising as real ones; hotter ones fall apart.
 # - Every operator on the way can be a kernel of yours.
 #
 # ## Sources

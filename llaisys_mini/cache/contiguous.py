@@ -43,6 +43,11 @@ class ContiguousCache(Cache):
         return len(self.ids)
 
     @property
+    def capacity(self) -> int:
+        """Number of positions that there is memory for. It doubles when they are full, up to `max_positions`."""
+        return self._capacity
+
+    @property
     def nbytes(self) -> int:
         """Bytes allocated for keys and values."""
         return sum(tensor.nbytes for tensor in [*self._keys, *self._values])
