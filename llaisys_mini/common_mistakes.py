@@ -84,6 +84,14 @@ def add_rotation_mistakes(operator: Contract) -> None:
     def first_head_only(x, positions, *rest):
         return np.concatenate([operator.reference(x[:, :1], positions, *rest), x[:, 1:]], axis=1)
 
+    @operator.mistake("sine and cosine are exchanged")
+    def exchanged(x, positions, *rest):
+        first, second = np.split(x, 2, axis=2)
+        turned, other = np.split(
+            operator.reference(np.concatenate([second, first], axis=2), positions, *rest), 2, axis=2
+        )
+        return np.concatenate([-turned, other], axis=2)
+
     @operator.mistake("positions are counted from 1")
     def from_one(x, positions, *rest):
         return operator.reference(x, positions + 1, *rest)

@@ -91,3 +91,8 @@ def last_output_dropped(grad_out, x, weight):
 @linear_backward.mistake("the gradient of x is not set back to 0 for each sample: it carries on from the one before")
 def gradient_carried_on(grad_out, x, weight):
     return np.cumsum(grad_out @ weight, axis=0), grad_out.T @ x, grad_out.sum(axis=0)
+
+
+@linear_backward.mistake("the gradient of x is the mean over the outputs; it is their sum")
+def input_averaged(grad_out, x, weight):
+    return grad_out @ weight / len(weight), grad_out.T @ x, grad_out.sum(axis=0)

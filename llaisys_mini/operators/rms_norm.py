@@ -126,3 +126,8 @@ for _width in TAILS:
 
 
 add_fixed_scalar_mistakes(rms_norm, "eps", (1e-5, 1e-6))
+
+
+@rms_norm.mistake("the weight is multiplied twice")
+def weight_twice(x, weight, eps):
+    return rms_norm.reference(x, weight * weight, eps)

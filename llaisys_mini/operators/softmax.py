@@ -114,3 +114,17 @@ def base_two(x):
 def last_not_summed(x):
     exponentials = np.exp(x - x.max(axis=-1, keepdims=True))
     return exponentials / exponentials[..., :-1].sum(axis=-1, keepdims=True)
+
+
+@softmax.mistake("these are the logarithms of the probabilities: the exponential at the end is missing")
+def log_softmax(x):
+    shifted = x - x.max(axis=-1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+
+
+@softmax.mistake(
+    "the maximum is that of the whole array, not of each row, so the exponentials of rows far below it vanish"
+)
+def one_maximum(x):
+    exponentials = np.exp(x - x.max())
+    return exponentials / exponentials.sum(axis=-1, keepdims=True)
