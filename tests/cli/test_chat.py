@@ -75,7 +75,7 @@ def test_ctrl_c_stops_an_answer_and_then_ends_the_chat(person):
 
 def test_a_refused_message_costs_only_itself(person):
     for keys, sentence in (
-        (f"\x1b[200~{'kite ' * 2000}\x1b[201~", "the prompt has 2009 tokens, but the model's context holds 512"),
+        (f"\x1b[200~{'kite ' * 2100}\x1b[201~", "the prompt has 2109 tokens, but the model's context holds 2048"),
         ("/stories", "there is no command /stories; /help lists them"),
         ("/help", "Ctrl-C      stop an answer"),
     ):

@@ -250,7 +250,7 @@ def test_a_token_that_the_model_has_no_embedding_for_is_named(run, tmp_path):
 
 
 def test_a_long_chat_forgets_its_beginning_instead_of_failing(run):
-    lines = ["Tell me a story about a fox named Dot and a kite."] * 5
+    lines = ["Tell me a story about a fox named Dot and a kite."] * 12
     result = run("chat", "--seed", "1", input="\n".join(lines))
     assert result.exit_code == 0, result.stderr
     assert "no longer fits the context and is forgotten" in result.stderr
