@@ -48,6 +48,12 @@ def _high(word):
     return np.uint32(word & np.uint32(0xFFFF0000)).view(np.float32)
 
 
+@cuda.jit(device=True)
+def _of_lane(word, lane):
+    """The word of another lane. A shuffle passes on signed numbers only."""
+    return np.uint32(cuda.shfl_sync(_ALL_LANES, np.int64(word), lane))
+
+
 @cuda.primitive(_build_mma)
 def mma(a0, a1, a2, a3, b0, b1, c0, c1, c2, c3):
     """c + a @ b for a [16, 16] and b [16, 8] of bfloat16, c [16, 8] of float32. All lanes of the warp must call.
@@ -62,10 +68,10 @@ def mma(a0, a1, a2, a3, b0, b1, c0, c1, c2, c3):
     group, pair = lane // 4, lane % 4
     for quarter in range(4):
         row, left, right = group * 4 + quarter, 8 * pair + quarter, 8 * pair + 4 + quarter
-        upper_first, upper_second = cuda.shfl_sync(_ALL_LANES, a0, row), cuda.shfl_sync(_ALL_LANES, a2, row)
-        lower_first, lower_second = cuda.shfl_sync(_ALL_LANES, a1, row), cuda.shfl_sync(_ALL_LANES, a3, row)
-        left_first, left_second = cuda.shfl_sync(_ALL_LANES, b0, left), cuda.shfl_sync(_ALL_LANES, b1, left)
-        right_first, right_second = cuda.shfl_sync(_ALL_LANES, b0, right), cuda.shfl_sync(_ALL_LANES, b1, right)
+        upper_first, upper_second = _of_lane(a0, row), _of_lane(a2, row)
+        lower_first, lower_second = _of_lane(a1, row), _of_lane(a3, row)
+        left_first, left_second = _of_lane(b0, left), _of_lane(b1, left)
+        right_first, right_second = _of_lane(b0, right), _of_lane(b1, right)
         c0 += _low(upper_first) * _low(left_first) + _high(upper_first) * _high(left_first)
         c0 += _low(upper_second) * _low(left_second) + _high(upper_second) * _high(left_second)
         c1 += _low(upper_first) * _low(right_first) + _high(upper_first) * _high(right_first)

@@ -106,7 +106,7 @@ def test_nbgrader_exports_and_writes_feedback(course, tmp_path):
 
 def test_nbgrader_autograde_asks_the_judge_and_agrees(course):
     before = content(url_of(course))
-    assert "prepares softmax-public (None, None, None, True)" in before  # left to a person
+    assert "prepares softmax-public (0.0, None, None, False)" in before  # refused: outside the language
     nbgrader(course, "autograde", LAB, "--student=[ps]*[12s]", "--CourseDirectory.autograded_directory=theirs_graded")
     assert content(url_of(course)) == before
     for student in ("student-1", "student-2", "prepares"):

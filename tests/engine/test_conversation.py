@@ -38,7 +38,7 @@ def test_a_short_conversation_is_kept_whole(model):
 
 @pytest.mark.parametrize("system", [[], [said("system", "You like foxes.")]], ids=["no system message", "system"])
 def test_a_long_one_loses_whole_turns_from_its_beginning(model, system):
-    messages = [*system, *turns(20), said("user", "And now?")]
+    messages = [*system, *turns(80), said("user", "And now?")]
     prompt = fitted(model, messages)
     limit = FULLEST * model.config.max_positions
     assert len(prompt.ids) <= limit
