@@ -142,11 +142,8 @@ class Log:
     """The first worker's report: a progress bar, and one JSON object per line in log.jsonl."""
 
     def __init__(self, run: Run, training: Training) -> None:
-        self.file, self.training, self.losses = (
-            run.work / "log.jsonl",
-            training,
-            deque[torch.Tensor](maxlen=STEPS_BETWEEN_REPORTS),
-        )
+        self.file, self.training = run.work / "log.jsonl", training
+        self.losses = deque[torch.Tensor](maxlen=STEPS_BETWEEN_REPORTS)
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         self.bar = Progress(*columns, refresh_per_second=1)
         parameters = sum(p.numel() for p in training.model.parameters())
@@ -191,16 +188,14 @@ def train_worker(rank: int, run: Run) -> None:
         if rank == 0
     }
     log = Log(run, training) if rank == 0 else None
-    loss = training.summed_loss
     gradients: CpuGradients | GpuGradients
     if run.device == "cpu":
-        loss = torch.compile(loss, dynamic=False) if run.compiled else loss
-        gradients = CpuGradients(training.model, loss, rank, run.workers)
+        compiled = torch.compile(training.summed_loss, dynamic=False) if run.compiled else training.summed_loss
+        gradients = CpuGradients(training.model, compiled, rank, run.workers)
     else:
-        gradients = GpuGradients(training.model, loss)
-    batches = batches_from(run.stages, training.step, str(run.tokenizer_file), run.batch_makers)
+        gradients = GpuGradients(training.model, training.summed_loss)
     saved = started = time.perf_counter()
-    for batch in batches:
+    for batch in batches_from(run.stages, training.step, str(run.tokenizer_file), run.batch_makers):
         rate = rate_at(run.stages, training.step)
         loss = gradients(batch)
         training.update(rate)

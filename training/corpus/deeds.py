@@ -155,8 +155,7 @@ def deeds_plot(writer: Writer) -> Plot:
             questions.append(PlotQuestion(tuple(when), f"{person} {deed} {times[index]}."))
         lines.append(Line(writer.choice(forms), optional=False))
         questions += [
-            PlotQuestion(tuple(_who(deed)), f"It was {person} who {deed}."),
-            PlotQuestion(tuple(_who(deed)), f"It was {person} who {deed}."),
+            *[PlotQuestion(tuple(_who(deed)), f"It was {person} who {deed}.")] * 2,
             PlotQuestion(tuple(_what(person)), f"{person} {deed}."),
             PlotQuestion((f"Did {person} {base} {what}?", f"Was it {person} who {deed}?"), f"Yes, {person} {deed}."),
             PlotQuestion(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from .wordings import phrasings
 
@@ -21,9 +22,9 @@ class Query:
     def name(self) -> str:
         return f"{self.given} to {self.wanted}"
 
-    @property
+    @cached_property
     def wordings(self) -> list[str]:
-        return _WORDINGS[self.name]
+        return phrasings(self.direct, self.clauses)
 
     @property
     def needs(self) -> set[str]:
@@ -101,7 +102,6 @@ QUERIES = [
         ["what animal in the text likes {food}", "which animal in the text eats {food}"]),
 ]
 # fmt: on
-_WORDINGS = {query.name: phrasings(query.direct, query.clauses) for query in QUERIES}
 
 TWO_STEPS = {query.name for query in QUERIES if "name" not in (query.given, query.wanted)} - {
     "thing to color",

@@ -118,16 +118,12 @@ class Body:
     def _attribute(self, node: ast.Attribute, scope: Scope):
         if not isinstance(node.ctx, ast.Load):
             self._note(node, "it replaces something in another object")
-        root: ast.AST = node
-        while isinstance(root, ast.Attribute):
-            root = root.value
-        path = self._module.path(node) if isinstance(root, ast.Name) and root.id not in scope else None
+        path = self._path_in(node, scope)
         if path is None:
             if node.attr not in vocabulary.ATTRIBUTES[self._role]:
                 self._refuse(node, f".{node.attr}", node.attr)
             return [(node.value, scope)]
-        assert isinstance(root, ast.Name)
-        self.needed.setdefault(root.id, node)
+        self.needed.setdefault(_root(node).id, node)  # type: ignore[attr-defined]  # it has a path, so it is a name
         if not self._is_permitted(path):
             self._refuse(node, told(node), path)
         return []
@@ -155,17 +151,11 @@ class Body:
         if path not in vocabulary.NEW_ON_HOST:
             return [(node, scope)]
         assert isinstance(node, ast.Call)
-        root: ast.AST = node.func
-        while isinstance(root, ast.Attribute):
-            root = root.value
-        assert isinstance(root, ast.Name)
-        self.needed.setdefault(root.id, node)
+        self.needed.setdefault(_root(node.func).id, node)  # type: ignore[attr-defined]
         return [(argument, scope) for argument in (*node.args, *(keyword.value for keyword in node.keywords))]
 
     def _path_in(self, node: ast.AST, scope: Scope) -> str | None:
-        root = node
-        while isinstance(root, ast.Attribute):
-            root = root.value
+        root = _root(node)
         return self._module.path(node) if isinstance(root, ast.Name) and root.id not in scope else None
 
     def _is_launched(self, node: ast.AST, scope: Scope) -> bool:
@@ -193,6 +183,13 @@ def why_not(name: str, path: str, device: str, role: str) -> str:
         return f"{name} is for kernels of the CPU; here every number comes from a CUDA kernel"
     where = "" if name == path or name.startswith(".") else f" ({path})"
     return f"`{name}`{where} is not among what a graded cell may use in {_PLACE.get(role, 'its head')}"
+
+
+def _root(node: ast.AST) -> ast.AST:
+    """What the attributes are of: `cuda` in cuda.threadIdx.x."""
+    while isinstance(node, ast.Attribute):
+        node = node.value
+    return node
 
 
 def _type_parameters(node: ast.FunctionDef) -> bool:
