@@ -4,7 +4,8 @@ compare.py           is this output right? where is it wrong, by how much, which
 run.py               run a kernel over cases
 guard_zones.py       guard zones around arguments: what does a CPU kernel write outside of them?
 bounds.py            the same for arrays that a kernel makes, and the line that it happens in
-plain_indices.py     is it plain from the source that it does not? index_values.py: what its numbers and arrays are
+plain_indices.py     is it plain from the source that it does not? index_values.py: what its numbers and arrays are,
+                     of the kinds in index_kinds.py
 check.py             check("softmax"): the learner's command
 exercises.py         the same for answers in ordinary Python; calls.py: which operator call is the first that differs
 compiles.py          does a CUDA kernel compile for a GPU? asked while a check runs

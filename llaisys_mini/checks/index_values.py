@@ -8,63 +8,8 @@ The contract names the dimensions of the arguments; these names are followed. Se
 """
 
 import ast
-from dataclasses import dataclass
 
-
-@dataclass(frozen=True)
-class Array:
-    """An array by the names of its dimensions; None for a length without one.
-
-    is_own: made by the kernel. has_indices: an argument that holds ids or positions. dims of an argument in another
-    form, such as x.reshape(-1), are of no interest.
-    """
-
-    dims: tuple[str | None, ...]
-    is_own: bool = True
-    has_indices: bool = False
-
-
-@dataclass(frozen=True)
-class Length:
-    """A number that is the length of a dimension; a constant is the length of one that is called by its digits."""
-
-    dim: str
-
-
-@dataclass(frozen=True)
-class Index:
-    """A number from 0 to the length of a dimension, exclusive."""
-
-    dim: str
-
-
-@dataclass(frozen=True)
-class Number:
-    """A number that is made of lengths and indices. bits: how large it may be in the cases, 2**bits at most."""
-
-    bits: int = 12
-
-
-Value = Array | Length | Index | Number | None  # None: anything
-NUMBERS = (Length, Index, Number)
-
-
-LONGEST = {"V": 17, "...": 13, "L": 10, "S": 10, "H": 5, "D": 9}
-"""How long these dimensions are in the cases of all operators, in bits; all others have 12."""
-
-
-def bits_of(value: Value) -> int:
-    """How large a number may be in the cases, in bits."""
-    if isinstance(value, Number):
-        return value.bits
-    dim = value.dim if isinstance(value, (Length, Index)) else ""
-    return int(dim).bit_length() if dim.isdigit() else LONGEST.get(dim, 12)
-
-
-def _largest(values: list[Value]) -> Number | None:
-    """A number that is one of these, if all are numbers."""
-    return Number(max(map(bits_of, values))) if all(isinstance(value, NUMBERS) for value in values) else None
-
+from llaisys_mini.checks.index_kinds import NUMBERS, Array, Index, Length, Number, Value, bits_of, largest
 
 _COUNTS = {"range", "prange"}
 _MAKES = {"empty", "zeros", "ones", "full"}
@@ -154,7 +99,7 @@ class Values:
             if same and is_index:
                 self.values[name] = kinds[0]
             else:
-                self.values[name] = _largest(found)
+                self.values[name] = largest(found)
             only = found[0] if len(found) == 1 and name not in self.in_loops else None
             if isinstance(only, Number) and only.bits <= 12:  # one number throughout, whatever it is
                 self.values[name] = Length(f"{name} of {self.name}")
@@ -193,9 +138,9 @@ class Values:
                 return Number(max(bits_of(left) - bits_of(right) + 1, 1))
             return Number(bits_of(left)) if isinstance(node.op, (ast.FloorDiv, ast.Mod, ast.RShift)) else None
         if isinstance(node, ast.UnaryOp) and isinstance(self.of(node.operand), NUMBERS):
-            return _largest([self.of(node.operand)])
+            return largest([self.of(node.operand)])
         if isinstance(node, ast.IfExp):
-            return _largest([self.of(node.body), self.of(node.orelse)])
+            return largest([self.of(node.body), self.of(node.orelse)])
         if isinstance(node, ast.Call):
             return self._called(node)
         return None
@@ -245,7 +190,7 @@ class Values:
             return Index(dim)
         if name in _COUNTS | {"min", "max", "abs"} and all(map(self.is_number, given)):
             values = list(map(self.of, given))
-            return Number(min(map(bits_of, values))) if name == "min" else _largest(values)
+            return Number(min(map(bits_of, values))) if name == "min" else largest(values)
         if name == "len" and isinstance(array := self.of(given[0]), Array):
             return _length(array.dims[0]) if array.dims else Number()
         if name in _SAME_NUMBER:

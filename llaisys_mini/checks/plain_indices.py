@@ -16,19 +16,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from llaisys_mini.checks import guard_zones
-from llaisys_mini.checks.index_values import (
-    NUMBERS,
-    Array,
-    Index,
-    Length,
-    Number,
-    Value,
-    Values,
-    bits_of,
-    constants_of,
-    indices_of,
-    last_name,
-)
+from llaisys_mini.checks.index_kinds import NUMBERS, Array, Index, Length, Number, Value, bits_of
+from llaisys_mini.checks.index_values import Values, constants_of, indices_of, last_name
 from llaisys_mini.contract import ArraySpec, Contract
 
 _STATEMENTS = (

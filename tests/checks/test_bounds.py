@@ -11,7 +11,7 @@ import pytest
 from llaisys_mini import check, operators, paths
 from llaisys_mini.checks.bounds import BoundsCheck
 from llaisys_mini.checks.compare import empty_outputs
-from llaisys_mini.checks.index_values import Length, bits_of
+from llaisys_mini.checks.index_kinds import Length, bits_of
 from llaisys_mini.checks.plain_indices import indices_are_plain
 from llaisys_mini.checks.run import run_cases
 from llaisys_mini.errors import CheckFailed
