@@ -28,6 +28,7 @@ from traitlets.config import Config
 
 from llaisys_mini.files import write_atomically
 from llaisys_mini.paths import STUDENT_VARIABLE
+from notebooks import predictions
 
 FOLDER = Path(__file__).resolve().parent
 SECONDS_PER_CELL = 300
@@ -67,7 +68,10 @@ def is_stale(source: Path) -> bool:
 
 
 def _cells(notebook) -> list[tuple]:
-    return [(cell.cell_type, cell.source, dict(cell.metadata)) for cell in notebook.cells]
+    return [
+        (cell.cell_type, cell.source, predictions.without_folds(cell.metadata))
+        for cell in notebook.cells
+    ]
 
 
 def read(source: Path):
@@ -88,6 +92,7 @@ def read(source: Path):
         }
     )
     notebook.nbformat, notebook.nbformat_minor = 4, 5
+    predictions.fold_guesses(notebook)
     seen: dict[str, int] = {}
     for cell in notebook.cells:
         digest = hashlib.sha256(cell.source.encode()).hexdigest()[:8]
@@ -126,6 +131,7 @@ def execute(source: Path, after_cell=lambda: None, compiled: str | None = None):
         if cell.cell_type == "code":
             cell.execution_count = None
             cell.outputs = [_settled(output, folder) for output in cell.outputs]
+    predictions.fold_outputs(notebook)
     notebook.metadata.language_info = read(
         source
     ).metadata.language_info  # the kernel's own names its version

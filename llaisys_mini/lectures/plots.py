@@ -4,8 +4,8 @@
     axis.plot(seconds, tokens)
     plots.show(fig, alt="Tokens rise in a straight line, 450 each second.")
 
-Every figure is an opaque light card, so that it reads the same on a light page, on a dark one and on paper. Colours are
-those of Okabe & Ito (2008), which readers with any colour vision can tell apart.
+Every figure is an opaque light card, which the browser turns dark on a dark page (theme.py). Colours are those of Okabe
+& Ito (2008), which readers with any colour vision can tell apart.
 
 Matplotlib is imported when the first figure is made, so that importing this file costs nothing.
 """
@@ -16,6 +16,8 @@ from collections.abc import Callable
 from html import escape
 
 import numpy as np
+
+from llaisys_mini.lectures import theme
 
 BLUE, ORANGE, GREEN, PURPLE = "#0072B2", "#E69F00", "#009E73", "#CC79A7"
 SKY, VERMILION, YELLOW, BLACK = "#56B4E9", "#D55E00", "#F0E442", "#222222"
@@ -89,8 +91,8 @@ class Picture:
 
     def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, str]:
         source = f"data:image/png;base64,{base64.b64encode(self.png).decode()}"
-        image = f'<img alt="{escape(self.alt)}" width="{self.width}" src="{source}">'
-        return {"text/html": image, "text/plain": f"[figure: {self.alt}]"}
+        image = f'<img class="{theme.CARD}" alt="{escape(self.alt)}" width="{self.width}" src="{source}">'
+        return {"text/html": theme.STYLE + image, "text/plain": f"[figure: {self.alt}]"}
 
 
 def _png(fig) -> bytes:
