@@ -131,6 +131,9 @@ for width in (4, 64, 1024):
     print(f"D = {width:4d}: scores spread by {scores.std():4.1f}; {in_words}")
 
 # %% [markdown]
+# > **The common guess**, about a hundredth, would be right if all scores were equal. Softmax takes their exponentials, and
+# > their spread grows with $\sqrt D$.
+#
 # So attention uses $q \cdot k_s / \sqrt D$ (Vaswani et al., 2017). The factor $1/\sqrt D$ is called `scale` in our operator.
 
 # %% [markdown]
@@ -204,6 +207,9 @@ plots.show(
 )
 
 # %% [markdown]
+# > **The common guess**, that every output changes because every token looks at all others, forgets the mask: only later tokens
+# > see the last one, and there are none.
+#
 # The first token sees only itself, so its weight is 1. Changing the last token changes the last output only.
 # Remember this: **the past does not depend on the future.** Section 4 relies on it.
 
@@ -493,6 +499,9 @@ plots.show(
 )
 
 # %% [markdown]
+# > **The common guess**, that both need about as much because both compute the same, counts operations instead of what must be
+# > kept: the table holds all $n^2$ scores at once.
+#
 # The work is still $n^2$, or half of that with the skipped tiles. What is saved is memory, and on a GPU the traffic to it. Count the
 # numbers that one head moves to and from slow memory. With blocks of $B$ queries, k and v pass by $n / B$ times, half of them on average:
 #

@@ -13,9 +13,12 @@ HTML by `.jupyter/templates/course`. The line about the common guess is folded t
 import re
 from collections.abc import Iterator
 
+import nbformat
+
 QUESTION = "**Predict, then run.**"
 GUESS = re.compile(r"\A> (\*\*The common guess\*\*.+(?:\n> .+)*)\n?")
 SUMMARY = "The common guess, and what is wrong with it"
+INVITATION = "invitation"  # the tag of an output
 
 
 def runs(notebook) -> Iterator[tuple]:
@@ -39,12 +42,23 @@ def fold_guesses(notebook) -> None:
 
 
 def fold_outputs(notebook) -> None:
-    """Fold the outputs that answer a question. Running a cell unfolds them by itself."""
+    """Fold the outputs that answer a question. Running a cell unfolds them by itself.
+
+    Where outputs are folded, JupyterLab shows the first line of the first one: a line is put there that tells nothing.
+    """
     for _, answers, _ in runs(notebook):
         for cell in answers:
             if cell.outputs:
+                if not is_invitation(cell.outputs[0]):
+                    words = {"text/plain": "What comes out:"}
+                    tagged = {"tags": [INVITATION]}
+                    cell.outputs.insert(0, nbformat.v4.new_output("display_data", words, metadata=tagged))
                 cell.metadata["collapsed"] = True
                 cell.metadata["jupyter"] = {**cell.metadata.get("jupyter", {}), "outputs_hidden": True}
+
+
+def is_invitation(output) -> bool:
+    return INVITATION in output.get("metadata", {}).get("tags", [])
 
 
 def without_folds(metadata) -> dict:
