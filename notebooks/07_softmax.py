@@ -506,5 +506,6 @@ plots.show(
 #
 # ## Go on
 #
-# In [lab 07 softmax](../labs/07_softmax/07_softmax.ipynb) you write the safe and the online softmax and the cross-entropy as kernels.
+# In [lab 07 softmax](../labs/07_softmax/07_softmax.ipynb) you write the safe softmax and the cross-entropy as kernels, and the merge of
+# online softmax in plain Python.
 # Then: [05 Normalisation](05_normalisation.ipynb), which builds on this lecture although its number is lower.

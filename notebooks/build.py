@@ -82,7 +82,9 @@ def reword(source: Path) -> bool:
     if [cell.source for cell in code] != [cell.source for cell in answered]:
         return False
     for cell, before in zip(code, answered, strict=True):
-        cell.outputs = [output for output in before.outputs if not predictions.is_invitation(output)]
+        cell.outputs = [
+            output for output in before.outputs if not predictions.is_invitation(output)
+        ]
     predictions.fold_outputs(new)
     _write(new, source)
     return True

@@ -1,7 +1,7 @@
 """The text of a lecture in numbers: how long it takes to read, and which terms it uses where.
 
-    python -m notebooks.form              words, code, figures and minutes of every lecture
-    python -m notebooks.form --write      and write the minutes into the first table of each
+python -m notebooks.form              words, code, figures and minutes of every lecture
+python -m notebooks.form --write      and write the minutes into the first table of each
 """
 
 import re
@@ -101,7 +101,9 @@ def paragraphs(notebook) -> Iterator[str]:
 def used_too_early(number: str, notebook) -> Iterator[tuple[str, str]]:
     """Terms that the lecture uses before they are introduced, each with the paragraph. Code does not count."""
     for paragraph in paragraphs(notebook):
-        named = " ".join(re.findall(r"lectures? [\d, and]+|\(\d\d\)|\b\d\d_\w+\.ipynb", paragraph, re.IGNORECASE))
+        named = " ".join(
+            re.findall(r"lectures? [\d, and]+|\(\d\d\)|\b\d\d_\w+\.ipynb", paragraph, re.IGNORECASE)
+        )
         furthest = max([number, *re.findall(r"\d\d", named)])
         plain = re.sub(r"`[^`]*`", " ", paragraph)
         for term, where in introduced().items():
@@ -113,7 +115,9 @@ def used_too_early(number: str, notebook) -> Iterator[tuple[str, str]]:
 
 
 @click.command(help=__doc__.split("\n\n")[0])
-@click.option("--write", is_flag=True, help="Write the minutes into the lectures that have the present form.")
+@click.option(
+    "--write", is_flag=True, help="Write the minutes into the lectures that have the present form."
+)
 def main(write: bool) -> None:
     for source in build.lectures():
         text = source.read_text(encoding="utf-8")

@@ -52,9 +52,14 @@ def fold_outputs(notebook) -> None:
                 if not is_invitation(cell.outputs[0]):
                     words = {"text/plain": "What comes out:"}
                     tagged = {"tags": [INVITATION]}
-                    cell.outputs.insert(0, nbformat.v4.new_output("display_data", words, metadata=tagged))
+                    cell.outputs.insert(
+                        0, nbformat.v4.new_output("display_data", words, metadata=tagged)
+                    )
                 cell.metadata["collapsed"] = True
-                cell.metadata["jupyter"] = {**cell.metadata.get("jupyter", {}), "outputs_hidden": True}
+                cell.metadata["jupyter"] = {
+                    **cell.metadata.get("jupyter", {}),
+                    "outputs_hidden": True,
+                }
 
 
 def is_invitation(output) -> bool:
@@ -64,5 +69,7 @@ def is_invitation(output) -> bool:
 def without_folds(metadata) -> dict:
     """The metadata of a cell as they were before `fold_outputs`."""
     kept = {key: value for key, value in metadata.items() if key not in ("collapsed", "jupyter")}
-    jupyter = {key: value for key, value in metadata.get("jupyter", {}).items() if key != "outputs_hidden"}
+    jupyter = {
+        key: value for key, value in metadata.get("jupyter", {}).items() if key != "outputs_hidden"
+    }
     return {**kept, "jupyter": jupyter} if jupyter else kept

@@ -1,6 +1,6 @@
 """A real browser for the tests of widgets, driven by its command line alone, and the maker of the widgets' pictures.
 
-    python -m tests.lectures.browser        draw the first picture of every widget anew
+python -m tests.lectures.browser        draw the first picture of every widget anew
 """
 
 import json

@@ -38,7 +38,9 @@ def html(name: str) -> str:
 def test_a_widget_needs_no_network_and_no_library(name):
     program = widgets.Widget(name).program
     assert set(re.findall(r"https?://[\w./]+", program)) == {"http://www.w3.org/2000/svg"}
-    assert not re.search(r"\b(import|require|fetch|XMLHttpRequest|eval)\b\s*\(?", re.sub(r"//.*|/\*.*?\*/", "", program))
+    assert not re.search(
+        r"\b(import|require|fetch|XMLHttpRequest|eval)\b\s*\(?", re.sub(r"//.*|/\*.*?\*/", "", program)
+    )
     assert "</script" not in program
 
 

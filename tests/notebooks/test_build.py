@@ -73,7 +73,7 @@ def test_where_the_text_alone_changed_the_outputs_stay_and_nothing_is_executed(s
     notebook = build.read(source)
     notebook.cells[2].outputs = [nbformat.v4.new_output("stream", text="as it was")]
     nbformat.write(notebook, build.notebook_of(source))
-    source.write_text(SOURCE.replace("# # Title", "# # Other").replace('# %%\nprint', '# %% tags=["x"]\nprint'))
+    source.write_text(SOURCE.replace("# # Title", "# # Other").replace("# %%\nprint", '# %% tags=["x"]\nprint'))
     assert "the text changed" in CliRunner().invoke(build.main, []).output
     assert not build.is_stale(source)
     made = nbformat.read(build.notebook_of(source), as_version=4)

@@ -89,7 +89,9 @@ def test_every_figure_follows_the_theme(source):
     for output in outputs(source):
         page = output.get("data", {}).get("text/html", "")
         if "<img" in page:
-            assert theme.STYLE in page and f'class="{theme.CARD}"' in page, "made with an earlier plots.show: build it anew"
+            assert theme.STYLE in page and f'class="{theme.CARD}"' in page, (
+                "made with an earlier plots.show: build it anew"
+            )
 
 
 @every_lecture
