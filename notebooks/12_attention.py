@@ -186,11 +186,10 @@ hidden = np.triu(np.ones((L, L), bool), 1)
 
 def draw_table(axis, table, title, hidden_as=""):
     """Numbers in coloured squares; where `table` is NaN the text `hidden_as`."""
-    axis.imshow(table)
-    middle = (np.nanmin(table) + np.nanmax(table)) / 2
+    image = axis.imshow(table)
     for i, j in np.ndindex(table.shape):
         text = hidden_as if np.isnan(table[i, j]) else f"{table[i, j]:.2f}"
-        colour = "white" if table[i, j] < middle else "black"  # NaN is not less than anything
+        colour = plots.ink_on(image, table[i, j])
         axis.text(j, i, text, ha="center", va="center", fontsize=7.5, color=colour)
     axis.set(xlabel="key position s", title=title, xticks=range(L), yticks=range(L))
 
@@ -585,9 +584,9 @@ print(f"share of names among the tokens: {is_name.mean():.0%}, of punctuation {i
 # %% jupyter={"source_hidden": true}
 fig, axes = plots.figure(1, 3, width=9, height=3.7, sharey=True)
 for axis, (question, share) in zip(axes, answers.items(), strict=True):
-    axis.imshow(share, vmin=0, vmax=1)
+    image = axis.imshow(share, vmin=0, vmax=1)
     for i, j in np.ndindex(share.shape):
-        colour = "black" if share[i, j] > 0.5 else "white"
+        colour = plots.ink_on(image, share[i, j])
         axis.text(j, i, f"{share[i, j]:.0%}", ha="center", va="center", fontsize=9, color=colour)
     axis.set(xlabel="head", title=f"weight {question}", xticks=range(4), yticks=range(8))
     axis.title.set_fontsize(9.5)
@@ -622,12 +621,12 @@ for axis, question in zip(
 plots.show(
     fig,
     alt="Attention maps of two heads over the first 39 tokens of the story. The first looks along the "
-    "diagonal, at the last few tokens. In the second, rows before a name have a single bright place, "
+    "diagonal, at the last few tokens. In the second, rows before a name have a single strong place, "
     "where a name stands.",
 )
 
 # %% [markdown]
-# (Brightness is the root of the weight, so that small weights show. Names are printed bold.)
+# (The colour shows the root of the weight, so that small weights show. Names are printed bold.)
 #
 # The last two layers have heads that look up names: just before the story needs a name, they point to the positions of names. That rule was
 # not programmed; training found it, because it makes the next token less surprising. Such heads were found in large models too

@@ -205,7 +205,7 @@ image = axis.imshow(certainty, vmin=0, vmax=1, aspect="auto")
 for row, p in enumerate(lens):
     for column, place in enumerate(shown):
         word = tokenizer.decode([int(p[place].argmax())]).strip() or "¶"
-        colour = "black" if certainty[row, column] > 0.5 else "white"
+        colour = plots.ink_on(image, certainty[row, column])
         axis.text(column, row, word, ha="center", va="center", fontsize=8, color=colour)
 axis.set(
     xticks=range(len(shown)),

@@ -1,7 +1,9 @@
 """The text of a lecture in numbers: how long it takes to read, and which terms it uses where.
 
-python -m notebooks.form              words, code, figures and minutes of every lecture
-python -m notebooks.form --write      and write the minutes into the first table of each
+    python -m notebooks.form              words, code, figures and minutes of every lecture
+    python -m notebooks.form --write      and write the minutes into the first table of each
+
+`Counts.minutes` states the speeds. `lectures.toml` says where each term is introduced.
 """
 
 import re

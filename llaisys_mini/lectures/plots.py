@@ -54,7 +54,7 @@ STYLE = {
     "axes.axisbelow": True,
     "legend.frameon": False,
     "legend.fontsize": 9.5,
-    "image.cmap": "cividis",
+    "image.cmap": "cividis_r",  # from light to dark: where nothing is, the card is nearly seen
 }
 
 
@@ -100,6 +100,14 @@ def _png(fig) -> bytes:
     file = io.BytesIO()
     fig.savefig(file, format="png", dpi=1.5 * PIXELS_PER_INCH, metadata={"Software": None})
     return file.getvalue()
+
+
+def ink_on(image, value: float) -> str:
+    """Black or white: what can be read where `image` (of `imshow`) shows `value`. Where that is NaN the card is seen."""
+    if np.isnan(value):
+        return BLACK
+    red, green, blue, _ = image.cmap(image.norm(value))
+    return "white" if 0.299 * red + 0.587 * green + 0.114 * blue < 0.5 else "black"  # luma of Rec. 601
 
 
 # ---- the plane of two inputs -------------------------------------------------------------------------------------

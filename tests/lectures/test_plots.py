@@ -55,6 +55,14 @@ def test_regions_and_points_are_drawn_where_they_belong():
     assert [collection.get_offsets().tolist() for collection in axis.collections] == [[[0, 0.5]], [[0.5, 0]]]
 
 
+def test_ink_on_an_image_is_white_on_dark_and_black_on_light_colours():
+    _, axis = plots.figure()
+    image = axis.imshow(np.array([[0.0, 1.0], [np.nan, 0.5]]))
+    assert [plots.ink_on(image, value) for value in (0.0, 1.0, np.nan)] == ["black", "white", plots.BLACK]
+    image.set_cmap("cividis")
+    assert [plots.ink_on(image, value) for value in (0.0, 1.0)] == ["white", "black"]
+
+
 # What the browser does to a colour on a dark page: hue-rotate(180deg) as a matrix (Filter Effects Module, W3C).
 HALF_A_TURN = np.array([[-0.574, 1.43, 0.144], [0.426, 0.43, 0.144], [0.426, 1.43, -0.856]])
 

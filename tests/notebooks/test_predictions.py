@@ -64,8 +64,7 @@ def test_the_line_that_jupyterlab_shows_of_folded_outputs_gives_nothing_away(not
 def test_the_common_guess_unfolds_and_what_follows_stays_open(notebook):
     line = "**The common guess**, that it is two,\nforgets *one*."
     assert notebook.cells[4].source == (
-        f"<details><summary>{predictions.SUMMARY}</summary>\n\n{line}\n\n"
-        "</details>\n\nText that follows."
+        f"<details><summary>{predictions.SUMMARY}</summary>\n\n{line}\n\n</details>\n\nText that follows."
     )
 
 
