@@ -103,7 +103,7 @@ def _png(fig) -> bytes:
 
 
 def ink_on(image, value: float) -> str:
-    """Black or white: what can be read where `image` (of `imshow`) shows `value`. Where that is NaN the card is seen."""
+    """Black or white: what can be read where `image` (of `imshow`) shows `value`, or nothing since it is NaN."""
     if np.isnan(value):
         return BLACK
     red, green, blue, _ = image.cmap(image.norm(value))

@@ -17,7 +17,8 @@ def test_a_signed_lecture_is_trusted_with_the_settings_of_the_course_alone(tmp_p
     shutil.copytree(ROOT / ".jupyter", tmp_path / ".jupyter")
     (tmp_path / "build" / "trust").mkdir(parents=True)
     file = tmp_path / "lecture.ipynb"
-    cell = nbformat.v4.new_code_cell(outputs=[nbformat.v4.new_output("display_data", {"text/html": "<script></script>"})])
+    output = nbformat.v4.new_output("display_data", {"text/html": "<script></script>"})
+    cell = nbformat.v4.new_code_cell(outputs=[output])
     nbformat.write(nbformat.v4.new_notebook(cells=[cell]), file)
     subprocess.run(  # as the Makefile does
         [sys.executable, "-m", "nbformat.sign", "--log-level=ERROR", str(file)],
