@@ -102,7 +102,8 @@ def test_what_answers_a_question_is_folded(source):
         shown = [cell for cell in answers if cell.outputs]
         assert shown, f"nothing answers {question.source!r}"
         for cell in shown:
-            assert cell.metadata.jupyter.outputs_hidden and predictions.is_invitation(cell.outputs[0])
+            hidden = cell.metadata.get("jupyter", {}).get("outputs_hidden")
+            assert hidden and predictions.is_invitation(cell.outputs[0]), cell.source
 
 
 @every_lecture
