@@ -49,7 +49,7 @@ labs: .venv/.with-notebooks,grading ## make labs/ from solutions/labs (instructo
 	@$(BIN)/python -m autograder.labs
 
 notebooks: .venv/.with-notebooks ## execute the lectures that changed
-	@$(BIN)/python -m notebooks.build $(ARGS)
+	@$(BIN)/python -m notebooks.source.build $(ARGS)
 
 grade: .venv/.with-grading ## grade the example class, or ARGS
 	@$(BIN)/python -m autograder grade $(or $(ARGS),data/class --build build/example_class)
