@@ -32,7 +32,7 @@ def generate(prompt, verify, sanitize, **options):
     tokenizer = tokenizer_of(model, options)
     ids = tokenizer.encode(prompt)
     # Sampling values and the prompt's length are checked here, before anything is printed.
-    tokens = model.generate(ids, **sampling(options), cache=(cache := model.cache()))
+    tokens = model.generate(ids, **sampling(options), engine=(engine := model.engine()))
     stream = TextStream(tokenizer)
     watch = Stopwatch(start)
     report = _verification(model) if verify else None
@@ -49,7 +49,7 @@ def generate(prompt, verify, sanitize, **options):
     if report is not None:
         click.echo(str(report), err=True)
     if options["stats"]:
-        watch.report(len(ids), cache, options["device"])
+        watch.report(len(ids), engine, options["device"])
     if report is not None and report.first is not None:
         raise click.exceptions.Exit(1)
 

@@ -179,7 +179,8 @@ def scripted(monkeypatch):
 
         def forward(self, ids, cache, last_only=False):
             if len(ids) > 1 or not script:
-                asked.append(tokenizer.decode([*cache.ids, *ids], skip_special_tokens=False))
+                (row,) = cache.rows
+                asked.append(tokenizer.decode([*row.text.ids, *ids], skip_special_tokens=False))
                 script[:] = [*tokenizer.encode(text, add_special_tokens=False), 0]
             cache.begin(ids)
             cache.commit()
