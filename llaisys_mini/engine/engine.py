@@ -55,6 +55,7 @@ class Engine:
 
     dtype: how keys and values are stored. pages: of the KV cache, of page_size positions; None for as many as
     one text needs that fills the model's context. max_rows: of a step. max_texts: in work at a time.
+    last_step: of the last step each request, its rows, and the guessed tokens among them not counted.
     guesser: guesses tokens ahead, for speculative decoding; see speculation.py. tokenizer: for messages only.
     Raises GenerationError for sizes that leave no room for anything.
     """
@@ -79,7 +80,9 @@ class Engine:
         )
         self.scheduler = Scheduler(self.cache, max_rows, max_texts)
         self.counts = Counts()
+        self.last_step: list[tuple[Request, int, int]] = []
         self.guesser = guesser
+        self._added = 0
         self.tokenizer = tokenizer
 
     @property
@@ -113,6 +116,8 @@ class Engine:
         if params.max_new_tokens is not None:
             room = min(room, params.max_new_tokens)
         request = Request(ids.tolist(), params, stop_ids, room, logprobs, prompt_logprobs, change_logits)
+        self._added += 1
+        request.number = self._added
         if not request.is_finished:
             self.scheduler.add(request)
         return request
@@ -140,6 +145,7 @@ class Engine:
         logits = self.decoder.forward(np.array(ids), PagedPass(self.cache, rows), last_only=True)
         self.counts.steps += 1
         self.counts.rows += len(ids)
+        self.last_step = [(t.request, t.count, len(guess)) for t, guess in zip(turns, guesses, strict=True)]
         return self._choose(turns, wanted, guesses, logits)
 
     def _guesses(self, turns: Sequence[Turn]) -> list[list[int]]:

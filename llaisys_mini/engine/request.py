@@ -80,6 +80,7 @@ class Request:
         self.shared = 0
         self.preemptions = 0
         self.stored = PagedText()
+        self.number = 0  # the engine counts its requests
         self.left = room
         self._sampler = Sampler(params)
         self._change_logits = change_logits
@@ -144,7 +145,7 @@ class Request:
             self.stop_reason = "length"
 
     def read(self, first: int, logits: np.ndarray) -> None:
-        """Note the probabilities of the prompt's ids after number `first`, from the logits [R, V] of R ids from there."""
+        """Note the probabilities of the prompt's ids after number `first`: logits [R, V] are those of R ids from there."""
         for number, row in enumerate(logits, first + 1):
             if len(self.prompt_tokens) <= number < self.prompt_length:
                 self.prompt_tokens.append(self._token(self.text[number], row))

@@ -167,9 +167,9 @@ def test_a_kernel_that_raises_leaves_every_text_as_it_was(model):
     def broken(*_):
         raise RuntimeError("a kernel fails")
 
-    with Runtime(per_operator={"swiglu": Kernel("swiglu", "cpu", "broken", broken)}).in_force():
-        with pytest.raises(RuntimeError, match="a kernel fails"):
-            engine.step()
+    kernels = Runtime(per_operator={"swiglu": Kernel("swiglu", "cpu", "broken", broken)})
+    with kernels.in_force(), pytest.raises(RuntimeError, match="a kernel fails"):
+        engine.step()
     finish(engine)
     assert request.written == list(model.generate([7, 8], 9, temperature=0, stop_ids=()))
 
