@@ -1,5 +1,7 @@
 """Stop strings: however a text is cut into pieces, what is given out is the text before the first of them."""
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,7 +18,7 @@ def test_any_text_in_any_pieces(text, stops, cuts):
     end = min(places, default=None)
     filtered, given_out = StopFilter(stops), ""
     edges = sorted({0, len(text), *(min(cut, len(text)) for cut in cuts)})
-    for first, last in zip(edges, edges[1:], strict=False):
+    for first, last in pairwise(edges):
         given_out += filtered.feed(text[first:last])
         assert text[:end].startswith(given_out), "nothing of a stop string is seen, nor of what comes after it"
     if filtered.found is None:
