@@ -5,6 +5,7 @@ Run as a program it is given threads in the environment: `NUMBA_NUM_THREADS=4 py
 
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 
 import ml_dtypes
 import numba
@@ -104,7 +105,7 @@ def check_pages(threads: Iterable[int], sizes: Iterable[int] = (7, 16)) -> None:
         own = [[f32(rng, length, key_heads, width).astype(storage) for _ in "kv"] for _, length in texts]
         lengths = np.array([length for _, length in texts], np.int32)
         alone = [
-            with_one_thread("plain", lambda a=a, b=b, kv=kv: _alone(q[a:b].copy(), *kv, width**-0.5, window))
+            with_one_thread("plain", partial(_alone, q[a:b].copy(), *kv, width**-0.5, window))
             for a, b, kv in zip(starts, starts[1:], own, strict=False)
         ]
         for size in sizes:

@@ -14,8 +14,8 @@ LETTERS = st.text("ab<>", max_size=14)
     text=LETTERS, stops=st.lists(st.text("ab<>", min_size=1, max_size=4), max_size=3), cuts=st.lists(st.integers(0, 14))
 )
 def test_any_text_in_any_pieces(text, stops, cuts):
-    places = [text.find(stop) for stop in stops if stop in text]
-    end = min(places, default=None)
+    ends = [(text.find(stop) + len(stop), text.find(stop)) for stop in stops if stop in text]
+    _, end = min(ends, default=(None, None))
     filtered, given_out = StopFilter(stops), ""
     edges = sorted({0, len(text), *(min(cut, len(text)) for cut in cuts)})
     for first, last in pairwise(edges):
