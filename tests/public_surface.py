@@ -23,8 +23,8 @@ PUBLIC = (
     " engine.generate engine.request engine.scheduler engine.speculation"
     " engine.quality errors exercise inspect.compile_check inspect.occupancy inspect.pictures inspect.timing"
     " kernels.choice kernels.sets lectures.datasets lectures.plots lectures.widgets models.config models.decoder"
-    " models.loading models.quantise models.rope narrow paths sanitizer tensor text.sampling text.tokenizer weights.checkpoint"
-    " weights.quantisation widen"
+    " models.loading models.quantise models.rope narrow paths sanitizer tensor text.sampling text.tokenizer"
+    " weights.checkpoint weights.quantisation widen"
 ).split()
 """Modules of the package whose names are public."""
 
