@@ -36,6 +36,7 @@ class Exercise(Task):
         super().__init__(reference)
         self.accuracy = 1e-4  # of floats, relative to the largest number of the expected array
         self._use: Callable = lambda answer, **inputs: answer(**inputs)
+        self.judge: Callable[..., str | None] | None = None
         self.left_alone: tuple[str, ...] = ()
         self.building_blocks: tuple[str, ...] = ()
         self._in_package: list[tuple[object, str]] = []
@@ -52,6 +53,12 @@ class Exercise(Task):
     def use(self, function):
         """`function(answer, **inputs)` runs an answer on a case and returns what is compared. Default: calls it."""
         self._use = function
+        return function
+
+    def judged_by(self, function):
+        """`function(result, **inputs)` says in a sentence what is wrong with a result, or None. For a task with many
+        right answers: it takes the place of comparing with the reference, and runs where no answer's code does."""
+        self.judge = function
         return function
 
     def leaves_alone(self, *names: str) -> None:

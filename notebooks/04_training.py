@@ -1,8 +1,7 @@
 # %% [markdown]
 # # 04 · Training
 #
-# **Question:** the gradient says which way is down. How far does each step go, and how does a network learn the rule instead of
-# its examples?
+# **Question:** the gradient says which way is down. How does a network learn the rule from it, and not its examples by heart?
 #
 # | before this | you need | reading time | lab | next |
 # |---|---|---|---|---|

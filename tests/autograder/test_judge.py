@@ -102,8 +102,8 @@ LIES = f"""{CHANGES}
     [("pass", "pass", PASSED), ("x = x.copy()", CHANGES, PASSED), ("pass", CHANGES, WRONG), ("pass", LIES, WRONG)],
 )
 def test_what_happened_to_inputs_is_the_judges_to_say(judged, in_any_sandbox, first, last, state):
-    source, plan = ANSWER.format(first=first, last=last), with_one_task(tasks.plan_of("02_layers"), GRADIENT)
-    parts = judged("02_layers", {GRADIENT: source}, plan, in_any_sandbox).parts
+    source, plan = ANSWER.format(first=first, last=last), with_one_task(tasks.plan_of("03_backpropagation"), GRADIENT)
+    parts = judged("03_backpropagation", {GRADIENT: source}, plan, in_any_sandbox).parts
     mine = {name: part for name, part in parts.items() if part.task == GRADIENT}
     assert {part.state for part in mine.values()} == {state}
     if state == WRONG:
