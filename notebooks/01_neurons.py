@@ -5,13 +5,12 @@
 #
 # | before this | you need | reading time | lab | next |
 # |---|---|---|---|---|
-# | [00 Start here](00_start_here.ipynb) | Python, NumPy arrays, the dot product | 20 minutes | [01 neuron](../labs/01_neuron/01_neuron.ipynb) | [02 Layers](02_layers.ipynb) |
+# | [00 Start here](00_start_here.ipynb) | Python, NumPy arrays, the dot product | 25 minutes | [01 neuron](../labs/01_neuron/01_neuron.ipynb) | [02 Layers](02_layers.ipynb) |
 
 # %%
 import math
 
 import numpy as np
-from ipywidgets import interact
 
 from llaisys_mini import operators, plots
 
@@ -38,31 +37,71 @@ h = 1.5 + 7 * t - 9.81 / 2 * t**2 + rng.normal(scale=0.05, size=t.size)
 # \qquad A = \begin{pmatrix}1 & t_1 & t_1^2\\ \vdots & \vdots & \vdots\\ 1 & t_{12} & t_{12}^2\end{pmatrix},
 # \qquad c = \begin{pmatrix}h_0\\ v\\ -g/2\end{pmatrix}$$
 #
-# Twelve equations for three unknowns have no exact solution, because the measurements are noisy.
-# So we take the $c$ whose errors $A c - h$ have the smallest sum of squares. This is *least squares* (Legendre, 1805).
-# Fitting a function to measured numbers is called *regression*.
+# Twelve equations for three unknowns have no exact solution, because the measurements are noisy. What is left over,
+# $r = A c - h$, are the *residuals*. *Least squares* (Legendre, 1805) takes the $c$ with the smallest mean of their squares, the *mean
+# squared error* $L(c) = \frac1N \lVert A c - h\rVert^2$. Fitting a function to measured numbers is called *regression*.
+#
+# **By formula.** At the minimum all derivatives of $L$ are zero: $\frac2N A^{\mathsf T}(Ac - h) = 0$. These are the *normal equations*, as many as
+# unknowns: $A^{\mathsf T}A\,c = A^{\mathsf T}h$.
 
 # %%
-A = np.stack([np.ones_like(t), t, t**2], axis=1)
-c, *_ = np.linalg.lstsq(A, h)
-print(f"A has shape {A.shape}")
+A = np.stack([np.ones_like(t), t, t**2], axis=1)  # [12, 3]
+c = np.linalg.solve(A.T @ A, A.T @ h)
+residuals = A @ c - h
 print(f"h0 = {c[0]:.2f} m,  v = {c[1]:.2f} m/s,  g = {-2 * c[2]:.2f} m/s²")
-
-# %% jupyter={"source_hidden": true}
-fig, axis = plots.figure(width=5.5)
-fine = np.linspace(0, 1.5, 100)
-axis.plot(fine, c[0] + c[1] * fine + c[2] * fine**2, label="fitted formula")
-axis.plot(t, h, "o", color=plots.VERMILION, label="measurements")
-axis.set(xlabel="time t [s]", ylabel="height h [m]", title="Three numbers were fitted")
-axis.legend()
-plots.show(
-    fig,
-    alt="Twelve measured heights of a thrown ball, and a parabola that passes through all of them "
-    "closely.",
-)
+print(f"root of the mean squared residual: {100 * np.sqrt(np.mean(residuals**2)):.1f} cm")
 
 # %% [markdown]
 # Three numbers came out, and each of them means something. That worked because the formula was known.
+#
+# **By descent.** For most models of this course no such formula exists. Then we go downhill: compute the slope (the *gradient*) of $L$ for each
+# unknown, and take a step against it, again and again: $c \leftarrow c - \eta\,\frac2N A^{\mathsf T}(Ac - h)$. The number $\eta$ is the *learning rate*.
+#
+# > **Predict, then run.** Gradient descent begins at $c = (0, 0, 0)$ with $\eta = 0.3$. How many steps until $g$ is right to two decimals: 10, 100, or
+# > more than 1,000?
+
+
+# %%
+def descend(A, h, steps, rate=0.3):
+    track = [np.zeros(A.shape[1])]
+    for _ in range(steps):
+        track.append(track[-1] - rate * 2 / len(h) * A.T @ (A @ track[-1] - h))
+    return np.array(track)  # [steps + 1, unknowns]
+
+
+track = descend(A, h, 10_000)
+for steps in (10, 100, 1000, 10_000):
+    print(f"after {steps:6,d} steps: g = {-2 * track[steps, 2]:.2f}")
+
+# %% jupyter={"source_hidden": true}
+B, known = A[:, :2], h + 9.81 / 2 * t**2  # with g known only h0 and v are missing
+short = descend(B, known, 40)
+best = np.linalg.solve(B.T @ B, B.T @ known)
+fig, axes = plots.figure(1, 2, width=9, height=3.2)
+fine = np.linspace(0, 1.5, 100)
+axes[0].plot(fine, c[0] + c[1] * fine + c[2] * fine**2, label="fitted formula")
+axes[0].plot(t, h, "o", color=plots.VERMILION, label="measurements")
+for time, measured, off in zip(t, h, residuals, strict=True):
+    axes[0].plot([time] * 2, [measured, measured + 5 * off], color=plots.GREY, linewidth=1.2)
+axes[0].set(xlabel="time t [s]", ylabel="height h [m]", title="residuals, drawn five times as long")
+axes[0].legend()
+h0, v = np.meshgrid(np.linspace(-0.5, 6, 120), np.linspace(-0.5, 9, 120))
+losses = np.mean((h0[..., None] + v[..., None] * t - known) ** 2, axis=-1)
+axes[1].contour(h0, v, losses, levels=[0.05, 0.3, 1, 3, 8, 20], colors=plots.GREY, linewidths=0.8)
+axes[1].plot(*short.T, "o-", markersize=3, linewidth=1, label="40 steps of descent")
+axes[1].plot(*best, "*", color=plots.VERMILION, markersize=13, label="normal equations")
+axes[1].set(xlabel="$h_0$ [m]", ylabel="v [m/s]", title="the loss, if g is known")
+axes[1].legend(loc="upper right")
+plots.show(
+    fig,
+    alt="Left: twelve measured heights of a thrown ball, a parabola close to all of them, and their residuals. "
+    "Right: contours of the loss over h0 and v, a long narrow valley; descent falls into it and then creeps along it "
+    "towards the solution of the normal equations.",
+)
+
+# %% [markdown]
+# More than a thousand. Grey contours join points of equal loss: the loss is a narrow valley, because a larger $h_0$ can nearly be made up for by a
+# smaller $v$. Descent falls into it at once and creeps along it. What looks finished, since the loss hardly falls any more, is not.
 
 # %% [markdown]
 # ## 2. The formula is not known
@@ -77,8 +116,12 @@ plots.show(
 rng = np.random.default_rng(5)
 
 
+def truth(x):
+    return np.sin(3 * x) + 0.5 * x
+
+
 def unknown_process(x):
-    return np.sin(3 * x) + 0.5 * x + rng.normal(scale=0.2, size=x.shape)
+    return truth(x) + rng.normal(scale=0.2, size=x.shape)
 
 
 x = np.linspace(-2, 2, 16)
@@ -110,62 +153,106 @@ for degree in (1, 3, 7, 10, 15):
 print("smallest on the points seen: degree", np.argmin(error_seen))
 print("smallest on the new points:  degree", np.argmin(error_new))
 
-
-# %% jupyter={"source_hidden": true}
-def draw_fit(axis, degree):
-    fine = np.linspace(-2, 2, 400)
-    axis.plot(new_x, new_y, ".", color=plots.GREY, markersize=3, label="new points")
-    axis.plot(x, y, "o", color=plots.VERMILION, label="points seen")
-    axis.plot(fine, fits[degree](fine), label="polynomial")
-    axis.set(xlabel="x", ylim=(-3, 3), title=f"degree {degree}")
-
-
-fig, axes = plots.figure(1, 3, width=9, height=2.9, sharey=True)
-for axis, degree in zip(axes, (1, 7, 15), strict=True):
-    draw_fit(axis, degree)
-axes[0].set(ylabel="y", title="degree 1: underfitting")
-axes[1].set(title="degree 7")
-axes[2].set(title="degree 15: overfitting")
-axes[0].legend(loc="upper left", fontsize=8.5, borderaxespad=0)
-plots.show(
-    fig,
-    alt="Three fits to the same 16 points. Degree 1 is a line that misses the waves. Degree 7 "
-    "follows them. Degree 15 hits every point and swings far away between them.",
-)
-
-# %% jupyter={"source_hidden": true}
-fig, axis = plots.figure(width=7)
-axis.semilogy(degrees[:-1], error_seen[:-1], "o-", label="points seen")
-axis.semilogy(degrees, error_new, "s-", label="new points")
-axis.set(
-    xlabel="degree of the polynomial", ylabel="error (root mean square)", xticks=range(0, 16, 3)
-)
-axis.grid(axis="y")
-axis.legend(loc="lower left")
-plots.show(
-    fig,
-    alt="Error against degree. On the points seen it falls with every degree. "
-    "On new points it falls up to degree 7 or so, then rises steeply.",
-)
-
 # %% [markdown]
-# More numbers always fit the points seen better. With 16 numbers for 16 points the error is zero up to rounding, which a
-# logarithmic axis cannot show: the blue curve ends at degree 14.
-# The new points tell another story:
+# More numbers always fit the points seen better. With 16 numbers for 16 points the error is zero up to rounding. The new points tell another story:
 #
 # - **Underfitting**: too few numbers. The error is large everywhere.
 # - **Overfitting**: too many. The curve learns the noise of the 16 points and fails between them.
 #
-# So a model is judged on data that it was not fitted to. We hold some data back for that: a *held-out* or *test* set.
+# To see the difference, measure again and again: 200 times 16 new points, and a fit to each. The mean of the fits may miss the truth: that is their *bias*.
+# Each fit may miss the mean: that is their *variance*. The expected squared error on new points is bias² + variance + the noise that no model can know.
+
+# %%
+everywhere = np.linspace(-2, 2, 200)
+repeated = {}
+for degree in (1, 7, 13):
+    repeated[degree] = np.array(
+        [
+            np.polynomial.Polynomial.fit(x, unknown_process(x), degree)(everywhere)
+            for _ in range(200)
+        ]
+    )  # [200 fits, 200 places]
+    bias2 = np.mean((repeated[degree].mean(axis=0) - truth(everywhere)) ** 2)
+    variance = np.mean(repeated[degree].var(axis=0))
+    print(f"degree {degree:2d}: bias² {bias2:.3f}, variance {variance:.3f}, noise {0.2**2:.3f}")
+
+# %% jupyter={"source_hidden": true}
+fig, axes = plots.figure(1, 3, width=9, height=2.9, sharey=True)
+names = {1: "degree 1: underfitting", 7: "degree 7", 13: "degree 13: overfitting"}
+for axis, (degree, name) in zip(axes, names.items(), strict=True):
+    for fit in repeated[degree][:12]:
+        axis.plot(everywhere, fit, color=plots.GREY, linewidth=0.6)
+    axis.plot(
+        everywhere, repeated[degree].mean(axis=0), "--", color=plots.BLUE, label="mean of 200 fits"
+    )
+    axis.plot(everywhere, truth(everywhere), color=plots.VERMILION, label="truth")
+    axis.set(xlabel="x", ylim=(-3, 3), title=name)
+axes[0].set_ylabel("y")
+axes[0].legend(loc="upper left", fontsize=8.5, borderaxespad=0)
+plots.show(
+    fig,
+    alt="Twelve fits to fresh data for each of three degrees. Degree 1: all alike, and all wrong. Degree 7: near the truth. "
+    "Degree 13: right on average, each one far off near the ends.",
+)
+
+# %% [markdown]
+# So a model is judged on data that it was not fitted to, a *held-out* set. If we also *choose* by such data, as the degree here, they no longer count as unseen. So there
+# are three sets: one to fit, one to choose (*validation*), one to judge at the end (*test*).
+#
+# With few points each set is small, and chance decides. *k-fold cross-validation* uses every point for both: cut the points in $k$ parts, leave out one
+# after the other, fit on the rest, and average the errors on the parts left out. The $k$ errors differ, so their mean has a *standard error*. A
+# cautious rule takes the simplest model whose error is within one standard error of the smallest.
 
 
 # %%
-@interact(degree=(0, 15))
-def draw_chosen_fit(degree=4):
-    fig, axis = plots.figure(width=5.5)
-    draw_fit(axis, degree)
-    plots.show(fig, alt=f"The polynomial of degree {degree} and the points.")
+def cross_validation(x, y, k, degree):
+    """Mean of the k squared errors, and its standard error. The points are in random order."""
+    errors = []
+    for part in np.arange(len(x)).reshape(k, -1):
+        rest = np.setdiff1d(np.arange(len(x)), part)
+        fit = np.polynomial.Polynomial.fit(x[rest], y[rest], degree)
+        errors.append(np.mean((fit(x[part]) - y[part]) ** 2))
+    return np.mean(errors), np.std(errors, ddof=1) / np.sqrt(k)
 
+
+def choose(x, y, k, largest):
+    mean, spread = np.transpose([cross_validation(x, y, k, d) for d in range(largest + 1)])
+    least = mean.argmin()
+    return least, np.argmax(mean <= mean[least] + spread[least]), np.sqrt(mean)
+
+
+for count, k, largest in ((16, 4, 11), (48, 6, 15)):
+    chosen = []
+    for _ in range(40):
+        xs = rng.permutation(np.linspace(-2, 2, count))
+        smallest, simple, cross = choose(xs, unknown_process(xs), k, largest)
+        chosen.append((smallest, simple))
+    print(f"{count} points, {k} folds, 40 times: how often each degree was chosen")
+    for name, column in zip(
+        ("smallest error", "one standard error"), np.transpose(chosen), strict=True
+    ):
+        times = np.bincount(column)
+        print(f"   {name:18s}", ", ".join(f"{d}: {n}" for d, n in enumerate(times) if n))
+
+# %% jupyter={"source_hidden": true}
+fig, axis = plots.figure(width=7)
+axis.semilogy(degrees[:-1], error_seen[:-1], "o-", label="16 points: on those seen")
+axis.semilogy(degrees, error_new, "s-", label="16 points: on new ones")
+axis.semilogy(degrees, cross, "^--", label="48 points: 6-fold cross-validation")
+axis.set(
+    xlabel="degree of the polynomial", ylabel="error (root mean square)", xticks=range(0, 16, 3)
+)
+axis.grid(axis="y")
+axis.legend(loc="lower left", fontsize=8.5)
+plots.show(
+    fig,
+    alt="Error against degree. On the points seen it falls with every degree. On new points it falls up to degree 7 or so, "
+    "and rises steeply at the end. Cross-validation with 48 points falls up to degree 7, is nearly level, and rises at the end.",
+)
+
+# %% [markdown]
+# With 48 points degree 7 is chosen most often, by the cautious rule three times out of four. With 16 points chance decides, and caution often ends at a
+# constant or a straight line: 12 points to fit and 4 to judge are too few. Validation is a measurement, and measurements have errors.
 
 # %% [markdown]
 # ## 3. Where this stops
@@ -183,6 +270,12 @@ for inputs in (1, 2, 10, 784):
 # %% [markdown]
 # A polynomial of degree $d$ in $K$ variables has $\binom{K+d}{d}$ coefficients: one for every product of up to $d$ inputs.
 # For pictures that is hopeless, and nothing says that products of pixels are what matters.
+#
+# <details><summary>Pencil 2: list the products of up to degree 2 in two variables. Does the formula count them right?</summary>
+#
+# $1,\ x_1,\ x_2,\ x_1^2,\ x_1x_2,\ x_2^2$: six, and $\binom{4}{2} = 6$.
+#
+# </details>
 #
 # We need a building block that stays small when there are many inputs, and that answers with a choice.
 
@@ -202,7 +295,7 @@ for inputs in (1, 2, 10, 784):
 fig, axis = plots.figure(width=7.5, height=2.4)
 axis.set(xlim=(-0.6, 10), ylim=(-0.3, 4.3))
 axis.axis("off")
-arrow = dict(arrowstyle="->", color="#555555", linewidth=1.4)
+arrow = dict(arrowstyle="->", color=plots.GREY, linewidth=1.4)
 for row, (name, weight) in enumerate([("$b$", None), ("$x_2$", "$w_2$"), ("$x_1$", "$w_1$")]):
     height = 0.5 + 1.5 * row
     axis.text(0, height, name, ha="center", va="center", fontsize=14)
@@ -211,7 +304,7 @@ for row, (name, weight) in enumerate([("$b$", None), ("$x_2$", "$w_2$"), ("$x_1$
         axis.text(
             1.6, 2.25 + 1.05 * (row - 1), f"× {weight}", ha="center", fontsize=12, color=plots.BLUE
         )
-box = dict(boxstyle="round,pad=0.6", facecolor="white", linewidth=1.6)
+box = dict(boxstyle="round,pad=0.6", facecolor="none", linewidth=1.6)
 axis.text(4, 2, "add up", ha="center", va="center", bbox={**box, "edgecolor": plots.BLUE})
 axis.annotate("", (6.62, 2), (4.57, 2), arrowprops=arrow)
 axis.text(5.55, 2.2, "$z$", ha="center", fontsize=14)
@@ -262,7 +355,16 @@ for (x1, x2), value in zip(points, z[:, 0], strict=True):
 #
 # $$w_1 x_1 + w_2 x_2 + b = 0$$
 #
-# This is a straight line. Here are eight labelled points and three neurons.
+# This is a straight line. To draw it by hand, find where it meets the axes, its *intercepts*: with $x_2 = 0$ it is $x_1 = -b/w_1$, with $x_1 = 0$ it is
+# $x_2 = -b/w_2$. Join both, and try one point to see which side is $+1$.
+#
+# <details><summary>Pencil 1: draw the boundary of w = (2, 3), b = −6. On which side does the neuron answer +1?</summary>
+#
+# It meets the axes at $x_1 = 3$ and $x_2 = 2$. At the origin $z = -6 < 0$, so the origin is on the $-1$ side, and $+1$ lies beyond the line.
+#
+# </details>
+#
+# Here are eight labelled points and three neurons.
 
 # %%
 plus = [[1.5, 2.0], [2.5, 0.5], [0.5, 2.5], [2.0, -0.8]]
@@ -354,16 +456,6 @@ print(f"distance from the origin: {before:.3f} before, {after:.3f} after")
 
 # %% [markdown]
 # Nothing happens: $z$ doubles everywhere, but its sign stays. Only the ratios of the three numbers decide the boundary.
-# Turn the knobs and find a boundary with no point wrong:
-
-
-# %%
-@interact(w1=(-2.0, 2.0, 0.1), w2=(-2.0, 2.0, 0.1), b=(-3.0, 3.0, 0.1))
-def draw_chosen_neuron(w1=-0.5, w2=1.0, b=0.0):
-    fig, axis = plots.figure(width=4.4, height=4.4)
-    draw_neuron(axis, points, labels, w1, w2, b)
-    plots.show(fig, alt=f"The boundary for w = ({w1}, {w2}), b = {b}.")
-
 
 # %% [markdown]
 # ## 6. Learning: the perceptron rule
@@ -373,9 +465,11 @@ def draw_chosen_neuron(w1=-0.5, w2=1.0, b=0.0):
 #
 # $$w \leftarrow w + y\,x, \qquad b \leftarrow b + y$$
 #
-# Why does that help? After the step, $z$ for the same point is $(w + yx)\cdot x + b + y = z + y\,(\lVert x\rVert^2 + 1)$.
-# So $z$ has moved towards the side where it should be. Another point may now be wrong, so we go round again. One round over
-# all points is an *epoch*.
+# Why does that help? After the step, $z$ for the same point is $(w + yx)\cdot x + b + y = z + y\,(\lVert x\rVert^2 + 1)$: it has moved towards the side where it should be.
+# Another point may now be wrong, so we go round again. One round over all points is an *epoch*.
+#
+# The rule is descent again. Let the loss of a point be $\max(0, -y z)$: nothing where the sign is right, and the distance of $z$ from zero where it is
+# wrong. The gradient for $w$ of a wrong point is $-y\,x$, and for $b$ it is $-y$. A step against it with $\eta = 1$, one point at a time, is Rosenblatt's rule.
 
 # %%
 rng = np.random.default_rng(4)
@@ -439,6 +533,24 @@ R = np.linalg.norm(with_one, axis=1).max()
 gamma = np.min(cloud_labels * (with_one @ found)) / np.linalg.norm(found)
 print(f"R = {R:.2f}, gamma = {gamma:.3f}")
 print(f"at most {(R / gamma) ** 2:.0f} updates; it took {len(states) - 1}")
+
+# %% [markdown]
+# ### An error to learn from
+#
+# Somebody has labels 0 and 1 instead of $-1$ and $+1$, and lets the neuron answer 0 and 1 too:
+
+# %%
+w, b, labels01 = np.zeros(2), 0.0, (cloud_labels + 1) // 2
+for epoch in range(1, 6):
+    wrong = 0
+    for x_, y_ in zip(cloud, labels01, strict=True):
+        if int(w @ x_ + b >= 0) != y_:
+            w, b, wrong = w + y_ * x_, b + y_, wrong + 1
+    print(f"epoch {epoch}: {wrong} wrong, w = {w}, b = {b}")
+
+# %% [markdown]
+# No error is raised, and nothing is learned: where the label is 0, the step $y\,x$ is zero. A number that stays *exactly* the same over epochs is the
+# symptom. Before a formula is used, check what its symbols may be: here $y$ is $+1$ or $-1$.
 
 # %% [markdown]
 # ## 7. What one neuron cannot do
@@ -508,8 +620,9 @@ print("labels:       ", xor_labels)
 # %% [markdown]
 # ## The answer
 #
-# - Where the formula is known, least squares finds its numbers. Where it is not, a flexible curve can fit, and overfit.
-# - A neuron is a linear step and a non-linear step. It learns its rule from labelled examples, by correcting its mistakes.
+# - Where the formula is known, least squares finds its numbers: by the normal equations, or downhill along the gradient. Where it is not, a flexible curve can
+#   fit, and overfit. Bias and variance say why; held-out points or cross-validation say when.
+# - A neuron is a linear step and a non-linear step. The perceptron rule, a descent one point at a time, corrects its mistakes.
 # - One neuron draws one straight boundary. It finds one whenever one exists; XOR has none. Three neurons in two layers
 #   solve XOR, but we set their weights by hand. How layers learn is the next lecture.
 #

@@ -45,14 +45,14 @@ def forward(parameters: Parameters, x: np.ndarray, masks: Sequence[np.ndarray] =
     return activations
 
 
-def softmax(logits: np.ndarray) -> np.ndarray:
+def probabilities(logits: np.ndarray) -> np.ndarray:
     shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
     return shifted / shifted.sum(axis=-1, keepdims=True)
 
 
 def losses(parameters: Parameters, x: np.ndarray, classes: np.ndarray) -> np.ndarray:
     """Mean cross-entropy of each run [R], in nats. classes: [N]."""
-    right = np.take_along_axis(softmax(forward(parameters, x)[-1]), classes[None, :, None], axis=-1)
+    right = np.take_along_axis(probabilities(forward(parameters, x)[-1]), classes[None, :, None], axis=-1)
     return -np.log(np.maximum(right, 1e-30)).mean(axis=(1, 2))
 
 
@@ -66,7 +66,7 @@ def gradients(
 ) -> Parameters:
     """Gradients of the mean cross-entropy, shaped as the parameters. classes: [N], or [R, N]."""
     activations = forward(parameters, x, masks)
-    grad = softmax(activations[-1])
+    grad = probabilities(activations[-1])
     grad -= np.eye(grad.shape[-1], dtype=np.float32)[classes]
     grad /= np.float32(grad.shape[-2])
     grads: Parameters = []

@@ -20,7 +20,13 @@ pytestmark = pytest.mark.slow
 
 WORTH = {
     "00_practice": {"add-cpu": 4, "add-cuda": 3},
-    "01_neuron": {"neuron_by_hand-python": 2, "linear-cpu": 6, "sign-cpu": 2, "perceptron_update-python": 3},
+    "01_neuron": {
+        "neuron_by_hand-python": 2,
+        "linear-cpu": 6,
+        "sign-cpu": 2,
+        "perceptron_update-python": 3,
+        "least_squares_descent-python": 3,
+    },
     "02_layers": {"layers_by_hand-python": 3, "merge_layers-python": 3, "relu-cpu": 2, "sigmoid-cpu": 2},
     "03_backpropagation": {
         "numerical_gradient-python": 2,

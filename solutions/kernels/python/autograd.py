@@ -14,10 +14,7 @@ class Variable:
         self.back = back
 
     def __add__(self, other):
-        def back(g):
-            return g, g
-
-        return Variable(self.value + other.value, (self, other), back)
+        return Variable(self.value + other.value, (self, other), lambda g: (g, g))
 
     def __mul__(self, other):
         ### BEGIN SOLUTION
