@@ -21,9 +21,9 @@ PUBLIC = (
     "cache.cache cache.contiguous cache.several console contract course.doctor cpu.exp_vector cpu.fast_exp"
     " cpu.simd cuda cuda.reductions cuda.tensor_cores cuda.vectors dtypes engine.conversation engine.generate"
     " engine.quality errors exercise inspect.compile_check inspect.occupancy inspect.pictures inspect.timing"
-    " kernels.choice kernels.sets lectures.datasets lectures.drawings lectures.networks lectures.plots models.config"
-    " models.decoder models.loading models.quantise models.rope paths sanitizer tensor text.sampling text.tokenizer"
-    " weights.checkpoint weights.quantisation widen"
+    " kernels.choice kernels.sets lectures.datasets lectures.drawings lectures.networks lectures.plots lectures.widgets"
+    " models.config models.decoder models.loading models.quantise models.rope paths sanitizer tensor text.sampling"
+    " text.tokenizer weights.checkpoint weights.quantisation widen"
 ).split()
 """Modules of the package whose names are public."""
 

@@ -13,7 +13,8 @@ import nbformat
 import pytest
 from markdown_it import MarkdownIt
 
-from notebooks import build
+from llaisys_mini.lectures import theme
+from notebooks import build, form, predictions
 
 ROOT = Path(__file__).resolve().parents[2]
 LECTURES = build.lectures()
@@ -84,6 +85,35 @@ def test_every_figure_has_alt_text(source):
 
 
 @every_lecture
+def test_every_figure_follows_the_theme(source):
+    for output in outputs(source):
+        page = output.get("data", {}).get("text/html", "")
+        if "<img" in page:
+            assert theme.STYLE in page and f'class="{theme.CARD}"' in page, (
+                "made with an earlier plots.show: build it anew"
+            )
+
+
+@every_lecture
+def test_what_answers_a_question_is_folded(source):
+    questions = list(predictions.runs(notebook(source)))
+    assert len(questions) >= 2
+    for question, answers, _ in questions:
+        shown = [cell for cell in answers if cell.outputs]
+        assert shown, f"nothing answers {question.source!r}"
+        for cell in shown:
+            assert cell.metadata.jupyter.outputs_hidden and predictions.is_invitation(cell.outputs[0])
+
+
+@every_lecture
+def test_after_each_answer_a_line_says_what_is_wrong_with_the_common_guess(source):
+    if source.stem[:2] in form.NOT_YET["guesses"]:
+        pytest.skip("not rewritten yet (notebooks/lectures.toml)")
+    for question, _, after in predictions.runs(notebook(source)):
+        assert after is not None and f"<summary>{predictions.SUMMARY}</summary>" in after.source, question.source
+
+
+@every_lecture
 def test_notebook_is_small(source):
     assert build.notebook_of(source).stat().st_size < LARGEST_BYTES
 
@@ -111,7 +141,6 @@ def test_lecture_begins_with_the_question_and_ends_with_the_answer(source):
         assert link in head and link in tail, f"no link to {link} at the top or at the end"
     for stem in STEMS[place - 1 : place]:
         assert f"{stem}.ipynb" in head
-    assert sum("**Predict, then run.**" in cell for cell in markdown(source)) >= 2
 
 
 # ---- links -------------------------------------------------------------------------------------------------------
