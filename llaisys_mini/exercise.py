@@ -28,6 +28,10 @@ from llaisys_mini.task import Case, Catalogue, Task
 EXERCISES: Catalogue["Exercise"] = Catalogue("exercises", "exercise")
 
 
+UNCHANGED, CHANGED = "as it was", "changed by the answer"
+"""What is told of an input that is to be left alone."""
+
+
 class Exercise(Task):
     """A task with a reference, cases and known mistakes. An answer is a function or class with the reference's
     arguments. Results are numbers, text, None, arrays, or tuples, lists and dicts of these."""
@@ -87,7 +91,8 @@ class Exercise(Task):
         if not self.left_alone:
             return result
         entries = result if isinstance(result, dict) else {"the result": result}
-        return entries | {f"{n} is left alone": _same(case.inputs[n], after.get(n)) for n in self.left_alone}
+        states = {n: UNCHANGED if _same(case.inputs[n], after.get(n)) else CHANGED for n in self.left_alone}
+        return entries | {f"the given {n}": state for n, state in states.items()}
 
     def __call__(self, *arguments, **named):
         """The learner's answer if it passed its check, else the course's, else the reference."""

@@ -13,12 +13,13 @@ import math
 import numpy as np
 
 from llaisys_mini import operators, plots
+from llaisys_mini.lectures import widgets
 
 # %% [markdown]
 # ## 1. The formula is known
 #
-# A ball is thrown upwards. We measure its height $h$ at 12 times $t$. Each measurement is off by a few centimetres.
-# (The measurements are simulated, so we know the truth: the ball leaves at 1.5 m with 7 m/s.)
+# A ball is thrown upwards. We measure its height $h$ at 12 times $t$, each off by a few centimetres. (Simulated: the ball leaves at
+# 1.5 m with 7 m/s.)
 
 # %%
 rng = np.random.default_rng(1)
@@ -52,8 +53,6 @@ print(f"h0 = {c[0]:.2f} m,  v = {c[1]:.2f} m/s,  g = {-2 * c[2]:.2f} m/s²")
 print(f"root of the mean squared residual: {100 * np.sqrt(np.mean(residuals**2)):.1f} cm")
 
 # %% [markdown]
-# Three numbers came out, and each of them means something. That worked because the formula was known.
-#
 # **By descent.** For most models of this course no such formula exists. Then we go downhill: compute the slope (the *gradient*) of $L$ for each
 # unknown, and take a step against it, again and again: $c \leftarrow c - \eta\,\frac2N A^{\mathsf T}(Ac - h)$. The number $\eta$ is the *learning rate*.
 #
@@ -100,17 +99,16 @@ plots.show(
 )
 
 # %% [markdown]
+# > **The common guess**, a hundred, takes the quick fall of the loss at the beginning for arrival.
+#
 # More than a thousand. Grey contours join points of equal loss: the loss is a narrow valley, because a larger $h_0$ can nearly be made up for by a
-# smaller $v$. Descent falls into it at once and creeps along it. What looks finished, since the loss hardly falls any more, is not.
+# smaller $v$. Descent falls into it at once and creeps along it.
 
 # %% [markdown]
 # ## 2. The formula is not known
 #
-# Now 16 points of which we know nothing: no physics, only pairs $(x, y)$. A polynomial is a flexible guess. With degree $d$
-# it has $d + 1$ numbers to fit, its *parameters*. The degree itself is a *hyperparameter*: it is chosen before anything is
-# fitted.
-#
-# $$y(x) = c_0 + c_1 x + c_2 x^2 + \dots + c_d x^d$$
+# Now 16 points of which we know nothing: no physics, only pairs $(x, y)$. A polynomial of degree $d$, $y = c_0 + c_1 x + \dots + c_d x^d$, is a flexible
+# guess. It has $d + 1$ numbers to fit, its *parameters*. The degree is a *hyperparameter*: it is chosen before anything is fitted.
 
 # %%
 rng = np.random.default_rng(5)
@@ -154,6 +152,8 @@ print("smallest on the points seen: degree", np.argmin(error_seen))
 print("smallest on the new points:  degree", np.argmin(error_new))
 
 # %% [markdown]
+# > **The common guess**, the same degree for both, takes fitting for predicting.
+#
 # More numbers always fit the points seen better. With 16 numbers for 16 points the error is zero up to rounding. The new points tell another story:
 #
 # - **Underfitting**: too few numbers. The error is large everywhere.
@@ -221,6 +221,7 @@ def choose(x, y, k, largest):
     return least, np.argmax(mean <= mean[least] + spread[least]), np.sqrt(mean)
 
 
+# %% jupyter={"source_hidden": true}
 for count, k, largest in ((16, 4, 11), (48, 6, 15)):
     chosen = []
     for _ in range(40):
@@ -257,11 +258,9 @@ plots.show(
 # %% [markdown]
 # ## 3. Where this stops
 #
-# Many questions have more than one input, and their answer is a choice, not a number on a curve: *classification* in place of
-# regression. *Is this picture a seven?* A small picture has 28 × 28 = 784 grey values, so 784 inputs.
-#
-# > **Predict, then run.** A polynomial of degree 3 in one variable has 4 coefficients.
-# > How many has a polynomial of degree 3 in 784 variables?
+# Many questions have more than one input, and their answer is a choice: *classification* in place of regression. *Is this picture
+# a seven?* A small picture has 28 × 28 = 784 grey values.
+# A polynomial of degree 3 in one variable has 4 coefficients. With more variables:
 
 # %%
 for inputs in (1, 2, 10, 784):
@@ -269,14 +268,6 @@ for inputs in (1, 2, 10, 784):
 
 # %% [markdown]
 # A polynomial of degree $d$ in $K$ variables has $\binom{K+d}{d}$ coefficients: one for every product of up to $d$ inputs.
-# For pictures that is hopeless, and nothing says that products of pixels are what matters.
-#
-# <details><summary>Pencil 2: list the products of up to degree 2 in two variables. Does the formula count them right?</summary>
-#
-# $1,\ x_1,\ x_2,\ x_1^2,\ x_1x_2,\ x_2^2$: six, and $\binom{4}{2} = 6$.
-#
-# </details>
-#
 # We need a building block that stays small when there are many inputs, and that answers with a choice.
 
 # %% [markdown]
@@ -289,7 +280,7 @@ for inputs in (1, 2, 10, 784):
 #
 # $K$ inputs need $K + 1$ numbers. For 784 pixels that is 785, not 81 million.
 #
-# McCulloch and Pitts (1943) described such a unit as a model of a nerve cell; Rosenblatt (1958) made it learn.
+# McCulloch and Pitts (1943) described such a unit; Rosenblatt (1958) made it learn.
 
 # %% jupyter={"source_hidden": true}
 fig, axis = plots.figure(width=7.5, height=2.4)
@@ -330,8 +321,7 @@ plots.show(
 # | `weight` | [M, K] | W: M neurons with K weights each; here M = 1 |
 # | `bias` | [M] | b: one per neuron |
 # | result | [N, M] | z of every point for every neuron |
-#
-# All numbers are 32-bit floats (`float32`), as in the models that this course ends with.
+
 
 # %%
 points = np.array([[2, 1], [0, 3], [-1, -1], [1, -2]], dtype=np.float32)  # [N, K] = [4, 2]
@@ -409,10 +399,9 @@ plots.show(
 )
 
 # %% [markdown]
-# Circles are labelled $+1$, squares $-1$. Blue background: the neuron answers $+1$. A ring marks a wrong answer.
-# The arrow has the direction of the weight vector $w = (w_1, w_2)$.
+# Circles are labelled $+1$, squares $-1$; blue: the neuron answers $+1$; a ring: wrong. The arrow is the direction of $w = (w_1, w_2)$.
 #
-# What does each of the three numbers do? We start from $w = (1, 1)$, $b = -1$ and change one at a time:
+# From $w = (1, 1)$, $b = -1$ we change one number at a time:
 
 # %% jupyter={"source_hidden": true}
 fig, axes = plots.figure(1, 3, width=9, height=3.2, sharey=True)
@@ -438,30 +427,20 @@ plots.show(
 )
 
 # %% [markdown]
-# - **One weight turns the boundary** about a point of the other input's axis. With $x_1 = 0$ the equation of the boundary does not
-#   contain $w_1$, so the point $(0, -b/w_2)$ stays where it is. The larger $w_1$, the steeper the boundary.
-# - **$w$ stands at a right angle to the boundary** and points to the $+1$ side. Why: if $p$ and $q$ both lie on the boundary, then
-#   $w\cdot p + b = 0$ and $w\cdot q + b = 0$. Subtract: $w\cdot(p - q) = 0$.
+# - **One weight turns the boundary** about its intercept with the other axis, which does not depend on it.
+# - **$w$ stands at a right angle to the boundary** and points to the $+1$ side: for $p$ and $q$ on it, $w\cdot p + b = w\cdot q + b = 0$, so $w\cdot(p - q) = 0$.
 # - **$b$ moves the boundary** without turning it. Its distance from the origin is $|b| / \lVert w\rVert$.
 #
-# > **Predict, then run.** We double $w_1$, $w_2$ and $b$, all three. What happens to the boundary?
-
-# %%
-grid = plots.plane(-3, 3)
-once = neuron(grid, 0.9, 0.6, -0.9)
-twice = neuron(grid, 1.8, 1.2, -1.8)
-print(f"{np.sum(once != twice)} of {len(grid)} points of the plane changed their answer")
-before, after = 0.9 / np.hypot(0.9, 0.6), 1.8 / np.hypot(1.8, 1.2)
-print(f"distance from the origin: {before:.3f} before, {after:.3f} after")
-
-# %% [markdown]
-# Nothing happens: $z$ doubles everywhere, but its sign stays. Only the ratios of the three numbers decide the boundary.
+# <details><summary>Pencil 2: we double all three numbers, w₁, w₂ and b. What happens to the boundary?</summary>
+#
+# Nothing: $z$ doubles everywhere, its sign stays, and $|b| / \lVert w\rVert$ too. Only the ratios of the three numbers decide.
+#
+# </details>
 
 # %% [markdown]
 # ## 6. Learning: the perceptron rule
 #
-# By hand this is a game for eight points and two inputs. Rosenblatt's rule plays it for any number.
-# Start with zeros. Go through the points. Whenever the answer for a point $x$ with label $y$ is wrong:
+# Rosenblatt's rule finds a boundary by itself. Start with zeros. Go through the points. Whenever the answer for a point $x$ with label $y$ is wrong:
 #
 # $$w \leftarrow w + y\,x, \qquad b \leftarrow b + y$$
 #
@@ -471,7 +450,7 @@ print(f"distance from the origin: {before:.3f} before, {after:.3f} after")
 # The rule is descent again. Let the loss of a point be $\max(0, -y z)$: nothing where the sign is right, and the distance of $z$ from zero where it is
 # wrong. The gradient for $w$ of a wrong point is $-y\,x$, and for $b$ it is $-y$. A step against it with $\eta = 1$, one point at a time, is Rosenblatt's rule.
 
-# %%
+# %% jupyter={"source_hidden": true}
 rng = np.random.default_rng(4)
 n = 25
 plus = rng.normal((1.2, 1.0), 0.75, (n, 2))
@@ -521,18 +500,14 @@ plots.show(
 # %% [markdown]
 # The rule stopped by itself: a pass without a mistake changes nothing.
 #
-# It always stops if some line separates the points at all (Novikoff, 1962). Append a 1 to every point: now points have three
-# numbers, $b$ is simply the third weight, and the boundary is a plane through the origin. Let $R$ be the distance of the
-# farthest point from the origin, and $\gamma$ the distance of the nearest point from some plane that separates the classes.
-# Then the rule makes at most $(R/\gamma)^2$ updates. We check this with the plane it found:
+# It always stops if some line separates the points at all (Novikoff, 1962): after at most $(R/\gamma)^2$ updates, where $R$ is the distance of the
+# farthest point from the origin and $\gamma$ that of the nearest point from a separating plane, both with a 1 appended to every point for $b$.
+
+# %% [markdown]
+# Play it yourself: drag the boundary until no point is wrong, or let the rule do it step by step.
 
 # %%
-with_one = np.concatenate([cloud, np.ones((len(cloud), 1))], axis=1)  # [N, 3]
-found = np.append(*states[-1])  # [3]
-R = np.linalg.norm(with_one, axis=1).max()
-gamma = np.min(cloud_labels * (with_one @ found)) / np.linalg.norm(found)
-print(f"R = {R:.2f}, gamma = {gamma:.3f}")
-print(f"at most {(R / gamma) ** 2:.0f} updates; it took {len(states) - 1}")
+widgets.show("perceptron")
 
 # %% [markdown]
 # ### An error to learn from
@@ -574,18 +549,7 @@ for w, b in states[-8:]:
     print("  w = ({:2.0f}, {:2.0f}), b = {:2.0f}".format(*(w + 0.0), b))  # + 0.0 turns -0 into 0
 
 # %% [markdown]
-# It runs in circles, and would for ever. Is the rule too weak, or is there no such boundary? We try many, all of
-# $w_1, w_2, b \in \{-2, -1.9, \dots, 2\}$, and count how many of the four points each gets right:
-
-# %%
-values = np.linspace(-2, 2, 41)
-w1, w2, b = np.meshgrid(values, values, values)  # each [41, 41, 41]
-right = sum(
-    (sgn(w1 * x1 + w2 * x2 + b) == y).astype(int)
-    for (x1, x2), y in zip(xor_points, xor_labels, strict=True)
-)
-for count in range(5):
-    print(f"{count} points right: {np.sum(right == count):6,d} of {right.size:,d} neurons")
+# It runs in circles, and would for ever. Is the rule too weak, or is there no such boundary? Three attempts:
 
 # %% jupyter={"source_hidden": true}
 fig, axes = plots.figure(1, 3, width=9, height=3.4)
@@ -604,8 +568,8 @@ plots.show(
 # Add the two in the middle: $w_1 + w_2 + 2b \ge 0$, so $w_1 + w_2 + b \ge -b > 0$. That contradicts the last.
 # Minsky and Papert (1969) showed how much lies beyond such units.
 #
-# Look at the first two pictures again. The first neuron says *at least one*, the second *not both*. XOR is true where both
-# say $+1$. So three neurons can do what one cannot, if the third one looks at the answers of the first two:
+# In the pictures the first neuron says *at least one*, the second *not both*. XOR is true where both say $+1$, so a third neuron can
+# look at their answers:
 
 # %%
 at_least_one = neuron(xor_points, 1, 1, -0.5)

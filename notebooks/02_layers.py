@@ -5,7 +5,7 @@
 #
 # | before this | you need | reading time | lab | next |
 # |---|---|---|---|---|
-# | [01 From curves to neurons](01_neurons.ipynb) | the product of matrices, the derivative | 25 minutes | [02 layers](../labs/02_layers/02_layers.ipynb) | [03 Losses and backpropagation](03_losses_and_backpropagation.ipynb) |
+# | [01 From curves to neurons](01_neurons.ipynb) | the product of matrices, the derivative | 20 minutes | [02 layers](../labs/02_layers/02_layers.ipynb) | [03 Losses and backpropagation](03_losses_and_backpropagation.ipynb) |
 
 # %%
 import numpy as np
@@ -65,9 +65,11 @@ print(f"largest difference: {np.abs(two_layers - one_layer).max():.1e}")
 print(f"weights of the single layer: {(W2 @ W1)[0]}, bias {(W2 @ b1 + b2)[0]:.3f}")
 
 # %% [markdown]
+# > **The common guess**, 201 or at least 50, counts parameters: those that are only multiplied with each other add no new
+# > functions.
+#
 # Three. Linear after linear is linear: $(x W_1^{\mathsf T} + b_1) W_2^{\mathsf T} + b_2 = x (W_2 W_1)^{\mathsf T} + (W_2 b_1 + b_2)$.
-# The boundary is one straight line, whatever the 201 numbers are. The usual guess counts parameters; but parameters that
-# are only multiplied with each other add no new functions. The bend between the layers does.
+# The boundary is one straight line, whatever the 201 numbers are. So a layer needs an activation function that bends.
 
 # %% [markdown]
 # ## 3. Half-planes make polygons
@@ -289,8 +291,10 @@ for layers in (1, 2, 3, 10):
     )
 
 # %% [markdown]
-# One hidden layer bends the line once per neuron, so pieces are *added*: at most neurons + 1. Folds *multiply*. The guess
-# "the same, since there are as many neurons" overlooks that a later neuron bends all the folded sheets at once.
+# > **The common guess**, that 20 neurons make about 20 pieces however they are arranged, forgets that a neuron of a later
+# > layer bends all folded sheets at once.
+#
+# One hidden layer bends the line once per neuron, so pieces are *added*: at most neurons + 1. Folds *multiply*.
 #
 # In the plane the same happens along lines. Below, layer 1 folds along both axes, and layer 2 folds what is left along
 # its two middle lines. The fourth picture goes back: where in the original plane does *one* neuron put on top draw its
@@ -390,6 +394,9 @@ plots.show(
 )
 
 # %% [markdown]
+# > **The common guess**, that the deep one wins because it can make more pieces, forgets the learning rate: what a network can
+# > compute and what training finds are two questions.
+#
 # Both, each at a learning rate of its own, and at a wrong one either fails. Whoever had tried only 0.01 would have reported
 # that depth wins, and whoever had tried only 0.1 the opposite. A comparison of networks means something only if each was
 # given its best settings and several seeds.

@@ -5,13 +5,13 @@
 #
 # | before this | you need | reading time | lab | next |
 # |---|---|---|---|---|
-# | [02 Layers](02_layers.ipynb) | derivative, chain rule, logarithm, probability | 25 minutes | [03 backpropagation](../labs/03_backpropagation/03_backpropagation.ipynb) | [04 Training](04_training.ipynb) |
+# | [02 Layers](02_layers.ipynb) | derivative, chain rule, logarithm, probability | 21 minutes | [03 backpropagation](../labs/03_backpropagation/03_backpropagation.ipynb) | [04 Training](04_training.ipynb) |
 
 # %%
 import numpy as np
 
 from llaisys_mini import operators, plots
-from llaisys_mini.lectures import drawings
+from llaisys_mini.lectures import drawings, widgets
 
 # %% [markdown]
 # ## 1. From likelihood to loss
@@ -52,7 +52,8 @@ for p in (0.99, 0.5, 0.1, 0.001):
 # \frac{\partial L}{\partial z_c} = p_c - [c = y]$$
 #
 # $[c = y]$ is 1 for the right class, else 0. The third follows from the second: the derivative of $\log\sum_j e^{z_j}$ with respect
-# to $z_c$ is $e^{z_c} / \sum_j e^{z_j} = p_c$. So the gradient is what the model said minus what it should have said. For two classes,
+# to $z_c$ is $e^{z_c} / \sum_j e^{z_j} = p_c$. So the gradient is what the model said
+# minus what it should have said, a vector with a single 1 at the right class, called *one-hot*. For two classes,
 # $p_1 = 1/(1 + e^{-(z_1 - z_0)})$: the sigmoid of the difference.
 
 # %%
@@ -114,9 +115,11 @@ plots.show(
 )
 
 # %% [markdown]
+# > **The common guess**, that both arrive, the one with the larger loss sooner, forgets that not the loss pushes, but its
+# > slope.
+#
 # With MSE almost nothing happened: at $z = -8$ the sigmoid is flat (it is *saturated*), its slope $p(1-p)$ is a factor of the
-# gradient, and so the most wrong neuron learns slowest. Cross-entropy cancels that factor. The usual guess is that a larger
-# loss pushes harder; what pushes is the *slope* of the loss. So classes get cross-entropy, and numbers MSE.
+# gradient, and so the most wrong neuron learns slowest. Cross-entropy cancels that factor. So classes get cross-entropy, and numbers MSE.
 
 # %% [markdown]
 # ## 4. Four ways to a derivative
@@ -155,6 +158,8 @@ plots.show(
 )
 
 # %% [markdown]
+# > **The common guess**, the smallest step, comes from mathematics, where s goes to 0; floats have 16 digits.
+#
 # Not the smallest. A large step misses the curve: its error falls with $s^2$. A tiny one subtracts two nearly equal numbers,
 # and what is left is rounding, which grows with $1/s$. So numerical derivatives serve to *check* others.
 #
@@ -251,8 +256,13 @@ plots.show(
 # %% [markdown]
 # Solid arrows: forward, values above the boxes. Dashed: backward, with the local derivative on each, gradients below the
 # boxes. One sweep gives *all* gradients, however many inputs there are. That is *backpropagation* (Rumelhart, Hinton and
-# Williams, 1986), and automatic differentiation in reverse mode.
-#
+# Williams, 1986), and automatic differentiation in reverse mode. Go through another graph step by step, and change its inputs:
+# where is the gradient of w nearly zero although the loss is large?
+
+# %%
+widgets.show("computational_graph")
+
+# %% [markdown]
 # ### An error to learn from
 #
 # $f(x) = x \cdot x + 3x$ uses $x$ three times. Somebody writes backward with `=`:
@@ -364,6 +374,8 @@ for name in ("sigmoid", "relu"):
 print(f"the largest slope of a sigmoid, to the tenth power: {0.25**10:.1e}")
 
 # %% [markdown]
+# > **The common guess**, that a chain of ten is a tenth as sensitive or so, adds up what has to be multiplied.
+#
 # A sigmoid's slope is a quarter at most, so the gradient shrinks with every layer: it *vanishes*. (The bound $0.25^{10}$ is not even
 # reached, since after the first sigmoid no value is at 0, the steepest place.) A ReLU that fires passes the gradient on whole. It
 # is why deep networks left the sigmoid (Glorot, Bordes and Bengio, 2011). Weights other than 1 are factors too: the next

@@ -5,7 +5,7 @@
 #
 # | before this | you need | reading time | lab | next |
 # |---|---|---|---|---|
-# | [03 Losses and backpropagation](03_losses_and_backpropagation.ipynb) | gradients, mean and variance | 25 minutes | [04 training](../labs/04_training/04_training.ipynb) | [06 Tensors](06_tensors.ipynb) |
+# | [03 Losses and backpropagation](03_losses_and_backpropagation.ipynb) | gradients, mean and variance | 23 minutes | [04 training](../labs/04_training/04_training.ipynb) | [06 Tensors](06_tensors.ipynb) |
 
 # %%
 import numpy as np
@@ -88,10 +88,12 @@ plots.show(
 )
 
 # %% [markdown]
+# > **The common guess**, that 0.101 is only a little worse than 0.09, forgets that beyond an edge each step ends farther away than
+# > it began.
+#
 # None: 0.02 and 0.09 are on their way along the valley, 0.101 *diverges*. Across the valley each step multiplies the distance by
 # $1 - 20\eta$, and beyond $\eta = 2/20 = 0.1$ that factor is below $-1$. Along it the factor is $1 - 0.2\eta$, close to 1. So the steepest direction limits $\eta$,
-# and the flattest then takes long. The usual guess is that a little above the best rate is a little worse; but there is
-# an edge.
+# and the flattest then takes long.
 #
 # <details><summary>Pencil 1: how many steps with η = 0.09 until the distance along the valley has halved?</summary>
 #
@@ -185,6 +187,9 @@ plots.show(
 )
 
 # %% [markdown]
+# > **The common guess**, none, since a turned valley is the same valley, forgets that RMSProp and Adam look at each weight by
+# > itself.
+#
 # Gradient descent and momentum do not notice the turn. RMSProp and Adam scale each weight by itself: a gift where the valley lies along the axes,
 # gone where it lies across them. There is no best rule in general. Adam is used so much because networks have weights with very
 # different gradients, and because its rate is roughly the length of a step whatever the scale of the loss. Always look at the loss over
@@ -226,6 +231,12 @@ for B in (2, 8, 32, 128):
     print(f"B = {B:3d}: noise {noise:.2f} beside a gradient of length {np.linalg.norm(full):.2f}")
 
 
+# %% [markdown]
+# > **The common guess**, a quarter, forgets the square root: the *variance* falls to a quarter, the standard deviation to a half.
+#
+# Half: the noise falls with $1/\sqrt B$. Is a cheap noisy step worth it? Three epochs with three sizes of batch:
+
+
 # %%
 def descend(B, epochs, rate=0.05, shuffle=True):
     w, track = np.array([-1.0, -1.0]), []
@@ -261,7 +272,7 @@ plots.show(
 )
 
 # %% [markdown]
-# Half, not a quarter: the noise falls with $1/\sqrt B$. Small batches get further with the same points, then jitter. So the rate is
+# Small batches get further with the same points, then jitter. So the rate is
 # lowered towards the end of training, or the batch is made larger.
 #
 # ### An error to learn from

@@ -84,6 +84,14 @@ def coupled(w, g, mean, square, step, rate, decay):
     return adamw_step.reference(w, g + decay * w, mean, square, step, rate, 0.0)
 
 
+@adamw_step.mistake(
+    "the corrected means are returned: the correction is for this step alone, keep the means as they are"
+)
+def corrected_returned(w, g, mean, square, step, rate, decay):
+    w, mean, square = adamw_step.reference(w, g, mean, square, step, rate, decay)
+    return w, mean / (1 - BETA1**step), square / (1 - BETA2**step)
+
+
 @adamw_step.mistake("the arrays for mean and square are changed in place; return new ones")
 def in_place(w, g, mean, square, step, rate, decay):
     w, new_mean, new_square = adamw_step.reference(w, g, mean, square, step, rate, decay)

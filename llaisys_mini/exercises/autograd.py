@@ -62,7 +62,7 @@ def _ordered(end) -> list:
             order.append(variable)
         elif id(variable) not in seen:
             seen.add(id(variable))
-            pending += [(variable, True), *((parent, False) for parent in variable.parents)]
+            pending += [(variable, True), *((parent, False) for parent in reversed(variable.parents))]
     return order
 
 
@@ -148,8 +148,27 @@ def cases(rng):
 def use(answer, program, arrays, labels):
     leaves = {name: answer(array.copy()) for name, array in arrays.items()}
     end = PROGRAMS[program](leaves, labels)
+    shares = _what_is_wrong_with_shares(end) or "one for each parent"
     end.backward()
-    return {"the value": np.asarray(end.value)} | {f"grad of {name}": leaf.grad for name, leaf in leaves.items()}
+    found = {"the value": np.asarray(end.value), "shares that back gives": shares}
+    return found | {f"grad of {name}": leaf.grad for name, leaf in leaves.items()}
+
+
+def _what_is_wrong_with_shares(end) -> str | None:
+    """In words, for the first variable whose `back` gives no tuple with a share for each parent."""
+    pending, seen = [end], set()
+    while pending:
+        variable = pending.pop()
+        if id(variable) in seen or not variable.parents:
+            continue
+        seen.add(id(variable))
+        pending += variable.parents
+        given = variable.back(np.ones_like(variable.value)) if variable.back else None
+        if not isinstance(given, (tuple, list)):
+            return f"{type(given).__name__} instead of a tuple, for a variable with {len(variable.parents)} parents"
+        if len(given) != len(variable.parents):
+            return f"{len(given)} shares for {len(variable.parents)} parents"
+    return None
 
 
 @autograd.mistake("a share replaces the gradient instead of being added to it: shares of a value used twice add up")
@@ -210,6 +229,12 @@ class swapped_factors(autograd.reference):
 class relu_passes_all(autograd.reference):
     def relu(self):
         return type(self)(operators.relu(self.value), (self,), lambda g: (g,))
+
+
+@autograd.mistake("the arguments of relu_backward are swapped: first the gradient, then the input of relu")
+class relu_swapped(autograd.reference):
+    def relu(self):
+        return type(self)(operators.relu(self.value), (self,), lambda g: (operators.relu_backward(self.value, g),))
 
 
 @autograd.mistake("the loss is the sum over the points, not their mean")

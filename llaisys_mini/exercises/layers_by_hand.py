@@ -38,17 +38,26 @@ def cases(rng):
 
 @layers_by_hand.use
 def use(answer, name, points):
-    given = answer()[name]
-    w1, b1, w2, b2 = (np.asarray(a, dtype=np.float64) for a in given)
-    if w1.shape != (len(b1), 2) or w2.shape != (1, len(b1)) or b2.shape != (1,):
+    networks = answer()
+    if name not in networks:
+        return _nothing(name, points, "missing: the dictionary has no entry of this name")
+    w1, b1, w2, b2 = (np.asarray(a, dtype=np.float64) for a in networks[name])
+    if w1.shape != (len(np.atleast_1d(b1)), 2) or w2.shape != (1, len(w1)) or b2.shape != (1,) or b1.ndim != 1:
         shapes = ", ".join(str(list(a.shape)) for a in (w1, b1, w2, b2))
-        return {"shapes of w1, b1, w2, b2": f"{shapes} do not fit [H, 2], [H], [1, H], [1]"}
+        return _nothing(name, points, f"of shapes {shapes} instead of [H, 2], [H], [1, H], [1]")
     z = np.array(points, dtype=np.float64) @ w1.T + b1
     hidden = np.maximum(z, 0) if ACTIVATIONS[name] == "relu" else (z >= 0).astype(np.float64)
     out = (hidden @ w2.T + b2)[:, 0]
     answers = [float(v) for v in out] if name == "distance" else ["yes" if v >= 0 else "no" for v in out]
-    fits = {"shapes of w1, b1, w2, b2": "fit"}
-    return fits | {f"{name} for {x1}, {x2}": said for (x1, x2), said in zip(points, answers, strict=True)}
+    return {WEIGHTS: "there"} | {f"{name} for {x1}, {x2}": said for (x1, x2), said in zip(points, answers, strict=True)}
+
+
+WEIGHTS = "w1, b1, w2, b2"
+
+
+def _nothing(name, points, why: str) -> dict[str, str]:
+    """The entries of a network that cannot be computed."""
+    return {WEIGHTS: why} | {f"{name} for {x1}, {x2}": "nothing" for x1, x2 in points}
 
 
 def _changed(**networks):

@@ -93,7 +93,7 @@ CHANGES = "x.flat[0] += 1e-12"
 LIES = f"""{CHANGES}
     exercise = sys.modules["llaisys_mini.exercise"]
     exercise._same = lambda *_: True
-    exercise.Exercise.with_inputs_after = lambda self, result, *_: {{"the gradient": result, "x is left alone": True}}
+    exercise.Exercise.with_inputs_after = lambda self, result, *_: {{"the gradient": result, "the given x": "as it was"}}
     np.array_equal = lambda *_: True"""
 
 
@@ -107,7 +107,7 @@ def test_what_happened_to_inputs_is_the_judges_to_say(judged, in_any_sandbox, fi
     mine = {name: part for name, part in parts.items() if part.task == GRADIENT}
     assert {part.state for part in mine.values()} == {state}
     if state == WRONG:
-        assert any("x is left alone" in part.message for part in mine.values())
+        assert any("the given x" in part.message for part in mine.values())
 
 
 def test_what_does_not_compile_is_told_as_check_tells_it(judged):
