@@ -194,6 +194,18 @@ plots.show(
 # gone where it lies across them. There is no best rule in general. Adam is used so much because networks have weights with very
 # different gradients, and because its rate is roughly the length of a step whatever the scale of the loss. Always look at the loss over
 # several rates.
+
+# %%
+for decay in (0.0, 0.2, 1.0):
+
+    def with_decay(w, g, state, rate, decay=decay):
+        return adamw(w, g, state, rate, decay=decay)
+
+    end = paths(with_decay, 0.1, [(-1, -2)], straight, steps=1000)[-1, 0]
+    print(f"AdamW, λ = {decay}: ends at {end.round(2)}; the lowest point is {lowest}")
+
+# %% [markdown]
+# AdamW's decay pulls the weights towards zero, so it does not end at the lowest point: a price for what section 6 shows.
 #
 # <details><summary>Pencil 2: how long is Adam's very first step, if the gradient is 0.003? And if it is 3,000?</summary>
 #

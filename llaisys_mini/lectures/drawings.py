@@ -94,7 +94,7 @@ def _arrow(axis, start, end, colour, aside: float, *, forwards: bool) -> None:
     length = math.dist(start, end)
     along = (end[0] - start[0]) / length, (end[1] - start[1]) / length
     aside_by = -along[1] * aside, along[0] * aside
-    inset = 0.42
+    inset = 0.42 if start[1] == end[1] else 0.6  # above and below a box stand numbers
     tail = start[0] + inset * along[0] + aside_by[0], start[1] + inset * along[1] + aside_by[1]
     head = end[0] - inset * along[0] + aside_by[0], end[1] - inset * along[1] + aside_by[1]
     style = dict(

@@ -93,7 +93,7 @@ CHANGES = "x.flat[0] += 1e-12"
 LIES = f"""{CHANGES}
     exercise = sys.modules["llaisys_mini.exercise"]
     exercise._same = lambda *_: True
-    exercise.Exercise.with_inputs_after = lambda self, result, *_: {{"the gradient": result, "the given x": "as it was"}}
+    exercise.Exercise.with_inputs_after = lambda self, got, *_: {{"the gradient": got, "the given x": "as it was"}}
     np.array_equal = lambda *_: True"""
 
 
