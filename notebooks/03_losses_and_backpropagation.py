@@ -66,7 +66,7 @@ print("gradient =", operators.softmax_cross_entropy_backward(logits, label)[0])
 # %% [markdown]
 # ## 3. Why not simply the squared error?
 #
-# One neuron with a sigmoid, $p = \sigma(z)$, and a label of 1. It begins as wrong as can be, at $z = -8$. Gradient descent moves $z$
+# One neuron with a sigmoid, $p = \sigma(z)$, and a label of 1. It begins very wrong, at $z = -8$. Gradient descent moves $z$
 # against the slope of the loss, with learning rate 1, 1,000 times. The two losses and their gradients over $z$:
 #
 # $$L_\text{MSE} = (p - 1)^2,\quad \frac{dL_\text{MSE}}{dz} = 2\,(p-1)\;p\,(1-p) \qquad\qquad

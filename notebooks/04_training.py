@@ -5,7 +5,7 @@
 #
 # | before this | you need | reading time | lab | next |
 # |---|---|---|---|---|
-# | [03 Losses and backpropagation](03_losses_and_backpropagation.ipynb) | gradients, mean and variance | 23 minutes | [04 training](../labs/04_training/04_training.ipynb) | [06 Tensors](06_tensors.ipynb) |
+# | [03 Losses and backpropagation](03_losses_and_backpropagation.ipynb) | gradients, mean and variance | 24 minutes | [04 training](../labs/04_training/04_training.ipynb) | [06 Tensors](06_tensors.ipynb) |
 
 # %%
 import numpy as np
@@ -191,9 +191,8 @@ plots.show(
 # > itself.
 #
 # Gradient descent and momentum do not notice the turn. RMSProp and Adam scale each weight by itself: a gift where the valley lies along the axes,
-# gone where it lies across them. There is no best rule in general. Adam is used so much because networks have weights with very
-# different gradients, and because its rate is roughly the length of a step whatever the scale of the loss. Always look at the loss over
-# several rates.
+# gone where it lies across them. No rule is best in general. What speaks for Adam in practice: its rate is roughly the length of a step,
+# whatever the scale of the loss. Always look at the loss over several rates.
 
 # %%
 for decay in (0.0, 0.2, 1.0):
@@ -295,16 +294,18 @@ plots.show(
 by_y = np.argsort(ys)
 A, ys = A[by_y], ys[by_y]
 for shuffle in (True, False):
-    ends = [descend(16, 20, 0.1, shuffle)[-1] for _ in range(5)]
-    distances = np.linalg.norm(np.array(ends) - exact, axis=1)
+    tracks = [descend(16, 20, 0.1, shuffle) for _ in range(5)]
+    distance = np.median([np.linalg.norm(track[-1] - exact) for track in tracks])
+    last_epoch = [np.mean((A @ w - ys) ** 2) for w in tracks[0][-32:]]
     print(
-        f"shuffled: {shuffle!s:5s} {np.median(distances):.3f} from least squares, line {ends[0].round(2)}"
+        f"shuffled: {shuffle!s:5s} line {tracks[0][-1].round(2)}, {distance:.2f} from least squares;"
     )
+    print(f"    loss within the last epoch: {min(last_epoch):.2f} to {max(last_epoch):.2f}")
 print("least squares:", exact.round(2))
 
 # %% [markdown]
 # Sorted, the last batches of each epoch hold only large $y$, and lift the line. A batch has to be a random sample; that is what its
-# gradient rests on. The symptom in practice: a loss with the rhythm of the epoch.
+# gradient rests on. The symptom: a loss that swings in the rhythm of the epochs.
 
 # %% [markdown]
 # ## 4. Where to begin: Xavier and He
