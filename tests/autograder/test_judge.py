@@ -110,6 +110,35 @@ def test_what_happened_to_inputs_is_the_judges_to_say(judged, in_any_sandbox, fi
         assert any("the given x" in part.message for part in mine.values())
 
 
+DIGITS = "train_digits-python"
+FIRST_WEIGHTS = """import numpy as np
+
+from llaisys_mini import answer
+
+
+@answer("train_digits")
+def train_digits(images, labels, seed):
+    rng = np.random.default_rng(seed)
+    {first}
+    return rng.normal(size=(48, 81)), np.zeros(48), rng.normal(size=(10, 48)), np.zeros(10)
+"""
+
+
+@pytest.mark.parametrize(
+    ("first", "message"),
+    [
+        ("pass", "unseen digits are read right"),
+        ("from llaisys_mini.digits import digits", "is not there when an answer"),
+    ],
+)
+def test_trained_weights_are_judged_on_digits_that_the_answer_cannot_make(judged, first, message):
+    plan = with_one_task(tasks.plan_of("04_training"), DIGITS)
+    parts = judged("04_training", {DIGITS: FIRST_WEIGHTS.format(first=first)}, plan).parts
+    mine = [part for part in parts.values() if part.task == DIGITS]
+    assert PASSED not in {part.state for part in mine}
+    assert any(message in part.message for part in mine), mine
+
+
 def test_what_does_not_compile_is_told_as_check_tells_it(judged):
     solution = (tasks.ROOT / "solutions" / "kernels" / "cpu" / "softmax.py").read_text()
     source = solution.rstrip() + "\n    out[0] = max(x, axis=1)\n"
