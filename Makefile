@@ -13,7 +13,7 @@ VERSION_FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help generate chat lab labs notebooks grade bench bench-grade gpu lint test test-quick test-long clean
+.PHONY: help generate chat serve lab labs notebooks grade bench bench-grade gpu lint test test-quick test-long clean
 
 help:
 	@echo 'llaisys_mini: from one neuron to a Qwen decoder that speaks, one operator at a time'
@@ -30,6 +30,9 @@ generate: .venv/.with-run ## the shipped model writes
 
 chat: .venv/.with-run ## talk with a model
 	@$(BIN)/llaisys-mini chat $(if $(MODEL),--model "$(MODEL)") $(ARGS)
+
+serve: .venv/.with-serve ## answer over HTTP at http://127.0.0.1:8000/, with a page to talk on
+	@$(BIN)/llaisys-mini serve $(if $(MODEL),--model "$(MODEL)") $(ARGS)
 
 # .jupyter holds settings for the course: no question about Jupyter news, no buttons of nbgrader for students after
 # `make grade`, and how lectures look when exported. The lectures are signed first, as JupyterLab wants before it lets a
@@ -49,7 +52,7 @@ labs: .venv/.with-notebooks,grading ## make labs/ from solutions/labs (instructo
 	@$(BIN)/python -m autograder.labs
 
 notebooks: .venv/.with-notebooks ## execute the lectures that changed
-	@$(BIN)/python -m notebooks.build $(ARGS)
+	@$(BIN)/python -m notebooks.source.build $(ARGS)
 
 grade: .venv/.with-grading ## grade the example class, or ARGS
 	@$(BIN)/python -m autograder grade $(or $(ARGS),data/class --build build/example_class)
@@ -100,6 +103,7 @@ clean: ## remove .venv and everything else that can be made again; your kernels 
 # ---- set-up ----------------------------------------------------------------------------------------------------------
 
 takes-run := about a minute
+takes-serve := about a minute
 takes-notebooks := about two minutes
 takes-grading := about two minutes
 takes-notebooks,grading := about three minutes

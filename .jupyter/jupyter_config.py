@@ -21,7 +21,7 @@ c = get_config()  # noqa: F821 - Jupyter runs this file, with a name that it def
 c.HTMLExporter.preprocessors = [hide_folded_code]
 c.HTMLExporter.extra_template_basedirs = [str(here / "templates")]
 c.HTMLExporter.template_name = "course"  # outputs that JupyterLab folds unfold at a click
-# The line that stands in JupyterLab for folded outputs: see notebooks/predictions.py.
+# The line that stands in JupyterLab for folded outputs: see notebooks/source/predictions.py.
 c.TagRemovePreprocessor.enabled = True
 c.TagRemovePreprocessor.remove_single_output_tags = {"invitation"}
 

@@ -45,7 +45,7 @@ class Ours:
         # A random model may choose a stop token at any time; all must write equally many.
         self.model.config = dataclasses.replace(self.model.config, stop_ids=frozenset())
         self.prompt = prompt_ids(prompt, self.model.config.vocab_size)
-        self.cache = self.model.cache()
+        self.cache, self.engine = self.model.cache(), self.model.engine()
 
     def use_threads(self, count: int) -> None:
         """machine.use_threads has set them."""
@@ -55,7 +55,7 @@ class Ours:
         return self.model.decoder.forward(ids, self.cache, last_only=True).numpy()[0]
 
     def decode(self, count: int) -> list[int]:
-        return list(self.model.generate(self.prompt, count, temperature=0, cache=self.cache))
+        return list(self.model.generate(self.prompt, count, temperature=0, engine=self.engine))
 
 
 class Transformers:

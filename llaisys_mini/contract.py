@@ -26,6 +26,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 
 from llaisys_mini import dtypes
@@ -205,7 +206,8 @@ class Contract(Task):
             stored = _ROUNDOFF.get(inputs[name].dtype, 0.0) if name in self.written else 0.0
             error = UNIT_ROUNDOFF * np.asarray(units) + SMALLEST_NORMAL
             if stored:
-                error = error + stored * np.abs(value)
+                normal = float(ml_dtypes.finfo(inputs[name].dtype).smallest_normal)
+                error = error + stored * np.maximum(np.abs(value), normal)  # below it, places have one size
             allowed.append(np.zeros(value.shape) if spec.is_index else np.broadcast_to(error, value.shape))
         return allowed
 

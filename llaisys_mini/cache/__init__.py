@@ -2,5 +2,6 @@
 
 cache.py         what the decoder asks of a cache
 contiguous.py    one text: one pair of tensors per layer
-several.py       several texts side by side in one forward pass
+pool.py          page numbers: which are in use, by how many texts, and what full ones hold
+paged.py         many texts in pages, side by side in one forward pass
 """

@@ -27,7 +27,8 @@ class Cache(ABC):
     @property
     @abstractmethod
     def last_rows(self) -> np.ndarray:
-        """Of the rows begun, the last one of each text: int64 [N]."""
+        """Of the rows begun, those whose logits are asked for with `last_only`: int64 [N], ascending. The last one of
+        each text, or by the kind of pass its last few, or none."""
 
     @abstractmethod
     def attend(self, layer: int, q: Tensor, k: Tensor, v: Tensor, scale: float, window: int | None) -> Tensor:

@@ -6,7 +6,7 @@ import time
 import click
 
 from llaisys_mini.cli.messages import from_terminal, source_of_messages
-from llaisys_mini.cli.options import load, model_options, sampling, tokenizer_of
+from llaisys_mini.cli.options import guesser_for, load, model_options, sampling, tokenizer_of
 from llaisys_mini.cli.reporting import Stopwatch, say_which_kernels, started
 from llaisys_mini.cli.stopping import stoppable
 from llaisys_mini.errors import UserError
@@ -86,7 +86,7 @@ class _Talk:
 
     def start_over(self):
         self._messages = []
-        self._cache = self._model.cache()
+        self._engine = self._model.engine(guesser=guesser_for(self._model, self._options))
 
     def answer(self, text):
         """Print the model's answer to `text` and remember both.
@@ -100,7 +100,7 @@ class _Talk:
 
         asked = [*self._messages, {"role": "user", "content": text}]
         prompt = fit(asked, self._tokenizer, self._model.config.max_positions, self._think)
-        tokens = self._model.generate(prompt.ids, params=self._params, cache=self._cache)
+        generation = self._model.generate(prompt.ids, params=self._params, engine=self._engine)
         if prompt.forgotten:
             click.echo("(the beginning of the conversation no longer fits the context and is forgotten)", err=True)
         watch, view = Stopwatch(time.perf_counter()), ThinkingView(prompt.opens_thoughts)
@@ -108,7 +108,7 @@ class _Talk:
         answered = stopped = False
         try:
             with stoppable():
-                tokens = started(tokens)
+                tokens = started(generation)
                 if not self._kernels_are_known:
                     say_which_kernels(self._options["device"])
                     self._kernels_are_known = True
@@ -117,6 +117,7 @@ class _Talk:
                     answered |= _echo(view.feed(stream.feed(token)))
         except KeyboardInterrupt:
             stopped = True
+            generation.close()
         answered |= _echo(view.feed(stream.finish()) + view.finish())
         click.echo()
         if answered or not stopped:
@@ -125,7 +126,7 @@ class _Talk:
             kept = "what was said stays in" if answered else "no answer yet; your message is left out of"
             raise KeyboardInterrupt(f"stopped: {kept} the conversation")
         if self._options["stats"]:
-            watch.report(len(prompt.ids), self._cache, self._options["device"])
+            watch.report(len(prompt.ids), self._engine, self._options["device"])
 
 
 def _echo(pieces: list[tuple[str, bool]]) -> bool:

@@ -5,7 +5,7 @@ import time
 import click
 
 from llaisys_mini.cli.messages import require_utf8
-from llaisys_mini.cli.options import load, model_options, sampling, tokenizer_of
+from llaisys_mini.cli.options import guesser_for, load, model_options, sampling, tokenizer_of
 from llaisys_mini.cli.reporting import Stopwatch, say_which_kernels, started
 from llaisys_mini.cli.stopping import stoppable
 
@@ -32,7 +32,9 @@ def generate(prompt, verify, sanitize, **options):
     tokenizer = tokenizer_of(model, options)
     ids = tokenizer.encode(prompt)
     # Sampling values and the prompt's length are checked here, before anything is printed.
-    tokens = model.generate(ids, **sampling(options), cache=(cache := model.cache()))
+    tokens = model.generate(
+        ids, **sampling(options), engine=(engine := model.engine(guesser=guesser_for(model, options)))
+    )
     stream = TextStream(tokenizer)
     watch = Stopwatch(start)
     report = _verification(model) if verify else None
@@ -49,7 +51,7 @@ def generate(prompt, verify, sanitize, **options):
     if report is not None:
         click.echo(str(report), err=True)
     if options["stats"]:
-        watch.report(len(ids), cache, options["device"])
+        watch.report(len(ids), engine, options["device"])
     if report is not None and report.first is not None:
         raise click.exceptions.Exit(1)
 

@@ -49,7 +49,7 @@ class Stopwatch:
     def tick(self):
         self.ticks.append(time.perf_counter())
 
-    def report(self, prompt_tokens: int, cache, device: str):
+    def report(self, prompt_tokens: int, engine, device: str):
         """Print speed, memory, and which kernels answered."""
         from llaisys_mini.course.attribution import counts, kernels_that_change_bits
 
@@ -60,7 +60,12 @@ class Stopwatch:
         if len(self.ticks) > 1:
             rate = (len(self.ticks) - 1) / (self.ticks[-1] - self.ticks[0])
             click.echo(f"{len(self.ticks)} new tokens, {_shown(rate)} per second after the first", err=True)
-        click.echo(f"KV cache: {cache.length} positions, {cache.nbytes / 2**20:.1f} MiB allocated", err=True)
+        pool, size = engine.cache.pool, engine.cache.nbytes / 2**20
+        click.echo(f"KV cache: {pool.touched} pages of {pool.size} positions, {size:.1f} MiB allocated", err=True)
+        if engine.guesser is not None:
+            from llaisys_mini.engine.speculation import does_it_pay
+
+            click.echo(does_it_pay(engine.decoder, engine.guesser, engine.counts), err=True)
         click.echo(f"kernels: {counts() or 'none was called'}", err=True)
         if device == "cpu":
             changing = ", ".join(kernels_that_change_bits(device))

@@ -54,7 +54,7 @@ STYLE = {
     "axes.axisbelow": True,
     "legend.frameon": False,
     "legend.fontsize": 9.5,
-    "image.cmap": "cividis_r",  # from light to dark: where nothing is, the card is nearly seen
+    "image.cmap": "YlGnBu",  # from the card to dark, so that on a dark page, inverted, it is from the card to light
 }
 
 

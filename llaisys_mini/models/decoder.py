@@ -82,7 +82,8 @@ class Decoder:
         """Logits of the next token after each of the new `ids` (int64 [T]); `cache` says whose rows they are, and grows
         by them.
 
-        Returns float32 [T, V], or with `last_only` [N, V]: those after the last row of each text.
+        Returns float32 [T, V], or with `last_only` [N, V]: those after the rows that `cache` tells, as a rule the last
+        one of each text.
         Raises GenerationError beyond the context.
         """
         positions = cache.begin(ids)
@@ -96,8 +97,11 @@ class Decoder:
         if last_only:
             rows = cache.last_rows
             x, step = _rows(x, rows), _rows(step, rows)
-        _, h = self.final_norm.add(x, step)
-        logits = self.head(h)
+        if len(x):
+            _, h = self.final_norm.add(x, step)
+            logits = self.head(h)
+        else:  # only the beginnings of prompts were read
+            logits = Tensor.empty((0, self.config.vocab_size), device=self.device)
         cache.commit()
         return logits
 
@@ -106,6 +110,7 @@ def _rows(x: Tensor, rows: np.ndarray) -> Tensor:
     """The chosen rows int64 [N], ascending, of x [T, E] -> [N, E]."""
     if len(rows) == len(x):
         return x
-    if len(rows) == 1:
-        return x.slice(0, int(rows[0]), int(rows[0]) + 1)
+    if len(rows) < 2:
+        first = int(rows[0]) if len(rows) else 0
+        return x.slice(0, first, first + len(rows))
     return ops.embedding(Tensor.from_numpy(rows).to(x.device), x)  # to look rows up in a table is to choose them

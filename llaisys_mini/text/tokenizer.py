@@ -16,6 +16,12 @@ from llaisys_mini.text import tokenizer_files
 
 _UNREADABLE = "\N{REPLACEMENT CHARACTER}"  # what decoding puts where bytes are no UTF-8
 
+# How byte-level vocabularies spell bytes: printable ones as themselves, the others as the letters from U+0100 on, in
+# order. Source: GPT-2 (Radford et al. 2019).
+_PRINTABLE = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+_OTHERS = [byte for byte in range(256) if byte not in _PRINTABLE]
+_BYTES = {chr(byte): byte for byte in _PRINTABLE} | {chr(0x100 + n): byte for n, byte in enumerate(_OTHERS)}
+
 
 class Tokenizer:
     """A checkpoint's tokenizer and chat template. Make one with `Tokenizer.open(folder)`."""
@@ -95,6 +101,18 @@ class Tokenizer:
         """The token with this id as the vocabulary spells it; None if there is none."""
         return self._bpe.id_to_token(int(token_id)) if self.has_token(token_id) else None
 
+    def bytes_of(self, token_id: int) -> bytes:
+        """The bytes that a token stands for, which need not be whole characters."""
+        text = self.decode([token_id], skip_special_tokens=False)
+        token = self.token(token_id) or ""
+        if _UNREADABLE in text and all(letter in _BYTES for letter in token):
+            return bytes(_BYTES[letter] for letter in token)
+        return text.encode()
+
+    def to_json(self) -> str:
+        """The contents of tokenizer.json, for libraries that read it."""
+        return self._bpe.to_str()
+
     @cached_property
     def end_ids(self) -> frozenset[int]:
         """Ids of the tokens that end the model's turn in a chat: the one that the chat template writes after an answer,
@@ -126,12 +144,14 @@ class Tokenizer:
         *,
         add_generation_prompt: bool = True,
         enable_thinking: bool | None = None,
+        tools: Sequence[Mapping[str, Any]] | None = None,
     ) -> str:
         """A conversation as the one text the model was trained on.
 
         messages: each {"role": "system" | "user" | "assistant", "content": text, ...}.
         add_generation_prompt: end with the opening of the assistant's turn, so that the model answers.
         enable_thinking: passed on to the template unless None (Qwen3: False writes an empty <think> block).
+        tools: what the model may call, as JSON schemas in OpenAI's form; templates that know of none leave them out.
         Raises TokenizerError where there is no template, a message is malformed, or the template fails.
         """
         if self._chat_template is None:
@@ -143,6 +163,8 @@ class Tokenizer:
         variables = {**self._special_tokens, "add_generation_prompt": add_generation_prompt}
         if enable_thinking is not None:
             variables["enable_thinking"] = enable_thinking
+        if tools is not None:
+            variables["tools"] = [dict(tool) for tool in tools]
         return render(self._chat_template, messages, variables, self._where)
 
 

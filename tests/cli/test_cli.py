@@ -60,7 +60,8 @@ def test_the_command_and_python_write_the_same_text(run):
 def test_a_slow_model_does_not_seem_to_stand_still(seconds, shown, capsys):
     watch = Stopwatch(0.0)
     watch.ticks = [i * seconds for i in range(5)]
-    watch.report(3, SimpleNamespace(length=8, nbytes=2**20), "cpu")
+    cache = SimpleNamespace(pool=SimpleNamespace(touched=1, size=16), nbytes=2**20)
+    watch.report(3, SimpleNamespace(cache=cache, guesser=None), "cpu")
     assert f"5 new tokens, {shown} per second after the first" in capsys.readouterr().err
 
 
@@ -179,7 +180,8 @@ def scripted(monkeypatch):
 
         def forward(self, ids, cache, last_only=False):
             if len(ids) > 1 or not script:
-                asked.append(tokenizer.decode([*cache.ids, *ids], skip_special_tokens=False))
+                (row,) = cache.rows
+                asked.append(tokenizer.decode([*row.text.ids, *ids], skip_special_tokens=False))
                 script[:] = [*tokenizer.encode(text, add_special_tokens=False), 0]
             cache.begin(ids)
             cache.commit()

@@ -133,7 +133,7 @@ def test_the_same_greedy_text_as_on_the_cpu_and_copies_of_one_id_only():
     with cuda.sanitized(), pytest.MonkeyPatch.context() as patch:
         device = devices.get("cuda")
         model = load_model("mini", device="cuda")
-        tokens = model.generate(ids, 12, temperature=0, cache=(cache := model.cache()))
+        tokens = model.generate(ids, 12, temperature=0, engine=(engine := model.engine()))
         written = [next(tokens)]
         upload, download = device.upload, device.download
 
@@ -154,5 +154,5 @@ def test_the_same_greedy_text_as_on_the_cpu_and_copies_of_one_id_only():
         assert copies == [("to the device", 8), ("from the device", 4), ("from the device", 8)]
         assert copied.count("linear") > 20
         written += list(tokens)
-    assert cache.device == "cuda"
+    assert engine.cache.device == "cuda"
     assert written == expected

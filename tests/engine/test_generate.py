@@ -97,18 +97,34 @@ def test_same_seed_same_text(model):
     assert text(1) != text(2)
 
 
-def test_what_a_cache_holds_is_not_computed_again(model):
+def test_what_an_engine_has_read_is_not_computed_again(model):
     from llaisys_mini.kernels.runtime import observe_calls
 
-    prompt = [1, 2, 3, 4, 5]
+    prompt = list(range(1, 19))
     plain = list(model.generate([*prompt, 9], max_new_tokens=5))
-    cache = model.cache()
-    list(model.generate(prompt, max_new_tokens=3, cache=cache))
+    engine = model.engine()
+    list(model.generate(prompt, max_new_tokens=3, engine=engine))
     rows = []
     with observe_calls(lambda op, args, out: rows.append(out[0].shape[0]) if op.name == "embedding" else None):
-        assert list(model.generate([*prompt, 9], max_new_tokens=5, cache=cache)) == plain
-    assert rows[0] == 1, "only the new token is computed; the five before it are in the cache"
-    assert list(model.generate([*prompt, 9], max_new_tokens=5, cache=cache)) == plain
+        assert list(model.generate([*prompt, 9], max_new_tokens=5, engine=engine)) == plain
+    assert rows[0] == 3, "the first page of 16 is there already"
+    assert list(model.generate([*prompt, 9], max_new_tokens=5, engine=engine)) == plain
+
+
+def test_texts_of_one_engine_may_be_read_in_turn(model):
+    engine = model.engine(pages=20)
+    both = [model.generate(ids, max_new_tokens=8, engine=engine) for ids in ([7, 8], [5])]
+    assert [list(pair) for pair in zip(*both, strict=True)] == [
+        list(pair) for pair in zip(*(model.generate(ids, max_new_tokens=8) for ids in ([7, 8], [5])), strict=True)
+    ]
+
+
+def test_a_generation_that_is_closed_gives_its_pages_back(model):
+    engine = model.engine()
+    tokens = model.generate([7, 8], engine=engine)
+    next(tokens)
+    tokens.close()
+    assert (tokens.stop_reason, list(tokens), engine.cache.pool.in_use) == ("aborted", [], 0)
 
 
 @pytest.mark.parametrize(

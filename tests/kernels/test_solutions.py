@@ -70,6 +70,25 @@ def large_cases(name) -> list[Case]:
         heads = dict(q=f32(length, heads, width), k=f32(keys, kv_heads, width), v=f32(keys, kv_heads, width))
         return heads | dict(scale=width**-0.5)
 
+    def paged(texts, page, heads, kv_heads, width, window):
+        """texts: (rows, keys) of each."""
+        pages = [-(-keys // page) for _, keys in texts]
+        order = rng.permutation(sum(pages)).astype(np.int32)
+        table = np.zeros((len(texts), max(pages)), np.int32)
+        for n, count in enumerate(pages):
+            table[n, :count], order = order[:count], order[count:]
+        return dict(
+            q=f32(sum(rows for rows, _ in texts), heads, width),
+            key_pages=f32(sum(pages), page, kv_heads, width),
+            value_pages=f32(sum(pages), page, kv_heads, width),
+            table=table,
+            lengths=np.array([keys for _, keys in texts], np.int32),
+            starts=np.cumsum([0, *(rows for rows, _ in texts)], dtype=np.int32),
+            scale=width**-0.5,
+            window=window,
+        )
+
+    texts = [(1, 391), (67, 131), (1, 12), (3, 260), (1, 128)]
     made = {
         "argmax": [dict(x=f32(5, 40001))],
         "linear": [
@@ -80,6 +99,21 @@ def large_cases(name) -> list[Case]:
         # Heads as wide as real models have them, in groups of 7 (Qwen2.5-0.5B), and keys that fill no block.
         "attention": [attention(67, 131, 4, 2, 32), attention(1, 391, 14, 2, 64), attention(67, 391, 14, 2, 64)],
         "sliding_attention": [attention(67, 131, 4, 2, 32) | dict(window=90)],
+        "store_pages": [
+            dict(
+                k=f32(700, 3, 40),
+                v=f32(700, 3, 40),
+                slots=rng.permutation(60 * 16)[:700].astype(np.int32),
+                key_pages=f32(60, 16, 3, 40),
+                value_pages=f32(60, 16, 3, 40),
+            )
+        ],
+        "paged_attention": [
+            paged(texts, 16, 4, 2, 32, 1000),
+            paged(texts, 16, 14, 2, 64, 1000),
+            paged([(1, keys) for keys in (700, 3, 128, 129, 255, 16, 800)], 16, 14, 2, 64, 1000),
+            paged(texts, 7, 4, 2, 32, 90),
+        ],
     }
     if name not in made:
         return [with_many_rows(operators.get(name))]

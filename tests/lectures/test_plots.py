@@ -59,7 +59,7 @@ def test_ink_on_an_image_is_white_on_dark_and_black_on_light_colours():
     _, axis = plots.figure()
     image = axis.imshow(np.array([[0.0, 1.0], [np.nan, 0.5]]))
     assert [plots.ink_on(image, value) for value in (0.0, 1.0, np.nan)] == ["black", "white", plots.BLACK]
-    image.set_cmap("cividis")
+    image.set_cmap("YlGnBu_r")
     assert [plots.ink_on(image, value) for value in (0.0, 1.0)] == ["white", "black"]
 
 

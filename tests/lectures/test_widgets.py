@@ -115,6 +115,21 @@ def test_a_widget_turns_dark_where_the_page_is(body, is_dark):
 
 
 @in_a_browser
+def test_two_widgets_on_one_page_both_start_also_where_scripts_are_moved_as_vs_code_does():
+    """VS Code runs the scripts of an output again, each at the end of that output."""
+    moved = f"""
+        <div id="output">{html("strides").replace("<script>", "<script type='text/plain'>")}</div>
+        <script>
+            const output = document.getElementById("output"), script = document.createElement("script");
+            script.text = output.querySelector("script").textContent;
+            output.append(script);
+            document.title = [...document.querySelectorAll("[data-widget]")].map((e) => !!e.shadowRoot);
+        </script>"""
+    page = browser.dump(f'<!DOCTYPE html><meta charset="utf-8"><body>{html("strides")}{html("strides")}{moved}</body>')
+    assert "<title>true,true,true</title>" in page
+
+
+@in_a_browser
 def test_the_perceptron_widget_follows_the_rule_to_the_end_and_its_handles_obey_keys():
     got = browser.ask(
         "perceptron",
@@ -209,3 +224,28 @@ def test_the_float_widget_reads_bits_as_numpy_does():
         expected = np.array(int(bits, 2), np.uint16).view(np.float16)
         said = re.match(r"float16: (-?[\d.]+)(?: · 10\^(-?\d+))?\.", words)
         assert float(said[1]) * 10 ** int(said[2] or 0) == pytest.approx(float(expected), rel=1e-6), words
+
+
+@in_a_browser
+def test_the_warp_widget_adds_as_shuffles_do():
+    rows = browser.ask(
+        "warp_shuffle",
+        HANDS
+        + """
+        const rows = [];
+        for (const kind of [0, 1]) {
+            choose("shuffle", kind);
+            move("steps", 5);
+            rows.push([...root.querySelectorAll("svg text")].filter((e) => e.getAttribute("font-size") === "8.5")
+                .map((e) => Number(e.textContent)));
+        }
+        return rows;
+        """,
+    )
+    lanes = np.arange(32)
+    others = (lambda step: np.where(lanes + step < 32, lanes + step, lanes), lambda step: lanes ^ step)
+    for found, other in zip(rows, others, strict=True):
+        expected = [lanes]
+        for step in (16, 8, 4, 2, 1):
+            expected.append(expected[-1] + expected[-1][other(step)])
+        assert found == np.concatenate(expected).tolist()

@@ -4,7 +4,7 @@ import nbformat
 import pytest
 from click.testing import CliRunner
 
-from notebooks import build
+from notebooks.source import build
 
 SOURCE = """# %% [markdown]
 # # Title
@@ -31,7 +31,9 @@ print("one")
 @pytest.fixture
 def source(tmp_path, monkeypatch):
     monkeypatch.setattr(build, "FOLDER", tmp_path)
-    path = tmp_path / "01_example.py"
+    monkeypatch.setattr(build, "SOURCES", tmp_path / "source")
+    build.SOURCES.mkdir()
+    path = build.SOURCES / "01_example.py"
     path.write_text(SOURCE)
     return path
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from notebooks import build, form
+from notebooks.source import build, form
 
 ROOT = Path(__file__).resolve().parents[2]
 LECTURES = build.lectures()
@@ -29,7 +29,7 @@ def test_the_stated_minutes_are_honest(source):
     """A minute of difference is left to small changes of the text."""
     found = form.count(build.read(source))
     stated = int(form.STATED.search(source.read_text(encoding="utf-8"))[1])
-    assert abs(stated - found.minutes) <= 1, f"run `python -m notebooks.form --write`: {found}"
+    assert abs(stated - found.minutes) <= 1, f"run `python -m notebooks.source.form --write`: {found}"
     assert stated <= form.MOST_MINUTES
 
 

@@ -7,7 +7,7 @@ import pytest
 from nbconvert import HTMLExporter
 from traitlets.config import PyFileConfigLoader
 
-from notebooks import build, predictions
+from notebooks.source import build, predictions
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = """# %% [markdown]
@@ -34,8 +34,9 @@ print("open")
 
 
 @pytest.fixture
-def notebook(tmp_path):
+def notebook(tmp_path, monkeypatch):
     """As `build.execute` leaves it, with outputs put in by hand."""
+    monkeypatch.setattr(build, "FOLDER", tmp_path)
     source = tmp_path / "01_example.py"
     source.write_text(SOURCE)
     notebook = build.read(source)

@@ -1,4 +1,4 @@
-"""Many prompts at once: the next tokens of all running texts go through the decoder in one forward pass."""
+"""Many prompts at once, with the engine."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
-from llaisys_mini.cache.contiguous import ContiguousCache
-from llaisys_mini.cache.several import SeveralTexts
 from llaisys_mini.engine.generate import LanguageModel
-from llaisys_mini.text.sampling import Sampler, SamplingParams
+from llaisys_mini.engine.request import Request
+from llaisys_mini.errors import GenerationError
+from llaisys_mini.text.sampling import SamplingParams
 
 from ..corpus.conversations import THINK_END, THINK_START, TURN_START
 
 AT_ONCE = 48
+MOST_ROWS = 1024  # of a step
+PAGES = 40  # for each text that is being written, and what earlier turns have left
 GREEDY = SamplingParams()
 
 
@@ -52,57 +52,36 @@ class Job:
     then: Callable[[Completion], Job | None]
 
 
-class _Running:
-    """cache: of the same conversation's last turn; what its text shares with the prompt is not computed again."""
-
-    def __init__(self, model: LanguageModel, job: Job, cache: ContiguousCache | None = None) -> None:
-        assert model.tokenizer is not None
-        prompt = model.tokenizer.encode(job.prompt)
-        self.job = job
-        self.cache = cache or model.cache()
-        self.cache.truncate(min(self.cache.common_prefix(prompt), len(prompt) - 1))
-        self.new = np.array(prompt[self.cache.length :])
-        self.written: list[int] = []
-        self.ended = False
-        self.stop_ids = model.config.stop_ids
-        self.sampler = Sampler(job.params)
-        room = max(0, model.config.max_positions - len(prompt))
-        self.left = room if job.params.max_new_tokens is None else min(room, job.params.max_new_tokens)
-
-    def take(self, logits: np.ndarray) -> bool:
-        """Choose the next token from its logits [V]. Returns whether the text goes on."""
-        chosen = self.sampler(logits)
-        if chosen in self.stop_ids:
-            self.ended = True
-            return False
-        self.written.append(chosen)
-        self.new = np.array([chosen])
-        self.left -= 1
-        return self.left > 0
-
-
 def run(model: LanguageModel, jobs: Iterable[Job]) -> None:
     """Complete all jobs, and those that follow from them. A prompt that fills the context gets no answer."""
     assert model.tokenizer is not None
-    waiting: deque[tuple[Job, ContiguousCache | None]] = deque((job, None) for job in jobs)
-    running: list[_Running] = []
+    tokenizer = model.tokenizer
+    engine = model.engine(max_texts=AT_ONCE, max_rows=MOST_ROWS, pages=AT_ONCE * PAGES)
+    waiting, running = deque(jobs), dict[Request, Job]()
+
+    def ended(job: Job, completion: Completion) -> None:
+        following = job.then(completion)
+        if following is not None:
+            waiting.appendleft(following)  # first, while the pages of its conversation are still there
+
     while waiting or running:
-        finished = []
         while waiting and len(running) < AT_ONCE:
-            text = _Running(model, *waiting.popleft())
-            (running if text.left > 0 else finished).append(text)
-        if running:
-            cache = SeveralTexts([text.cache for text in running], [len(text.new) for text in running])
-            ids = np.concatenate([text.new for text in running])
-            logits = model.decoder.forward(ids, cache, last_only=True).numpy()
-            goes_on = [text.take(row) for text, row in zip(running, logits, strict=True)]
-            finished += [text for text, on in zip(running, goes_on, strict=True) if not on]
-            running = [text for text, on in zip(running, goes_on, strict=True) if on]
-        for text in finished:
-            written = Completion(model.tokenizer.decode(text.written), text.ended, len(text.written))
-            following = text.job.then(written)
-            if following is not None:
-                waiting.appendleft((following, text.cache))  # first, so that few caches are kept
+            job = waiting.popleft()
+            try:
+                request = engine.add(tokenizer.encode(job.prompt), job.params)
+            except GenerationError:
+                ended(job, Completion("", False, 0))
+                continue
+            if request.is_finished:
+                ended(job, Completion("", False, 0))
+            else:
+                running[request] = job
+        for request in engine.step():
+            if request.error is not None:
+                raise request.error
+            if request.is_finished:
+                text = tokenizer.decode(request.written)
+                ended(running.pop(request), Completion(text, request.stop_reason == "stop", len(request.tokens)))
 
 
 def complete(

@@ -50,6 +50,6 @@ class Widget:
         # JupyterLab must not take keys that are meant for a control of the widget as commands of its own.
         host = f'<div class="{theme.CARD}" data-widget="{self.name}" data-lm-suppress-shortcuts="true">'
         still = f'<img alt="{escape(self.alt)}" src="{source}">'
-        start = "start(document.currentScript.previousElementSibling, WIDGET);"
+        start = f'start(document.currentScript, "{self.name}", WIDGET);'
         script = f"<script>(function () {{\n{self.program}{start}\n}})();</script>"
         return {"text/html": f"{theme.STYLE}{host}{still}</div>{script}", "text/plain": f"[widget: {self.alt}]"}

@@ -135,7 +135,9 @@ class Stage {
   }
 }
 
-/** Put a widget in the place of the picture in `host`. */
-function start(host, widget) {
-  if (host && !host.shadowRoot) new Stage(host, widget);
+/** Put the widget in the place of its picture: of the first beside `script` that still is one. VS Code moves scripts. */
+function start(script, name, widget) {
+  const hosts = script.parentElement.querySelectorAll(`[data-widget="${name}"]`);
+  const host = [...hosts].find((candidate) => !candidate.shadowRoot);
+  if (host) new Stage(host, widget);
 }

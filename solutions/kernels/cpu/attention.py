@@ -41,9 +41,8 @@ def score_keys(query, k, start, stride, count, scores):
 
 
 @njit(cache=True)
-def mix_values(weights, v, start, stride, mixed):
-    """mixed = sum of weights[s] * v[start + s * stride :]. All flat."""
-    mixed[:] = 0
+def add_values(weights, v, start, stride, mixed):
+    """mixed += sum of weights[s] * v[start + s * stride :]. All flat."""
     for s in range(weights.size):
         for d in range(mixed.size):
             mixed[d] = fma(weights[s], widen(v[np.uintp(start + s * stride + d)]), mixed[d])
@@ -93,7 +92,8 @@ def attend(q, k, v, scale, window, out, first_task, last_task):
             score_keys(query, flat_k, start, stride, seen.size, seen)
             top_of_block = largest(seen)
             total_of_block = exponentiate(seen, np.float32(1), top_of_block, seen)
-            mix_values(seen, flat_v, start, stride, of_block)
+            of_block[:] = 0
+            add_values(seen, flat_v, start, stride, of_block)
             mine, others = factors(top, top_of_block)
             merge(mixed, mine, of_block, others)
             top, total = max(top, top_of_block), fma(total_of_block, others, total * mine)

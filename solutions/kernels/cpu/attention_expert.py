@@ -53,8 +53,9 @@ KEYS_PER_STEP = 16  # of a tile of outputs, between loading and storing it
 
 
 @njit(cache=True)
-def score_part(q, k, k_start, count, key_heads, group, width, scores):
-    """scores[h, s] = q[h] . k[s] for `count` keys from offset k_start on, all heads; a row of scores is BLOCK long."""
+def score_part(q, k, k_start, count, key_heads, group, width, scores, place):
+    """scores[h, place + s] = q[h] . k[s] for `count` keys from offset k_start on, all heads; a row of scores is BLOCK
+    long."""
     for s in range(0, count, KEY_COLUMNS):
         keys = min(KEY_COLUMNS, count - s)
         for key_head in range(key_heads):
@@ -66,12 +67,13 @@ def score_part(q, k, k_start, count, key_heads, group, width, scores):
                     for ahead in range(KEY_COLUMNS, 2 * KEY_COLUMNS):
                         prefetch(k, first + ahead * key_heads * width + d)
                     tile = add_products(tile, q, row * width + d, width, rows, k, first + d, key_heads * width, keys)
-                store_sums(tile, scores, row * BLOCK + s, BLOCK, rows, keys, False)
+                store_sums(tile, scores, row * BLOCK + place + s, BLOCK, rows, keys, False)
 
 
 @njit(cache=True)
-def mix_part(scores, v, v_start, count, key_heads, group, width, mixed):
-    """mixed[h, d] += sum over s of scores[h, s] * v[s, d] for `count` values from offset v_start on, all heads."""
+def mix_part(scores, place, v, v_start, count, key_heads, group, width, mixed):
+    """mixed[h, d] += sum over s of scores[h, place + s] * v[s, d] for `count` values from offset v_start on, all
+    heads."""
     for s in range(0, count, KEYS_PER_STEP):
         last = min(s + KEYS_PER_STEP, count)
         for key_head in range(key_heads):
@@ -83,8 +85,17 @@ def mix_part(scores, v, v_start, count, key_heads, group, width, mixed):
                         values = v_start + (t * key_heads + key_head) * width + d
                         for column in range(VALUE_COLUMNS):
                             prefetch(v, values + KEYS_PER_STEP * key_heads * width + column * WIDTH)
-                        tile = add_outer(tile, scores, row * BLOCK + t, BLOCK, v, values)
+                        tile = add_outer(tile, scores, row * BLOCK + place + t, BLOCK, v, values)
                     store_rows(tile, mixed, row * width + d, width, rows)
+
+
+@njit(cache=True)
+def weigh_part(scores, count, heads, tops, totals):
+    """The weights of `count` keys in place of their scores, for all heads; each head's largest score and sum."""
+    for head in range(heads):
+        row = scores[head * BLOCK : head * BLOCK + count]
+        tops[head] = largest(row)
+        totals[head] = exponentiate(row, np.float32(1), tops[head], row)
 
 
 @njit(cache=True)
@@ -94,13 +105,10 @@ def decode_part(q, k, v, part, keys, heads, key_heads, width, mixed, tops, total
     count = min(BLOCK, keys - part * BLOCK)
     padded = heads + QUERY_ROWS  # a tile of outputs reads scores of QUERY_ROWS rows, whether they are there or not
     scores = np.zeros(padded * BLOCK, np.float32)
-    score_part(q, k, start, count, key_heads, heads // key_heads, width, scores)
-    for head in range(heads):
-        row = scores[head * BLOCK : head * BLOCK + count]
-        tops[head] = largest(row)
-        totals[head] = exponentiate(row, np.float32(1), tops[head], row)
+    score_part(q, k, start, count, key_heads, heads // key_heads, width, scores, 0)
+    weigh_part(scores, count, heads, tops, totals)
     mixed[:] = 0
-    mix_part(scores, v, start, count, key_heads, heads // key_heads, width, mixed)
+    mix_part(scores, 0, v, start, count, key_heads, heads // key_heads, width, mixed)
 
 
 @njit(cache=True)

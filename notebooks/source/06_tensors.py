@@ -12,7 +12,6 @@ import itertools
 
 import ml_dtypes
 import numpy as np
-from ipywidgets import interact
 from numba import njit
 
 from llaisys_mini import Tensor, plots
@@ -385,13 +384,11 @@ plots.show(
 )
 
 
-# %%
-@interact(value=(-8.0, 8.0, 0.05))
-def draw_chosen_bits(value=0.3):
-    fig, axis = plots.figure(width=9, height=1.9)
-    draw_bits(axis, value)
-    plots.show(fig, alt=f"The bits of {value} in three formats.")
+# %% [markdown]
+# Switch bits yourself: which one doubles the number, and which one changes it least?
 
+# %%
+widgets.show("float_bits")
 
 # %% [markdown]
 # Exponent bits buy range, fraction bits buy precision:

@@ -1,7 +1,7 @@
 """The text of a lecture in numbers: how long it takes to read, and which terms it uses where.
 
-    python -m notebooks.form              words, code, figures and minutes of every lecture
-    python -m notebooks.form --write      and write the minutes into the first table of each
+    python -m notebooks.source.form              words, code, figures and minutes of every lecture
+    python -m notebooks.source.form --write      and write the minutes into the first table of each
 
 `Counts.minutes` states the speeds. `lectures.toml` says where each term is introduced.
 """
@@ -14,8 +14,8 @@ from pathlib import Path
 
 import click
 
-from notebooks import build
-from notebooks.predictions import QUESTION
+from notebooks.source import build
+from notebooks.source.predictions import QUESTION
 
 MOST_MINUTES = 25
 KNOWN = tomllib.loads((Path(__file__).parent / "lectures.toml").read_text(encoding="utf-8"))

@@ -1,10 +1,10 @@
-"""Execute the lectures: every `NN_name.py` (jupytext percent) becomes the `NN_name.ipynb` beside it.
+"""Execute the lectures: every `NN_name.py` of this folder (jupytext percent) becomes `../NN_name.ipynb`.
 
-    python -m notebooks.build                  those whose source differs from their notebook; where the text alone
-                                               differs, nothing is executed
-    python -m notebooks.build 01 03            these two, changed or not
-    python -m notebooks.build --all --jobs 2   all of them, two at a time (timings inside suffer)
+    python -m notebooks.source.build                  those whose source differs from their notebook
+    python -m notebooks.source.build 01 03            these two, changed or not
+    python -m notebooks.source.build --all --jobs 2   all of them, two at a time (timings inside suffer)
 
+Where the text alone differs, nothing is executed, unless the lecture is named.
 A notebook is written as a whole once all of its cells have run, so an error leaves the old one in place. What would
 change from run to run without meaning is taken out: a rebuild of unchanged sources differs in measured times alone.
 """
@@ -30,9 +30,11 @@ from traitlets.config import Config
 
 from llaisys_mini.files import write_atomically
 from llaisys_mini.paths import STUDENT_VARIABLE
-from notebooks import predictions
+from notebooks.source import predictions
 
-FOLDER = Path(__file__).resolve().parent
+SOURCES = Path(__file__).resolve().parent
+FOLDER = SOURCES.parent
+"""Of the executed notebooks: what students see. They run in it."""
 SECONDS_PER_CELL = 300
 SLIDER_PLACEHOLDER = "<em>Run this cell to get its sliders.</em>"
 # Sliders need somebody who answers them. Under load a kernel and nbclient at times wait for each other there, so here a
@@ -55,11 +57,11 @@ del ipywidgets, interact
 
 def lectures() -> list[Path]:
     """The text sources, in order."""
-    return sorted(FOLDER.glob("[0-9][0-9]_*.py"))
+    return sorted(SOURCES.glob("[0-9][0-9]_*.py"))
 
 
 def notebook_of(source: Path) -> Path:
-    return source.with_suffix(".ipynb")
+    return FOLDER / f"{source.stem}.ipynb"
 
 
 def is_stale(source: Path) -> bool:

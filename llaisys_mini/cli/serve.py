@@ -1,0 +1,62 @@
+"""`llaisys-mini serve`: answer over HTTP, as OpenAI's API does."""
+
+import time
+
+import click
+
+from llaisys_mini.cli.options import guesser_for, guesser_options, load
+
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+@click.command()
+@click.option("--model", default="mini", help="Folder, hub id (Qwen/Qwen3-0.6B), or 'mini', the shipped model.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535))
+@click.option("--api-key", envvar="LLAISYS_MINI_API_KEY", help="What clients send as bearer token.")
+@click.option("--name", default=None, help="Of the model, as clients ask for it. Default: as --model.")
+@click.option("--kernels", default="", help="student, solutions, plain, expert or reference.")
+@click.option("--device", default="cpu", show_default=True, help="Where to compute: cpu or cuda.")
+@click.option("--dtype", default="auto", show_default=True, help="Storage: float32, float16, bfloat16 or auto.")
+@click.option("--pages", type=click.IntRange(1), default=None, help="Of the KV cache, 16 tokens each. Default: 1024.")
+@click.option("--max-rows", type=click.IntRange(1), default=256, show_default=True, help="Rows of a step at most.")
+@click.option("--max-texts", type=click.IntRange(1), default=64, show_default=True, help="Texts in work at a time.")
+@guesser_options
+def serve(model, host, port, api_key, name, pages, max_rows, max_texts, **options):
+    """Serve a model over HTTP: /v1/chat/completions, /v1/completions, a page to talk on at /, the engine at /engine."""
+    from llaisys_mini.errors import UserError
+
+    if host not in _LOOPBACK and not api_key:
+        raise UserError(
+            f"--host {host} lets other machines in: give a key that they have to send, --api-key, or leave --host out"
+        )
+    try:
+        import uvicorn
+
+        from llaisys_mini.server.app import LOOPBACK, make_app
+    except ImportError as missing:
+        raise UserError(f"{missing}: pip install 'llaisys_mini[serve]'") from None
+    start = time.perf_counter()
+    loaded = load(dict(options, model=model))
+    guesser = guesser_for(loaded, options, _PAGES)
+    engine = dict(max_rows=max_rows, max_texts=max_texts, pages=pages or _PAGES, guesser=guesser)
+    app = make_app(loaded, name or model, engine, api_key=api_key, hosts=LOOPBACK if host in _LOOPBACK else None)
+    _warm_up(loaded)
+    shown = f"[{host}]" if ":" in host else host
+    click.echo(f"ready after {time.perf_counter() - start:.1f} s: http://{shown}:{port}/  (Ctrl-C ends it)", err=True)
+    config = uvicorn.Config(app, host, port, log_level="warning", timeout_graceful_shutdown=5, server_header=False)
+    uvicorn.Server(config).run()
+
+
+_PAGES = 1024
+
+
+def _warm_up(model):
+    """Have the kernels compiled, or loaded, before the first request."""
+    from llaisys_mini.text.sampling import SamplingParams
+
+    engine = model.engine(pages=8)
+    for length in (1, 9):
+        engine.add([0] * length, SamplingParams(max_new_tokens=3), stop_ids=())
+    while engine.is_busy:
+        engine.step()
