@@ -28,6 +28,10 @@ from llaisys_mini.task import Case, Catalogue, Task
 EXERCISES: Catalogue["Exercise"] = Catalogue("exercises", "exercise")
 
 
+UNCHANGED, CHANGED = "as it was", "changed by the answer"
+"""What is told of an input that is to be left alone."""
+
+
 class Exercise(Task):
     """A task with a reference, cases and known mistakes. An answer is a function or class with the reference's
     arguments. Results are numbers, text, None, arrays, or tuples, lists and dicts of these."""
@@ -36,6 +40,7 @@ class Exercise(Task):
         super().__init__(reference)
         self.accuracy = 1e-4  # of floats, relative to the largest number of the expected array
         self._use: Callable = lambda answer, **inputs: answer(**inputs)
+        self.judge: Callable[..., str | None] | None = None
         self.left_alone: tuple[str, ...] = ()
         self.building_blocks: tuple[str, ...] = ()
         self._in_package: list[tuple[object, str]] = []
@@ -52,6 +57,12 @@ class Exercise(Task):
     def use(self, function):
         """`function(answer, **inputs)` runs an answer on a case and returns what is compared. Default: calls it."""
         self._use = function
+        return function
+
+    def judged_by(self, function):
+        """`function(result, **inputs)` says in a sentence what is wrong with a result, or None. For a task with many
+        right answers: it takes the place of comparing with the reference, and runs where no answer's code does."""
+        self.judge = function
         return function
 
     def leaves_alone(self, *names: str) -> None:
@@ -80,7 +91,8 @@ class Exercise(Task):
         if not self.left_alone:
             return result
         entries = result if isinstance(result, dict) else {"the result": result}
-        return entries | {f"{n} is left alone": _same(case.inputs[n], after.get(n)) for n in self.left_alone}
+        states = {n: UNCHANGED if _same(case.inputs[n], after.get(n)) else CHANGED for n in self.left_alone}
+        return entries | {f"the given {n}": state for n, state in states.items()}
 
     def __call__(self, *arguments, **named):
         """The learner's answer if it passed its check, else the course's, else the reference."""

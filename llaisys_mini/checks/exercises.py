@@ -79,15 +79,29 @@ def try_answer(exercise: Exercise, answer: Callable, case: Case) -> Trial:
 
 def compare_answer(exercise: Exercise, case: Case, got: object, accuracy: float | None = None) -> Trial:
     """The trial that had the result `got`. accuracy: of its floats, by default the exercise's."""
+    if exercise.judge is not None:
+        return Trial(case, got, None, _judged(exercise, got, case))
     expected = exercise.run(exercise.reference, case)
     return Trial(case, got, expected, _place(got, expected, accuracy or exercise.accuracy))
+
+
+def _judged(exercise: Exercise, got: object, case: Case) -> str | None:
+    """What the exercise's own judge says of a result."""
+    assert exercise.judge is not None
+    try:
+        return exercise.judge(got, **case.inputs)
+    except Exception:
+        return OTHER_FORM
 
 
 def _place(got: object, expected: object, accuracy: float) -> str | None:
     try:
         return first_difference(got, expected, accuracy)
     except Exception:  # a result of unlike form, such as an array where a text was asked for
-        return "the result is of another form than asked for"
+        return OTHER_FORM
+
+
+OTHER_FORM = "the result is of another form than asked for"
 
 
 def diagnosis(
@@ -117,7 +131,7 @@ def diagnosis(
     sentence = recognised(exercise, trials)
     if sentence:
         lines.append(told(sentence))
-    if answer is not None:
+    if answer is not None and exercise.judge is None:
         lines += [f"  {line}" for line in _calls_that_differ(exercise, answer, case)]
     return "\n".join(lines)
 
@@ -138,12 +152,19 @@ def recognised(exercise: Exercise, trials: Iterable[Trial]) -> str | None:
             mistaken = exercise.run(mistake.function, trial.case)
         except Exception:  # a mistake may crash on some cases; then it is not the one
             return False
-        is_right = _place(mistaken, trial.expected, exercise.accuracy) is None
+        is_right = _verdict(exercise, trial, mistaken) is None
         return is_right == trial.passed and _place(trial.got, mistaken, exercise.accuracy) is None
 
     complete = [trial for trial in trials if trial.exception is None]
     wrong = [trial for trial in complete if not trial.passed]
     return recognise(exercise.mistakes, explains, wrong, [trial for trial in complete if trial.passed])
+
+
+def _verdict(exercise: Exercise, trial: Trial, result: object) -> str | None:
+    """What is wrong with another result on the case of a trial."""
+    if exercise.judge is not None:
+        return _judged(exercise, result, trial.case)
+    return _place(result, trial.expected, exercise.accuracy)
 
 
 def first_difference(got, expected, accuracy: float, where: str = "the result") -> str | None:

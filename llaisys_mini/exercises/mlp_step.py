@@ -87,6 +87,22 @@ def no_relu_backward(x, labels, w1, b1, w2, b2, rate):
     return loss, w1 - rate * grad.T @ x, b1 - rate * grad.sum(axis=0), new_w2, new_b2
 
 
+@mlp_step.mistake("the arguments of relu_backward are swapped: first the gradient, then the input of relu")
+def swapped_arguments(x, labels, w1, b1, w2, b2, rate):
+    loss, _, _, new_w2, new_b2 = mlp_step.reference(x, labels, w1, b1, w2, b2, rate)
+    before = x @ w1.T + b1
+    grad_hidden = ops.softmax_cross_entropy_backward.reference(np.maximum(before, 0) @ w2.T + b2, labels) @ w2
+    grad = np.where(grad_hidden > 0, before, 0)
+    return loss, w1 - rate * grad.T @ x, b1 - rate * grad.sum(axis=0), new_w2, new_b2
+
+
+@mlp_step.mistake("the loss is given for each point; their mean is asked for")
+def loss_of_each(x, labels, w1, b1, w2, b2, rate):
+    _, *parameters = mlp_step.reference(x, labels, w1, b1, w2, b2, rate)
+    logits = np.maximum(x @ w1.T + b1, 0) @ w2.T + b2
+    return (ops.cross_entropy.reference(logits, labels), *parameters)
+
+
 @mlp_step.mistake("the first layer's gradient is made with the second layer's new weights")
 def updated_too_early(x, labels, w1, b1, w2, b2, rate):
     loss, _, _, new_w2, new_b2 = mlp_step.reference(x, labels, w1, b1, w2, b2, rate)

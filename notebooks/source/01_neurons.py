@@ -5,21 +5,21 @@
 #
 # | before this | you need | reading time | lab | next |
 # |---|---|---|---|---|
-# | [00 Start here](00_start_here.ipynb) | Python, NumPy arrays, the dot product | 20 minutes | [01 neuron](../labs/01_neuron/01_neuron.ipynb) | [02 Layers](02_layers.ipynb) |
+# | [00 Start here](00_start_here.ipynb) | Python, NumPy arrays, the dot product | 25 minutes | [01 neuron](../labs/01_neuron/01_neuron.ipynb) | [02 Layers](02_layers.ipynb) |
 
 # %%
 import math
 
 import numpy as np
-from ipywidgets import interact
 
 from llaisys_mini import operators, plots
+from llaisys_mini.lectures import widgets
 
 # %% [markdown]
 # ## 1. The formula is known
 #
-# A ball is thrown upwards. We measure its height $h$ at 12 times $t$. Each measurement is off by a few centimetres.
-# (The measurements are simulated, so we know the truth: the ball leaves at 1.5 m with 7 m/s.)
+# A ball is thrown upwards. We measure its height $h$ at 12 times $t$, each off by a few centimetres. (Simulated: the ball leaves at
+# 1.5 m with 7 m/s.)
 
 # %%
 rng = np.random.default_rng(1)
@@ -38,47 +38,88 @@ h = 1.5 + 7 * t - 9.81 / 2 * t**2 + rng.normal(scale=0.05, size=t.size)
 # \qquad A = \begin{pmatrix}1 & t_1 & t_1^2\\ \vdots & \vdots & \vdots\\ 1 & t_{12} & t_{12}^2\end{pmatrix},
 # \qquad c = \begin{pmatrix}h_0\\ v\\ -g/2\end{pmatrix}$$
 #
-# Twelve equations for three unknowns have no exact solution, because the measurements are noisy.
-# So we take the $c$ whose errors $A c - h$ have the smallest sum of squares. This is *least squares* (Legendre, 1805).
-# Fitting a function to measured numbers is called *regression*.
+# Twelve equations for three unknowns have no exact solution, because the measurements are noisy. What is left over,
+# $r = A c - h$, are the *residuals*. *Least squares* (Legendre, 1805) takes the $c$ with the smallest mean of their squares, the *mean
+# squared error* $L(c) = \frac1N \lVert A c - h\rVert^2$. Fitting a function to measured numbers is called *regression*.
+#
+# **By formula.** At the minimum all derivatives of $L$ are zero: $\frac2N A^{\mathsf T}(Ac - h) = 0$. These are the *normal equations*, as many as
+# unknowns: $A^{\mathsf T}A\,c = A^{\mathsf T}h$.
 
 # %%
-A = np.stack([np.ones_like(t), t, t**2], axis=1)
-c, *_ = np.linalg.lstsq(A, h)
-print(f"A has shape {A.shape}")
+A = np.stack([np.ones_like(t), t, t**2], axis=1)  # [12, 3]
+c = np.linalg.solve(A.T @ A, A.T @ h)
+residuals = A @ c - h
 print(f"h0 = {c[0]:.2f} m,  v = {c[1]:.2f} m/s,  g = {-2 * c[2]:.2f} m/s²")
+print(f"root of the mean squared residual: {100 * np.sqrt(np.mean(residuals**2)):.1f} cm")
+
+# %% [markdown]
+# **By descent.** For most models of this course no such formula exists. Then we go downhill: compute the slope (the *gradient*) of $L$ for each
+# unknown, and take a step against it, again and again: $c \leftarrow c - \eta\,\frac2N A^{\mathsf T}(Ac - h)$. The number $\eta$ is the *learning rate*.
+#
+# > **Predict, then run.** Gradient descent begins at $c = (0, 0, 0)$ with $\eta = 0.3$. How many steps until $g$ is right to two decimals: 10, 100, or
+# > more than 1,000?
+
+
+# %%
+def descend(A, h, steps, rate=0.3):
+    track = [np.zeros(A.shape[1])]
+    for _ in range(steps):
+        track.append(track[-1] - rate * 2 / len(h) * A.T @ (A @ track[-1] - h))
+    return np.array(track)  # [steps + 1, unknowns]
+
+
+track = descend(A, h, 10_000)
+for steps in (10, 100, 1000, 10_000):
+    print(f"after {steps:6,d} steps: g = {-2 * track[steps, 2]:.2f}")
 
 # %% jupyter={"source_hidden": true}
-fig, axis = plots.figure(width=5.5)
+B, known = A[:, :2], h + 9.81 / 2 * t**2  # with g known only h0 and v are missing
+short = descend(B, known, 40)
+best = np.linalg.solve(B.T @ B, B.T @ known)
+fig, axes = plots.figure(1, 2, width=9, height=3.2)
 fine = np.linspace(0, 1.5, 100)
-axis.plot(fine, c[0] + c[1] * fine + c[2] * fine**2, label="fitted formula")
-axis.plot(t, h, "o", color=plots.VERMILION, label="measurements")
-axis.set(xlabel="time t [s]", ylabel="height h [m]", title="Three numbers were fitted")
-axis.legend()
+axes[0].plot(fine, c[0] + c[1] * fine + c[2] * fine**2, label="fitted formula")
+axes[0].plot(t, h, "o", color=plots.VERMILION, label="measurements")
+for time, measured, off in zip(t, h, residuals, strict=True):
+    axes[0].plot([time] * 2, [measured, measured + 5 * off], color=plots.GREY, linewidth=1.2)
+axes[0].set(xlabel="time t [s]", ylabel="height h [m]", title="residuals, drawn five times as long")
+axes[0].legend()
+h0, v = np.meshgrid(np.linspace(-0.5, 6, 120), np.linspace(-0.5, 9, 120))
+losses = np.mean((h0[..., None] + v[..., None] * t - known) ** 2, axis=-1)
+axes[1].contour(h0, v, losses, levels=[0.05, 0.3, 1, 3, 8, 20], colors=plots.GREY, linewidths=0.8)
+axes[1].plot(*short.T, "o-", markersize=3, linewidth=1, label="40 steps of descent")
+axes[1].plot(*best, "*", color=plots.VERMILION, markersize=13, label="normal equations")
+axes[1].set(xlabel="$h_0$ [m]", ylabel="v [m/s]", title="the loss, if g is known")
+axes[1].legend(loc="upper right")
 plots.show(
     fig,
-    alt="Twelve measured heights of a thrown ball, and a parabola that passes through all of them "
-    "closely.",
+    alt="Left: twelve measured heights of a thrown ball, a parabola close to all of them, and their residuals. "
+    "Right: contours of the loss over h0 and v, a long narrow valley; descent falls into it and then creeps along it "
+    "towards the solution of the normal equations.",
 )
 
 # %% [markdown]
-# Three numbers came out, and each of them means something. That worked because the formula was known.
+# > **The common guess**, a hundred, takes the quick fall of the loss at the beginning for arrival.
+#
+# More than a thousand. Grey contours join points of equal loss: the loss is a narrow valley, because a larger $h_0$ can nearly be made up for by a
+# smaller $v$. Descent falls into it at once and creeps along it.
 
 # %% [markdown]
 # ## 2. The formula is not known
 #
-# Now 16 points of which we know nothing: no physics, only pairs $(x, y)$. A polynomial is a flexible guess. With degree $d$
-# it has $d + 1$ numbers to fit, its *parameters*. The degree itself is a *hyperparameter*: it is chosen before anything is
-# fitted.
-#
-# $$y(x) = c_0 + c_1 x + c_2 x^2 + \dots + c_d x^d$$
+# Now 16 points of which we know nothing: no physics, only pairs $(x, y)$. A polynomial of degree $d$, $y = c_0 + c_1 x + \dots + c_d x^d$, is a flexible
+# guess. It has $d + 1$ numbers to fit, its *parameters*. The degree is a *hyperparameter*: it is chosen before anything is fitted.
 
 # %%
 rng = np.random.default_rng(5)
 
 
+def truth(x):
+    return np.sin(3 * x) + 0.5 * x
+
+
 def unknown_process(x):
-    return np.sin(3 * x) + 0.5 * x + rng.normal(scale=0.2, size=x.shape)
+    return truth(x) + rng.normal(scale=0.2, size=x.shape)
 
 
 x = np.linspace(-2, 2, 16)
@@ -110,71 +151,116 @@ for degree in (1, 3, 7, 10, 15):
 print("smallest on the points seen: degree", np.argmin(error_seen))
 print("smallest on the new points:  degree", np.argmin(error_new))
 
-
-# %% jupyter={"source_hidden": true}
-def draw_fit(axis, degree):
-    fine = np.linspace(-2, 2, 400)
-    axis.plot(new_x, new_y, ".", color=plots.GREY, markersize=3, label="new points")
-    axis.plot(x, y, "o", color=plots.VERMILION, label="points seen")
-    axis.plot(fine, fits[degree](fine), label="polynomial")
-    axis.set(xlabel="x", ylim=(-3, 3), title=f"degree {degree}")
-
-
-fig, axes = plots.figure(1, 3, width=9, height=2.9, sharey=True)
-for axis, degree in zip(axes, (1, 7, 15), strict=True):
-    draw_fit(axis, degree)
-axes[0].set(ylabel="y", title="degree 1: underfitting")
-axes[1].set(title="degree 7")
-axes[2].set(title="degree 15: overfitting")
-axes[0].legend(loc="upper left", fontsize=8.5, borderaxespad=0)
-plots.show(
-    fig,
-    alt="Three fits to the same 16 points. Degree 1 is a line that misses the waves. Degree 7 "
-    "follows them. Degree 15 hits every point and swings far away between them.",
-)
-
-# %% jupyter={"source_hidden": true}
-fig, axis = plots.figure(width=7)
-axis.semilogy(degrees[:-1], error_seen[:-1], "o-", label="points seen")
-axis.semilogy(degrees, error_new, "s-", label="new points")
-axis.set(
-    xlabel="degree of the polynomial", ylabel="error (root mean square)", xticks=range(0, 16, 3)
-)
-axis.grid(axis="y")
-axis.legend(loc="lower left")
-plots.show(
-    fig,
-    alt="Error against degree. On the points seen it falls with every degree. "
-    "On new points it falls up to degree 7 or so, then rises steeply.",
-)
-
 # %% [markdown]
-# More numbers always fit the points seen better. With 16 numbers for 16 points the error is zero up to rounding, which a
-# logarithmic axis cannot show: the blue curve ends at degree 14.
-# The new points tell another story:
+# > **The common guess**, the same degree for both, takes fitting for predicting.
+#
+# More numbers always fit the points seen better. With 16 numbers for 16 points the error is zero up to rounding. The new points tell another story:
 #
 # - **Underfitting**: too few numbers. The error is large everywhere.
 # - **Overfitting**: too many. The curve learns the noise of the 16 points and fails between them.
 #
-# So a model is judged on data that it was not fitted to. We hold some data back for that: a *held-out* or *test* set.
+# To see the difference, measure again and again: 200 times 16 new points, and a fit to each. The mean of the fits may miss the truth: that is their *bias*.
+# Each fit may miss the mean: that is their *variance*. The expected squared error on new points is bias² + variance + the noise that no model can know.
+
+# %%
+everywhere = np.linspace(-2, 2, 200)
+repeated = {}
+for degree in (1, 7, 13):
+    repeated[degree] = np.array(
+        [
+            np.polynomial.Polynomial.fit(x, unknown_process(x), degree)(everywhere)
+            for _ in range(200)
+        ]
+    )  # [200 fits, 200 places]
+    bias2 = np.mean((repeated[degree].mean(axis=0) - truth(everywhere)) ** 2)
+    variance = np.mean(repeated[degree].var(axis=0))
+    print(f"degree {degree:2d}: bias² {bias2:.3f}, variance {variance:.3f}, noise {0.2**2:.3f}")
+
+# %% jupyter={"source_hidden": true}
+fig, axes = plots.figure(1, 3, width=9, height=2.9, sharey=True)
+names = {1: "degree 1: underfitting", 7: "degree 7", 13: "degree 13: overfitting"}
+for axis, (degree, name) in zip(axes, names.items(), strict=True):
+    for fit in repeated[degree][:12]:
+        axis.plot(everywhere, fit, color=plots.GREY, linewidth=0.6)
+    axis.plot(
+        everywhere, repeated[degree].mean(axis=0), "--", color=plots.BLUE, label="mean of 200 fits"
+    )
+    axis.plot(everywhere, truth(everywhere), color=plots.VERMILION, label="truth")
+    axis.set(xlabel="x", ylim=(-3, 3), title=name)
+axes[0].set_ylabel("y")
+axes[0].legend(loc="upper left", fontsize=8.5, borderaxespad=0)
+plots.show(
+    fig,
+    alt="Twelve fits to fresh data for each of three degrees. Degree 1: all alike, and all wrong. Degree 7: near the truth. "
+    "Degree 13: right on average, each one far off near the ends.",
+)
+
+# %% [markdown]
+# So a model is judged on data that it was not fitted to, a *held-out* set. If we also *choose* by such data, as the degree here, they no longer count as unseen. So there
+# are three sets: one to fit, one to choose (*validation*), one to judge at the end (*test*).
+#
+# With few points each set is small, and chance decides. *k-fold cross-validation* uses every point for both: cut the points in $k$ parts, leave out one
+# after the other, fit on the rest, and average the errors on the parts left out. The $k$ errors differ, so their mean has a *standard error*. A
+# cautious rule takes the simplest model whose error is within one standard error of the smallest.
 
 
 # %%
-@interact(degree=(0, 15))
-def draw_chosen_fit(degree=4):
-    fig, axis = plots.figure(width=5.5)
-    draw_fit(axis, degree)
-    plots.show(fig, alt=f"The polynomial of degree {degree} and the points.")
+def cross_validation(x, y, k, degree):
+    """Mean of the k squared errors, and its standard error. The points are in random order."""
+    errors = []
+    for part in np.arange(len(x)).reshape(k, -1):
+        rest = np.setdiff1d(np.arange(len(x)), part)
+        fit = np.polynomial.Polynomial.fit(x[rest], y[rest], degree)
+        errors.append(np.mean((fit(x[part]) - y[part]) ** 2))
+    return np.mean(errors), np.std(errors, ddof=1) / np.sqrt(k)
 
+
+def choose(x, y, k, largest):
+    mean, spread = np.transpose([cross_validation(x, y, k, d) for d in range(largest + 1)])
+    least = mean.argmin()
+    return least, np.argmax(mean <= mean[least] + spread[least]), np.sqrt(mean)
+
+
+# %% jupyter={"source_hidden": true}
+for count, k, largest in ((16, 4, 11), (48, 6, 15)):
+    chosen = []
+    for _ in range(40):
+        xs = rng.permutation(np.linspace(-2, 2, count))
+        smallest, simple, cross = choose(xs, unknown_process(xs), k, largest)
+        chosen.append((smallest, simple))
+    print(f"{count} points, {k} folds, 40 times: how often each degree was chosen")
+    for name, column in zip(
+        ("smallest error", "one standard error"), np.transpose(chosen), strict=True
+    ):
+        times = np.bincount(column)
+        print(f"   {name:18s}", ", ".join(f"{d}: {n}" for d, n in enumerate(times) if n))
+
+# %% jupyter={"source_hidden": true}
+fig, axis = plots.figure(width=7)
+axis.semilogy(degrees[:-1], error_seen[:-1], "o-", label="16 points: on those seen")
+axis.semilogy(degrees, error_new, "s-", label="16 points: on new ones")
+axis.semilogy(degrees, cross, "^--", label="48 points: 6-fold cross-validation")
+axis.set(
+    xlabel="degree of the polynomial", ylabel="error (root mean square)", xticks=range(0, 16, 3)
+)
+axis.grid(axis="y")
+axis.legend(loc="lower left", fontsize=8.5)
+plots.show(
+    fig,
+    alt="Error against degree. On the points seen it falls with every degree. On new points it falls up to degree 7 or so, "
+    "and rises steeply at the end. Cross-validation with 48 points falls up to degree 7, is nearly level, and rises at the end.",
+)
+
+# %% [markdown]
+# With 48 points degree 7 is chosen most often, by the cautious rule three times out of four. With 16 points chance decides, and caution often ends at a
+# constant or a straight line: 12 points to fit and 4 to judge are too few. Validation is a measurement, and measurements have errors.
 
 # %% [markdown]
 # ## 3. Where this stops
 #
-# Many questions have more than one input, and their answer is a choice, not a number on a curve: *classification* in place of
-# regression. *Is this picture a seven?* A small picture has 28 × 28 = 784 grey values, so 784 inputs.
-#
-# > **Predict, then run.** A polynomial of degree 3 in one variable has 4 coefficients.
-# > How many has a polynomial of degree 3 in 784 variables?
+# Many questions have more than one input, and their answer is a choice: *classification* in place of regression. *Is this picture
+# a seven?* A small picture has 28 × 28 = 784 grey values.
+# A polynomial of degree 3 in one variable has 4 coefficients. With more variables:
 
 # %%
 for inputs in (1, 2, 10, 784):
@@ -182,8 +268,6 @@ for inputs in (1, 2, 10, 784):
 
 # %% [markdown]
 # A polynomial of degree $d$ in $K$ variables has $\binom{K+d}{d}$ coefficients: one for every product of up to $d$ inputs.
-# For pictures that is hopeless, and nothing says that products of pixels are what matters.
-#
 # We need a building block that stays small when there are many inputs, and that answers with a choice.
 
 # %% [markdown]
@@ -196,13 +280,13 @@ for inputs in (1, 2, 10, 784):
 #
 # $K$ inputs need $K + 1$ numbers. For 784 pixels that is 785, not 81 million.
 #
-# McCulloch and Pitts (1943) described such a unit as a model of a nerve cell; Rosenblatt (1958) made it learn.
+# McCulloch and Pitts (1943) described such a unit; Rosenblatt (1958) made it learn.
 
 # %% jupyter={"source_hidden": true}
 fig, axis = plots.figure(width=7.5, height=2.4)
 axis.set(xlim=(-0.6, 10), ylim=(-0.3, 4.3))
 axis.axis("off")
-arrow = dict(arrowstyle="->", color="#555555", linewidth=1.4)
+arrow = dict(arrowstyle="->", color=plots.GREY, linewidth=1.4)
 for row, (name, weight) in enumerate([("$b$", None), ("$x_2$", "$w_2$"), ("$x_1$", "$w_1$")]):
     height = 0.5 + 1.5 * row
     axis.text(0, height, name, ha="center", va="center", fontsize=14)
@@ -211,7 +295,7 @@ for row, (name, weight) in enumerate([("$b$", None), ("$x_2$", "$w_2$"), ("$x_1$
         axis.text(
             1.6, 2.25 + 1.05 * (row - 1), f"× {weight}", ha="center", fontsize=12, color=plots.BLUE
         )
-box = dict(boxstyle="round,pad=0.6", facecolor="white", linewidth=1.6)
+box = dict(boxstyle="round,pad=0.6", facecolor="none", linewidth=1.6)
 axis.text(4, 2, "add up", ha="center", va="center", bbox={**box, "edgecolor": plots.BLUE})
 axis.annotate("", (6.62, 2), (4.57, 2), arrowprops=arrow)
 axis.text(5.55, 2.2, "$z$", ha="center", fontsize=14)
@@ -237,8 +321,7 @@ plots.show(
 # | `weight` | [M, K] | W: M neurons with K weights each; here M = 1 |
 # | `bias` | [M] | b: one per neuron |
 # | result | [N, M] | z of every point for every neuron |
-#
-# All numbers are 32-bit floats (`float32`), as in the models that this course ends with.
+
 
 # %%
 points = np.array([[2, 1], [0, 3], [-1, -1], [1, -2]], dtype=np.float32)  # [N, K] = [4, 2]
@@ -262,7 +345,16 @@ for (x1, x2), value in zip(points, z[:, 0], strict=True):
 #
 # $$w_1 x_1 + w_2 x_2 + b = 0$$
 #
-# This is a straight line. Here are eight labelled points and three neurons.
+# This is a straight line. To draw it by hand, find where it meets the axes, its *intercepts*: with $x_2 = 0$ it is $x_1 = -b/w_1$, with $x_1 = 0$ it is
+# $x_2 = -b/w_2$. Join both, and try one point to see which side is $+1$.
+#
+# <details><summary>Pencil 1: draw the boundary of w = (2, 3), b = −6. On which side does the neuron answer +1?</summary>
+#
+# It meets the axes at $x_1 = 3$ and $x_2 = 2$. At the origin $z = -6 < 0$, so the origin is on the $-1$ side, and $+1$ lies beyond the line.
+#
+# </details>
+#
+# Here are eight labelled points and three neurons.
 
 # %%
 plus = [[1.5, 2.0], [2.5, 0.5], [0.5, 2.5], [2.0, -0.8]]
@@ -307,10 +399,9 @@ plots.show(
 )
 
 # %% [markdown]
-# Circles are labelled $+1$, squares $-1$. Blue background: the neuron answers $+1$. A ring marks a wrong answer.
-# The arrow has the direction of the weight vector $w = (w_1, w_2)$.
+# Circles are labelled $+1$, squares $-1$; blue: the neuron answers $+1$; a ring: wrong. The arrow is the direction of $w = (w_1, w_2)$.
 #
-# What does each of the three numbers do? We start from $w = (1, 1)$, $b = -1$ and change one at a time:
+# From $w = (1, 1)$, $b = -1$ we change one number at a time:
 
 # %% jupyter={"source_hidden": true}
 fig, axes = plots.figure(1, 3, width=9, height=3.2, sharey=True)
@@ -336,48 +427,30 @@ plots.show(
 )
 
 # %% [markdown]
-# - **One weight turns the boundary** about a point of the other input's axis. With $x_1 = 0$ the equation of the boundary does not
-#   contain $w_1$, so the point $(0, -b/w_2)$ stays where it is. The larger $w_1$, the steeper the boundary.
-# - **$w$ stands at a right angle to the boundary** and points to the $+1$ side. Why: if $p$ and $q$ both lie on the boundary, then
-#   $w\cdot p + b = 0$ and $w\cdot q + b = 0$. Subtract: $w\cdot(p - q) = 0$.
+# - **One weight turns the boundary** about its intercept with the other axis, which does not depend on it.
+# - **$w$ stands at a right angle to the boundary** and points to the $+1$ side: for $p$ and $q$ on it, $w\cdot p + b = w\cdot q + b = 0$, so $w\cdot(p - q) = 0$.
 # - **$b$ moves the boundary** without turning it. Its distance from the origin is $|b| / \lVert w\rVert$.
 #
-# > **Predict, then run.** We double $w_1$, $w_2$ and $b$, all three. What happens to the boundary?
-
-# %%
-grid = plots.plane(-3, 3)
-once = neuron(grid, 0.9, 0.6, -0.9)
-twice = neuron(grid, 1.8, 1.2, -1.8)
-print(f"{np.sum(once != twice)} of {len(grid)} points of the plane changed their answer")
-before, after = 0.9 / np.hypot(0.9, 0.6), 1.8 / np.hypot(1.8, 1.2)
-print(f"distance from the origin: {before:.3f} before, {after:.3f} after")
-
-# %% [markdown]
-# Nothing happens: $z$ doubles everywhere, but its sign stays. Only the ratios of the three numbers decide the boundary.
-# Turn the knobs and find a boundary with no point wrong:
-
-
-# %%
-@interact(w1=(-2.0, 2.0, 0.1), w2=(-2.0, 2.0, 0.1), b=(-3.0, 3.0, 0.1))
-def draw_chosen_neuron(w1=-0.5, w2=1.0, b=0.0):
-    fig, axis = plots.figure(width=4.4, height=4.4)
-    draw_neuron(axis, points, labels, w1, w2, b)
-    plots.show(fig, alt=f"The boundary for w = ({w1}, {w2}), b = {b}.")
-
+# <details><summary>Pencil 2: we double all three numbers, w₁, w₂ and b. What happens to the boundary?</summary>
+#
+# Nothing: $z$ doubles everywhere, its sign stays, and $|b| / \lVert w\rVert$ too. Only the ratios of the three numbers decide.
+#
+# </details>
 
 # %% [markdown]
 # ## 6. Learning: the perceptron rule
 #
-# By hand this is a game for eight points and two inputs. Rosenblatt's rule plays it for any number.
-# Start with zeros. Go through the points. Whenever the answer for a point $x$ with label $y$ is wrong:
+# Rosenblatt's rule finds a boundary by itself. Start with zeros. Go through the points. Whenever the answer for a point $x$ with label $y$ is wrong:
 #
 # $$w \leftarrow w + y\,x, \qquad b \leftarrow b + y$$
 #
-# Why does that help? After the step, $z$ for the same point is $(w + yx)\cdot x + b + y = z + y\,(\lVert x\rVert^2 + 1)$.
-# So $z$ has moved towards the side where it should be. Another point may now be wrong, so we go round again. One round over
-# all points is an *epoch*.
+# Why does that help? After the step, $z$ for the same point is $(w + yx)\cdot x + b + y = z + y\,(\lVert x\rVert^2 + 1)$: it has moved towards the side where it should be.
+# Another point may now be wrong, so we go round again. One round over all points is an *epoch*.
+#
+# The rule is descent again. Let the loss of a point be $\max(0, -y z)$: nothing where the sign is right, and the distance of $z$ from zero where it is
+# wrong. The gradient for $w$ of a wrong point is $-y\,x$, and for $b$ it is $-y$. A step against it with $\eta = 1$, one point at a time, is Rosenblatt's rule.
 
-# %%
+# %% jupyter={"source_hidden": true}
 rng = np.random.default_rng(4)
 n = 25
 plus = rng.normal((1.2, 1.0), 0.75, (n, 2))
@@ -427,18 +500,32 @@ plots.show(
 # %% [markdown]
 # The rule stopped by itself: a pass without a mistake changes nothing.
 #
-# It always stops if some line separates the points at all (Novikoff, 1962). Append a 1 to every point: now points have three
-# numbers, $b$ is simply the third weight, and the boundary is a plane through the origin. Let $R$ be the distance of the
-# farthest point from the origin, and $\gamma$ the distance of the nearest point from some plane that separates the classes.
-# Then the rule makes at most $(R/\gamma)^2$ updates. We check this with the plane it found:
+# It always stops if some line separates the points at all (Novikoff, 1962): after at most $(R/\gamma)^2$ updates, where $R$ is the distance of the
+# farthest point from the origin and $\gamma$ that of the nearest point from a separating plane, both with a 1 appended to every point for $b$.
+
+# %% [markdown]
+# Play it yourself: drag the boundary until no point is wrong, or let the rule do it step by step.
 
 # %%
-with_one = np.concatenate([cloud, np.ones((len(cloud), 1))], axis=1)  # [N, 3]
-found = np.append(*states[-1])  # [3]
-R = np.linalg.norm(with_one, axis=1).max()
-gamma = np.min(cloud_labels * (with_one @ found)) / np.linalg.norm(found)
-print(f"R = {R:.2f}, gamma = {gamma:.3f}")
-print(f"at most {(R / gamma) ** 2:.0f} updates; it took {len(states) - 1}")
+widgets.show("perceptron")
+
+# %% [markdown]
+# ### An error to learn from
+#
+# Somebody has labels 0 and 1 instead of $-1$ and $+1$, and lets the neuron answer 0 and 1 too:
+
+# %%
+w, b, labels01 = np.zeros(2), 0.0, (cloud_labels + 1) // 2
+for epoch in range(1, 6):
+    wrong = 0
+    for x_, y_ in zip(cloud, labels01, strict=True):
+        if int(w @ x_ + b >= 0) != y_:
+            w, b, wrong = w + y_ * x_, b + y_, wrong + 1
+    print(f"epoch {epoch}: {wrong} wrong, w = {w}, b = {b}")
+
+# %% [markdown]
+# No error is raised, and nothing is learned: where the label is 0, the step $y\,x$ is zero. A number that stays *exactly* the same over epochs is the
+# symptom. Before a formula is used, check what its symbols may be: here $y$ is $+1$ or $-1$.
 
 # %% [markdown]
 # ## 7. What one neuron cannot do
@@ -462,18 +549,7 @@ for w, b in states[-8:]:
     print("  w = ({:2.0f}, {:2.0f}), b = {:2.0f}".format(*(w + 0.0), b))  # + 0.0 turns -0 into 0
 
 # %% [markdown]
-# It runs in circles, and would for ever. Is the rule too weak, or is there no such boundary? We try many, all of
-# $w_1, w_2, b \in \{-2, -1.9, \dots, 2\}$, and count how many of the four points each gets right:
-
-# %%
-values = np.linspace(-2, 2, 41)
-w1, w2, b = np.meshgrid(values, values, values)  # each [41, 41, 41]
-right = sum(
-    (sgn(w1 * x1 + w2 * x2 + b) == y).astype(int)
-    for (x1, x2), y in zip(xor_points, xor_labels, strict=True)
-)
-for count in range(5):
-    print(f"{count} points right: {np.sum(right == count):6,d} of {right.size:,d} neurons")
+# It runs in circles, and would for ever. Is the rule too weak, or is there no such boundary? Three attempts:
 
 # %% jupyter={"source_hidden": true}
 fig, axes = plots.figure(1, 3, width=9, height=3.4)
@@ -492,8 +568,8 @@ plots.show(
 # Add the two in the middle: $w_1 + w_2 + 2b \ge 0$, so $w_1 + w_2 + b \ge -b > 0$. That contradicts the last.
 # Minsky and Papert (1969) showed how much lies beyond such units.
 #
-# Look at the first two pictures again. The first neuron says *at least one*, the second *not both*. XOR is true where both
-# say $+1$. So three neurons can do what one cannot, if the third one looks at the answers of the first two:
+# In the pictures the first neuron says *at least one*, the second *not both*. XOR is true where both say $+1$, so a third neuron can
+# look at their answers:
 
 # %%
 at_least_one = neuron(xor_points, 1, 1, -0.5)
@@ -508,8 +584,9 @@ print("labels:       ", xor_labels)
 # %% [markdown]
 # ## The answer
 #
-# - Where the formula is known, least squares finds its numbers. Where it is not, a flexible curve can fit, and overfit.
-# - A neuron is a linear step and a non-linear step. It learns its rule from labelled examples, by correcting its mistakes.
+# - Where the formula is known, least squares finds its numbers: by the normal equations, or downhill along the gradient. Where it is not, a flexible curve can
+#   fit, and overfit. Bias and variance say why; held-out points or cross-validation say when.
+# - A neuron is a linear step and a non-linear step. The perceptron rule, a descent one point at a time, corrects its mistakes.
 # - One neuron draws one straight boundary. It finds one whenever one exists; XOR has none. Three neurons in two layers
 #   solve XOR, but we set their weights by hand. How layers learn is the next lecture.
 #

@@ -66,7 +66,7 @@ for c, magnitudes in drift.items():
 # square $c\,\operatorname{rms}(x)^2$. ReLU removes the negative half and leaves half of that. So each layer multiplies the
 # magnitude by about $\sqrt{c/2}$, and fifty layers by its 50th power.
 #
-# With $c = 2$ the factor is 1: that is where the 2 of lecture 02 comes from (He et al., 2015). But training moves the weights, and
+# With $c = 2$ the factor is 1: that is where the 2 of lecture 04 comes from (He et al., 2015). But training moves the weights, and
 # $c$ does not stay 2. Now we divide each row by its magnitude before every layer:
 
 

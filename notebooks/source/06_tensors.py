@@ -5,7 +5,7 @@
 #
 # | before this | you need | reading time | lab | next |
 # |---|---|---|---|---|
-# | [02 Layers](02_layers.ipynb) | NumPy arrays, binary numbers | 25 minutes | [06 tensor](../labs/06_tensor/06_tensor.ipynb) | [07 Softmax](07_softmax.ipynb) |
+# | [04 Training](04_training.ipynb) | NumPy arrays, binary numbers | 25 minutes | [06 tensor](../labs/06_tensor/06_tensor.ipynb) | [07 Softmax](07_softmax.ipynb) |
 
 # %%
 import itertools

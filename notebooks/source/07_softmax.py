@@ -447,7 +447,7 @@ print("cross_entropy: ", operators.cross_entropy(x, target)[0])
 # $$\frac{\partial L}{\partial x_c} = \frac{e^{x_c}}{\sum_j e^{x_j}} - [c = t] = p_c - [c = t]$$
 #
 # Here $[c = t]$ is 1 for the right class and 0 for all others. So the gradient is the probability, minus one for the right
-# class. Check it with finite differences (lecture 02):
+# class. Check it with finite differences (lecture 03):
 
 # %%
 x = np.array([[2.0, 1.0, 0.0, -1.0]])

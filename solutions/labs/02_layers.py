@@ -1,20 +1,125 @@
 # %% [markdown]
-# # Lab 02: layers that learn
+# # Lab 02: layers
 #
-# Two layers of neurons with a non-linear activation function between them can learn nearly anything.
-# You write two activation functions, the gradients that tell each weight which way to move, and the step that follows them.
+# You set the weights of small networks by hand, melt two linear layers into one, and write the activation functions that
+# keep this from happening. About 75 minutes; all tasks count.
 
 # %%
 import matplotlib.pyplot as plt
 import numpy as np
 
-from llaisys_mini import check, explain, operators
-from llaisys_mini.lectures.datasets import digits, two_spirals
+from llaisys_mini import check, exercises, operators
 
 # %% [markdown]
-# ## 1. Activation functions: relu and sigmoid
+# ## 1. Networks by hand
 #
-# Both work on each element alone. The kernel sees `x` and `out` flat, as `[size]`.
+# A network has two inputs, one hidden layer of H neurons and one output. `w1` is `[H, 2]`, `b1` `[H]`, `w2` `[1, H]`, `b2` `[1]`:
+# row m of `w1` holds the weights of hidden neuron m. You choose H. Three networks are asked for:
+#
+# | name | hidden layer | output | the network |
+# |---|---|---|---|
+# | xor | step | step | says yes if exactly one of two inputs, each 0 or 1, is 1 |
+# | triangle | step | step | says yes inside the triangle with the corners (0, 0), (4, 0), (0, 4), no outside |
+# | distance | relu | as it is | computes the distance $\lvert x_1 - x_2\rvert$ |
+#
+# `step` is 1 where $z \ge 0$, else 0. An output of a step says yes with 1. Return a dictionary from these names to
+# `(w1, b1, w2, b2)`, as lists.
+#
+# Example, *both inputs are 1*, with two hidden neurons $x_1 \ge \tfrac12$ and $x_2 \ge \tfrac12$:
+# `([[1, 0], [0, 1]], [-0.5, -0.5], [[1, 1]], [-1.5])`. For the inputs (1, 0) the hidden neurons say 1 and 0; the output's $z$ is
+# $1 + 0 - 1.5 = -0.5$: no.
+
+# %% task="python/layers_by_hand"
+
+# %% [markdown]
+# <details><summary>Hint 1</summary>
+#
+# Draw each shape on paper. Which straight lines bound it, and on which side of each line is it?
+#
+# </details>
+# <details><summary>Hint 2</summary>
+#
+# The sloping side of the triangle is $x_1 + x_2 = 4$. Test your neuron with a point inside: is its $z$ positive?
+# For the distance: what does $\max(x_1 - x_2, 0)$ give on either side of the diagonal, and what is missing?
+#
+# </details>
+# <details><summary>Hint 3</summary>
+#
+# The output neuron counts the hidden neurons that say yes. *All of n* and *at least one* differ only in its bias. XOR is *at
+# least one* and *not both*.
+#
+# </details>
+
+# %% test="by-hand-public" points=3
+check("layers_by_hand")
+
+# %% [markdown]
+# Your triangle, and your distance as a picture:
+
+# %%
+grid = np.stack(np.meshgrid(np.linspace(-2, 6, 160), np.linspace(-2, 6, 160)), axis=-1).reshape(-1, 2)
+
+
+def hidden_layer(name):
+    w1, b1, w2, b2 = map(np.array, layers_by_hand()[name])
+    return grid @ w1.T + b1, w2, b2
+
+
+figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.6), layout="constrained")
+z, w2, b2 = hidden_layer("triangle")
+said = ((z >= 0) @ w2.T + b2 >= 0).reshape(160, 160)
+left.contourf(
+    np.linspace(-2, 6, 160), np.linspace(-2, 6, 160), said, levels=[-0.5, 0.5, 1.5], colors=["#FBE3B5", "#B5D7EE"]
+)
+left.set(title="triangle: blue is yes", xlabel="$x_1$", ylabel="$x_2$", aspect="equal")
+z, w2, b2 = hidden_layer("distance")
+surface = right.contourf(
+    np.linspace(-2, 6, 160), np.linspace(-2, 6, 160), (np.maximum(z, 0) @ w2.T + b2).reshape(160, 160), cmap="cividis"
+)
+figure.colorbar(surface, label="output")
+right.set(title="distance", xlabel="$x_1$", ylabel="$x_2$", aspect="equal")
+plt.show()
+
+# %% [markdown]
+# ## 2. Two linear layers are one
+#
+# Without an activation function between them, two layers compute $(x\,W_1^{\mathsf T} + b_1)\,W_2^{\mathsf T} + b_2$. Return the `(weight, bias)` of the single
+# layer that computes the same. `w1` `[H, K]`, `b1` `[H]`, `w2` `[M, H]`, `b2` `[M]`; `weight` is `[M, K]`, `bias` `[M]`.
+#
+# With numbers, K = H = M = 1: $w_1 = 2$, $b_1 = 3$, $w_2 = 5$, $b_2 = 1$ gives $5\,(2x + 3) + 1 = 10x + 16$, so `([[10]], [16])`.
+
+# %% task="python/merge_layers"
+
+# %% [markdown]
+# <details><summary>Hint 1</summary>
+#
+# Multiply the brackets out. What is multiplied with x, and what is not?
+#
+# </details>
+# <details><summary>Hint 2</summary>
+#
+# Write the shapes below the two matrices. In which order can they be multiplied, so that `[M, K]` comes out?
+#
+# </details>
+# <details><summary>Hint 3</summary>
+#
+# The bias of the first layer goes through the second layer as an input would.
+#
+# </details>
+
+# %% test="merge-public" points=2
+check("merge_layers")
+
+# %% test="merge-hidden" points=1
+# Other sizes and numbers, when it is graded.
+### BEGIN HIDDEN TESTS
+check("merge_layers", seed=40207)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## 3. Activation functions: relu and sigmoid
+#
+# Both work on each element alone. The kernel sees `x` and `out` flat, as `[size]`, and writes each `out[i]`.
 #
 # $$\text{relu}(x) = \max(x, 0) \qquad \text{sigmoid}(x) = \frac{1}{1 + e^{-x}}$$
 #
@@ -24,6 +129,23 @@ from llaisys_mini.lectures.datasets import digits, two_spirals
 # | sigmoid | 0.1192 | 0.5 | 0.8176 |
 
 # %% task="cpu/relu"
+
+# %% [markdown]
+# <details><summary>Hint 1</summary>
+#
+# How many elements does `x` have, and which of them may your loop leave out?
+#
+# </details>
+# <details><summary>Hint 2</summary>
+#
+# `max` takes two numbers in a kernel. Nothing is returned: the results stand in `out`.
+#
+# </details>
+# <details><summary>Hint 3</summary>
+#
+# One loop over `range(x.size)` with one line in it.
+#
+# </details>
 
 # %% test="relu-public" points=1
 check("relu")
@@ -39,18 +161,17 @@ check("relu", seed=40201)
 # %% [markdown]
 # <details><summary>Hint 1</summary>
 #
-# One loop over `range(x.size)` in each kernel. `math.exp` takes one number.
+# What is $e^{100}$ in float32? And what do 1 / inf and inf / inf give?
 #
 # </details>
 # <details><summary>Hint 2</summary>
 #
-# For -100 the exponential $e^{100}$ is infinite in float32. That is no harm as long as you divide 1 by it: 1 / inf is 0.
-# The other form, $e^x / (1 + e^x)$, gives inf / inf for 100.
+# There are two ways to write sigmoid: $1 / (1 + e^{-x})$ and $e^x / (1 + e^x)$. Try both for -100 and 100 on paper.
 #
 # </details>
 # <details><summary>Hint 3</summary>
 #
-# `np.float32(1) / (np.float32(1) + math.exp(-x[i]))`
+# `math.exp` takes one number. Constants in float32 are written `np.float32(1)`.
 #
 # </details>
 
@@ -64,249 +185,39 @@ check("sigmoid", seed=40202)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# ## 2. Backwards through relu
+# ## 4. Bends
 #
-# `grad_out[i]` says how the loss changes when the output of relu changes at i. `out[i]` is to say how the loss changes when
-# the *input* `x[i]` changes. Where relu let x through, the gradient passes; elsewhere it is 0, also where `x[i]` is exactly 0.
-#
-# | x | -2 | 0 | 1.5 |
-# |---|---|---|---|
-# | grad_out | 7 | 7 | 7 |
-# | out | 0 | 0 | 7 |
-
-# %% task="cpu/relu_backward"
-
-# %% test="relu-backward-public" points=1
-check("relu_backward")
-
-# %% test="relu-backward-hidden" points=1
-# Other numbers, when it is graded.
-### BEGIN HIDDEN TESTS
-check("relu_backward", seed=40203)
-### END HIDDEN TESTS
-
-# %% [markdown]
-# ## 3. Backwards through linear
-#
-# Forward: `out[n, m] = sum_k x[n, k] * weight[m, k] + bias[m]`. Given is `grad_out` `[N, M]`, the gradient of the loss with
-# respect to `out`. Three outputs are asked for:
-#
-# $$\text{grad\_x}[n, k] = \sum_m \text{grad\_out}[n, m] \cdot \text{weight}[m, k]$$
-# $$\text{grad\_weight}[m, k] = \sum_n \text{grad\_out}[n, m] \cdot x[n, k] \qquad
-# \text{grad\_bias}[m] = \sum_n \text{grad\_out}[n, m]$$
-#
-# With numbers: `grad_out = [[1, 2]]`, `x = [[3, 4]]`, `weight = [[5, 6], [7, 8]]` give `grad_x = [[19, 22]]`
-# ($1 \cdot 5 + 2 \cdot 7$ and $1 \cdot 6 + 2 \cdot 8$), `grad_weight = [[3, 4], [6, 8]]`, `grad_bias = [1, 2]`.
-
-# %% task="cpu/linear_backward"
-
-# %% [markdown]
-# <details><summary>Hint 1</summary>
-#
-# Three separate pieces, each with three loops (two for the bias). The output arrays hold anything at first: set before
-# you add.
-#
-# </details>
-# <details><summary>Hint 2</summary>
-#
-# For `grad_x`: over n, over k, and a sum over m. For `grad_weight`: over m, over k, and a sum over n.
-#
-# </details>
-# <details><summary>Hint 3</summary>
-#
-# The inner line of the first piece is `total += grad_out[n, m] * weight[m, k]`, of the second
-# `total += grad_out[n, m] * x[n, k]`.
-#
-# </details>
-
-# %% test="linear-backward-public" points=3
-check("linear_backward")
-
-# %% test="linear-backward-hidden" points=2
-# Other sizes and numbers, when it is graded.
-### BEGIN HIDDEN TESTS
-check("linear_backward", seed=40204)
-### END HIDDEN TESTS
-
-# %% [markdown]
-# The kernel should allocate no array: one point. `grad_out[n, m] * x[n]` allocates one.
+# What your relu adds: a network with random weights, one input, and 1 to 50 hidden neurons, as a curve. Without relu each curve
+# would be a straight line, as task 2 showed.
 
 # %%
-explain("linear_backward")
-
-# %% test="linear-backward-compiled" points=1
-explain("linear_backward").require(allocations=0)
-
-# %% [markdown]
-# ## 4. Is a gradient right? Ask the function itself
-#
-# Move one element of x a little up and a little down, and see what the function does:
-#
-# $$\text{gradient}[i] \approx \frac{f(x + \text{step at } i) - f(x - \text{step at } i)}{2 \cdot \text{step}}$$
-#
-# With numbers: $f(x) = x^2$ at 3 with step 0.1 gives (9.61 - 8.41) / 0.2 = 6. One side only would give 6.1.
-#
-# `function` takes an array and returns a number. `x` is float64 of any shape; `np.ndindex(x.shape)` runs over its indices.
-# Return an array of the same shape. `x` must be the same afterwards.
-
-# %% task="python/numerical_gradient"
-
-# %% [markdown]
-# <details><summary>Hint 1</summary>
-#
-# Loop over `for index in np.ndindex(x.shape)`. `x[index]` reads and writes one element.
-#
-# </details>
-# <details><summary>Hint 2</summary>
-#
-# Remember the element first. Change it, call the function, change it again, call again, put it back.
-#
-# </details>
-# <details><summary>Hint 3</summary>
-#
-# Store `(above - below) / (2 * step)` in a `np.zeros_like(x)` at the same index.
-#
-# </details>
-
-# %% test="numerical-public" points=1
-check("numerical_gradient")
-
-# %% test="numerical-hidden" points=1
-# Other numbers, when it is graded.
-### BEGIN HIDDEN TESTS
-check("numerical_gradient", seed=40205)
-### END HIDDEN TESTS
-
-# %% [markdown]
-# Now it can judge your `linear_backward`. Both columns should agree.
-
-# %%
-rng = np.random.default_rng(0)
-x, weight, toward = (rng.normal(size=shape) for shape in ((4, 3), (2, 3), (4, 2)))
-
-
-def loss_of_weight(weight):
-    return float(((x @ weight.T) * toward).sum())
-
-
-by_formula = operators.linear_backward(*(np.float32(a) for a in (toward, x, weight)))[1]
-by_differences = numerical_gradient(loss_of_weight, weight, 1e-4)
-for one, other in zip(by_formula.ravel(), by_differences.ravel()):
-    print(f"{one:10.5f} {other:10.5f}")
-
-# %% [markdown]
-# ## 5. One step of learning
-#
-# The network: `linear` (weights `w1`, `b1`), `relu`, `linear` (weights `w2`, `b2`), and the cross-entropy against `labels`.
-#
-# | array | shape |
-# |---|---|
-# | x | [N, K] |
-# | w1, b1 | [H, K], [H] |
-# | w2, b2 | [V, H], [V] |
-# | labels | [N], int64 |
-#
-# Return `(loss, w1, b1, w2, b2)`: the mean loss *before* the step, and each parameter minus `rate` times its gradient.
-# Leave the given arrays alone.
-#
-# Everything you need is an operator: `operators.linear(x, w1, b1)`, `operators.relu`,
-# `operators.cross_entropy(logits, labels)` (one loss per row), `operators.softmax_cross_entropy_backward(logits, labels)`
-# (gradient of the mean loss), `operators.linear_backward(grad_out, x, weight)`, `operators.relu_backward(grad_out, x)`.
-# Operators that you have written and that passed are your own.
-#
-# The smallest example: N = K = H = 1, V = 2, x = 1, w1 = 2, b1 = 0, w2 = [[0], [0]], b2 = [0, 0], label 0. The hidden value
-# is 2, both logits are 0, the loss is $\log 2 = 0.6931$. The gradient of the logits is [-0.5, 0.5]. So the gradient of w2 is
-# [[-1], [1]], and with rate 0.1 the new w2 is [[0.1], [-0.1]].
-
-# %% task="python/mlp_step"
-
-# %% [markdown]
-# <details><summary>Hint 1</summary>
-#
-# Forwards: keep the input of relu (`before`), its output (`hidden`), and the logits. Backwards you need all three.
-#
-# </details>
-# <details><summary>Hint 2</summary>
-#
-# Backwards: gradient of the logits; through the second linear, which gives the gradients of hidden, w2 and b2; through relu;
-# through the first linear, which gives those of x (not needed), w1 and b1.
-#
-# </details>
-# <details><summary>Hint 3</summary>
-#
-# The second linear got `hidden` and `w2`, so its backward is
-# `grad_hidden, grad_w2, grad_b2 = operators.linear_backward(grad_logits, hidden, w2)`. Compute all gradients before you
-# move any weight. `w1 - rate * grad_w1` makes a new array.
-#
-# </details>
-
-# %% test="step-public" points=3
-check("mlp_step")
-
-# %% test="step-hidden" points=1
-# Other sizes, when it is graded.
-### BEGIN HIDDEN TESTS
-check("mlp_step", seed=40206)
-### END HIDDEN TESTS
-
-# %% [markdown]
-# ## 6. It learns
-#
-# Two spirals: no straight line tells them apart. The picture shows what the network answers at every point.
-
-
-# %%
-def new_network(inputs, hidden, outputs, seed=0):
-    rng = np.random.default_rng(seed)
-    w1 = rng.normal(size=(hidden, inputs)) * np.sqrt(2 / inputs)
-    w2 = rng.normal(size=(outputs, hidden)) * np.sqrt(2 / hidden)
-    return [np.float32(a) for a in (w1, np.zeros(hidden), w2, np.zeros(outputs))]
-
-
-def answers(x, w1, b1, w2, b2):
-    return operators.linear(operators.relu(operators.linear(x, w1, b1)), w2, b2).argmax(axis=1)
-
-
-points, labels = two_spirals(400)
-network, losses = new_network(2, 64, 2), []
-for _ in range(1500):
-    loss, *network = mlp_step(points, labels, *network, np.float32(0.3))
-    losses.append(loss)
-print(f"loss {losses[0]:.3f} -> {losses[-1]:.3f}, {(answers(points, *network) == labels).mean():.1%} right")
-
-grid = np.stack(np.meshgrid(*[np.linspace(-3.5, 3.5, 120)] * 2), axis=-1).reshape(-1, 2).astype(np.float32)
-figure, axes = plt.subplots(figsize=(4.2, 4.2), layout="constrained")
-axes.scatter(*grid.T, c=np.where(answers(grid, *network), "#FBE3B5", "#B5D7EE"), s=6, marker="s")
-for label, colour, marker in ((0, "#0072B2", "o"), (1, "#B36B00", "s")):
-    axes.scatter(*points[labels == label].T, color=colour, marker=marker, s=10, label=f"spiral {label}")
-axes.set(xlabel="$x_0$", ylabel="$x_1$", title="what the network answers")
-axes.legend(loc="upper right")
+line = np.linspace(-3, 3, 601, dtype=np.float32)[:, None]  # [N, 1]
+figure, axes = plt.subplots(figsize=(6.5, 3.2), layout="constrained")
+for hidden, style in ((1, "-"), (3, "--"), (50, "-.")):
+    rng = np.random.default_rng(4)
+    w1, b1 = rng.normal(size=(hidden, 1)).astype(np.float32), rng.normal(size=hidden).astype(np.float32)
+    w2 = (rng.normal(size=(1, hidden)) / np.sqrt(hidden)).astype(np.float32)
+    curve = operators.linear(operators.relu(operators.linear(line, w1, b1)), w2, np.zeros(1, np.float32))[:, 0]
+    bends = np.count_nonzero(np.abs(b1 / w1[:, 0]) < 3)  # neuron h bends where its z is 0: at x = -b1 / w1
+    axes.plot(line, curve, style, label=f"{hidden} hidden neurons")
+    weight, bias = exercises.get("merge_layers")(w1, b1, w2, np.zeros(1, np.float32))
+    print(
+        f"{hidden} hidden neurons: {bends} bends between -3 and 3; without relu: {weight[0, 0]:.2f} x + {bias[0]:.2f}"
+    )
+axes.set(xlabel="x", ylabel="output")
+axes.legend()
 plt.show()
 
 # %% [markdown]
-# The same step learns to read digits of 9 x 9 pixels. The images to test on were not learned from.
-
-# %%
-images, labels = digits(1000, seed=1)
-unseen, truth = digits(500, seed=2)
-network = new_network(81, 48, 10)
-for _ in range(300):
-    loss, *network = mlp_step(images, labels, *network, np.float32(0.5))
-said = answers(unseen, *network)
-print(f"{(said == truth).mean():.1%} of 500 unseen digits right")
-figure, all_axes = plt.subplots(1, 8, figsize=(8, 1.5), layout="constrained")
-for axes, image, answer_, right in zip(all_axes, unseen, said, truth):
-    axes.imshow(image.reshape(9, 9), cmap="gray")
-    axes.set_title(f"{answer_}" if answer_ == right else f"{answer_} ({right})")
-    axes.axis("off")
-plt.show()
-
-# %% [markdown]
-# ## 7. In your own words
+# ## 5. In your own words
 #
-# Suppose relu is left out between the two layers. Training runs, the loss goes down a little and stays there. Why can this network
-# not learn the spirals, however many hidden neurons it has?
+# The triangle needs three hidden neurons with a step. A ring (inside a large square, but not inside a small one in its middle) can be
+# done with eight hidden neurons in one layer and two further layers. What does each neuron of the second and third layer ask?
+# Why can one output neuron directly on top of the eight not do it with weights of 1, as it did for the triangle?
 
-# %% [markdown] written="no-relu" points=2
-# Two linear layers in a row are one linear layer: w2 (w1 x + b1) + b2 = (w2 w1) x + (w2 b1 + b2). The boundary between two
-# classes is then a straight line, whatever the weights are, and no straight line separates two spirals.
+# %% [markdown] written="ring" points=2
+# Second layer: "are all four of the large square's half-planes yes?" and "are all four of the small one's yes?" Third:
+# "the first and not the second", weights 1 and -1, bias -0.5. With weights of 1 the output only counts how many of the eight say yes.
+# In the small square all eight do; in the ring seven or, beyond a corner of the small square, six do. Outside the large square, beyond the
+# middle of one side, three of the large and three of the small do: six again. No threshold on the count tells these six apart, and the hole
+# with its eight lies above the ring.

@@ -93,7 +93,7 @@ CHANGES = "x.flat[0] += 1e-12"
 LIES = f"""{CHANGES}
     exercise = sys.modules["llaisys_mini.exercise"]
     exercise._same = lambda *_: True
-    exercise.Exercise.with_inputs_after = lambda self, result, *_: {{"the gradient": result, "x is left alone": True}}
+    exercise.Exercise.with_inputs_after = lambda self, got, *_: {{"the gradient": got, "the given x": "as it was"}}
     np.array_equal = lambda *_: True"""
 
 
@@ -102,12 +102,41 @@ LIES = f"""{CHANGES}
     [("pass", "pass", PASSED), ("x = x.copy()", CHANGES, PASSED), ("pass", CHANGES, WRONG), ("pass", LIES, WRONG)],
 )
 def test_what_happened_to_inputs_is_the_judges_to_say(judged, in_any_sandbox, first, last, state):
-    source, plan = ANSWER.format(first=first, last=last), with_one_task(tasks.plan_of("02_layers"), GRADIENT)
-    parts = judged("02_layers", {GRADIENT: source}, plan, in_any_sandbox).parts
+    source, plan = ANSWER.format(first=first, last=last), with_one_task(tasks.plan_of("03_backpropagation"), GRADIENT)
+    parts = judged("03_backpropagation", {GRADIENT: source}, plan, in_any_sandbox).parts
     mine = {name: part for name, part in parts.items() if part.task == GRADIENT}
     assert {part.state for part in mine.values()} == {state}
     if state == WRONG:
-        assert any("x is left alone" in part.message for part in mine.values())
+        assert any("the given x" in part.message for part in mine.values())
+
+
+DIGITS = "train_digits-python"
+FIRST_WEIGHTS = """import numpy as np
+
+from llaisys_mini import answer
+
+
+@answer("train_digits")
+def train_digits(images, labels, seed):
+    rng = np.random.default_rng(seed)
+    {first}
+    return rng.normal(size=(48, 81)), np.zeros(48), rng.normal(size=(10, 48)), np.zeros(10)
+"""
+
+
+@pytest.mark.parametrize(
+    ("first", "message"),
+    [
+        ("pass", "unseen digits are read right"),
+        ("from llaisys_mini.digits import digits", "is not there when an answer"),
+    ],
+)
+def test_trained_weights_are_judged_on_digits_that_the_answer_cannot_make(judged, first, message):
+    plan = with_one_task(tasks.plan_of("04_training"), DIGITS)
+    parts = judged("04_training", {DIGITS: FIRST_WEIGHTS.format(first=first)}, plan).parts
+    mine = [part for part in parts.values() if part.task == DIGITS]
+    assert PASSED not in {part.state for part in mine}
+    assert any(message in part.message for part in mine), mine
 
 
 def test_what_does_not_compile_is_told_as_check_tells_it(judged):

@@ -20,15 +20,21 @@ pytestmark = pytest.mark.slow
 
 WORTH = {
     "00_practice": {"add-cpu": 4, "add-cuda": 3},
-    "01_neuron": {"neuron_by_hand-python": 2, "linear-cpu": 6, "sign-cpu": 2, "perceptron_update-python": 3},
-    "02_layers": {
-        "relu-cpu": 2,
-        "sigmoid-cpu": 2,
+    "01_neuron": {
+        "neuron_by_hand-python": 2,
+        "linear-cpu": 6,
+        "sign-cpu": 2,
+        "perceptron_update-python": 3,
+        "least_squares_descent-python": 3,
+    },
+    "02_layers": {"layers_by_hand-python": 3, "merge_layers-python": 3, "relu-cpu": 2, "sigmoid-cpu": 2},
+    "03_backpropagation": {
+        "numerical_gradient-python": 2,
         "relu_backward-cpu": 2,
         "linear_backward-cpu": 6,
-        "numerical_gradient-python": 2,
-        "mlp_step-python": 4,
+        "autograd-python": 6,
     },
+    "04_training": {"mlp_step-python": 4, "adamw_step-python": 3, "train_digits-python": 5},
     "05_norms": {"layer_norm-cpu": 7, "rms_norm-cpu": 7, "rms_norm-cuda": 5, "layer_norm-cuda": 3},
     "06_tensor": {"tensor_views-python": 10},
     "07_softmax": {"softmax-cpu": 8, "merge_softmax-python": 2, "cross_entropy-cpu": 4, "softmax-cuda": 5},

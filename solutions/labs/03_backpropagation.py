@@ -1,0 +1,276 @@
+# %% [markdown]
+# # Lab 03: backpropagation
+#
+# You write the gradients of two operators as kernels, a slow way to check any gradient, and an automatic differentiation in about
+# 60 lines that uses them. About 120 minutes; all tasks count.
+
+# %%
+import matplotlib.pyplot as plt
+import numpy as np
+
+from llaisys_mini import check, explain, operators
+from llaisys_mini.lectures.datasets import two_spirals
+
+# %% [markdown]
+# ## 1. Is a gradient right? Ask the function itself
+#
+# Move one element of x a little up and a little down, and see what the function does:
+#
+# $$\text{gradient}[i] \approx \frac{f(x + \text{step at } i) - f(x - \text{step at } i)}{2 \cdot \text{step}}$$
+#
+# With numbers: $f(x) = x^2$ at 3 with step 0.1 gives (9.61 - 8.41) / 0.2 = 6. One side only would give 6.1.
+#
+# `function` takes an array and returns a number. `x` is float64 of any shape; `np.ndindex(x.shape)` runs over its indices.
+# Return an array of the same shape. `x` must be the same afterwards, to the last bit.
+
+# %% task="python/numerical_gradient"
+
+# %% [markdown]
+# <details><summary>Hint 1</summary>
+#
+# How often must `function` be called for an array of 12 elements?
+#
+# </details>
+# <details><summary>Hint 2</summary>
+#
+# 0.1 + 0.2 - 0.2 is not 0.1 in floats. How do you get an element back exactly?
+#
+# </details>
+# <details><summary>Hint 3</summary>
+#
+# For each index: remember the element, set it above and call, set it below and call, put back what you remembered.
+#
+# </details>
+
+# %% test="numerical-public" points=1
+check("numerical_gradient")
+
+# %% test="numerical-hidden" points=1
+# Other numbers, when it is graded.
+### BEGIN HIDDEN TESTS
+check("numerical_gradient", seed=40205)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## 2. Backwards through relu
+#
+# `grad_out[i]` says how the loss changes when the output of relu changes at i. `out[i]` is to say how the loss changes when
+# the *input* `x[i]` changes. Where relu let x through, the gradient passes; elsewhere it is 0, also where `x[i]` is exactly 0.
+#
+# | x | -2 | 0 | 1.5 |
+# |---|---|---|---|
+# | grad_out | 7 | 7 | 7 |
+# | out | 0 | 0 | 7 |
+
+# %% task="cpu/relu_backward"
+
+# %% [markdown]
+# <details><summary>Hint 1</summary>
+#
+# What is the slope of relu at -2, and at 1.5? What does the chain rule do with it?
+#
+# </details>
+# <details><summary>Hint 2</summary>
+#
+# Which of the two arrays decides whether the gradient passes, and which one passes?
+#
+# </details>
+# <details><summary>Hint 3</summary>
+#
+# Every `out[i]` must be written, also those that are 0.
+#
+# </details>
+
+# %% test="relu-backward-public" points=1
+check("relu_backward")
+
+# %% test="relu-backward-hidden" points=1
+# Other numbers, when it is graded.
+### BEGIN HIDDEN TESTS
+check("relu_backward", seed=40203)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## 3. Backwards through linear
+#
+# Forward: `out[n, m] = sum_k x[n, k] * weight[m, k] + bias[m]`. Given is `grad_out` `[N, M]`, the gradient of the loss with
+# respect to `out`. Three outputs are asked for:
+#
+# $$\text{grad\_x}[n, k] = \sum_m \text{grad\_out}[n, m] \cdot \text{weight}[m, k]$$
+# $$\text{grad\_weight}[m, k] = \sum_n \text{grad\_out}[n, m] \cdot x[n, k] \qquad
+# \text{grad\_bias}[m] = \sum_n \text{grad\_out}[n, m]$$
+#
+# With numbers: `grad_out = [[1, 2]]`, `x = [[3, 4]]`, `weight = [[5, 6], [7, 8]]` give `grad_x = [[19, 22]]`
+# ($1 \cdot 5 + 2 \cdot 7$ and $1 \cdot 6 + 2 \cdot 8$), `grad_weight = [[3, 4], [6, 8]]`, `grad_bias = [1, 2]`.
+#
+# The output arrays hold anything at first (the check fills them with NaN). What you add to must be set to 0 before.
+
+# %% task="cpu/linear_backward"
+
+# %% [markdown]
+# <details><summary>Hint 1</summary>
+#
+# For each of the three outputs: which letters does it have, and over which letter is summed?
+#
+# </details>
+# <details><summary>Hint 2</summary>
+#
+# Three separate pieces. For `grad_x`: over n, over k, and a sum over m.
+#
+# </details>
+# <details><summary>Hint 3</summary>
+#
+# A sum in a variable of its own, `total = np.float32(0)`, begins at 0 for each output element and is stored once.
+#
+# </details>
+
+# %% test="linear-backward-public" points=3
+check("linear_backward")
+
+# %% test="linear-backward-hidden" points=2
+# Other sizes and numbers, when it is graded.
+### BEGIN HIDDEN TESTS
+check("linear_backward", seed=40204)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# The kernel should allocate no array: one point. `grad_out[n, m] * x[n]` allocates one.
+
+# %%
+explain("linear_backward")
+
+# %% test="linear-backward-compiled" points=1
+explain("linear_backward").require(allocations=0)
+
+# %% [markdown]
+# ## 4. Automatic differentiation
+#
+# A `Variable` holds a value and remembers what it was computed from. Computing forwards builds the graph; `backward()` walks it
+# the other way. Each variable has:
+#
+# | attribute | what |
+# |---|---|
+# | `value` | float32 array |
+# | `grad` | the gradient of the end of the graph with respect to it: zeros of the same shape at first |
+# | `parents` | tuple of the variables it was computed from |
+# | `back` | function: from its own gradient to a tuple with one share for each parent, in their order; None if there are no parents |
+#
+# `__init__` and `__add__` are given. For a sum the local derivatives are 1, so each parent's share is the gradient itself. Write:
+#
+# - `a * b`: element by element.
+# - `a.relu()`, `x.linear(weight, bias)`: with `operators.relu`, `operators.linear` forwards and your backward operators in `back`.
+#   (`weight` and `bias` are variables too: there are three parents.)
+# - `logits.cross_entropy(labels)`: `operators.cross_entropy(logits, labels)` gives one loss per row, of which the mean is
+#   wanted; `operators.softmax_cross_entropy_backward(logits, labels)` is the gradient of that mean. `labels` is an array, not a variable.
+# - `a.backward()`: set the gradient of `a` to 1 and fill in `grad` of everything that `a` was computed from.
+#
+# With numbers: a = 3, b = 2, `c = a * b + a`. Then `c.value` is 9, and after `c.backward()`: `a.grad` is 3 (2 from the product, 1 from the
+# sum), `b.grad` is 3.
+
+# %% task="python/autograd"
+
+# %% [markdown]
+# <details><summary>Hint 1</summary>
+#
+# `p = a * b; q = p * p + p`. In which order must p, q and the parts of q hand on their gradients? What happens if p does so after only one
+# of its shares has arrived?
+#
+# </details>
+# <details><summary>Hint 2</summary>
+#
+# Make a list first in which every variable stands after all its parents: visit the parents, then append the variable, and skip what
+# was visited before. Then walk it from its end.
+#
+# </details>
+# <details><summary>Hint 3</summary>
+#
+# Shares are *added* to a parent's `grad`. If `check` is wrong on *used twice* only, look there; on *branches that meet* only, look at the order.
+#
+# </details>
+
+# %% test="autograd-public" points=4
+check("autograd")
+
+# %% test="autograd-hidden" points=2
+# Other sizes and numbers, when it is graded.
+### BEGIN HIDDEN TESTS
+check("autograd", seed=40301)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# The numerical gradient judges all of it at once. Both columns should agree to three or four digits.
+
+# %%
+rng = np.random.default_rng(0)
+x, w1, b1 = (rng.normal(size=shape).astype(np.float32) for shape in ((5, 3), (4, 3), (4,)))
+w2, b2, labels = np.float32(rng.normal(size=(2, 4))), np.zeros(2, np.float32), np.array([0, 1, 1, 0, 1])
+
+
+def network_loss(weight):
+    first = Variable(weight)
+    hidden = Variable(x).linear(first, Variable(b1)).relu()
+    loss = hidden.linear(Variable(w2), Variable(b2)).cross_entropy(labels)
+    return loss, first
+
+
+loss, first = network_loss(w1)
+loss.backward()
+measured = numerical_gradient(lambda weight: float(network_loss(weight)[0].value), w1.astype(np.float64), 1e-2)
+for one, other in zip(first.grad.ravel()[:6], measured.ravel()):
+    print(f"{one:9.5f} {other:9.5f}")
+
+# %% [markdown]
+# ## 5. It learns
+#
+# Two spirals, and a network built of your variables. Each step: build the graph, go back, move every parameter against its gradient.
+
+# %%
+points, labels = two_spirals(400)
+rng = np.random.default_rng(0)
+parameters = [
+    Variable(rng.normal(size=(64, 2)) * np.sqrt(2 / 2)),
+    Variable(np.zeros(64)),
+    Variable(rng.normal(size=(2, 64)) * np.sqrt(2 / 64)),
+    Variable(np.zeros(2)),
+]
+
+
+def logits_of(points):
+    w1, b1, w2, b2 = parameters
+    return Variable(points).linear(w1, b1).relu().linear(w2, b2)
+
+
+losses = []
+for _ in range(1500):
+    loss = logits_of(points).cross_entropy(labels)
+    loss.backward()
+    losses.append(float(loss.value))
+    for parameter in parameters:
+        parameter.value = parameter.value - np.float32(0.3) * parameter.grad
+        parameter.grad = np.zeros_like(parameter.value)
+said = logits_of(points).value.argmax(axis=1)
+print(f"loss {losses[0]:.3f} -> {losses[-1]:.3f}, {(said == labels).mean():.1%} right")
+
+grid = np.stack(np.meshgrid(*[np.linspace(-3.5, 3.5, 120)] * 2), axis=-1).reshape(-1, 2).astype(np.float32)
+figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.8), layout="constrained")
+left.semilogy(losses)
+left.set(xlabel="step", ylabel="cross-entropy", title="loss")
+left.grid()
+there = logits_of(grid).value.argmax(axis=1).reshape(120, 120)
+right.imshow(there, extent=(-3.5, 3.5, -3.5, 3.5), origin="lower", cmap="cividis", alpha=0.4)
+for label, colour, marker in ((0, "#0072B2", "o"), (1, "#B36B00", "s")):
+    right.scatter(*points[labels == label].T, color=colour, marker=marker, s=10, label=f"spiral {label}")
+right.set(xlabel="$x_1$", ylabel="$x_2$", title="what the network answers")
+right.legend(loc="upper right")
+plt.show()
+
+# %% [markdown]
+# ## 6. In your own words
+#
+# The loop above sets `parameter.grad` back to zeros after each step. Leave that line out and run the cell again. What do you see, and
+# why? What would the step then follow instead of the gradient?
+
+# %% [markdown] written="zero-grad" points=2
+# backward adds shares to grad, so without zeroing, grad holds the sum of the gradients of all steps so far. The step follows that sum:
+# a momentum that never decays. The loss falls fast at first, but the weights keep moving long after the slope has turned: they grow about a
+# hundredfold, and the loss jumps up and down instead of settling.
