@@ -41,6 +41,8 @@ def is_quick(place, honest) -> bool:
 def test_the_same_verdicts(level, tmp_path, monkeypatch):
     if level not in sandbox.candidates():
         pytest.skip(f"{level} is not here")
+    if level == sandbox.candidates()[0]:
+        pytest.skip("it is the strongest here: the whole class runs in it")
     tasks.make_if_stale()
     monkeypatch.setenv("SECRET_OF_GRADER", "1")
     plan, folder, build = tasks.plan_of(LAB), tmp_path / "submitted", tmp_path / "build"
