@@ -27,7 +27,10 @@ settings.register_profile("llaisys_mini", deadline=None, derandomize=True)
 settings.load_profile("llaisys_mini")
 
 # These compile the same kernels: in one process, one after the other, the second finds them compiled.
-_WITH = {f"tests/kernels/test_{name}.py": "tests/kernels/test_solutions.py" for name in ("guarded", "quantized")}
+_WITH = dict.fromkeys(
+    (f"tests/kernels/test_{name}.py" for name in ("guarded", "quantised", "same_bits")),
+    "tests/kernels/test_solutions.py",
+)
 
 _REPORTED = ("numpy", "numba", "llvmlite", "ml_dtypes", "tokenizers", "safetensors", "torch", "transformers")
 
