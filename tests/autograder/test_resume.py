@@ -102,7 +102,7 @@ def _whole(line: str) -> bool:
         return False
 
 
-def _wait_until_gone(word: str, seconds: float = 10.0) -> None:
+def _wait_until_gone(word: str, seconds: float = 60.0) -> None:
     """Nothing that was killed leaves a process behind."""
     end = time.monotonic() + seconds
     while left := [path for path in Path("/proc").glob("[0-9]*/cmdline") if word.encode() in _read(path)]:
