@@ -65,6 +65,8 @@ def _pack(value, arrays, depth):
         array = np.asarray(value)
         if array.dtype.name not in DTYPES:
             raise NotSendable(f"an array of {array.dtype}")
+        if array.nbytes > MAX_ARRAYS:  # said before it is copied, which takes time and memory
+            raise NotSendable("more than a message may hold")
         arrays.append(array.tobytes())
         return ["array", array.dtype.name, list(array.shape)]
     if isinstance(value, (tuple, list)):

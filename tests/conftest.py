@@ -26,8 +26,10 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 settings.register_profile("llaisys_mini", deadline=None, derandomize=True)
 settings.load_profile("llaisys_mini")
 
-# These compile the same kernels: in one process, one after the other, the second finds them compiled.
-_WITH = {f"tests/kernels/test_{name}.py": "tests/kernels/test_solutions.py" for name in ("guarded", "quantized")}
+# These compile the same kernels: in one process, one after the other, the second finds them compiled. They take longest
+# of all files, and lectures, labs and models use what they leave in the cache: they begin first.
+_KERNELS = "tests/kernels/test_solutions.py"
+_WITH = dict.fromkeys((f"tests/kernels/test_{name}.py" for name in ("guarded", "quantised", "same_bits")), _KERNELS)
 
 _REPORTED = ("numpy", "numba", "llvmlite", "ml_dtypes", "tokenizers", "safetensors", "torch", "transformers")
 
@@ -58,7 +60,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if item not in left_out]
         config.hook.pytest_deselected(items=left_out)
     if "PYTEST_XDIST_WORKER" in os.environ:  # what takes long begins first, so that no core waits for it at the end
-        items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+        items.sort(key=lambda item: (item.get_closest_marker("slow") is None, _scope(item.nodeid) != _KERNELS))
+
+
+def _scope(nodeid: str) -> str:
+    """What one process runs: a file, files that belong together, or all that a folder has of one lab or lecture."""
+    file, _, test = nodeid.partition("::")
+    lab = re.search(r"[\[-](\d\d_\w+)", test)
+    return f"{os.path.dirname(file)} {lab[1]}" if lab else _WITH.get(file, file)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -68,9 +77,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log):
 
     class ByFileOrLab(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            file, _, test = nodeid.partition("::")
-            lab = re.search(r"[\[-](\d\d_\w+)", test)
-            return f"{os.path.dirname(file)} {lab[1]}" if lab else _WITH.get(file, file)
+            return _scope(nodeid)
 
     config.option.loadscopereorder = False
     return ByFileOrLab(config, log)

@@ -16,6 +16,7 @@ from pathlib import Path
 from autograder import tasks
 from autograder.judge.submission import CRASHED, GRADED, MANUAL, TAMPERING, TIMED_OUT, UNREADABLE
 from autograder.sandbox.limits import Limits
+from autograder.worker.pool import Worker
 
 LAB = "07_softmax"
 SOFTMAX, MERGE, ENTROPY, GPU = 6, 2, 4, 5
@@ -23,7 +24,9 @@ COMPILED, COUNTED = 2, 1  # of softmax: for the compiler's facts; and for the tr
 BASE = SOFTMAX + MERGE + ENTROPY
 FULL = BASE + COMPILED + GPU
 NO_SOFTMAX, NO_MERGE, NO_ENTROPY = BASE - SOFTMAX, BASE - MERGE, BASE - ENTROPY
-LIMITS = Limits(wall=30, cpu=6, memory=1 << 30)  # wall: what has loops ends by `cpu`, also on a busy machine
+LIMITS = Limits(wall=300, cpu=30, memory=1 << 30)
+SMALL_LIMITS = Limits(wall=8, cpu=2, memory=1 << 30)
+NEVER_ENDS = ("while True:", "while top <", "sleep(10000)")  # in the source of what SMALL_LIMITS end
 
 IMPORTS = "import math\n\nimport numpy as np\nfrom numba import njit\n\nfrom llaisys_mini import kernel\n\n\n"
 HEAD = '@kernel("softmax", device="cpu")\n@njit(cache=True)\n'
@@ -104,6 +107,33 @@ class Attempt:
     write: Callable[[Path], None]
     points: float
     state: str = GRADED
+
+
+class ClassWorker:
+    """In place of a worker: two of a kind, so that no verdict depends on how busy the machine is.
+
+    What never ends is run within small limits, and it does not matter which of them it meets. All else is run within
+    limits that are far away.
+    """
+
+    def __init__(self, kind: type[Worker], level: str):
+        self.level, self.limits = level, LIMITS
+        self._workers = [kind(level, limits) for limits in (LIMITS, SMALL_LIMITS)]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def run(self, request):
+        worker = self._workers[any(part in request["source"] for part in NEVER_ENDS)]
+        self.limits = worker.limits  # the judge names them
+        yield from worker.run(request)
+
+    def close(self) -> None:
+        for worker in self._workers:
+            worker.close()
 
 
 def solution() -> dict:

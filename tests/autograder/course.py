@@ -6,7 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+from click.testing import CliRunner
+
 from autograder import tasks
+from autograder.__main__ import main
 
 LAB = "07_softmax"
 
@@ -24,11 +27,15 @@ def run(command: list[str], **options) -> str:
 
 
 def grade(submitted: Path, build: Path, *arguments: str) -> list[str]:
-    return autograder(build, "grade", str(submitted), "--jobs", "1", "--timeout", "20", *arguments)
+    """The limit is far away: what is graded here all ends, and no verdict depends on how busy the machine is."""
+    return autograder(build, "grade", str(submitted), "--jobs", "1", "--timeout", "200", *arguments)
 
 
 def export(build: Path, *arguments: str) -> str:
-    return run(autograder(build, "export", *arguments))
+    """What `python -m autograder export` prints, without the start of a process."""
+    done = CliRunner().invoke(main, ["export", "--build", str(build), *arguments], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done.stdout
 
 
 def some_of_the_class(target: Path, students: str) -> Path:

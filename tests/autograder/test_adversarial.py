@@ -19,7 +19,7 @@ from autograder.reading import collected as reading
 from autograder.worker import probe
 from autograder.worker.pool import Worker
 
-from .adversarial import LIMITS, the_class, write_class
+from .adversarial import LIMITS, ClassWorker, the_class, write_class
 from .remembering import RememberingWorker
 
 pytestmark = [
@@ -43,7 +43,7 @@ def graded(request, tmp_path_factory):
         if found.level == sandbox.LIMITS:
             pytest.skip("no sandbox works here")
         submissions = reading.find_submissions(folder)
-        with request.param(found.level, LIMITS) as worker:
+        with ClassWorker(request.param, found.level) as worker:
             verdicts = runner.grade_class(
                 submissions,
                 build,

@@ -283,18 +283,24 @@ def test_a_conflict_in_the_gradebook_costs_its_submission_alone(tmp_path, monkey
     assert "could not be written" in verdicts[0].reason and (build / "report.html").is_file()
 
 
+ODD_NAMES = [b"Jos\xe9", b"a\x1b[31mb", b"<script>alert(1)</script>", b"=cmd|'/c calc'!A1", b"x" * 255]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "raw", [b"Jos\xe9", b"a\x1b[31mb", b"<script>alert(1)</script>", b"=cmd|'/c calc'!A1", b"x" * 255]
-)
-def test_a_student_of_any_name_is_graded(raw, tmp_path):
-    folder = os.fsdecode(os.path.join(os.fsencode(tmp_path), b"submitted", raw))
-    shutil.copytree(submission(tmp_path / "made").folder, Path(folder) / LAB)
+def test_a_student_of_any_name_is_graded(tmp_path):
+    made = submission(tmp_path / "made").folder
+    for raw in ODD_NAMES:
+        folder = os.fsdecode(os.path.join(os.fsencode(tmp_path), b"submitted", raw))
+        shutil.copytree(made, Path(folder) / LAB)
     build = tmp_path / "build"
     verdicts, _ = graded(tmp_path / "submitted", build, by(lambda one: Acted()))
-    assert verdicts[0].state not in (FAILED, UNREADABLE), verdicts[0].reason
-    (page,) = (build / "feedback").rglob("*.html")
-    assert "<script>" not in page.read_text(encoding="utf-8") + (build / "report.html").read_text(encoding="utf-8")
+    assert len(verdicts) == len(ODD_NAMES)
+    for verdict in verdicts:
+        assert verdict.state not in (FAILED, UNREADABLE), verdict.reason
+    pages = list((build / "feedback").rglob("*.html"))
+    assert len(pages) == len(ODD_NAMES)
+    for page in (*pages, build / "report.html"):
+        assert "<script>" not in page.read_text(encoding="utf-8")
     assert not [row for row in export.rows(verdicts) if str(row[0]).startswith("=")]
 
 
@@ -355,14 +361,14 @@ def test_a_second_grader_waits_and_says_for_whom(tmp_path):
 
     thread = threading.Thread(target=second)
     thread.start()
-    started.wait(5)
-    end = time.monotonic() + 20
+    started.wait(60)
+    end = time.monotonic() + 120
     while "waiting" not in said.getvalue() and time.monotonic() < end:
         time.sleep(0.02)
     assert f"process {first.pid}" in said.getvalue() and not order
     first.stdin.close()
-    first.wait(20)
-    thread.join(20)
+    first.wait(120)
+    thread.join(120)
     assert order == ["second"]
 
 

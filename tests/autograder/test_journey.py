@@ -163,7 +163,7 @@ class Formgrader:
         )
 
     def __enter__(self):
-        end = time.monotonic() + 60
+        end = time.monotonic() + 240
         while time.monotonic() < end and self.process.poll() is None:
             try:
                 self.get("/api/status")
@@ -175,7 +175,7 @@ class Formgrader:
 
     def __exit__(self, *_):
         self.process.terminate()
-        self.process.communicate(timeout=20)
+        self.process.communicate(timeout=120)
 
     def get(self, path: str) -> str:
         return self._ask(urllib.request.Request(f"{self.address}{path}"))
@@ -183,7 +183,7 @@ class Formgrader:
     def policy(self, path: str) -> str:
         """The content policy that a page is served with."""
         request = urllib.request.Request(f"{self.address}{path}", headers={"Authorization": "token t"})
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=120) as answer:
             return answer.headers["Content-Security-Policy"]
 
     def put(self, path: str, data: dict) -> str:
@@ -191,7 +191,7 @@ class Formgrader:
 
     def _ask(self, request) -> str:
         request.add_header("Authorization", "token t")
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=120) as answer:
             return answer.read().decode()
 
 

@@ -6,7 +6,6 @@ left to the judge, which has run the solution already (conftest.py), and `make t
 
 import os
 import sys
-import time
 
 import nbformat
 import pytest
@@ -97,10 +96,8 @@ def test_the_solution_scores_everything(name, tmp_path):
 
 
 @pytest.mark.parametrize("name", labs.lab_names())
-def test_a_blank_lab_scores_nothing_and_fast(name, tmp_path):
-    start = time.perf_counter()
+def test_a_blank_lab_scores_nothing(name, tmp_path):
     assert set(scores(name, tmp_path, solved=()).values()) == {0}
-    assert time.perf_counter() - start < 60
 
 
 half_of_a_lab = pytest.mark.parametrize(

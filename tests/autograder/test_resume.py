@@ -29,7 +29,7 @@ def undisturbed(tmp_path_factory):
     """(submissions, build folder, seconds) of a class graded without a disturbance."""
     tasks.make_if_stale()
     folder = tmp_path_factory.mktemp("undisturbed")
-    submitted = some_of_the_class(folder / "submitted", "12478")
+    submitted = some_of_the_class(folder / "submitted", "1278")
     start = time.monotonic()
     run(grade(submitted, folder / "build"))
     return submitted, folder / "build", time.monotonic() - start
@@ -49,16 +49,20 @@ def found(build: Path) -> tuple[str, str]:
     return export(build), content(gradebook_url.default(build))
 
 
-def test_graded_twice(undisturbed, build):
+@pytest.fixture
+def graded(undisturbed, tmp_path):
+    """A build folder in which the class is graded already."""
+    return shutil.copytree(undisturbed[1], tmp_path / "build")
+
+
+def test_graded_twice_into_the_same_gradebook(undisturbed, graded):
     submitted, first, _ = undisturbed
-    run(grade(submitted, build))
-    assert found(build) == found(first)
-    assert len(export(build).splitlines()) == 6
-    run(grade(submitted, build))  # into the same gradebook
-    assert found(build) == found(first)
+    assert len(export(first).splitlines()) == 5
+    run(grade(submitted, graded))
+    assert found(graded) == found(first)
 
 
-@pytest.mark.parametrize("wanted", [3, pytest.param(20, marks=pytest.mark.long)])
+@pytest.mark.parametrize("wanted", [2, pytest.param(20, marks=pytest.mark.long)])
 def test_resumed_after_kills(undisturbed, build, tmp_path, wanted):
     submitted, first, seconds = undisturbed
     rng = random.Random(0)
@@ -98,7 +102,7 @@ def _whole(line: str) -> bool:
         return False
 
 
-def _wait_until_gone(word: str, seconds: float = 10.0) -> None:
+def _wait_until_gone(word: str, seconds: float = 60.0) -> None:
     """Nothing that was killed leaves a process behind."""
     end = time.monotonic() + seconds
     while left := [path for path in Path("/proc").glob("[0-9]*/cmdline") if word.encode() in _read(path)]:
@@ -113,10 +117,9 @@ def _read(path) -> bytes:
         return b""
 
 
-def test_points_given_by_hand_stay_until_the_code_changes(tmp_path):
-    submitted, build = some_of_the_class(tmp_path / "submitted", "12"), tmp_path / "build"
+def test_points_given_by_hand_stay_until_the_code_changes(graded, tmp_path):
+    submitted, build = some_of_the_class(tmp_path / "submitted", "1"), graded
     url = gradebook_url.default(build)
-    run(grade(submitted, build))
     grade_by_hand(url, "student-1", "softmax-mean", 1.5)
     run(grade(submitted, build))
     assert f"{LAB} student-1 softmax-mean (None, 1.5, None, False)" in content(url)

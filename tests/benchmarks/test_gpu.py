@@ -141,6 +141,7 @@ TINY = decoding.SHAPE | dict(
 )
 
 
+@pytest.mark.slow
 def test_the_model_of_the_decode_row_says_the_same_on_both_devices():
     shape = TINY | dict(vocab_size=64, max_position_embeddings=64)
     expected = list(decoding.make_model(shape, "cpu").generate(np.arange(5), 6))

@@ -3,14 +3,21 @@
 import json
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
+from click.testing import CliRunner
 
+from autograder import tasks
 from autograder.example_class import LAB
+from benchmarks.grading import __main__ as program
 from benchmarks.grading import students
 from benchmarks.grading.__main__ import BATCH, batches
+from benchmarks.grading.commands import Ours, Plain, cluster
 from benchmarks.grading.rows import Aim, Found, Row
+from benchmarks.grading.spending import Spent
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -73,12 +80,125 @@ def test_the_report_keeps_every_row(tmp_path):
     assert json.loads(as_json.read_text())["aims"][0]["met"] is True
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(sys.platform != "linux", reason="the sandbox is Linux's")
-@pytest.mark.parametrize("size", [2, pytest.param(4, marks=pytest.mark.long)])
-def test_the_command_grades_a_small_class(size, tmp_path):
+# ---- the command, with graders that take no time -----------------------------------------------------------------
+
+
+class Acted:
+    """In place of both graders and of the cluster. points_by: options of a command that give other points."""
+
+    points_by: ClassVar[dict[str, float]] = {}
+
+    def __init__(self, work: Path, timeout: float):
+        self.build = work / "build"
+
+    def until_first(self, submitted: Path) -> Spent:
+        return Spent(0.5, 0.25, None, "")
+
+    def points(self, build: Path | None = None) -> dict[str, float]:
+        return self.given
+
+
+class ActedOurs(Acted):
+    def grade(self, submitted: Path, *options: str) -> tuple[Spent, Path]:
+        names = [folder.name for folder in submitted.iterdir()]
+        self.given = dict.fromkeys(names, self.points_by.get(options[-1], 12.0))
+        (self.build / "grading").mkdir(parents=True, exist_ok=True)
+        verdicts = {"verdicts": [{"cpu": 0.1} for _ in names]}
+        (self.build / "grading" / "verdicts.json").write_text(json.dumps(verdicts))
+        return Spent(2.0 if "2" in options else 4.0, 1.0 * len(names), None, ""), self.build
+
+
+class ActedPlain(Acted):
+    def grade(self, submitted: Path) -> Spent:
+        self.given = {folder.name: 12.0 for folder in submitted.iterdir()}
+        return Spent(9.0, 5.0 * len(self.given), None, "")
+
+
+class ActedCluster:
+    def cpu(self) -> float:
+        return 1.0
+
+
+@pytest.fixture
+def command(tmp_path, monkeypatch):
+    """command(size): exit status and grading.json of the whole command with acted graders."""
+    monkeypatch.setattr(program, "Ours", ActedOurs)
+    monkeypatch.setattr(program, "Plain", ActedPlain)
+    monkeypatch.setattr(program, "cluster", lambda workers, work: nullcontext(("tcp://acted", ActedCluster())))
+
+    def run(size):
+        options = ["--students", str(size), "--rounds", "1", "--starts", "1", "--out", str(tmp_path)]
+        done = CliRunner().invoke(program.main, options)
+        return done.exit_code, json.loads((tmp_path / "grading.json").read_text())
+
+    return run
+
+
+@pytest.mark.parametrize("size", [2, 4, 24])
+def test_the_command_compares_what_the_graders_took(size, command):
     """With two members each grader takes every way once, with four there are batches too."""
-    options = ["--students", str(size), "--rounds", "1", "--starts", "1", "--timeout", "5"]
+    status, found = command(size)
+    assert status == 0 and not [remark for remark in found["remarks"] if "other grades" in remark]
+    assert f"Of {size} submissions plain nbgrader gave {size} the points that ours gave" in found["remarks"][0]
+    rows = {row["name"]: row["figures"] for row in found["rows"]}
+    assert rows["clean"]["submissions"] == size / 2
+    assert (rows["clean"]["ours, CPU"], rows["clean"]["plain nbgrader, CPU"]) == (1.0, 5.0)
+    assert rows["two workers"]["times one worker"] == 2.0 and "Dask cluster of two workers" in rows
+    assert len(found["aims"]) == 4
+
+
+@pytest.mark.parametrize("way", ["2", "tcp://acted"])
+def test_other_grades_by_another_way_are_a_defect(way, command, monkeypatch):
+    monkeypatch.setattr(Acted, "points_by", {way: 3.0})
+    status, found = command(4)
+    assert status == 1 and len([remark for remark in found["remarks"] if "other grades" in remark]) == 1
+
+
+# ---- the graders themselves --------------------------------------------------------------------------------------
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="the sandbox is Linux's")
+
+
+@pytest.fixture(scope="module")
+def graded(tmp_path_factory):
+    """(ours, one submission with some of the answers, what ours took, the points that it gave)."""
+    tasks.make_if_stale()
+    folder = tmp_path_factory.mktemp("graded")
+    (folder / "ours").mkdir()
+    ours, submitted = Ours(folder / "ours", 200), students.write(students.a_class(2)[1:], folder / "class")
+    spent, build = ours.grade(submitted, "--jobs", "1")
+    return ours, submitted, spent, ours.points(build)
+
+
+@pytest.mark.slow
+@linux
+def test_plain_nbgrader_gives_the_same_points(graded, tmp_path):
+    ours, submitted, spent, points = graded
+    plain = Plain(tmp_path / "plain", 200)
+    theirs = plain.grade(submitted)
+    assert plain.points() == points and len(points) == 1 and all(points.values())
+    assert spent.cpu > 0 and theirs.cpu > 0
+    for grader in (ours, plain):
+        assert grader.until_first(submitted).wall > 0
+
+
+@pytest.mark.slow
+@linux
+def test_a_cluster_gives_the_same_points(graded, tmp_path):
+    pytest.importorskip("distributed")
+    ours, submitted, _, points = graded
+    with cluster(2, tmp_path / "cluster") as (address, used):
+        before = used.cpu()
+        _, build = ours.grade(submitted, "--scheduler", address)
+        assert used.cpu() > before
+    assert ours.points(build) == points
+
+
+@pytest.mark.long
+@linux
+@pytest.mark.parametrize("size", [2, 4])
+def test_the_command_grades_a_small_class(size, tmp_path):
+    options = ["--students", str(size), "--rounds", "1", "--starts", "1", "--timeout", "60"]
     command = [sys.executable, "-m", "benchmarks.grading", *options, "--out", str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr

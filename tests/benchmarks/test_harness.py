@@ -316,6 +316,7 @@ def test_contestants_compute_what_the_contract_says(name, monkeypatch):
     assert all(error <= 1 for error in made.errors.values()), made.errors
 
 
+@pytest.mark.slow
 def test_random_model_speaks_and_forgets(tmp_path):
     """Decoding starts from the same place every time, or later samples would have more to do than earlier ones."""
     config = random_model.SMALL | {"hidden_size": 32, "intermediate_size": 48, "vocab_size": 100, "head_dim": 16}

@@ -215,6 +215,7 @@ def functions_of_students():
         yield operator, function, "\n".join([*helpers, f'@kernel("{operator}")', ast.unparse(node)])
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_what_is_called_plain_never_leaves_an_array_of_its_own():
     """Run as Python, which checks each index; around an argument it may be wrong."""

@@ -179,6 +179,7 @@ def relu(x, out):
 """
 
 
+@pytest.mark.slow
 def test_an_endless_loop_ends_the_check_at_its_first_case(tmp_path, capsys):
     (tmp_path / "cuda").mkdir()
     (tmp_path / "cuda" / "relu.py").write_text(ENDLESS)

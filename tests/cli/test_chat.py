@@ -35,7 +35,7 @@ class Person:
         command = ["-m", "llaisys_mini", "chat", *SLOWLY]
         environment = os.environ | {"TERM": "xterm-256color"}
         self.process = pexpect.spawn(
-            sys.executable, command, env=environment, timeout=60, encoding="utf-8", dimensions=(24, 200)
+            sys.executable, command, env=environment, timeout=300, encoding="utf-8", dimensions=(24, 200)
         )
         self.see("you>")
 
@@ -186,7 +186,7 @@ def test_an_interrupted_command_has_written_what_was_said_and_exits_with_130(com
     process.stdin.flush()
     said = process.stdout.read(40)
     process.send_signal(signal.SIGINT)
-    rest, errors = process.communicate(timeout=60)
+    rest, errors = process.communicate(timeout=300)
     assert process.returncode == 130
     assert errors == b"\nstopped\n"
     assert len((said + rest).split()) > 5

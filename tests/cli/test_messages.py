@@ -29,7 +29,7 @@ class Typist:
 
     def __init__(self, program: str = PROGRAM, **environment: str):
         environment = os.environ | {"TERM": "xterm-256color", "PYTHONIOENCODING": "utf-8"} | environment
-        self._process = pexpect.spawn(sys.executable, ["-c", program], env=environment, timeout=30)
+        self._process = pexpect.spawn(sys.executable, ["-c", program], env=environment, timeout=300)
         self._process.delaybeforesend = None
         self.see(b"you>")
 

@@ -1,5 +1,8 @@
 """The course's CUDA kernels are right on every case and storage; the sanitizer finds nothing in any thread order."""
 
+import math
+import re
+
 import numpy as np
 import pytest
 
@@ -10,7 +13,6 @@ from llaisys_mini.checks.run import run_case, run_cases
 from llaisys_mini.errors import CheckFailed
 from llaisys_mini.kernels.choice import from_set
 from llaisys_mini.kernels.sets import expert_set, solutions_set
-from llaisys_mini.sanitizer import ORDERS
 from llaisys_mini.task import Case
 from tests.cuda.expert_cases import LARGER, larger_cases
 from tests.kernels.markers import assert_marked
@@ -32,19 +34,42 @@ def test_right_on_every_public_case(name):
         assert result.passed, describe(operator, result)
 
 
+OTHER_ORDERS = ("forward", "backward", "block by block")
+MANY_BLOCKS = 40  # one after the other, they take long
+
+
+def blocks(launches: list[str]) -> int:
+    """How many blocks a report's launches have: kernel[x, y, z][...]."""
+    return sum(math.prod(map(int, re.search(r"\[(.*?)\]", launch)[1].split(", "))) for launch in launches)
+
+
+def run_in_orders(kernel, cases, every):
+    """(order, result): each case shuffled, and in another order, in turn; or in every order."""
+    for number, case in enumerate(cases):
+        with cuda.sanitized(order="shuffled") as report:
+            yield "shuffled", run_case(kernel, case)
+        others = [OTHER_ORDERS[number % 3] if blocks(report.launches) <= MANY_BLOCKS else OTHER_ORDERS[number % 2]]
+        for order in OTHER_ORDERS if every else others:
+            with cuda.sanitized(order=order):
+                yield order, run_case(kernel, case)
+
+
+two_orders_or_every = pytest.mark.parametrize(
+    "every", [pytest.param(False, id="two orders"), pytest.param(True, id="every order", marks=pytest.mark.long)]
+)
+
+
 @pytest.mark.slow
+@two_orders_or_every
 @all_operators
 @pytest.mark.parametrize("kernel_set", ["solutions", "expert"])
-def test_right_on_private_cases_in_every_thread_order(name, kernel_set):
+def test_right_on_private_cases_in_several_thread_orders(name, kernel_set, every):
     operator = operators.get(name)
     if kernel_set == "expert" and expert_set().path(name, "cuda") == solutions_set().path(name, "cuda"):
         pytest.skip("there is no expert version")
     kernel = from_set(kernel_set, name, "cuda")
-    for order in ORDERS:
-        for case in operator.make_cases(77):
-            with cuda.sanitized(order=order):
-                result = run_case(kernel, case)
-            assert result.passed, f"{order}: {describe(operator, result)}"
+    for order, result in run_in_orders(kernel, operator.make_cases(77), every):
+        assert result.passed, f"{order}: {describe(operator, result)}"
     if cuda.is_available():
         for result in run_cases(kernel, operator.make_cases(77)):
             assert result.passed, describe(operator, result)

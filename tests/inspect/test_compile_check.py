@@ -161,11 +161,21 @@ def test_a_launchers_kernels_are_found_with_their_blocks():
     assert [(build.kernel, build.threads) for build in made] == [("clean", 64), ("clean", 96)]
 
 
+newest_or_all = pytest.mark.parametrize(
+    "architectures",
+    [
+        pytest.param(compile_check.ARCHITECTURES[-1:], id="newest"),
+        pytest.param(compile_check.ARCHITECTURES, id="all", marks=pytest.mark.long),
+    ],
+)
+
+
 @needs_compiler
 @pytest.mark.slow
+@newest_or_all
 @pytest.mark.parametrize("kernel_set", ["solutions", "expert"])
 @pytest.mark.parametrize("name", operators.names)
-def test_the_courses_kernels_neither_spill_nor_use_float64(name, kernel_set):
+def test_the_courses_kernels_neither_spill_nor_use_float64(name, kernel_set, architectures):
     found = {"solutions": solutions_set, "expert": expert_set}[kernel_set]()
     if kernel_set == "expert" and found.path(name, "cuda") == solutions_set().path(name, "cuda"):
         pytest.skip("there is no expert version")
@@ -177,7 +187,7 @@ def test_the_courses_kernels_neither_spill_nor_use_float64(name, kernel_set):
         storages = [storage for storage in operators.get(name).storages if storage != "float16"]
         cases = [case for storage in storages for case in larger_cases(name, storage)]
         cases = [case for case in cases if case.inputs.get("bias", 0) is not None]
-    made = compile_check.builds_of(found.get(name, "cuda"), cases=cases)
+    made = compile_check.builds_of(found.get(name, "cuda"), architectures, cases=cases)
     assert made
     assert [problem for build in made for problem in build.problems()] == []
 

@@ -1,6 +1,7 @@
 """Rows computed alone and in company, by every kernel set, on several threads: do they have the same bits?
 
 Run as a program it is given threads in the environment: `NUMBA_NUM_THREADS=4 python -m tests.kernels.company linear`.
+Further words: `every number of rows`, and `float32` for weights in this storage alone.
 """
 
 import sys
@@ -27,7 +28,7 @@ def f32(rng, *shape) -> np.ndarray:
     return rng.standard_normal(shape, np.float32)
 
 
-def linear_calls(name: str, shapes=SHAPES) -> Iterator[tuple[str, int, Callable]]:
+def linear_calls(name: str, shapes=SHAPES, storages=STORAGES) -> Iterator[tuple[str, int, Callable]]:
     """(what, K, function of rows x [N, K] -> result) for shapes of weights in every storage."""
     rng = np.random.default_rng(3)
     operator = operators.get(name)
@@ -36,7 +37,7 @@ def linear_calls(name: str, shapes=SHAPES) -> Iterator[tuple[str, int, Callable]
             b = f32(rng, length, outputs)
             yield f"matmul {length} -> {outputs}", length, lambda x, b=b: operator(x, b)
             continue
-        for storage in STORAGES:
+        for storage in storages:
             if name == "linear":
                 weight, bias = f32(rng, outputs, length).astype(storage), f32(rng, outputs).astype(storage)
                 what = f"linear {length} -> {outputs}, {storage.__name__}"
@@ -76,12 +77,12 @@ def row_calls(name: str) -> Iterator[tuple[str, int, Callable]]:
         yield f"{name} {width}", width, calls[name]
 
 
-def attention_calls(name: str) -> Iterator[tuple[str, int, Callable]]:
+def attention_calls(name: str, storages=STORAGES) -> Iterator[tuple[str, int, Callable]]:
     """(what, length of the text, function of first and last query -> their results)."""
     rng = np.random.default_rng(5)
     operator = operators.get(name)
     for length, heads, key_heads, width in ((9, 2, 1, 6), (150, 3, 1, 64), (301, 4, 2, 32), (391, 14, 2, 128)):
-        for storage in STORAGES:
+        for storage in storages:
             q = f32(rng, length, heads, width)
             k, v = (f32(rng, length, key_heads, width).astype(storage) for _ in "kv")
             for window in (None,) if name == "attention" else (5, 128, 200):
@@ -182,9 +183,9 @@ def check_rows(name: str, counts: Iterable[int], threads: Iterable[int], calls=N
                     assert same(call(x[ROWS - n :].copy()), together[ROWS - n :]), f"{what}: the last {n} rows, {way}"
 
 
-def check_chunks(name: str, sizes: Iterable[int], threads: Iterable[int]) -> None:
+def check_chunks(name: str, sizes: Iterable[int], threads: Iterable[int], storages=STORAGES) -> None:
     """The queries of a text in chunks of every size, each chunk with the keys up to its end."""
-    for what, length, call in attention_calls(name):
+    for what, length, call in attention_calls(name, storages):
         together = with_one_thread("plain", lambda length=length, call=call: call(0, length))
         for way in in_every_way(threads, ("plain", "expert", "solutions")):
             for size in sizes:
@@ -195,10 +196,12 @@ def check_chunks(name: str, sizes: Iterable[int], threads: Iterable[int]) -> Non
 FEW_ROWS = (1, 2, 3, 7, 12, 13, 35, 70)
 
 if __name__ == "__main__":
-    name, is_whole = sys.argv[1], sys.argv[2:] == ["every number of rows"]
+    name, is_whole = sys.argv[1], "every number of rows" in sys.argv
+    storages = STORAGES[:1] if "float32" in sys.argv else STORAGES
     threads = [count for count in (1, 2, 4) if count <= numba.config.NUMBA_NUM_THREADS]
     if name in ATTENTION:
-        check_chunks(name, [1, 2, 3, 7, 13, 48, 64, 128, 130, 1000] if is_whole else [1, 7, 64, 130], threads)
+        check_chunks(name, [1, 2, 3, 7, 13, 48, 64, 128, 130, 1000] if is_whole else [1, 7, 64, 130], threads, storages)
     else:
-        check_rows(name, range(1, ROWS + 1) if is_whole else FEW_ROWS, threads)
+        calls = linear_calls(name, storages=storages) if name in LINEAR else None
+        check_rows(name, range(1, ROWS + 1) if is_whole else FEW_ROWS, threads, calls)
     print("the same bits")

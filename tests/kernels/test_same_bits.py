@@ -73,25 +73,23 @@ EVERY = company.LINEAR + company.ATTENTION + company.ROW_BY_ROW
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("name", "width"), [*((name, "widest") for name in EVERY), ("linear", "8"), ("attention", "8")]
-)
-def test_some_rows_on_one_two_and_four_threads(name, width, tmp_path):
-    in_a_process([name], width, tmp_path)
+@pytest.mark.parametrize("name", EVERY)
+def test_some_rows_on_one_two_and_four_threads(name):
+    """On a narrower CPU too: test_narrower_cpu.py."""
+    in_a_process([name])
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("width", ["widest", "8"])
 @pytest.mark.parametrize("name", EVERY)
 def test_every_number_of_rows_on_one_two_and_four_threads(name, width, tmp_path):
-    in_a_process([name, "every number of rows"], width, tmp_path)
+    narrow = {"LLAISYS_MINI_SIMD_WIDTH": width, "NUMBA_CACHE_DIR": str(tmp_path)}
+    in_a_process([name, "every number of rows"], {} if width == "widest" else narrow)
 
 
-def in_a_process(arguments, width, tmp_path):
-    """In a process of its own, since the number of threads is chosen when Numba starts. Also on a narrower CPU."""
-    environment = os.environ | {"NUMBA_NUM_THREADS": "4"}
-    if width != "widest":
-        environment |= {"LLAISYS_MINI_SIMD_WIDTH": width, "NUMBA_CACHE_DIR": str(tmp_path)}
+def in_a_process(arguments, more=None):
+    """In a process of its own, since the number of threads is chosen when Numba starts."""
+    environment = os.environ | {"NUMBA_NUM_THREADS": "4"} | (more or {})
     command = [sys.executable, "-m", "tests.kernels.company", *arguments]
     answer = subprocess.run(command, env=environment, cwd=paths.course_root(), capture_output=True, text=True)
     assert answer.stdout.strip() == "the same bits", answer.stderr[-2000:]

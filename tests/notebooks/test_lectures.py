@@ -5,7 +5,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -29,7 +28,6 @@ PLANNED = {
     *(f"labs/{lab}/{lab}.ipynb" for lab in LABS if not (ROOT / "labs" / lab).is_dir()),
 }
 LARGEST_BYTES = 1_000_000
-LONGEST_SECONDS = 120
 MARKDOWN = MarkdownIt("commonmark").enable("table")
 
 every_lecture = pytest.mark.parametrize("source", LECTURES, ids=lambda source: source.stem)
@@ -123,10 +121,8 @@ def test_notebook_is_small(source):
 
 @pytest.mark.slow
 @every_lecture
-def test_lecture_executes_in_time(source):
-    start = time.perf_counter()
+def test_lecture_executes(source):
     build.execute(source, compiled=os.environ.get("NUMBA_CACHE_DIR"))
-    assert time.perf_counter() - start < LONGEST_SECONDS
 
 
 # ---- the common form ---------------------------------------------------------------------------------------------

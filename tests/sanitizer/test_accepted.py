@@ -15,10 +15,12 @@ NUMBERS = {name: np.arange(1, 65).astype(name) for name in DTYPES}
 ABOVE = "import types\nT = 16\nNARROW = np.int32(8)\nSHAPE = (4, T)\nmodule = types.ModuleType('m')\nmodule.T = 4\n"
 
 
+FEW_DTYPES = "bool int8 uint64 float16 float64".split()  # float32 is in every table
+
 DEPENDS_ON_IMPORTS = {("np.max", "4"), ("np.min", "4")}  # they compile once Numba's forms for the CPU are loaded
 
 
-def _functions():
+def _functions(dtypes):
     """All functions of math and all ufuncs of NumPy, with one argument and with two."""
     for name, value in vars(math).items():
         if callable(value) and not name.startswith("_"):
@@ -36,11 +38,11 @@ def _functions():
                 continue
             yield f"y = {name}({given})", FLOAT32
     for name in accepted.MATH:
-        for kind in DTYPES:
+        for kind in dtypes:
             yield f"y = math.{name}({'x[0]' if accepted.MATH[name] == 1 else 'x[0], x[1]'})", NUMBERS[kind]
 
 
-def _words():
+def _words(_):
     for name in accepted.ATOMICS:
         for kind in DTYPES:
             given = {"cas": "x, 0, x[1], x[2]", "compare_and_swap": "x, x[1], x[2]"}.get(name, "x, 0, x[1]")
@@ -54,7 +56,7 @@ def _words():
             yield f"y = cuda.{name}({mask}x[cuda.laneid])", NUMBERS[kind]
 
 
-def _arrays():
+def _arrays(_):
     shapes = """16|(4, 5)|T|(T, T)|(T, T + 1)|T + 1|T * 2|T // 2|T ** 2|T << 1|-(-T // 2)|(T // 2, 3)|SHAPE
         |(SHAPE[0], 2)|SHAPE[1]
         |NARROW|(NARROW, 2)|T if True else 3|(4,)|[4, 4]|x.shape[0]|math.pi|int(T)|T / 2|16.0|True|np.int32(3)
@@ -73,7 +75,7 @@ def _arrays():
             yield f"a = cuda.{space}.array(4{rest})", FLOAT32
 
 
-def _statements():
+def _statements(_):
     for text in (
         "return 5|return x|return None|return|out[0] = 1.0\nreturn out[0]|if x[0] > 2:\n    return 3"
         "|out[True] = 1|out[0.0] = 1|out[x[0]] = 1|out[0] = undefined|y = int('3')|y = float(x[0])"
@@ -85,10 +87,16 @@ def _statements():
 
 @pytest.mark.slow
 @pytest.mark.skipif(compile_check.unavailable() is not None, reason="the compiler is not installed")
-@pytest.mark.parametrize("forms", [_functions, _words, _arrays, _statements])
-def test_what_the_compiler_refuses_is_refused_and_nothing_else(forms):
+@pytest.mark.parametrize(
+    ("forms", "dtypes"),
+    [
+        *((forms, FEW_DTYPES) for forms in (_functions, _words, _arrays, _statements)),
+        pytest.param(_functions, DTYPES, marks=pytest.mark.long),
+    ],
+)
+def test_what_the_compiler_refuses_is_refused_and_nothing_else(forms, dtypes):
     wrong, runs = [], 0
-    for body, x in forms():
+    for body, x in forms(dtypes):
         refusal = compiler_refuses(kernel_of(body, above=ABOVE), (x, FLOAT32))
         verdict = sanitizer_says(kernel_of(body, above=ABOVE), (x, FLOAT32))
         runs += verdict == "runs"
