@@ -16,6 +16,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import click
@@ -27,7 +28,7 @@ from benchmarks.tables import markdown_table, number
 PROMPT = 16  # tokens
 
 
-def engine_run(model, batch: int, count: int) -> float:
+def engine_run(model, count: int, batch: int) -> float:
     """Tokens per second of `batch` texts, from after their prompts were read."""
     from llaisys_mini.text.sampling import SamplingParams
 
@@ -44,7 +45,7 @@ def engine_run(model, batch: int, count: int) -> float:
     return (engine.counts.written - written) / (time.perf_counter() - start)
 
 
-def server_run(url: str, served: str, batch: int, count: int) -> float:
+def server_run(url: str, served: str, count: int, batch: int) -> float:
     """Tokens per second of `batch` requests that are sent at once, until the last is answered."""
 
     def ask(number: int) -> None:
@@ -84,7 +85,7 @@ def main(model, layers, folder, urls, served, batches, count, rounds):
     """Tokens per second at several batch sizes."""
     runs: dict[str, Callable[[int], float]] = {}
     for url in urls:
-        runs[url] = lambda batch, url=url: server_run(url, served, batch, count)
+        runs[url] = partial(server_run, url, served, count)
     if not urls:
         from llaisys_mini import load_model
 
@@ -92,7 +93,7 @@ def main(model, layers, folder, urls, served, batches, count, rounds):
             config = random_model.QWEN3_06B | {"num_hidden_layers": layers}
             model = random_model.checkpoint(folder / f"{layers}-layers", config)
         loaded = load_model(model)
-        runs["engine"] = lambda batch: engine_run(loaded, batch, count)
+        runs["engine"] = partial(engine_run, loaded, count)
     for run in runs.values():  # compiles
         for batch in batches:
             run(batch)
