@@ -5,7 +5,7 @@
 // conversation up to here.
 
 import { call, events } from "./api.js";
-import { number } from "./dom.js";
+import { number, sentence } from "./dom.js";
 
 /** A message that is about to be written. */
 export const blank = () => ({ role: "assistant", content: "", thoughts: "", state: "writing", note: "", stats: "" });
@@ -30,7 +30,7 @@ export async function write(message, body, signal, grown) {
       usage = chunk.usage ?? usage;
       const [choice] = chunk.choices;
       if (choice === undefined) continue;
-      const { content, reasoning_content: thoughts.trim() } = choice.delta;
+      const { content, reasoning_content: thoughts } = choice.delta;
       if (content || thoughts) {
         message.content += content ?? "";
         message.thoughts += thoughts ?? "";
@@ -53,7 +53,7 @@ export async function write(message, body, signal, grown) {
       message.note = "Stopped.";
     } else {
       message.state = "failed";
-      message.note = arrived ? `${problem.message} What had arrived is kept.` : problem.message;
+      message.note = arrived ? `${sentence(problem.message)} What had arrived is kept.` : problem.message;
     }
   }
 }

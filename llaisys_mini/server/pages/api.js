@@ -88,8 +88,8 @@ export function whenKeyIsGiven(again) {
   find("key-form").addEventListener("submit", (event) => {
     event.preventDefault();
     const given = find("key").value.trim();
-    if (!/^[\x21-\x7e]+$/.test(given)) {
-      find("key-words").textContent = "A key has letters, digits and signs of ASCII only, and no spaces.";
+    if (!/^[\x20-\x7e]+$/.test(given)) {
+      find("key-words").textContent = "A key has letters, digits and signs of ASCII only.";
       return;
     }
     key = given;

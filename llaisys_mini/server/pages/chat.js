@@ -3,7 +3,8 @@
 import { asSent, blank, write } from "./answer.js";
 import { servedModel, whenKeyIsGiven } from "./api.js";
 import { Conversations } from "./conversations.js";
-import { button, find, make, number, tell } from "./dom.js";
+import { find, number, save, sentence, tell } from "./dom.js";
+import { showList } from "./list.js";
 import { refresh, showMessages } from "./messages.js";
 import { chosenSettings, prepareSettings } from "./settings.js";
 
@@ -15,6 +16,7 @@ const jobs = new Map(); // conversation -> AbortController of the answer that is
 let model = null;
 let open = null; // the conversation on the page
 let editing = false;
+let isLeaving = false; // the browser then ends answers as if the server had gone; what arrived is kept before
 let deleted = null; // what Undo brings back
 const gone = new WeakSet(); // what was deleted, though its answer may still be arriving
 
@@ -72,7 +74,7 @@ async function answer(conversation, before = null) {
 
   jobs.delete(conversation);
   if (before && !message.content && !message.thoughts) {
-    conversation.messages.splice(-1, 1, { ...before, note: `${message.note} This is the earlier answer.` });
+    conversation.messages.splice(-1, 1, { ...before, note: `${sentence(message.note)} This is the earlier answer.` });
   }
   keep(conversation);
   if (conversation === open) {
@@ -85,7 +87,7 @@ async function answer(conversation, before = null) {
 }
 
 function keep(conversation) {
-  if (!gone.has(conversation)) kept.save(conversation);
+  if (!isLeaving && !gone.has(conversation)) kept.save(conversation);
 }
 
 const isAnswer = (message) => message?.role === "assistant";
@@ -174,23 +176,7 @@ function showContext() {
 
 // ---- the list of conversations --------------------------------------------------------------------------------------
 
-function listAll() {
-  const focused = document.activeElement?.closest("#conversations li")?.dataset.id;
-  find("conversations").replaceChildren(
-    ...kept.all.map((conversation) => listed(conversation.id, conversation.title || "Untitled", () => choose(conversation))),
-    ...kept.unreadable.map(([id, raw]) => listed(id, "(cannot be read: save it as a file)", () => save(`${id}.txt`, raw))),
-  );
-  if (focused) find("conversations").querySelector(`[data-id="${CSS.escape(focused)}"] button`)?.focus();
-}
-
-function listed(id, title, chosen) {
-  const isOpen = id === open?.id;
-  const name = button(title, chosen, { className: "name", title, ...(isOpen && { "aria-current": "true" }) });
-  const remove = button("×", () => forget(id), { className: "small", "aria-label": `Delete ${title}`, title: "Delete" });
-  const item = make("li", {}, name, remove);
-  item.dataset.id = id;
-  return item;
-}
+const listAll = () => showList(kept, open, { choose, forget });
 
 function choose(conversation) {
   stopEditing();
@@ -227,12 +213,6 @@ function changedElsewhere(id) {
   const conversation = kept.get(id);
   if (id === open.id && conversation && !jobs.has(open)) show(conversation);
   else listAll();
-}
-
-function save(name, text) {
-  const address = URL.createObjectURL(new Blob([text], { type: "text/plain" }));
-  make("a", { href: address, download: name }).click();
-  setTimeout(() => URL.revokeObjectURL(address), 60_000);
 }
 
 // ---- keys and buttons -----------------------------------------------------------------------------------------------
@@ -290,7 +270,11 @@ addEventListener("hashchange", () => {
   const conversation = kept.get(location.hash.slice(1));
   if (conversation && conversation !== open) choose(conversation);
 });
-addEventListener("pagehide", () => jobs.forEach((_, conversation) => keep(conversation)));
+addEventListener("pagehide", () => {
+  jobs.forEach((_, conversation) => keep(conversation));
+  isLeaving = true;
+});
+addEventListener("pageshow", () => (isLeaving = false));
 addEventListener("beforeunload", (event) => {
   if (kept.hasUnsaved) event.preventDefault();
 });

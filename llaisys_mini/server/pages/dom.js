@@ -22,4 +22,14 @@ export function tell(element, text) {
   element.hidden = !text;
 }
 
+/** The text with a full stop, so that another sentence can follow. */
+export const sentence = (text) => (/[.!?]$/.test(text) ? text : `${text}.`);
+
 export const number = (value) => value.toLocaleString("en-GB");
+
+/** Offer a text as a file to be saved. */
+export function save(name, text) {
+  const address = URL.createObjectURL(new Blob([text], { type: "text/plain" }));
+  make("a", { href: address, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(address), 60_000);
+}

@@ -2,7 +2,7 @@
 
 import { call, events, whenKeyIsGiven } from "./api.js";
 import { demo } from "./demo.js";
-import { find, number } from "./dom.js";
+import { find, number, sentence } from "./dom.js";
 import { columnsIn, drawSteps, wordsOf } from "./picture.js";
 import { drawNumbers, drawPages, drawRequests } from "./pool.js";
 import { Steps } from "./steps.js";
@@ -26,7 +26,7 @@ async function listen() {
       isStale ||= steps.mode === "following" || steps.all.length === 1;
     }
   } catch (problem) {
-    find("connection").textContent = `${problem.message} ${problem.status === 401 ? "" : "Trying again."}`;
+    find("connection").textContent = problem.status === 401 ? problem.message : `${sentence(problem.message)} Trying again.`;
     if (problem.status !== 401) setTimeout(listen, TRY_AGAIN);
   }
 }
@@ -37,6 +37,7 @@ function refresh() {
   const step = steps.shown;
   find("step").max = Math.max(0, steps.all.length - 1);
   find("step").value = steps.at;
+  showMode();
   if (!isStale || document.hidden || !step) return;
   isStale = false;
   find("nothing").hidden = true;
@@ -47,13 +48,12 @@ function refresh() {
   drawPages(step);
   drawRequests(step);
   find("step").setAttribute("aria-valuetext", `step ${step.step}`);
-  showMode();
 }
 
 function showMode() {
   const behind = steps.all.length - 1 - steps.at;
   const words = { following: "shows the newest step", playing: `plays, ${1000 / PLAY_EVERY} steps a second`, paused: "paused" };
-  find("mode").textContent = words[steps.mode] + (behind > 0 ? `, ${number(behind)} behind the newest` : "");
+  find("mode").textContent = !steps.all.length ? "" : words[steps.mode] + (behind > 0 ? `, ${number(behind)} behind the newest` : "");
   find("play").textContent = steps.mode === "paused" ? "Play" : "Pause";
   find("back").disabled = steps.at <= 0;
   find("on").disabled = find("newest").disabled = steps.isNewest;

@@ -9,7 +9,7 @@ const HEIGHT = 150; // of the columns
 const LINE = 17; // px for a request
 const MOST_LINES = 24;
 
-export const colour = (id) => `c${id % 7}`;
+export const colour = (id) => `c${id % 8}`;
 
 function draw(parent, tag, attributes, text) {
   const element = document.createElementNS(SVG, tag);
@@ -101,7 +101,7 @@ function drawColumn(svg, step, x, width, bottom, scale) {
 function drawStepNumbers(svg, steps, x, pitch, bottom) {
   const every = pitch * 5 > 40 ? 5 : 10;
   steps.forEach((step, place) => {
-    if (step.step % every === 0 && steps.length - 1 - place > 25 / pitch) {
+    if (step.step % every === 0 && steps.length - 1 - place > 62 / pitch) {
       draw(svg, "text", { class: "label", x: x(place) + pitch / 2, y: bottom + 14, "text-anchor": "middle" }, step.step);
     }
     if (place && step.step !== steps[place - 1].step + 1) {
