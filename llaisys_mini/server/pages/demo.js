@@ -22,7 +22,9 @@ export async function demo(signal) {
     const body = { model, stream: true, ignore_eos: true, ...request };
     for await (const _ of events(await call("/v1/completions", { body, signal }))) begun();
   };
-  let later = null;
-  await ask(FIRST, () => (later ??= Promise.all(LATER.map((request) => ask(request)))));
-  await later;
+  let begin;
+  const begun = new Promise((resolve) => (begin = resolve));
+  const first = ask(FIRST, begin);
+  await Promise.race([begun, first]);
+  await Promise.all([first, ...LATER.map((request) => ask(request))]);
 }

@@ -19,7 +19,7 @@ export function showMessages(list, messages, actionsOf) {
 function drawn(message) {
   const isUser = message.role === "user";
   const item = make("li", { className: `message ${isUser ? "user" : "model"}` });
-  item.append(make("h3", { textContent: isUser ? "You" : message.role === "assistant" ? "Model" : message.role }));
+  item.append(make("h2", { textContent: isUser ? "You" : message.role === "assistant" ? "Model" : message.role }));
   if (!isUser) {
     const thoughts = make("div", { className: "text" }, "");
     item.append(make("details", { className: "thoughts" }, make("summary", { textContent: "Thoughts" }), thoughts));
