@@ -1,7 +1,7 @@
 """What the two pages do in a real browser: Chromium, driven by Selenium. Not run where these are not installed.
 
-The engine's thread calls its watchers after each step; a watcher that waits holds it, so that a test sees an answer that
-is half written without looking at a clock.
+The engine's thread calls its watchers after each step; a watcher that waits holds it, so that a test sees an answer
+that is half written without looking at a clock.
 """
 
 import shutil

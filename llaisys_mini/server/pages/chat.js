@@ -208,7 +208,7 @@ function undo() {
   choose(conversation);
 }
 
-/** Another tab has saved or deleted a conversation. What is deleted there stays on the page here. */
+/** Another tab has saved or deleted a conversation. One that is open here stays so, and its next message saves it. */
 function changedElsewhere(id) {
   const conversation = kept.get(id);
   if (id === open.id && conversation && !jobs.has(open)) show(conversation);

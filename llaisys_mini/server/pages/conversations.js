@@ -24,7 +24,8 @@ export class Conversations {
     addEventListener("storage", (event) => {
       const id = event.key?.startsWith(PREFIX) ? event.key.slice(PREFIX.length) : null;
       if (id === null || this._unsaved.has(id)) return;
-      if (event.newValue !== null) this._load(id);
+      if (event.newValue === null) this._held.delete(id);
+      else this._load(id);
       changed(id);
     });
   }
