@@ -11,6 +11,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -18,10 +19,12 @@ from llaisys_mini import devices, dtypes
 from llaisys_mini.engine.generate import LanguageModel, load_model
 from llaisys_mini.engine.profile import BETWEEN, DECODE, FIRST, HEAD, LAYERS, PREFILL, Phase, Profile, Row
 from llaisys_mini.errors import GenerationError
+from llaisys_mini.kernels.registry import Kernel
 from llaisys_mini.kernels.runtime import current, observe_calls
 from llaisys_mini.models.shapes import random_decoder, shape_named
 from llaisys_mini.text.sampling import SamplingParams
 
+GIVEN = "given"  # the kernel set of a function that profile_model was handed
 SHAPE = "shape:"
 """Begins the name of a model that has random weights in a published model's shape: "shape:qwen3-0.6b"."""
 
@@ -31,6 +34,7 @@ def profile_model(
     prompt: int = 128,
     new_tokens: int = 16,
     *,
+    kernels: Mapping[str, str | Callable] | None = None,
     layers: int | None = None,
     dtype: str = "auto",
     device: str = "cpu",
@@ -40,6 +44,7 @@ def profile_model(
     """Run `model` on a prompt of `prompt` tokens, have it write `new_tokens` more, and time every operator call.
 
     model: a LanguageModel, what `load_model` takes, or "shape:qwen3-0.6b", random weights in that shape.
+    kernels: by operator a kernel set ("student"), or a function that is called as a kernel is; others as chosen before.
     layers: of a shape, how many layers to run (4 unless told); their times are then scaled to all of them.
     dtype, device: as for `load_model`; "auto" is bfloat16 for a shape.
     runs: of these the one with the median time counts, for each phase; one more before them compiles and is not timed.
@@ -55,13 +60,19 @@ def profile_model(
         if model.startswith(SHAPE):
             shape = model.removeprefix(SHAPE)
             whole = shape_named(shape)["num_hidden_layers"]
-            model = _random_model(shape_named(shape, layers or min(4, whole)), dtype, device)
+            model = _random_model(shape, layers or min(4, whole), dtype, device)
             name = f"{shape}'s shape, random weights"
         else:
             model = load_model(model, dtype, device)
     measured = len(model.decoder.layers)
     whole = whole or measured
-    with replace(current(), answered={}).in_force():  # the names of the kernels that answer are those of this run
+    chosen = {
+        operator: Kernel(operator, model.decoder.device, GIVEN, who) if callable(who) else who
+        for operator, who in (kernels or {}).items()
+    }
+    now = current()
+    # With nobody answered yet, the names of the kernels that answer are those of this run.
+    with replace(now, per_operator={**now.per_operator, **chosen}, answered={}).in_force():
         _run(model, prompt, 2, clock)
         timed = [_run(model, prompt, new_tokens, clock) for _ in range(runs)]
     phases = [_median([run[number] for run in timed]) for number in (0, 1)]
@@ -69,7 +80,10 @@ def profile_model(
     return Profile(name, prefill, decode, measured, whole)
 
 
-def _random_model(config: dict, dtype: str, device: str) -> LanguageModel:
+@lru_cache(maxsize=1)
+def _random_model(shape: str, layers: int, dtype: str, device: str) -> LanguageModel:
+    """Kept, since profiles of the same shape with different kernels follow each other, and making it takes seconds."""
+    config = shape_named(shape, layers)
     stored = dtypes.bfloat16 if dtype == "auto" else dtypes.BY_NAME.get(dtype)
     if stored not in dtypes.STORAGE:
         raise GenerationError(f"dtype {dtype!r} is not one of auto, {', '.join(d.name for d in dtypes.STORAGE)}")

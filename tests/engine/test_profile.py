@@ -91,6 +91,22 @@ def test_who_answered_is_told_of_this_run_only(model):
         use_kernels()
 
 
+def test_a_function_answers_in_the_place_of_a_kernel(model):
+    shapes_seen = set()
+
+    def linear(x, weight, bias, out):
+        shapes_seen.add(weight.shape)
+        out[:] = x @ weight.T
+
+    profile = profile_model(model, 3, 2, kernels={"linear": linear, "rope": "reference"}, runs=1, clock=ticking())
+    assert profile.prefill.by_label()["linear"].kernels == ("given",)
+    assert profile.decode.by_label()["rope"].kernels == ("reference",)
+    assert (BASE["vocab_size"], BASE["hidden_size"]) in shapes_seen
+    seen = len(shapes_seen)
+    profile_model(model, 3, 2, runs=1, clock=ticking())
+    assert len(shapes_seen) == seen and current().per_operator == {}
+
+
 def test_a_shape_needs_few_of_its_layers(monkeypatch):
     monkeypatch.setitem(shapes.SHAPES, "small", SMALL)
     whole = profile_model("shape:small", 4, 3, layers=6, runs=1, clock=ticking())
