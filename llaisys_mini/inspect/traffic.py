@@ -1,8 +1,8 @@
 """`count_traffic("matmul")`: what a CPU kernel asks of memory, counted, not timed: the same numbers on every machine.
 
-The kernel, of `matmul` or `linear`, runs as plain Python on small arrays that count. Every load and store of an element goes through a model of a
-small cache (least recently used lines are dropped first); a miss is an access whose line is not there. Numbers kept in
-variables are registers and cost nothing.
+The kernel, of `matmul` or `linear`, runs as plain Python on small arrays that count. Every load and store of an element
+goes through a model of a small cache (least recently used lines are dropped first); a miss is an access whose line is
+not there. Numbers kept in variables are registers and cost nothing.
 """
 
 import math
@@ -108,7 +108,7 @@ class _CountingArray:
         return len(self._array)
 
     @property
-    def T(self):  # noqa: N802 - as NumPy calls it
+    def T(self):
         return self._view(self._array.T)
 
     def reshape(self, *shape):

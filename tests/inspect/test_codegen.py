@@ -164,8 +164,11 @@ def test_traffic_of_linear_depends_on_the_order_of_its_loops(write, outer, inner
 def test_the_cache_grows_with_what_is_counted(write):
     write("linear", LINEAR.format(outer=WEIGHTS, inner=TOKENS))
     x = np.ones((30, 64))  # 120 lines: a third is more than the smallest cache, and a row of weight is 4
-    assert count_traffic("linear", dict(x=x[:7], weight=x, bias=None)).misses == 28 + 120 + 14
-    assert count_traffic("linear", dict(x=x, weight=x[:7], bias=None)).misses == 7 * (120 + 4) + 30 * 7
+    # 5 rows of x, two of weight and a line of out for each row of x are 33 lines: with room for 32, x would come anew
+    # for each row of weight. Only where new lines of out come is some line of x lost.
+    least = 20 + 120 + 5 * 2
+    assert least <= count_traffic("linear", dict(x=x[:5], weight=x, bias=None)).misses < least + 20
+    assert count_traffic("linear", dict(x=x, weight=x[:5], bias=None)).misses >= 5 * 120
 
 
 def test_traffic_of_transposed_and_packed_arrays(write):
