@@ -141,7 +141,7 @@ def forms() -> tuple[tuple[dict[str, Form], dict[str, Form]], ...]:
         ({"tried": _texts}, {}),
         ({"compiled": _compiled}, {}),
         ({"explained": _facts(Facts)}, {}),
-        ({"traffic": _facts(Traffic)}, {}),
+        ({"traffic": _facts(Traffic), "number": _count(100)}, {}),
         ({"case": _case, "error": _error}, {}),
         ({"case": _case, "result": _any, "inputs": _named}, {}),
         (of_a_case | {"out_of_bounds": _texts}, {}),

@@ -3,8 +3,8 @@
     check("softmax")                              cases drawn with the public seed
     check("softmax", seed=40417)                  hidden cases; the judge draws its own, the number does not matter
     explain("softmax").require(vectorised=True)   facts about the compiled kernel
-    count_traffic("matmul").require(misses=800)   counted memory traffic
-    count_gpu_traffic("matmul", square).require(loads_of_each_input=5)   the same of a CUDA kernel, on these inputs
+    count_traffic("linear", prompt).require(misses=250)   counted memory traffic, on these inputs
+    count_gpu_traffic("matmul", square).require(loads_of_each_input=5)   the same of a CUDA kernel
 
 A test belongs to the last task cell before it that asks for the same operator or exercise. What is none of these stands
 in SPECIAL; a test that the judge does not know is graded by hand.
@@ -39,7 +39,7 @@ class Task:
 class Check:
     """kind: CASES, FACTS, ...; task: grade id of the task cell; require: what FACTS and TRAFFIC must fulfil.
 
-    inputs: of GPU_TRAFFIC, statements of the lab's own that set `inputs`."""
+    inputs: of both kinds of traffic, statements of the lab's own that set `inputs`."""
 
     kind: str
     task: str | None
@@ -151,7 +151,7 @@ def _check(statement, tasks, before) -> Check:
     usual = "python" if name in exercises.names else "cuda" if kind == GPU_TRAFFIC else "cpu"
     task = _task(tasks, name, keywords.pop("device", usual))
     hidden = keywords.pop("seed", 0) != 0
-    if task is None or keywords or len(call.args) > (2 if kind == GPU_TRAFFIC else 1):
+    if task is None or keywords or len(call.args) > (2 if kind in (TRAFFIC, GPU_TRAFFIC) else 1):
         return Check(BY_HAND, task)
     return Check(kind, task, hidden, require, _inputs(call.args[1], before) if len(call.args) > 1 else "")
 

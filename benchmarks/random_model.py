@@ -5,36 +5,13 @@ are kept between runs: writing them takes longer than measuring.
 """
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from llaisys_mini import dtypes
+from llaisys_mini.models.shapes import QWEN3_06B, tensor_shapes
 from llaisys_mini.weights.checkpoint import Checkpoint, save_safetensors
-
-QWEN3_06B: dict[str, Any] = {
-    "architectures": ["Qwen3ForCausalLM"],
-    "model_type": "qwen3",
-    "vocab_size": 151936,
-    "hidden_size": 1024,
-    "intermediate_size": 3072,
-    "num_hidden_layers": 28,
-    "num_attention_heads": 16,
-    "num_key_value_heads": 8,
-    "head_dim": 128,
-    "hidden_act": "silu",
-    "max_position_embeddings": 40960,
-    "rms_norm_eps": 1e-6,
-    "rope_theta": 1000000.0,
-    "tie_word_embeddings": True,
-    "attention_bias": False,
-    "torch_dtype": "bfloat16",
-    "eos_token_id": None,
-    "bos_token_id": None,
-}
-"""What Qwen3-0.6B's own config.json says about its shape."""
 
 SMALL = QWEN3_06B | {"vocab_size": 4096, "hidden_size": 256, "intermediate_size": 512, "num_hidden_layers": 2}
 """For a quick run: the same parts, a thousandth of the work."""
@@ -47,7 +24,7 @@ def checkpoint(folder: Path, config: dict) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(0)
     weights = {}
-    for name, shape in shapes(config):
+    for name, shape in tensor_shapes(config):
         values = rng.standard_normal(shape, np.float32)
         values *= np.float32(0.1 if "norm" in name else shape[-1] ** -0.5)
         if "norm" in name:
@@ -58,30 +35,9 @@ def checkpoint(folder: Path, config: dict) -> Path:
     return folder
 
 
-def shapes(config: dict) -> Iterator[tuple[str, tuple[int, ...]]]:
-    """Names and shapes of all tensors of a Qwen3 checkpoint with tied embeddings."""
-    hidden, inner, width = config["hidden_size"], config["intermediate_size"], config["head_dim"]
-    query, key = config["num_attention_heads"] * width, config["num_key_value_heads"] * width
-    yield "model.embed_tokens.weight", (config["vocab_size"], hidden)
-    for index in range(config["num_hidden_layers"]):
-        attention, mlp = f"model.layers.{index}.self_attn", f"model.layers.{index}.mlp"
-        yield f"model.layers.{index}.input_layernorm.weight", (hidden,)
-        yield f"{attention}.q_proj.weight", (query, hidden)
-        yield f"{attention}.k_proj.weight", (key, hidden)
-        yield f"{attention}.v_proj.weight", (key, hidden)
-        yield f"{attention}.q_norm.weight", (width,)
-        yield f"{attention}.k_norm.weight", (width,)
-        yield f"{attention}.o_proj.weight", (hidden, query)
-        yield f"model.layers.{index}.post_attention_layernorm.weight", (hidden,)
-        yield f"{mlp}.gate_proj.weight", (inner, hidden)
-        yield f"{mlp}.up_proj.weight", (inner, hidden)
-        yield f"{mlp}.down_proj.weight", (hidden, inner)
-    yield "model.norm.weight", (hidden,)
-
-
 def parameters(config: dict) -> int:
     """Number of weights."""
-    return sum(int(np.prod(shape)) for _, shape in shapes(config))
+    return sum(int(np.prod(shape)) for _, shape in tensor_shapes(config))
 
 
 def gguf_file(folder: Path) -> Path:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from llaisys_mini.course.progress import show_progress
     from llaisys_mini.course.submission import submit
     from llaisys_mini.engine.generate import load_model
+    from llaisys_mini.engine.profile_chart import show_profiles
+    from llaisys_mini.engine.profiling import profile_model
     from llaisys_mini.exercise import answer
     from llaisys_mini.inspect.codegen import explain
     from llaisys_mini.inspect.gpu_traffic import count_gpu_traffic
@@ -42,7 +44,9 @@ _HOME = {
     "kernel": "llaisys_mini.kernels.decorator",
     "observe_calls": "llaisys_mini.kernels.runtime",
     "load_model": "llaisys_mini.engine.generate",
+    "profile_model": "llaisys_mini.engine.profiling",
     "race": "llaisys_mini.inspect.race",
+    "show_profiles": "llaisys_mini.engine.profile_chart",
     "show_progress": "llaisys_mini.course.progress",
     "submit": "llaisys_mini.course.submission",
     "use_kernels": "llaisys_mini.kernels.choice",
@@ -62,7 +66,9 @@ __all__ = [
     "observe_calls",
     "operators",
     "plots",
+    "profile_model",
     "race",
+    "show_profiles",
     "show_progress",
     "submit",
     "use_kernels",

@@ -73,6 +73,9 @@ class Operator(Contract):
         answer = plan.answer
         if answer.runtime is not runtime.answered or answer.changes != runtimes.changes:
             answer = self._choose(plan, runtime)
+        if runtime.starters:
+            for starter in runtime.starters:
+                starter(self, arguments)
         if answer.is_direct:
             answer.function(*(arguments + results))
         else:

@@ -50,7 +50,8 @@ def run_kernel(plan, task, checks, cut, worker, secret, found) -> Ended:
     results: list[Result] = []
     unnamed: list[Outcome] = []  # failures that are still to be explained
     request = dict(name=task.name, device=task.device, source=cut.source, cases=sent)
-    request |= dict(explain=FACTS in kinds, traffic=TRAFFIC in kinds, crashed=False)
+    counted = [check for check in checks if check.kind == TRAFFIC]
+    request |= dict(explain=FACTS in kinds, traffic=[_inputs_of(check) for check in counted], crashed=False)
 
     def compare_outputs(number, reply):
         if task.device != "cuda" or _passes_sanitizer(contract, judged[number], reply, found):
@@ -74,8 +75,8 @@ def run_kernel(plan, task, checks, cut, worker, secret, found) -> Ended:
                     outcome.state, outcome.message = REFUSED, reason
         elif "explained" in reply:
             _require(found, FACTS, Facts, reply["explained"])
-        elif "traffic" in reply:
-            _require(found, TRAFFIC, Traffic, reply["traffic"])
+        elif "traffic" in reply and reply["number"] < len(counted):
+            _require(found, TRAFFIC, Traffic, reply["traffic"], counted[reply["number"]])
 
     ended = run_cases(worker, request, judged, found, compare_outputs, note_facts)
     if ended.signal in _OF_MEMORY and task.device == "cpu":  # run again with checked indices, to say where it went
@@ -128,9 +129,14 @@ def _not_a_kernel(facts) -> str | None:
 
 def _traffic_case(contract, check: Check) -> JudgedCase:
     """The inputs that a lab's own test cell counts traffic on."""
+    return JudgedCase(check, Case("counted traffic", measured_inputs(contract, _inputs_of(check))))
+
+
+def _inputs_of(check: Check) -> dict | None:
+    """The inputs that a check names; None for those that are taken where it names none."""
     made: dict[str, Any] = {}
     exec(check.inputs, made)  # the lab's text, not a student's
-    return JudgedCase(check, Case("counted traffic", measured_inputs(contract, made.get("inputs"))))
+    return made.get("inputs")
 
 
 def _require(found, kind, form, facts, only: Check | None = None) -> None:

@@ -107,8 +107,8 @@ def _run_kernel(request, reply) -> None:
         reply(case=number, outputs=outputs, inputs=inputs, out_of_bounds=[place] if place else overrun)
     if request["explain"]:
         reply(explained=_facts(lambda: codegen.examine(contract, kernel)))
-    if request["traffic"]:
-        reply(traffic=_facts(lambda: traffic.count_traffic(contract.name)))
+    for number, inputs in enumerate(request["traffic"]):
+        reply(traffic=_facts(lambda inputs=inputs: traffic.count_traffic(contract.name, inputs)), number=number)
 
 
 def _empty(case) -> list[np.ndarray]:

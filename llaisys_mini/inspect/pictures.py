@@ -98,17 +98,23 @@ def traffic(reports: "dict[str, Report]") -> "Figure":
     if not (loads + stores).all():
         raise PictureError("a report counted nothing: make it within cuda.sanitized(counts=True)")
     unit, word = next((u, w) for u, w in ((2**20, "MiB"), (2**10, "KiB"), (1, "bytes")) if (loads + stores).max() >= u)
-    figure, axes = plots.figure(width=7.6, height=0.9 + 0.5 * len(reports))
-    axes.barh(list(reports), loads / unit, color=plots.BLUE, label="loads")
-    axes.barh(
-        list(reports), stores / unit, left=loads / unit, color=plots.ORANGE, hatch="//", label="stores and atomics"
-    )
-    for position, total in enumerate((loads + stores) / unit):
-        axes.text(total, position, f" {total:,.1f}", va="center", fontsize=9)
+    figure, axes = plots.figure(width=7.6, height=1.1 + 0.7 * len(reports))
+    places = np.arange(len(reports))
+    both = np.concatenate([loads, stores]) / unit
+    least = both[both > 0].min()
+    for shift, moved, colour, hatch, label in (
+        (-0.19, loads / unit, plots.BLUE, "", "loads"),
+        (0.19, stores / unit, plots.ORANGE, "//", "stores and atomics"),
+    ):
+        axes.barh(places + shift, moved, height=0.36, color=colour, hatch=hatch, label=label)
+        for place, amount in zip(places + shift, moved, strict=True):
+            axes.text(max(amount, least), place, f" {amount:,.3g}", va="center", fontsize=9)
+    axes.set_yticks(places, list(reports))
     axes.invert_yaxis()
-    axes.margins(x=0.12)
+    axes.set_xscale("log")  # versions differ a hundredfold, and the smallest is the one that matters
+    axes.margins(x=0.15)
     axes.set_xlabel(f"moved between global memory and the chip [{word}]")
-    axes.legend(loc="lower right")
+    figure.legend(loc="outside lower center", ncols=2)
     return figure
 
 
@@ -127,7 +133,7 @@ def banks(report: "Report", array: str, operation: str = "load", step: int = 0, 
     counts = np.bincount(words % 32, minlength=32)
     figure, axes = plots.figure(width=6.4, height=2.3)
     axes.bar(range(32), counts, color=np.where(counts > 1, plots.ORANGE, plots.BLUE))
-    axes.set(xlabel="bank", ylabel="different words", xticks=range(0, 32, 4))
+    # One scale in all such figures: two that stand below each other are there to be compared.
+    axes.set(xlabel="bank", ylabel="different words", xticks=range(0, 32, 4), ylim=(0, 33), yticks=(1, 8, 16, 24, 32))
     axes.set_title(f"warp {warp}, line {access.line}: {operation} {array}, {max(1, counts.max())}-way")
-    axes.yaxis.get_major_locator().set_params(integer=True)
     return figure

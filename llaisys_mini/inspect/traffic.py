@@ -1,10 +1,11 @@
 """`count_traffic("matmul")`: what a CPU kernel asks of memory, counted, not timed: the same numbers on every machine.
 
-The kernel runs as plain Python on small arrays that count. Every load and store of an element goes through a model of a
-small cache (least recently used lines are dropped first); a miss is an access whose line is not there. Numbers kept in
-variables are registers and cost nothing.
+The kernel, of `matmul` or `linear`, runs as plain Python on small arrays that count. Every load and store of an element
+goes through a model of a small cache (least recently used lines are dropped first); a miss is an access whose line is
+not there. Numbers kept in variables are registers and cost nothing.
 """
 
+import math
 import types
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -18,9 +19,12 @@ from llaisys_mini.errors import CheckFailed, KernelError
 from llaisys_mini.kernels import choice
 from llaisys_mini.kernels.loading import import_fresh
 from llaisys_mini.kernels.sets import STUDENT
+from llaisys_mini.plans import make_plan
 
 LINE = 64  # bytes
-CACHE_LINES = 32  # 2 KiB: half of one array of 32 x 32 floats, as a real cache is to a real matrix
+CACHE_LINES = 32  # 2 KiB, half of one array of 32 x 32 floats; for larger arrays it is a third of the largest one
+PRODUCTS = ("matmul", "linear")
+_SIDE = 32
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,8 @@ class Traffic:
 class _Cache:
     """Counts accesses by address; holds the lines used last."""
 
-    def __init__(self):
+    def __init__(self, room: int):
+        self.room = room  # lines that it holds
         self.lines: OrderedDict[int, None] = OrderedDict()
         self.loads = self.stores = self.misses = 0
         self.end = 0  # of the memory handed out so far
@@ -80,7 +85,7 @@ class _Cache:
             return
         self.misses += 1
         self.lines[line] = None
-        if len(self.lines) > CACHE_LINES:
+        if len(self.lines) > self.room:
             self.lines.popitem(last=False)
 
 
@@ -91,6 +96,8 @@ class _CountingArray:
         self._array, self._cache = array, cache
         self._origin = array if origin is None else origin
         self._start = cache.reserve(array.nbytes) if start is None else start
+        offset = array.__array_interface__["data"][0] - self._origin.__array_interface__["data"][0]
+        self._base, self._steps = self._start + offset, tuple(zip(array.shape, array.strides, strict=True))
 
     def __getattr__(self, name):
         if name in ("shape", "size", "dtype", "ndim"):
@@ -100,8 +107,19 @@ class _CountingArray:
     def __len__(self):
         return len(self._array)
 
+    @property
+    def T(self):
+        return self._view(self._array.T)
+
     def reshape(self, *shape):
         return self._view(self._array.reshape(*shape))
+
+    def copy(self):
+        """A new array; reading this one and writing that one is counted."""
+        made = _CountingArray(np.empty(self._array.shape, self._array.dtype), self._cache)
+        for place in np.ndindex(self._array.shape):
+            made[place] = self[place]
+        return made
 
     def fill(self, value):
         self[...] = value
@@ -133,37 +151,51 @@ class _CountingArray:
 
     def _address(self, index):
         index = index if isinstance(index, tuple) else (index,)
-        inside = sum(
-            (int(i) + (length if i < 0 else 0)) * stride
-            for i, length, stride in zip(index, self._array.shape, self._array.strides, strict=True)
-        )
-        base = self._array.__array_interface__["data"][0] - self._origin.__array_interface__["data"][0]
-        return self._start + base + inside
+        address = self._base
+        for i, (length, stride) in zip(index, self._steps, strict=True):
+            address += (int(i) + (length if i < 0 else 0)) * stride
+        return address
 
 
-def count_traffic(operator: str = "matmul", size: int = 32, kernel_set: str = STUDENT) -> Traffic:
-    """Run the kernel of matmul on two matrices of size x size, print and return what it asked of memory.
+def count_traffic(operator: str = "matmul", inputs: dict | None = None, kernel_set: str = STUDENT) -> Traffic:
+    """Run the kernel of a product of matrices (matmul, linear) on `inputs`; print and return what it asked of memory.
 
-    Raises KernelError if it cannot run as plain Python, CheckFailed if its result is wrong.
+    inputs: by name; unless given, matrices of 32 x 32. Raises KernelError for another operator or a kernel that cannot
+    run as plain Python, CheckFailed if its result is wrong.
     """
     contract = operators.get(operator)
+    if operator not in PRODUCTS:
+        raise KernelError(f"{operator}: multiply-adds are counted of {' and '.join(PRODUCTS)} only")
     kernel = choice.from_set(kernel_set, operator, "cpu")
-    rng = np.random.default_rng(0)
-    a, b = (rng.normal(size=(size, size)).astype(np.float32) for _ in range(2))
-    out = np.full((size, size), np.nan, np.float32)
-    cache = _Cache()
+    given = contract.convert(_square(contract) if inputs is None else inputs)
+    dims = make_plan(contract, list(given.values())).dims
+    (expected,) = contract.expected(given)
+    out = np.full(expected.shape, np.nan, np.float32)
+    largest = max(value.nbytes for value in [*given.values(), out] if isinstance(value, np.ndarray))
+    cache = _Cache(max(CACHE_LINES, largest // LINE // 3))
     try:
         function = _as_python(kernel, cache)
-        function(*(_CountingArray(array, cache) for array in (a, b, out)))
+        function(*(_CountingArray(v, cache) if isinstance(v, np.ndarray) else v for v in [*given.values(), out]))
+    except NotImplementedError as unfinished:
+        raise CheckFailed(f"{operator} is not written yet: the cell still raises ({unfinished})") from None
     except Exception as problem:
         raise KernelError(
             f"{operator}: it cannot be counted, {type(problem).__name__}: {str(problem).splitlines()[0]}"
         ) from problem
-    if not np.allclose(out, contract.reference(a, b), rtol=1e-3, atol=1e-3):
+    if not np.allclose(out, expected, rtol=1e-3, atol=1e-3):
         raise CheckFailed(f'{operator}: the result is wrong; check("{operator}") says where')
-    counted = Traffic(operator, cache.loads, cache.stores, cache.misses, size**3)
+    counted = Traffic(operator, cache.loads, cache.stores, cache.misses, math.prod(dims.values()))
     console().print(str(counted), highlight=False)
     return counted
+
+
+def _square(contract) -> dict[str, np.ndarray | None]:
+    """Matrices of 32 x 32 for a contract whose other arguments are optional."""
+    rng = np.random.default_rng(0)
+    return {
+        name: None if spec.optional else rng.normal(size=[_SIDE] * len(spec.dims))
+        for name, spec in contract.arrays.items()
+    }
 
 
 def _as_python(kernel, cache):
@@ -178,6 +210,7 @@ def _as_python(kernel, cache):
         return lambda *arguments, **named: _CountingArray(make(*arguments, **named), cache)
 
     makes = {name: counted(getattr(np, name)) for name in ("empty", "zeros", "ones", "full")}
+    makes["ascontiguousarray"] = lambda array: array.copy()
     if "np" in vars(module):
         vars(module)["np"] = types.SimpleNamespace(**{**vars(np), **makes})
     return module.__kernels__[kernel.operator, "cpu"].function

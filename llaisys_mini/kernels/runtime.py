@@ -27,7 +27,7 @@ class Runtime:
     solutions: whether the course's kernels and answers may answer at all.
     keeps_compiled: whether compiled kernels are kept on disk for the next process.
     answers: "reference" has exercises that an answer builds upon answered by their references; None for the rule.
-    observers: functions called after every operator call, as `observe_calls` says.
+    observers, starters: functions called after and before every operator call, as `observe_calls` says.
     answered: kernels that have answered so far: (operator, device) -> {storage of the weights: kernel set}.
     """
 
@@ -38,6 +38,7 @@ class Runtime:
     keeps_compiled: bool = True
     answers: str | None = None
     observers: tuple[Callable, ...] = ()
+    starters: tuple[Callable, ...] = ()
     answered: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict)
 
     @contextmanager
@@ -96,14 +97,19 @@ class observe_calls:
     observer of a context around it.
 
     arguments: as passed by the caller; results: list of the outputs. Used to trace, time or verify a whole model.
+    before: called as `before(operator, arguments)` when the kernel of a call is chosen and about to run.
     """
 
-    def __init__(self, observer: Callable):
+    before: Callable | None = None
+
+    def __init__(self, observer: Callable, before: Callable | None = None):
         self.observer = observer
+        self.before = before
 
     def __enter__(self):
         runtime = current()
-        self._token = enter(replace(runtime, observers=(*runtime.observers, self.observer)))
+        starters = runtime.starters if self.before is None else (*runtime.starters, self.before)
+        self._token = enter(replace(runtime, observers=(*runtime.observers, self.observer), starters=starters))
         return self
 
     def __exit__(self, *_):

@@ -47,6 +47,7 @@ def cases(rng):
     sparse["x"][rng.random(size=(5, 21)) < 0.5] = 0
     yield "zeros in x", sparse
     yield "some sizes", inputs(*rng.integers(2, 90, size=3))
+    yield "large enough for threads", inputs(67, 130, 126)  # kernels leave smaller products to one thread
 
 
 @linear.mistake("the bias is forgotten")

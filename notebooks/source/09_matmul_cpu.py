@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 09 · Matmul on a CPU
 #
-# **Question:** a product of matrices is three nested loops. Why is one program a hundred times faster than another that does the same additions?
+# **Question:** nearly all the time of a language model goes into one operator of three loops. How can the same additions take a tenth of the time?
 #
 # | before this | you need | reading time | lab | next |
 # |---|---|---|---|---|
@@ -9,14 +9,12 @@
 
 # %%
 import time
-from collections import OrderedDict
 
 import numba
 import numpy as np
-from ipywidgets import interact
 from numba import njit, prange
 
-from llaisys_mini import operators, plots
+from llaisys_mini import plots, profile_model, show_profiles
 from llaisys_mini.cpu import simd
 from llaisys_mini.cpu.simd import WIDTH, fma, splat
 from llaisys_mini.inspect.timing import (
@@ -24,13 +22,59 @@ from llaisys_mini.inspect.timing import (
 )
 
 # %% [markdown]
-# ## 1. Count first
+# ## 1. Where the time goes
 #
-# $$\underbrace{C}_{N\times M} = \underbrace{A}_{N\times K}\;\underbrace{B}_{K\times M}, \qquad C_{ij} = \sum_{k} A_{ik} B_{kj}$$
+# Before anything is made faster, measure what takes the time. A *profile* adds up the seconds of each operator. We take it of a
+# naive decoder, whose `linear` is three plain loops, in two phases: *prefill* reads a prompt of 128 tokens at once, *decode* writes one
+# token after the other. The clock counts *processor time*, so that other programs do not matter. (Section 10 is optional: 10 minutes more.)
+
+
+# %%
+@njit
+def three_loops(x, weight, bias, out):
+    for n in range(x.shape[0]):
+        for m in range(weight.shape[0]):
+            total = np.float32(0)
+            for k in range(x.shape[1]):
+                total += x[n, k] * weight[m, k]
+            out[n, m] = total
+
+
+def profiled(model, linear, **settings):
+    return profile_model(
+        model, kernels={"linear": linear}, dtype="float32", runs=1, new_tokens=4,
+        clock=time.process_time, **settings
+    )  # fmt: skip
+
+
+# %% [markdown]
+# > **Predict, then run.** The shipped model makes 15 operator calls in each of its layers, 7 of them `linear`. Which share of the time of
+# > prefill is `linear`: a third, half, or more? Is it more or less in decode?
+
+# %%
+small = profiled("mini", three_loops)
+show_profiles({"shipped model": small})
+
+# %% [markdown]
+# In prefill nearly nine tenths are `linear`. In decode of this small model it is less than half: each call is so short that Python, which
+# makes the calls, takes as long, so a faster `linear` speeds up its writing by less than two. Real models are larger. The same for the
+# shape of Qwen3-0.6B, with random weights (2 of its 28 layers are run, their times are scaled):
+
+# %%
+SHAPE = "shape:qwen3-0.6b"
+before = profiled(SHAPE, three_loops, layers=2)
+show_profiles({"Qwen3-0.6B's shape": before})
+
+# %% [markdown]
+# So this lecture is about `linear`: $\text{out}[n, m] = \sum_k x[n, k]\, w[m, k]$ for N tokens, K inputs and M outputs. It is a product of
+# matrices, $X W^T$. We use one of the shapes that this model calls: a prompt of N = 128 tokens, K = 1024, M = 3072.
+
+# %% [markdown]
+# ## 2. Count first
 #
-# Each of the $NM$ results takes $K$ multiplications and $K$ additions: $2NMK$ *floating-point operations* (FLOP). At the least, each
-# number of $A$ and $B$ is read once and each of $C$ written once: $4\,(NK + KM + NM)$ bytes in float32.
-# Their quotient, FLOP per byte, is the *arithmetic intensity*.
+# Each of the $NM$ results takes $K$ multiplications and $K$ additions: $2NMK$ *floating-point operations* (FLOP). At the least, each number
+# of $X$ and $W$ is read once and each result written once: $4\,(NK + KM + NM)$ bytes in float32. Their quotient, FLOP per byte, is the
+# *arithmetic intensity*.
 
 
 # %%
@@ -42,22 +86,19 @@ def intensity(n, k, m):
     return flops(n, k, m) / (4 * (n * k + k * m + n * m))
 
 
-for n in (1, 8, 64, 512):
-    work, ratio = flops(n, 1024, 1024) / 1e6, intensity(n, 1024, 1024)
-    print(f"[{n:3d}, 1024] @ [1024, 1024]: {work:6.1f} MFLOP, {ratio:5.1f} FLOP per byte")
+for n, phase in ((1, "decode"), (128, "prefill")):
+    work, ratio = flops(n, 1024, 3072) / 1e6, intensity(n, 1024, 3072)
+    print(f"{phase:7s} N = {n:3d}: {work:6.1f} MFLOP, {ratio:5.1f} FLOP per byte")
 
 # %% [markdown]
-# With one row (a model that writes one token) each weight is read and used once. With many rows (a model that reads a text) each
-# weight is used for every row. The same operator lives in two worlds.
-
-# %% [markdown]
-# ## 2. The roofline of this machine
+# In decode each weight is read and used once. In prefill each weight is used for every token. The same operator lives in two worlds.
 #
-# Two things can limit a kernel: how fast the core computes, and how fast memory delivers. We measure both, for one core.
+# ## 3. The two roofs of this machine
 #
-# **Arithmetic.** A SIMD register holds `WIDTH` numbers (lecture 05). `fma(x, a, b)` computes $x a + b$ for all of them in one instruction,
-# a *fused multiply-add*: $2 \cdot$ `WIDTH` FLOP. Its result comes some cycles later, so a chain of them would wait. Ten chains side by
-# side keep the core busy. `splat` fills a register with one number, `simd.total` adds up what is in it.
+# Two things can limit a kernel: how fast a core computes, and how fast memory delivers. We measure both, for one core.
+#
+# **Arithmetic.** A SIMD register holds `WIDTH` numbers (lecture 05). `fma(x, a, b)` computes $x a + b$ for all of them in one instruction:
+# $2 \cdot$ `WIDTH` FLOP. Its result comes some cycles later, so a chain of them would wait. Ten chains side by side keep the core busy.
 
 
 # %%
@@ -80,65 +121,69 @@ def multiply_adds(steps):
 
 
 # %% [markdown]
-# **Memory.** The sum of an array that is much larger than the caches, four registers at a time.
+# **Memory.** The sum of an array, with eight sums side by side, so that no addition waits for the one before. The array begins where a
+# cache line begins: a load across two lines costs two.
 
 
 # %%
 @njit
 def sum_of(x, times):
-    """The sum of x, computed `times` times; its length is a multiple of four registers."""
-    a = b = c = d = splat(np.float32(0))
+    """The sum of x, `times` times over; its length is a multiple of eight registers."""
+    a = b = c = d = e = f = g = h = splat(np.float32(0))
     for _ in range(times):
-        for k in range(0, x.size, 4 * WIDTH):
-            a = simd.add(a, simd.load(x, k))
-            b = simd.add(b, simd.load(x, k + WIDTH))
+        for k in range(0, x.size, 8 * WIDTH):
+            a, b = simd.add(a, simd.load(x, k)), simd.add(b, simd.load(x, k + WIDTH))
             c = simd.add(c, simd.load(x, k + 2 * WIDTH))
             d = simd.add(d, simd.load(x, k + 3 * WIDTH))
-    return simd.total(simd.add(simd.add(a, b), simd.add(c, d)))
+            e = simd.add(e, simd.load(x, k + 4 * WIDTH))
+            f = simd.add(f, simd.load(x, k + 5 * WIDTH))
+            g = simd.add(g, simd.load(x, k + 6 * WIDTH))
+            h = simd.add(h, simd.load(x, k + 7 * WIDTH))
+    left = simd.add(simd.add(a, b), simd.add(c, d))
+    return simd.total(simd.add(left, simd.add(simd.add(e, f), simd.add(g, h))))
 
 
-large = np.ones(48_000_000, np.float32)
+def aligned(count):
+    """`count` ones in float32, beginning at a multiple of 64 bytes."""
+    memory = np.ones(count + 16, np.float32)
+    start = -memory.ctypes.data % 64 // 4
+    return memory[start : start + count]
+
+
+# %%
 peak = 2 * WIDTH * 10 * 100_000 / seconds(multiply_adds, 100_000, repeats=20)
-bandwidth = large.nbytes / seconds(sum_of, large, 1)
-print(f"arithmetic: {peak / 1e9:.0f} GFLOP/s   memory: {bandwidth / 1e9:.1f} GB/s")
-print(f"their quotient: {peak / bandwidth:.0f} FLOP per byte")
-
-# %% [markdown]
-# A kernel of intensity $I$ cannot exceed $\min(\text{peak},\; I \cdot \text{bandwidth})$. This is the *roofline* (Williams, Waterman and
-# Patterson, 2009). Left of the corner memory decides, right of it arithmetic.
-
+sizes = 2 ** np.arange(12, 28)  # bytes
+rates = []
+for size in sizes:
+    numbers, times = aligned(size // 4), max(1, 2**22 // int(size))
+    rates.append(size * times / seconds(sum_of, numbers, times, repeats=7))
+near, bandwidth = max(rates[:3]), rates[-1]
+print(f"arithmetic: {peak / 1e9:.0f} GFLOP/s for one core")
+print(f"nearest cache: {near / 1e9:.0f} GB/s, {sizes[-1] >> 20} MiB: {bandwidth / 1e9:.0f} GB/s")
 
 # %% jupyter={"source_hidden": true}
-def draw_roof(axis, peak, bandwidth, name, low, style="-", colour=plots.BLACK):
-    """A roof from an intensity of `low` to 1000 FLOP per byte."""
-    x = np.array([low, peak / bandwidth, 1000])
-    y = np.minimum(peak, x * bandwidth) / 1e9
-    axis.loglog(x, y, style, color=colour, linewidth=1.5, label=name)
-    axis.set(xlabel="arithmetic intensity [FLOP per byte]", ylabel="speed [GFLOP/s]")
-
-
-in_words = f"peak {peak / 1e9:.0f} GFLOP/s, memory {bandwidth / 1e9:.0f} GB/s"
-fig, axis = plots.figure(width=6.6)
-draw_roof(axis, peak, bandwidth, in_words, low=0.1)
-for n, marker, colour in zip((1, 8, 64, 512), plots.MARKERS, plots.COLOURS, strict=False):
-    at = intensity(n, 1024, 1024)
-    limit = min(peak, at * bandwidth) / 1e9
-    axis.plot(at, limit, marker, color=colour, markersize=9, label=f"[{n}, 1024] @ [1024, 1024]")
-axis.legend(loc="lower right")
+fig, axis = plots.figure(width=6.8)
+axis.semilogx(sizes / 1024, np.array(rates) / 1e9, "o-", base=2)
+axis.set(xlabel="size of the array [KiB]", ylabel="read speed [GB/s]", ylim=(0, None))
+axis.set_title("the staircase: how fast one core can read what it read before")
+axis.set_xticks([4, 32, 256, 2048, 16384, 131072], ["4", "32", "256", "2,048", "16,384", "131,072"])
 axis.grid()
 plots.show(
     fig,
-    alt="The roofline of this machine: speed rises with arithmetic intensity up to a corner and is level "
-    "beyond. One row lies on the slope, 64 and 512 rows under the level roof.",
+    alt=f"Read speed of one core against the size of the array: {near / 1e9:.0f} gigabytes per second for "
+    f"arrays that fit the nearest cache, falling in steps to {bandwidth / 1e9:.0f} for "
+    f"{sizes[-1] >> 20} MiB.",
 )
 
 # %% [markdown]
-# So with many rows the roof is high. Three plain loops are far below it, as we shall see. For the rest, all matrices are [960, 960].
-
-# %% [markdown]
-# ## 3. The order of the loops
+# Each step down is a level of cache that the array no longer fits: L1 (some ten KiB), L2 (up to a few MiB), L3 (shared by the cores), then
+# memory. A kernel of intensity $I$ cannot exceed $\min(\text{peak},\; I \cdot \text{read speed})$: this is the *roofline* (Williams et
+# al., 2009). It can be drawn for each level, with the bytes that are asked of that level. We come back to it when there is something to put under it.
 #
-# The three loops may stand in any order. The additions are the same.
+# ## 4. First step: the order of three loops
+#
+# Take the product as a mathematician writes it, $C = AB$ with $B$ stored $[K, M]$; the operator is `matmul`. The loops may stand in any
+# order. The additions are the same.
 
 
 # %%
@@ -151,14 +196,6 @@ def loops_ijk(a, b, c):
 
 
 @njit
-def loops_jki(a, b, c):
-    for j in range(b.shape[1]):
-        for k in range(a.shape[1]):
-            for i in range(a.shape[0]):
-                c[i, j] += a[i, k] * b[k, j]
-
-
-@njit
 def loops_ikj(a, b, c):
     for i in range(a.shape[0]):
         for k in range(a.shape[1]):
@@ -167,184 +204,71 @@ def loops_ikj(a, b, c):
 
 
 # %% [markdown]
-# Every version is compared with NumPy's result in float64 before it is timed. Times are processor time of one thread.
+# Every version is compared with NumPy's result in float64 before it is timed. Speeds are for one core unless it says otherwise. These
+# first steps run on 256 of the outputs: 1 MiB of weights, which a core's second cache holds.
 
 # %%
-n = 960
+N, K, M = 128, 1024, 3072
 rng = np.random.default_rng(0)
-a, b = rng.normal(size=(2, n, n)).astype(np.float32)
-exact = a.astype(np.float64) @ b.astype(np.float64)
+x = rng.normal(size=(N, K)).astype(np.float32)
+w = (rng.normal(size=(M, K)) / 32).astype(np.float32)
+piece = w[:256]
+transposed = np.ascontiguousarray(piece.T)  # [K, 256], as matmul wants it
+exact = x.astype(np.float64) @ w.T.astype(np.float64)
 speed = {}
 
 
-def measure(name, kernel, repeats=1, clock=time.thread_time):
-    """Print GFLOP/s, and keep it in `speed`."""
-    c = np.zeros((n, n), np.float32)
-    kernel(a, b, c)
-    assert np.abs(c - exact).max() < 1e-3, name
-    taken = seconds(kernel, a, b, c, repeats=repeats, clock=clock)
-    speed[name] = flops(n, n, n) / taken / 1e9
-    share = 1e9 * speed[name] / peak
-    print(f"{name:24s} {speed[name]:7.2f} GFLOP/s, {share:6.1%} of the peak")
+def measure(name, kernel, right, repeats=3, clock=time.thread_time, cores=1):
+    """Print GFLOP/s of one of the products x @ w.T or x @ piece.T, and keep it in `speed`."""
+    c = np.zeros((N, right.size // K), np.float32)
+    kernel(x, right, c)
+    assert np.abs(c - exact[:, : c.shape[1]]).max() < 1e-3, name
+    taken = seconds(kernel, x, right, c, repeats=repeats, clock=clock)
+    speed[name] = flops(N, K, c.shape[1]) / taken / 1e9
+    share = 1e9 * speed[name] / (peak * cores)
+    print(f"{name:24s} {speed[name]:6.1f} GFLOP/s, {share:5.1%} of the peak of {cores} core(s)")
 
 
 # %% [markdown]
-# > **Predict, then run.** Arrays are stored row by row. In which order does the innermost loop walk with stride 1? Which one
-# > is fastest?
+# > **Predict, then run.** Arrays are stored row by row. Which array does the innermost loop walk with stride 1, in the order $ijk$? In
+# > $ikj$? By how much will they differ: 2, 10 or 50 times?
 
 # %%
-measure("jki", loops_jki)
-measure("ijk", loops_ijk)
-measure("ikj", loops_ikj, repeats=3)
+measure("matmul, ijk", loops_ijk, transposed, repeats=1)
+measure("matmul, ikj", loops_ikj, transposed)
 
 # %% [markdown]
-# With $k$ inside, $A$ is walked with stride 1 and $B$ with stride 960. With $i$ inside both $A$ and $C$ jump. With $j$ inside, all are walked
-# with stride 1, and the compiler can use SIMD.
-
-# %% [markdown]
-# ## 4. Cache misses, simulated and counted
+# With $k$ inside, $B$ is walked down a column: each access takes a new line of 64 bytes and uses 4 of them. With $j$ inside, all is walked
+# along rows, each line is used whole, and the compiler can use SIMD.
 #
-# The clock says what, not why. So we build a cache: it holds some lines of 64 bytes, and when it is full, the line that was
-# not used for the longest time is evicted (*least recently used*). An access to a line that is not there is a *miss*. The
-# cache has 2 kB and the matrices are [48, 48], 9 kB each: too large for it, as real matrices are for real caches.
+# What is left to save in $ikj$? For each multiply-add it loads `b[k, j]` and `c[i, j]`, and stores `c[i, j]`. (`a[i, k]` is loaded once for the
+# whole inner loop.) Take four k at a time, and each load and store of C serves four multiply-adds:
 
 
 # %%
-class Cache:
-    def __init__(self, size_in_bytes=2048):
-        self.room, self.lines, self.misses = size_in_bytes // 64, OrderedDict(), 0
-
-    def access(self, address):
-        line = address // 64
-        if line in self.lines:
-            self.lines.move_to_end(line)
-            return
-        self.misses += 1
-        self.lines[line] = True
-        if len(self.lines) > self.room:
-            self.lines.popitem(last=False)
+@njit(fastmath=True)
+def four_k(a, b, c):
+    c[:] = 0
+    for i in range(a.shape[0]):
+        row = c[i]
+        for k in range(0, a.shape[1], 4):
+            a0, a1, a2, a3 = a[i, k], a[i, k + 1], a[i, k + 2], a[i, k + 3]
+            b0, b1, b2, b3 = b[k], b[k + 1], b[k + 2], b[k + 3]
+            for j in range(row.size):
+                row[j] += a0 * b0[j] + a1 * b1[j] + a2 * b2[j] + a3 * b3[j]
 
 
-SIDE = 48
-
-
-def misses(steps, cache=None):
-    """Misses when the multiply-adds (i, k, j) are done in this order."""
-    cache = cache or Cache()
-    matrix = 4 * SIDE * SIDE  # bytes; A, B and C lie one behind the other
-    for i, k, j in steps:
-        cache.access(4 * (i * SIDE + k))
-        cache.access(matrix + 4 * (k * SIDE + j))
-        cache.access(2 * matrix + 4 * (i * SIDE + j))
-    return cache.misses
-
-
-# %%
-side = range(SIDE)
-counted = {
-    "jki": misses((i, k, j) for j in side for k in side for i in side),
-    "ijk": misses((i, k, j) for i in side for j in side for k in side),
-    "ikj": misses((i, k, j) for i in side for k in side for j in side),
-}
-least = 3 * 4 * SIDE * SIDE // 64
-print(f"{SIDE**3:,d} multiply-adds; each line fetched once would be {least} misses")
-for order, count in counted.items():
-    print(f"{order}: {count:7,d} misses, {count / least:5.1f} times as many")
+measure("matmul, four k", four_k, transposed)
 
 # %% [markdown]
-# The order of speed is the order of misses. But even $ikj$ fetches $B$ again for each row of $A$.
-
-# %% [markdown]
-# ## 5. Tiles
+# ## 5. `linear`: the weights already lie as they should
 #
-# Cut the matrices into square *tiles* of side $T$, and multiply tile by tile. For each row of its tile of $A$ the inner loops pass through
-# the whole tile of $B$. If that tile stays in the cache, with a row of the tile of $A$ and one of $C$, then it is fetched once for $T$ rows:
-# each number of $B$ comes $n/T$ times, not $n$ times. What has to fit is $T^2 + 2T$ numbers.
-
-
-# %%
-def tiled_steps(tile):
-    starts = range(0, SIDE, tile)
-    return (
-        (i, k, j)
-        for i0 in starts
-        for k0 in starts
-        for j0 in starts
-        for i in range(i0, min(i0 + tile, SIDE))
-        for k in range(k0, min(k0 + tile, SIDE))
-        for j in range(j0, min(j0 + tile, SIDE))
-    )
-
-
-# %% [markdown]
-# > **Predict, then run.** The cache holds 512 numbers. Which tile side has the fewest misses: 4, 8, 16, 24 or 48?
-
-# %%
-sides = [4, 8, 16, 24, 48]
-tiled = [misses(tiled_steps(tile)) for tile in sides]
-for tile, count in zip(sides, tiled, strict=True):
-    print(f"T = {tile:2d}: {count:6,d} misses; {tile * tile + 2 * tile:5,d} numbers, 512 fit")
-
-# %% [markdown]
-# The largest tile that fits is the best. One that does not fit is worse than no tiles at all:
-
-# %% jupyter={"source_hidden": true}
-fig, axis = plots.figure(width=6.6)
-axis.semilogy(sides, tiled, "o-")
-for (order, count), dashes in zip(counted.items(), (":", "-.", "--"), strict=True):
-    axis.hlines(count, 4, 48, linestyle=dashes, color=plots.GREY)
-    axis.text(49, count, order, va="center", fontsize=9)
-axis.hlines(least, 4, 48, color=plots.VERMILION, linewidth=1)
-axis.text(20, least * 1.1, "each line once", fontsize=9, color=plots.VERMILION)
-axis.set(xlabel="side T of a tile", ylabel="cache misses", xticks=sides, xlim=(2, 53))
-axis.set_title("in tiles (dots), and without")
-plots.show(
-    fig,
-    alt="Simulated cache misses against the side of a tile. They fall up to a side of 16, the largest that "
-    "fits, and rise beyond. The orders jki, ijk and ikj without tiles are drawn as lines, far above the "
-    "least possible.",
-)
-
-
-# %%
-@interact(tile=(2, 48, 2), cache_in_kB=[1, 2, 4, 8, 16])
-def count_misses(tile=8, cache_in_kB=2):
-    count = misses(tiled_steps(tile), Cache(1024 * cache_in_kB))
-    print(f"tiles of side {tile}, cache of {cache_in_kB} kB: {count:,d} misses")
-
-
-# %% [markdown]
-# Now with the clock. One cut is enough to see it: 120 rows of $B$ (0.5 MB) are used by all rows of $A$ before the next 120 come. The
-# innermost loop still runs along whole rows.
-
-
-# %%
-@njit
-def add_scaled(out, factor, row):
-    for j in range(out.size):
-        out[j] += factor * row[j]
-
-
-@njit
-def in_tiles(a, b, c):
-    tile = 120
-    for k0 in range(0, a.shape[1], tile):
-        for i in range(a.shape[0]):
-            for k in range(k0, k0 + tile):
-                add_scaled(c[i], a[i, k], b[k])
-
-
-measure("ikj in tiles", in_tiles, repeats=3)
-
-# %% [markdown]
-# How much a cut gains depends on how large the caches are; here a real cache holds thousands of times more than ours.
-# One thing no order of these loops changes: for each multiply-add a number of $C$ is loaded and stored. That is the next bottleneck.
-
-# %% [markdown]
-# ## 6. Packing and register blocks
+# `linear` has its weights as $[M, K]$. Each output is the product of a *row* of x and a *row* of w, and its sum stays in a register. To copy
+# a matrix into the order in which it will be read is called *packing*; these weights were packed when the model was saved.
+# The sum needs leave to change its order (`fastmath=True`), so that eight products can be added per instruction.
 #
-# **Packing**: copy $B$ once into the order in which it will be read, here transposed. Then each result is a product of two rows, both with
-# stride 1, and its sum stays in a register.
+# What is left is the order of the two outer loops. For one n, all of w passes by; for one m, all of x, 0.5 MB. We take the piece of
+# 1 MiB again, and then all weights, 12 MB.
 
 
 # %%
@@ -357,33 +281,75 @@ def dot(x, y):
 
 
 @njit
-def packed(a, b, c):
-    columns = np.ascontiguousarray(b.T)  # [M, K]: the packing is part of the time
-    for i in range(c.shape[0]):
-        for j in range(c.shape[1]):
-            c[i, j] = dot(a[i], columns[j])
+def tokens_outside(x, w, c):
+    for n in range(x.shape[0]):
+        for m in range(w.shape[0]):
+            c[n, m] = dot(x[n], w[m])
 
 
-measure("packed", packed, repeats=5)
+@njit
+def weights_outside(x, w, c):
+    for m in range(w.shape[0]):
+        for n in range(x.shape[0]):
+            c[n, m] = dot(x[n], w[m])
 
-# %% [markdown]
-# Beside the worst order that is much, beside $ikj$ little or nothing. The stores are gone, but each multiply-add still loads two numbers, and all
-# of $B$ passes by for each row of $A$.
-#
-# **Register blocks**: compute 3 × 4 results at once. Each step loads 3 numbers of $A$ and 4 of $B$ for 12 multiply-adds, in place of 2 loads
-# for 1. It is the idea of the tile once more; the "cache" is now the registers.
 
 # %%
-for rows, columns in [(1, 1), (2, 2), (3, 4), (6, 8)]:
-    loads, sums = rows + columns, rows * columns
-    print(
-        f"{rows} x {columns}: {loads / sums:.2f} loads for a multiply-add, {sums:2d} sums in registers"
+measure("linear, n outside, 1 MiB", tokens_outside, piece)
+measure("linear, n outside", tokens_outside, w)
+measure("linear, m outside", weights_outside, w)
+
+# %% [markdown]
+# The loops look alike. With n outside, all of w passes 128 times: the piece comes from L2, all 12 MB come from further away. With m
+# outside, a row of w (4 KiB) stays in the nearest cache while x passes, and x fits L2.
+#
+# ## 6. A register block
+#
+# Each multiply-add still loads two numbers. Compute 3 × 4 outputs at once, and 3 + 4 loads serve 12 multiply-adds:
+
+# %% jupyter={"source_hidden": true}
+from matplotlib.patches import Rectangle
+
+fig, axis = plots.figure(width=7.2, height=3.1)
+
+
+def box(axis, column, row, text, colour, alpha=1.0, wide=1.0, high=1.0):
+    axis.add_patch(
+        Rectangle((column, row), wide, high, facecolor=colour, alpha=alpha, edgecolor=plots.BLACK)
     )
+    axis.text(column + wide / 2, row + high / 2, text, ha="center", va="center", fontsize=9.5)
+
+
+for j in range(4):
+    box(axis, 2 + 1.2 * j, 0, f"w{j}[k]", plots.ORANGE, 0.45, 1.1, 0.8)
+for i in range(3):
+    box(axis, 0.6, 1.2 + i, f"x{i}[k]", plots.SKY, 0.55, 1.1, 0.8)
+    for j in range(4):
+        box(axis, 2 + 1.2 * j, 1.2 + i, f"s{i}{j}", plots.GREEN, 0.25, 1.1, 0.8)
+axis.text(7.1, 0.4, "4 loads", va="center")
+axis.text(1.15, 4.5, "3 loads", ha="center")
+axis.text(7.1, 2.6, "12 sums,\neach a register of\nseveral numbers", va="center")
+axis.set(xlim=(0.4, 9.6), ylim=(4.8, -0.3))
+axis.axis("off")
+plots.show(
+    fig,
+    alt="A block of three rows of x and four rows of w. For each k three numbers of x and four of w are loaded, "
+    "and each of the twelve sums in registers gets one product.",
+)
+
+# %%
+for rows, columns in [(1, 1), (1, 4), (3, 4), (6, 8)]:
+    loads, sums = rows + columns, rows * columns
+    print(f"{rows} x {columns}: {loads / sums:.2f} loads per multiply-add, {sums:2d} sums")
+
+# %% [markdown]
+# A core has 16 or 32 SIMD registers. Twelve sums, three numbers of x and one of w at a time fit 16; 48 sums would be
+# kept in memory, and each addition would load and store again.
 
 
 # %%
 @njit(fastmath=True)
-def block_3_by_4(x0, x1, x2, y0, y1, y2, y3, c, i, j):
+def block_3_by_4(x0, x1, x2, y0, y1, y2, y3, c, n, m):
     s00 = s01 = s02 = s03 = s10 = s11 = s12 = s13 = s20 = s21 = s22 = s23 = np.float32(0)
     for k in range(x0.size):
         a0, a1, a2 = x0[k], x1[k], x2[k]
@@ -391,153 +357,403 @@ def block_3_by_4(x0, x1, x2, y0, y1, y2, y3, c, i, j):
         s00, s01, s02, s03 = s00 + a0 * b0, s01 + a0 * b1, s02 + a0 * b2, s03 + a0 * b3
         s10, s11, s12, s13 = s10 + a1 * b0, s11 + a1 * b1, s12 + a1 * b2, s13 + a1 * b3
         s20, s21, s22, s23 = s20 + a2 * b0, s21 + a2 * b1, s22 + a2 * b2, s23 + a2 * b3
-    c[i, j], c[i, j + 1], c[i, j + 2], c[i, j + 3] = s00, s01, s02, s03
-    c[i + 1, j], c[i + 1, j + 1], c[i + 1, j + 2], c[i + 1, j + 3] = s10, s11, s12, s13
-    c[i + 2, j], c[i + 2, j + 1], c[i + 2, j + 2], c[i + 2, j + 3] = s20, s21, s22, s23
+    c[n, m], c[n, m + 1], c[n, m + 2], c[n, m + 3] = s00, s01, s02, s03
+    c[n + 1, m], c[n + 1, m + 1], c[n + 1, m + 2], c[n + 1, m + 3] = s10, s11, s12, s13
+    c[n + 2, m], c[n + 2, m + 1], c[n + 2, m + 2], c[n + 2, m + 3] = s20, s21, s22, s23
 
 
 @njit
-def four_columns(a, columns, c, j):
-    """Columns j to j + 3 of c, from all rows of a."""
-    y0, y1, y2, y3 = columns[j], columns[j + 1], columns[j + 2], columns[j + 3]
-    for i in range(0, c.shape[0], 3):
-        block_3_by_4(a[i], a[i + 1], a[i + 2], y0, y1, y2, y3, c, i, j)
+def four_columns(x, w, c, m, first, last):
+    """Outputs m to m + 3 of rows `first` up to `last`, not included; rows left over one by one."""
+    whole = last - (last - first) % 3
+    for n in range(first, whole, 3):
+        block_3_by_4(x[n], x[n + 1], x[n + 2], w[m], w[m + 1], w[m + 2], w[m + 3], c, n, m)
+    for n in range(whole, last):
+        for column in range(m, m + 4):
+            c[n, column] = dot(x[n], w[column])
+
+
+@njit
+def in_registers(x, w, c):
+    for m in range(0, w.shape[0], 4):
+        four_columns(x, w, c, m, 0, x.shape[0])
+
+
+measure("linear, 3 x 4 block", in_registers, w)
+
+# %% [markdown]
+# (3072 is a multiple of 4. The lab's kernel has to treat edges too.) How far is the peak? On a core whose registers hold 16 numbers the compiler
+# often uses half of each, for it cannot know whether the wide ones pay. Then half of the peak is out of reach for plain loops; libraries
+# write their innermost loop by hand.
+#
+# ## 7. Tiles for the cache
+#
+# A register block uses a number several times while it is in a register. A *tile* does the same for a cache: cut the matrices into
+# pieces that fit, and do all the work on one piece before the next comes. How large may a tile be? We build a cache and count. It
+# has room for 32 lines of 64 bytes; when it is full, the line that was not used for the longest time is dropped (*least recently used*). An access
+# to a line that is not there is a *miss*. The matrices are [48, 48], three lines a row, and are multiplied in the order $ikj$, tile by tile, of side T.
 
 
 # %%
 @njit
-def in_register_blocks(a, b, c):
-    columns, tile = np.ascontiguousarray(b.T), 60
-    for i in range(0, c.shape[0], tile):  # 60 rows of A stay in the cache while all columns pass by
-        for j in range(0, c.shape[1], 4):
-            four_columns(a[i : i + tile], columns, c[i : i + tile], j)
+def miss(address, lines, last_use, now):
+    """1 if the line of this address is not in the cache, else 0; it is there afterwards."""
+    oldest = 0
+    for place in range(lines.size):
+        if lines[place] == address // 64:
+            last_use[place] = now
+            return 0
+        if last_use[place] < last_use[oldest]:
+            oldest = place
+    lines[oldest], last_use[oldest] = address // 64, now
+    return 1
 
 
-measure("register blocks", in_register_blocks, repeats=7)
+# %%
+SIDE, ROOM = 48, 32
+
+
+@njit
+def misses(tile):
+    lines, last_use, now, count = np.full(ROOM, -1), np.zeros(ROOM, np.int64), 0, 0
+    for i0 in range(0, SIDE, tile):
+        for k0 in range(0, SIDE, tile):
+            for j0 in range(0, SIDE, tile):
+                for i in range(i0, min(i0 + tile, SIDE)):
+                    for k in range(k0, min(k0 + tile, SIDE)):
+                        for j in range(j0, min(j0 + tile, SIDE)):
+                            a, b, c = i * SIDE + k, k * SIDE + j, i * SIDE + j
+                            for number in (a, SIDE * SIDE + b, 2 * SIDE * SIDE + c):
+                                now += 1
+                                count += miss(4 * number, lines, last_use, now)
+    return count
+
+
+def lines_of_tile(tile):
+    """The most lines that a tile of B touches: a piece of a row may begin inside a line."""
+    ends = [(start, min(start + tile, SIDE)) for start in range(0, SIDE, tile)]
+    return tile * max((last - 1) // 16 - first // 16 + 1 for first, last in ends)
+
 
 # %% [markdown]
-# (960 is a multiple of 3 and of 4. A real kernel has to treat the edges too; the course's does, in `solutions/kernels/cpu/linear.py`.)
+# > **Predict, then run.** The cache holds 512 numbers. A tile of B with side 16 has 256, with side 20 it has 400. Which of the sides 12, 16,
+# > 20 and 32 has the fewest misses, and which one is worse than no tiles at all?
+
+# %%
+counted = {tile: misses(tile) for tile in range(1, SIDE + 1)}
+plain = counted[SIDE]
+for tile in (8, 12, 14, 16, 17, 20, 32):
+    print(
+        f"T = {tile:2d}: {counted[tile]:6,d} misses, a tile of B touches {lines_of_tile(tile):3d} lines"
+    )
+print(f"without tiles: {plain:,d} misses; each line once: {3 * 4 * SIDE * SIDE // 64}")
+worse = [tile for tile, count in counted.items() if count > plain]
+print(
+    "worse than no tiles:",
+    worse[0],
+    "to",
+    worse[-1],
+    "without",
+    set(range(worse[0], SIDE)) - {*worse},
+)
+
+# %% jupyter={"source_hidden": true}
+fig, (top, low) = plots.figure(2, 1, width=7.6, height=4.6, sharex=True)
+tiles = np.array(list(counted))
+values = np.array(list(counted.values()))
+needed = np.array([lines_of_tile(tile) for tile in tiles])
+fits = needed + 6 <= ROOM
+top.plot(tiles, values, color=plots.GREY, linewidth=0.8)
+top.plot(tiles[fits], values[fits], "o", color=plots.BLUE, label="its lines fit")
+top.plot(tiles[~fits], values[~fits], "s", color=plots.VERMILION, label="they do not")
+top.axhline(plain, color=plots.BLACK, linestyle="--", linewidth=1, label="no tiles")
+top.set(ylabel="misses", ylim=(0, None))
+top.legend(loc="lower right", ncols=3)
+low.plot(tiles, needed, "o", color=plots.BLUE, markersize=4, label="lines of a tile of B")
+low.plot(tiles, tiles**2 / 16, ":", color=plots.BLACK, label="its numbers / 16")
+low.axhline(ROOM, color=plots.BLACK, linestyle="--", linewidth=1)
+low.text(44, ROOM + 3, "the cache", fontsize=9)
+low.set(xlabel="side T of a tile", ylabel="lines", xticks=range(0, 49, 4))
+low.legend(loc="upper left")
+plots.show(
+    fig,
+    alt="Above: simulated misses for every tile side from 1 to 48. They are low while the lines of a tile fit, "
+    "lowest at 16, jump above the line of no tiles from 14 on, and dip again at 32. Below: the lines that a "
+    "tile touches, up to twice its numbers divided by 16.",
+)
 
 # %% [markdown]
-# ## 7. Threads
+# What has to fit is not $T^2$ numbers but the *lines* that a tile touches, with a few for the other two matrices. A piece of a row that begins
+# inside a line takes one line more: with T = 14 a tile of 196 numbers, less than half of the cache, touches 28 lines, and with those of A and C
+# it no longer fits. Multiples of 16 begin where lines begin, which is why 16 is the best and 32 is better than its neighbours.
 #
-# Groups of rows do not depend on each other, so the cores share them. With more than one thread we take
-# wall-clock time, since a thread's own clock does not count the others.
+# **Where a tile pays.** Our shape needs none: x has 0.5 MB, and a core's L2 holds it. With 512 tokens and K = 3072, as in the second half of the
+# feed-forward part, x has 6 MB. So cut the tokens: a tile of T rows of x meets all rows of w before the next tile comes.
+
+# %% jupyter={"source_hidden": true}
+fig, axis = plots.figure(width=8.6, height=3.3)
+box(axis, 0, 0.6, "", plots.SKY, 0.15, 2.2, 3.2)
+box(axis, 0, 1.4, "tile of x\nT rows", plots.SKY, 0.7, 2.2, 0.8)
+box(axis, 3.4, 0, "", plots.ORANGE, 0.12, 2.2, 4.4)
+box(axis, 3.4, 1.2, "4 rows of w", plots.ORANGE, 0.7, 2.2, 0.4)
+box(axis, 6.8, 0.6, "", plots.GREEN, 0.1, 4.4, 3.2)
+box(axis, 6.8, 1.4, "", plots.GREEN, 0.25, 4.4, 0.8)
+box(axis, 8.0, 1.4, "", plots.GREEN, 0.7, 0.4, 0.8)
+axis.text(8.55, 1.8, "T x 4 outputs", va="center", fontsize=9.5)
+arrow = dict(arrowstyle="->", color=plots.VERMILION, linewidth=1.6)
+axis.annotate("", (3.2, 4.2), (3.2, 0.3), arrowprops=arrow)
+axis.annotate("", (11.1, 1.28), (6.9, 1.28), arrowprops=arrow)
+for left, name in ((0, "x [N, K]: stays in L2"), (3.4, "w [M, K]: passes by"), (6.8, "out [N, M]")):
+    axis.text(left, -0.25, name, fontsize=10)
+axis.text(3.4, 4.75, "all of w once for each tile", fontsize=9, color=plots.VERMILION)
+axis.set(xlim=(-0.2, 11.6), ylim=(5.0, -0.6))
+axis.axis("off")
+plots.show(
+    fig,
+    alt="The walk of a tile: T rows of x stay in the cache while all rows of w pass by, four at a time, and fill "
+    "a strip of T rows of the output from left to right. Then the next tile begins.",
+)
+
+
+# %%
+@njit
+def in_tiles(x, w, c, tile):
+    for first in range(0, x.shape[0], tile):
+        last = min(first + tile, x.shape[0])
+        for m in range(0, w.shape[0], 4):
+            four_columns(x, w, c, m, first, last)
+
+
+long_x, down = (rng.normal(size=shape).astype(np.float32) for shape in ((512, 3072), (1024, 3072)))
+long_out = np.zeros((512, 1024), np.float32)
+by_tile = {}
+for tile in (6, 12, 24, 48, 96, 192, 512):
+    taken = seconds(in_tiles, long_x, down, long_out, tile, repeats=2)
+    by_tile[tile] = flops(512, 3072, 1024) / taken / 1e9
+    in_cache = 4 * tile * 3072 / 2**20
+    print(f"T = {tile:3d}: {by_tile[tile]:5.1f} GFLOP/s; a tile has {in_cache:5.2f} MiB")
+
+# %% [markdown]
+# Small tiles fetch w too often, large ones do not fit L2; in between it is flat. T = 512 is no tiles at all. (Counted in lines as above: rows of
+# 3072 numbers begin where lines begin, so a tile of T rows has 192 T lines.)
+#
+# ## 8. Threads
+#
+# Groups of four columns do not depend on each other, so the cores share them. With several threads we take wall-clock time, and compare
+# with the peak of as many cores. Wall-clock time also counts what other programs take: run this cell when the machine has nothing else to
+# do. (When this notebook was executed, its two cores had many other programs to serve, and two threads gained nothing.)
 
 
 # %%
 @njit(parallel=True)
-def on_all_cores(a, b, c):
-    columns, tile = np.ascontiguousarray(b.T), 60
-    for number in prange(c.shape[0] // tile):
-        i = tile * number
-        for j in range(0, c.shape[1], 4):
-            four_columns(a[i : i + tile], columns, c[i : i + tile], j)
+def on_all_cores(x, w, c):
+    for group in prange(w.shape[0] // 4):
+        four_columns(x, w, c, 4 * np.intp(group), 0, x.shape[0])
 
 
-def openblas(a, b, c):
-    np.matmul(a, b, out=c)
+def openblas(x, w, c):
+    np.matmul(x, w.T, out=c)
 
 
-def best_of_the_course(a, b, c):
-    operators.matmul(a, b, out=c)
-
-
-threads = numba.get_num_threads()
-clock = time.thread_time if threads == 1 else time.perf_counter
-print(f"threads: {threads}")
-measure("register blocks, threads", on_all_cores, repeats=7, clock=clock)
-measure("the course's matmul", best_of_the_course, repeats=7, clock=clock)
-measure("OpenBLAS (NumPy)", openblas, repeats=7, clock=clock)
-print(f"from the slowest to the fastest: {max(speed.values()) / min(speed.values()):.0f} times")
+cores = numba.get_num_threads()
+shared = dict(repeats=40, clock=time.perf_counter, cores=cores)
+measure("3 x 4 block, threads", on_all_cores, w, **shared)
+measure("OpenBLAS (NumPy)", openblas, w, **shared)
 
 # %% [markdown]
-# ## 8. All steps under the roofline
-#
-# A roofline can be drawn for any level of memory (Ilic et al., 2014): take the bytes that are asked of that level, and the bandwidth with which
-# it delivers. Each load and store of an inner loop goes to the nearest cache first, called L1. Its bandwidth is measured as that of memory was, with
-# an array of 16 kB that stays in it. The bytes we count in the code, for one multiply-add:
+# What libraries do beyond our steps is in the optional part. First, all steps on one core under one roof. We count the bytes that an inner loop asks
+# of the nearest cache, L1, for one multiply-add (Ilic et al., 2014):
 #
 # | inner loop | numbers loaded or stored |
 # |---|---|
-# | `c[i, j] += a[i, k] * b[k, j]`, in any order | 4: three loads, one store |
-# | `out[j] += factor * row[j]` | 3 |
+# | `c[i, j] += a[i, k] * b[k, j]`, k inside | 4: three loads, one store |
+# | the same, j inside | 3: `a[i, k]` stays in a register |
+# | four k at a time | 6/4 |
 # | `total += x[k] * y[k]` | 2 |
 # | 3 × 4 sums | 7/12 |
 #
 # > **Predict, then run.** Which steps move a point to the right, and which ones straight up?
 
-# %%
-small = np.ones(4096, np.float32)
-near = 1000 * small.nbytes / seconds(sum_of, small, 1000)
-print(f"L1 cache: {near / 1e9:.0f} GB/s, {near / bandwidth:.0f} times the memory")
-ASKED = {
-    "jki": 4, "ijk": 4, "ikj": 4, "ikj in tiles": 3, "packed": 2,
-    "register blocks": 7 / 12, "register blocks, threads": 7 / 12,
-}  # fmt: skip
-for name, numbers in ASKED.items():
-    at = 2 / (4 * numbers)  # FLOP per byte
-    in_words = f"{speed[name]:6.2f} GFLOP/s of {min(peak, at * near) / 1e9:4.0f} that L1 allows"
-    print(f"{name:24s} {at:4.2f} FLOP per byte, {in_words}")
-
 # %% jupyter={"source_hidden": true}
-PLACES = {  # of a label beside its point, in points; others stand to the left
-    "ikj": (-6, -11),
-    "ikj in tiles": (-4, 18),
-    "packed": (6, -9),
-    "register blocks": (9, 0),
-    "register blocks, threads": (9, 0),
-}
-fig, axis = plots.figure(width=9, height=4.8)
-if threads > 1:
-    draw_roof(axis, threads * peak, threads * near, f"{threads} cores, L1 cache", 0.05, ":")
-draw_roof(axis, peak, near, f"one core, L1 cache: {near / 1e9:.0f} GB/s", 0.05)
-draw_roof(
-    axis, peak, bandwidth, f"one core, memory: {bandwidth / 1e9:.0f} GB/s", 0.05, "--", plots.GREY
-)
+ASKED = {
+    "matmul, ijk": 4, "matmul, ikj": 3, "matmul, four k": 6 / 4, "linear, n outside": 2,
+    "linear, m outside": 2, "linear, 3 x 4 block": 7 / 12,
+}  # fmt: skip
+fig, axis = plots.figure(width=8.6, height=4.4)
+at = np.array([0.08, 0.2, 1, 3, 10])
+for rate, name, style, colour in (
+    (near, "L1 cache", "-", plots.BLACK), (bandwidth, "memory", "--", plots.GREY),
+):  # fmt: skip
+    words = f"{name}: {rate / 1e9:.0f} GB/s"
+    ridge = peak / rate
+    corners = np.array([0.08, ridge, 10]) if ridge < 10 else np.array([0.08, 10])
+    axis.loglog(corners, np.minimum(peak, corners * rate) / 1e9, style, color=colour, label=words)
 for (name, numbers), marker, colour in zip(
     ASKED.items(), plots.MARKERS, plots.COLOURS, strict=False
 ):
-    at, place = 2 / (4 * numbers), PLACES.get(name, (-9, 0))
-    axis.plot(at, speed[name], marker, color=colour, markersize=8, zorder=3)
-    axis.annotate(
-        f"{name}, {speed[name]:.3g}", (at, speed[name]), xytext=place, textcoords="offset points",
-        ha="right" if place[0] < -4 else "left", va="center", fontsize=9,
+    axis.plot(
+        2 / (4 * numbers), speed[name], marker, color=colour, markersize=9, linestyle="none",
+        label=f"{name}, {speed[name]:.3g}",
     )  # fmt: skip
-libraries = sorted(("the course's matmul", "OpenBLAS (NumPy)"), key=speed.get)
-for name, colour, edge in zip(
-    libraries, (plots.GREEN, plots.VERMILION), ("top", "bottom"), strict=True
-):
-    axis.axhline(speed[name], color=colour, linestyle="-.", linewidth=1.2)
-    axis.annotate(
-        f"{name}, {speed[name]:.3g}", (20, speed[name]), xytext=(0, 3 if edge == "bottom" else -3),
-        textcoords="offset points", va=edge, fontsize=9, color=colour,
-    )  # fmt: skip
-axis.legend(loc="lower right")
+axis.set(xlabel="FLOP per byte asked of L1", ylabel="speed of one core [GFLOP/s]", xlim=(0.08, 10))
 axis.grid()
+fig.legend(loc="outside right center")
 plots.show(
     fig,
-    alt="The rooflines of memory and of the L1 cache with a point for each version. jki, ijk and ikj stand "
-    "above each other at 0.12 FLOP per byte, ikj highest. Tiles and packing lie further right, register "
-    "blocks at 0.86 and higher. The course's matmul and OpenBLAS are level lines, nearer to the peak.",
+    alt="Rooflines of L1 and of memory for one core, with a point for each step. "
+    + ", ".join(f"{name} {speed[name]:.3g}" for name in ASKED)
+    + " gigaflops; the points move up and to the right.",
 )
 
 # %% [markdown]
-# - The order of the loops moves a point straight up: the same loads, but from nearer by. Below the slope of memory is a loop that uses one number
-#   of each line it fetches.
-# - Tiles for the cache do the same. Packing and register blocks move it to the right: fewer loads. Threads raise the roof, and the point.
-# - A fast kernel has to get under the level part of the roof, and there it has to keep the arithmetic busy.
+# - A better order of loops moves a point up: the same loads, but from nearer by. So do tiles.
+# - Four k at a time, sums in registers and register blocks move it to the right: fewer loads.
+# - Threads give as many roofs as there are cores; that is why a share of the peak must say of how many.
 #
-# How many loads the two libraries need cannot be seen from outside, so they are lines. They do all of this at once, with one more refinement in
-# each place: tiles for every level of cache, panels packed so that they are read in one straight line, register blocks
-# as large as the registers allow (Goto and van de Geijn, 2008). The lab goes that way step by step.
+# **A worked error.** A report says: "our kernel, on two threads, reaches 110 GFLOP/s, 85 % of the peak of 130." The 130 had been measured with one
+# thread. Two cores have a peak of 260, so the kernel reaches 42 %, and there is more to gain than the report believes. The units were right,
+# the sums were right; the two numbers belonged to different machines. Before you divide, ask of both numbers: how many cores, which
+# clock, which data.
+
+# %% [markdown]
+# ## 9. What it gives the model
+#
+# The profile of the beginning, with the register block in the place of three loops. It is processor time again: threads then divide the time that
+# you wait.
+
+
+# %%
+@njit
+def linear_of_this_lecture(x, weight, bias, out):
+    in_registers(x, weight, out)
+
+
+after = profiled(SHAPE, linear_of_this_lecture, layers=2)
+show_profiles({"three loops": before, "3 x 4 block": after})
+for phase, one, two in (
+    ("prefill", before.prefill, after.prefill),
+    ("decode", before.decode, after.decode),
+):
+    print(f"{phase}: {one.seconds / two.seconds:.1f} times as fast, on one core")
+
+# %% [markdown]
+# Prefill gains most. (Part of it is the order of the sum: three loops add one number at a time.) In decode each weight is used once, so it is the memory that has to be faster, or the weights smaller.
+
+# %% [markdown]
+# ## 10. Optional: what libraries do, in five ideas
+#
+# **BLAS.** The *Basic Linear Algebra Subprograms* (Lawson et al., 1979; Dongarra et al., 1990) are an interface that every numerical library knows,
+# in three levels. Only the third has more operations than numbers, so only there tiles and blocks can help:
+#
+# | level | example | operations | numbers | operations per number |
+# |---|---|---|---|---|
+# | 1 | $y + a x$ | $2n$ | $3n$ | below 1 |
+# | 2 | matrix times vector: decode | $2n^2$ | $n^2$ | 2 |
+# | 3 | matrix times matrix: prefill | $2n^3$ | $3n^2$ | $\tfrac{2}{3} n$ |
+#
+# **A bound.** How few numbers must move, at best, between memory and a cache of $S$ numbers? Hong and Kung (1981) proved that
+# no order of the multiply-adds of an $n \times n$ product moves less than a constant times $n^3 / \sqrt{S}$. Tiles of side
+# $\sqrt{S/3}$, three of which fill the cache, move $2 n^3 / \sqrt{S/3}$ numbers and $n^2$ results: they are optimal up to a constant.
+
+
+# %%
+n, room = SIDE, 16 * ROOM  # in numbers
+bound, tile = n**3 / np.sqrt(room), 16
+moved = 2 * n**3 / tile + 2 * n**2
+print(f"n^3 / sqrt(S) = {bound:,.0f} numbers; tiles of {tile} move {moved:,.0f} by this count")
+print(f"the simulated cache moved {16 * counted[tile]:,d} (without tiles {16 * plain:,d})")
+
+# %% [markdown]
+# **Five loops.** GotoBLAS and BLIS (Goto and van de Geijn, 2008; Van Zee and van de Geijn, 2015) have a tile for every level of memory at once. The
+# three outer loops cut M, K and N so that a panel of one matrix stays in L3, a block of the other one in L2, and a sliver in L1. Panels are
+# packed, so that the innermost loops read one straight line. Two more loops walk over register blocks; the *micro-kernel* inside is the loop over k.
+
+# %% jupyter={"source_hidden": true}
+LOOPS = [
+    ("1  over columns, by thousands", "panel of w: L3", plots.PURPLE),
+    ("2  over k, by hundreds", "pack the panel", plots.ORANGE),
+    ("3  over rows, by hundreds", "block of x: L2, packed", plots.SKY),
+    ("4  over columns, by 4", "sliver of w: L1", plots.GREEN),
+    ("5  over rows, by 3", "block of sums: registers", plots.VERMILION),
+    ("micro-kernel: over k, one by one", "12 multiply-adds for 7 loads", plots.GREY),
+]
+fig, axis = plots.figure(width=8.2, height=3.7)
+for depth, (loop, keeps, colour) in enumerate(LOOPS):
+    for face, alpha in ((plots.CARD, 1), (colour, 0.3)):
+        box(axis, 0.35 * depth, depth, "", face, alpha, 9.4 - 0.7 * depth, 11.4 - 2 * depth)
+    axis.text(0.35 * depth + 0.12, depth + 0.55, loop, va="center", fontsize=9.5)
+    axis.text(9.25 - 0.35 * depth, depth + 0.55, keeps, va="center", ha="right", fontsize=9)
+axis.set(xlim=(-0.1, 9.6), ylim=(11.6, -0.2))
+axis.axis("off")
+plots.show(
+    fig,
+    alt="Five nested loops, drawn as nested boxes: over columns by thousands, over k by hundreds, over rows by "
+    "hundreds, over columns by 4, over rows by 3, and inside the micro-kernel over k. Each names the level of "
+    "memory that its piece stays in.",
+)
+
+# %% [markdown]
+# **Schedules.** Halide and TVM (Ragan-Kelley et al., 2013; Chen et al., 2018) separate *what* is computed, one line of sums, from the *schedule*, which
+# says in what order. Everything in this lecture is one of their words: *reorder* (section 4), *tile* (7), *vectorise* (`fastmath`, the compiler's part),
+# *unroll* (the register block), *parallel* (8), *cache write* and packing (5).
+#
+# **Tuning.** Which T? Of all schedules together there are too many to try. So a *cost model* predicts, and only the best few are measured. Ours
+# adds the arithmetic, at the speed that the block reaches when all is near, and the bytes that each walk reads, at the speed of the staircase for what
+# it walks over: x is read for each group of four columns, from where a tile of x fits; w is read once for each tile, from where w fits.
+
+# %%
+small_x, small_w = long_x[:24, :512].copy(), down[:64, :512].copy()
+near_block = seconds(in_tiles, small_x, small_w, np.zeros((24, 64), np.float32), 24)
+near_speed = flops(24, 512, 64) / near_block
+
+
+def predicted(tile):
+    """Seconds that in_tiles takes, if no reading is hidden behind arithmetic."""
+    x_bytes, w_bytes = long_x.nbytes, down.nbytes
+    x_rate, w_rate = np.interp([x_bytes * tile / 512, w_bytes], sizes, rates)
+    reading = 1024 / 4 * x_bytes / x_rate + 512 / tile * w_bytes / w_rate
+    return flops(512, 3072, 1024) / near_speed + reading
+
+
+for tile, measured in by_tile.items():
+    guess = flops(512, 3072, 1024) / predicted(tile) / 1e9
+    print(f"T = {tile:3d}: predicted {guess:5.1f} GFLOP/s, measured {measured:5.1f}")
+best = sorted(by_tile, key=predicted)[:2]
+print(f"the model would have us measure T = {best[0]} and {best[1]} only")
+
+# %% [markdown]
+# ## 11. With pencil and paper
+#
+# **1.** A core does 64 GFLOP/s and reads 16 GB/s from memory. A layer of decode has M = 4096, K = 4096, weights of 16 bits. How long does it
+# take at best, and what decides? With how many texts at once (rows of x) would arithmetic begin to decide?
+#
+# <details><summary>Answer</summary>
+#
+# The weights have 4096 · 4096 · 2 bytes = 33.6 MB: 2.1 ms. The arithmetic, 2 · 4096² = 33.6 MFLOP, takes 0.52 ms. Memory decides. With N rows the
+# arithmetic takes 0.52 N ms while the weights still come once: from N = 4 on arithmetic decides.
+#
+# </details>
+#
+# **2.** A cache of 64 lines of 64 bytes. A tile of 20 × 20 float32 numbers is part of a matrix whose rows are a multiple of 16 numbers long. How many
+# lines does it touch if it begins at column 0? At column 20? Does it fit?
+#
+# <details><summary>Answer</summary>
+#
+# From column 0, a row piece covers numbers 0 to 19: lines 0 and 1, so 40 lines. From column 20 it covers 20 to 39: lines 1 and 2, again 40
+# lines. (From column 30 it would be 30 to 49: three lines, 60 in all.) 40 lines fit with room for the other two matrices; 60 lines hardly do.
+# By numbers alone, 400 of 1024, one would have said that all of them fit easily.
+#
+# </details>
 
 # %% [markdown]
 # ## The answer
 #
-# - Speed is limited by arithmetic or by memory; the roofline says which, before a line is written.
-# - The additions are always the same. What differs is how often a number is fetched, and from how far: the order of loops, tiles for the
-#   cache, packing for straight lines, blocks for the registers. Threads multiply what one core achieves.
+# - A profile says what to make faster: in prefill it is `linear`, and in a small model's decode it is not.
+# - Speed is limited by arithmetic or by memory. The additions are always the same; what differs is how often a number is fetched, and from
+#   how far.
+# - Each step makes one number serve more often: a better order (a whole line), four k or a register block (one load, several multiply-adds), a
+#   tile (one fetch, many rows). Threads multiply what one core achieves.
+# - What must fit a cache is counted in lines.
 #
 # ## Sources
 #
@@ -545,9 +761,15 @@ plots.show(
 # - A. Ilic, F. Pratas, L. Sousa (2014), [Cache-aware roofline model: upgrading the loft](https://doi.org/10.1109/L-CA.2013.6):
 #   a roof for each level of cache.
 # - K. Goto, R. van de Geijn (2008), [Anatomy of high-performance matrix multiplication](https://doi.org/10.1145/1356052.1356053).
+# - F. Van Zee, R. van de Geijn (2015), [BLIS: a framework for rapidly instantiating BLAS functionality](https://doi.org/10.1145/2764454).
 # - M. Lam, E. Rothberg, M. Wolf (1991), [The cache performance and optimizations of blocked algorithms](https://doi.org/10.1145/106972.106981).
+# - J. Hong, H. Kung (1981), [I/O complexity: the red-blue pebble game](https://doi.org/10.1145/800076.802486).
+# - C. Lawson and others (1979), [Basic linear algebra subprograms for Fortran usage](https://doi.org/10.1145/355841.355847);
+#   J. Dongarra and others (1990), [A set of level 3 basic linear algebra subprograms](https://doi.org/10.1145/77626.79170).
+# - J. Ragan-Kelley and others (2013), [Halide](https://doi.org/10.1145/2491956.2462176);
+#   T. Chen and others (2018), [TVM](https://arxiv.org/abs/1802.04799): schedules apart from what is computed.
 #
 # ## Go on
 #
-# In [lab 09 matmul](../labs/09_matmul/09_matmul.ipynb) each of these steps is yours to write. Then:
+# In [lab 09 matmul](../labs/09_matmul/09_matmul.ipynb) these steps are yours to write, and the model reads with them. Then:
 # [10 Matmul on a GPU](10_matmul_gpu.ipynb).

@@ -101,36 +101,41 @@ print(f"clock: {clock / 1e9:.2f} GHz; all shared memory: {shared_bandwidth / 1e1
 print(f"threads on it at a time: {MULTIPROCESSORS * h100.threads:,d}")
 print(f"corner of its roofline: {FLOAT32 / BANDWIDTH:.0f} FLOP per byte")
 
-# %% jupyter={"source_hidden": true}
-LEVELS = {  # size of all together, bytes; who shares it; what it delivers
-    "registers": (MULTIPROCESSORS * h100.registers * 4, "one thread: its own", ""),
-    "shared memory": (
-        MULTIPROCESSORS * h100.shared,
-        "one block",
-        f"{shared_bandwidth / 1e12:.1f} TB/s",
-    ),
-    "L2 cache": (50e6, "all blocks, by itself", ""),
-    "global memory": (80e9, "all blocks", f"{BANDWIDTH / 1e12:.2f} TB/s"),
+# %%
+# A multiply-add reads three numbers of 4 bytes from registers.
+register_bandwidth = MULTIPROCESSORS * 128 * 3 * 4 * clock
+LEVELS = {  # size of all together, bytes; how many threads share one piece; what all deliver
+    "registers": (MULTIPROCESSORS * h100.registers * 4, "a thread", register_bandwidth),
+    "shared memory": (MULTIPROCESSORS * h100.shared, "a block", shared_bandwidth),
+    "L2 cache": (50e6, "all blocks", None),
+    "global memory": (80e9, "all blocks", BANDWIDTH),
 }
-fig, axis = plots.figure(width=8.4, height=2.5)
-axis.barh(list(LEVELS), [size for size, *_ in LEVELS.values()], color=plots.BLUE, height=0.62)
-for row, (size, who, rate) in enumerate(LEVELS.values()):
-    in_words = f"{size / 1e9:.0f} GB" if size > 1e9 else f"{size / 1e6:.0f} MB"
-    axis.text(
-        size, row, "  " + ", ".join(filter(None, (in_words, rate, who))), va="center", fontsize=9
-    )
-axis.set(xscale="log", xlim=(1e6, 3e13), xlabel="size in the whole H100 [bytes]")
-axis.set_xticks([1e6, 1e7, 1e8, 1e9, 1e10, 1e11])
-axis.minorticks_off()
+running = MULTIPROCESSORS * h100.threads
+print(f"{'':14s} {'size of all':>12s} {'for each thread':>16s} {'delivers':>12s}  seen by")
+for name, (size, who, rate) in LEVELS.items():
+    delivers = f"{rate / 1e12:.1f} TB/s" if rate else "not said"
+    each = f"{size / running:,.0f} bytes"
+    print(f"{name:14s} {size / 1e6:9,.0f} MB {each:>16s} {delivers:>12s}  {who}")
+
+# %% jupyter={"source_hidden": true}
+known = {name: rate / 1e12 for name, (_, _, rate) in LEVELS.items() if rate}
+fig, axis = plots.figure(width=7.4, height=2.0)
+axis.barh(list(known), list(known.values()), color=plots.BLUE, height=0.62)
+for row, rate in enumerate(known.values()):
+    axis.text(rate, row, f"  {rate:,.3g} TB/s", va="center", fontsize=9)
+axis.set(xscale="log", xlim=(1, 3000), xlabel="delivers to the whole H100 [TB/s]")
 axis.invert_yaxis()
 plots.show(
     fig,
-    alt="Sizes of the levels of memory of an H100: registers 35 MB, shared memory 31 MB, L2 cache 50 MB, "
-    "global memory 80 GB. Shared memory delivers ten times as much as global memory.",
+    alt="What the levels of memory of an H100 deliver, on a logarithmic axis: registers about 400 terabytes "
+    "per second, shared memory about 34, global memory 3.35.",
 )
 
 # %% [markdown]
-# What is near is small, and fast. A kernel with fewer FLOP per byte than the corner waits for global memory, as in lecture 09. So we count bytes.
+# What is near is fast: shared memory delivers ten times as much as global memory, and registers ten times as much again. It is not a
+# pyramid of sizes, as on a CPU: all registers together hold more than all shared memory. But a thread sees its own registers only, and
+# all threads that run at a time have little over a hundred bytes each of either. A kernel with fewer FLOP per byte than the corner waits
+# for global memory, as in lecture 09. So we count bytes.
 
 # %% [markdown]
 # ## 2. Coalescing
@@ -326,7 +331,7 @@ reports["naive, along columns"].table()
 # ## 5. Tiles in shared memory
 #
 # Threads of one block need the same rows and columns again and again. So the block copies a $T \times T$ tile of $A$ and one of $B$ into
-# shared memory, waits, adds $T$ products for each result from the tiles, waits, and goes on along $K$. It is section 5 of lecture 09;
+# shared memory, waits, adds $T$ products for each result from the tiles, waits, and goes on along $K$. It is section 7 of lecture 09;
 # the cache is one that you fill yourself. You saw all of its parts in `transpose_in_tiles`; the lab asks you to put them together.
 #
 # A number of $A$ is then fetched by the $M/T$ blocks in its row of blocks: $T$ times less than once for each result. For each step along
@@ -396,7 +401,7 @@ plots.show(
 )
 
 # %% [markdown]
-# Each bar is the same product.
+# Each pair of bars is the same product. The axis is logarithmic.
 #
 # The roofline once more, with the side of a tile in place of FLOP per byte:
 

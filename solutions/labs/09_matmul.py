@@ -1,367 +1,568 @@
 # %% [markdown]
-# # Lab 09: matrix multiplication
+# # Lab 09: the operator that takes the time
 #
-# Nearly all the time of a language model goes into matrix products. The arithmetic is three loops. All the rest is memory:
-# which number is fetched when, and how often it is used while it is near.
+# Of the time that a language model needs to read a prompt, most goes into one operator: `linear`. You wrote it in an earlier
+# lab as three plain loops. Now you make it fast, in three required steps and one extra step. Each step makes the same sums, and
+# each is graded by counted facts, not by seconds: cache misses in a model of a small cache, loads for each multiply-add, and
+# what the compiler made of your kernel. At the end the model reads with *your* `linear`.
 #
-# You write one kernel in four steps. Each step is graded by facts, not by seconds: cache misses counted in a model of a
-# small cache, loads per multiply-add, and what the compiler made of it.
+# | step | what you change | minutes | |
+# |---|---|---|---|
+# | 1 | the order of the loops | 15 | required |
+# | 2 | 3 x 4 sums in registers | 55 | required |
+# | 3 | all cores | 20 | required |
+# | 4 | tiles for the cache | 30 | extra |
+# | 5, 6 | two questions, the profile again | 15 | required |
 
 # %%
 import numpy as np
 
-from llaisys_mini import check, count_traffic, explain, race
+from llaisys_mini import check, count_traffic, explain, profile_model, show_profiles
 
 rng = np.random.default_rng(0)
+prompt = dict(x=rng.normal(size=(6, 32)), weight=rng.normal(size=(64, 32)), bias=None)
+one_token = dict(x=rng.normal(size=(1, 32)), weight=rng.normal(size=(64, 32)), bias=None)
+long_prompt = dict(x=rng.normal(size=(192, 96)), weight=rng.normal(size=(64, 96)), bias=None)
 
 
-def race_matmul():
-    race(
-        "matmul",
-        lambda n: dict(a=rng.normal(size=(n, n)), b=rng.normal(size=(n, n))),
-        (32, 64, 128, 256),
-        flops=lambda n: 2 * n**3,
-        size_name="rows and columns",
-    )
+def profiled(**kernels):
+    """Of a model of Qwen3-0.6B's shape."""
+    return profile_model("shape:qwen3-0.6b", layers=2, new_tokens=3, dtype="float32", runs=1, kernels=kernels)
 
 
 # %% [markdown]
-# ## 1. Three loops
+# **Where does the time go?** The next cell runs a model of the shape of Qwen3-0.6B with random weights: a model's speed depends
+# on its shape, not on what it says. It reads a prompt of 128 tokens (*prefill*) and writes some more (*decode*). Only 2 of the 28
+# layers are run, and their times are scaled. It takes about 1 GB of memory and some seconds.
 #
-# `a` is `[M, K]`, `b` is `[K, N]`, `out` is `[M, N]`, all float32.
-#
-# $$\text{out}[m, n] = \sum_k a[m, k] \cdot b[k, n]$$
-#
-# `a = [[1, 2], [3, 4]]` and `b = [[5, 6], [7, 8]]` give `[[19, 22], [43, 50]]`: 19 is $1 \cdot 5 + 2 \cdot 7$.
-#
-# Write it plainly: for each m, for each n, the sum over k in a variable of its own.
-
-# %% task="cpu/matmul" id="matmul-plain"
-import numpy as np
-from numba import njit, prange
-
-from llaisys_mini import kernel
-
-
-@kernel("matmul", device="cpu")
-@njit(cache=True)
-def matmul(a, b, out):
-    ### BEGIN SOLUTION
-    for m in range(a.shape[0]):
-        for n in range(b.shape[1]):
-            total = np.float32(0)
-            for k in range(a.shape[1]):
-                total += a[m, k] * b[k, n]
-            out[m, n] = total
-    ### END SOLUTION
-
-
-# %% test="plain-public" points=2
-check("matmul")
-
-# %% test="plain-hidden" points=1
-# Other sizes and numbers, when it is graded.
-### BEGIN HIDDEN TESTS
-check("matmul", seed=40601)
-### END HIDDEN TESTS
+# The name at the end of a line says whose kernel answered. If `linear` is not yours (`student`), solve lab 01 first.
 
 # %%
-count_traffic("matmul")
-race_matmul()
+print(profiled())
 
 # %% [markdown]
-# ## 2. Another order of the loops
+# ## 1. The order of the loops
 #
-# Memory comes in lines of 16 floats. In the innermost loop `b[k, n]` moves down a column: each access takes a new line and uses
-# one of its 16 floats. By the time the next column begins, the lines are gone from the cache.
+# `x` is `[N, K]`: N tokens. `weight` is `[M, K]`. `bias` is `[M]` or None. `out` is `[N, M]`.
 #
-# Swap the two inner loops. For each m and each k, `a[m, k]` is one number, and a whole row of `b` is scaled by it and added to a
-# row of `out`:
+# $$\text{out}[n, m] = \sum_k x[n, k] \cdot \text{weight}[m, k] + \text{bias}[m]$$
 #
-# | m | k | what is added to row m of out |
+# `x = [[1, 2], [3, 4]]` and `weight = [[5, 6], [7, 8]]` give `[[17, 23], [39, 53]]`: 17 is $1 \cdot 5 + 2 \cdot 6$.
+#
+# The sum over k runs along a row of `x` and a row of `weight`, so it already uses each cache line whole. What is left to choose is
+# the order of the two outer loops. A layer of the model has 3,072 rows of weight, 12 MB; a prompt of 128 tokens is 0.5 MB.
+#
+# Memory comes in lines of 64 bytes. For `prompt` above (6 tokens, 64 rows of weight, 2 lines a row) the model of a cache has room for 42
+# lines. Before you write, fill in this table on paper:
+#
+# | outer loop | what is fetched in the inner loop | how often each line of weight is fetched |
 # |---|---|---|
-# | 0 | 0 | 1 times [5, 6] |
-# | 0 | 1 | 2 times [7, 8] |
+# | over n | all rows of weight | |
+# | over m | all rows of x | |
 #
-# Now everything moves along rows, and eight products fit one instruction. Required: at most 3,000 cache misses for 32 x 32
-# matrices (the plain version has more than ten times as many), a vectorised inner loop, no arrays allocated.
+# Required: the better order, with at most 250 misses; sums of several numbers at once (`fastmath=True` on the function with the
+# sum); no array allocated. `widen(weight[m, k])` reads weights of 16 bits too: real checkpoints store them so.
 
-# %% task="cpu/matmul" id="matmul-reordered"
+# %% task="cpu/linear" id="linear-order"
 import numpy as np
 from numba import njit, prange
 
 from llaisys_mini import kernel
-
-
-@kernel("matmul", device="cpu")
-@njit(cache=True)
-def matmul(a, b, out):
-    ### BEGIN SOLUTION
-    for m in range(a.shape[0]):
-        for n in range(b.shape[1]):
-            out[m, n] = 0
-        for k in range(a.shape[1]):
-            factor = a[m, k]
-            for n in range(b.shape[1]):
-                out[m, n] += factor * b[k, n]
-    ### END SOLUTION
-
-
-# %% [markdown]
-# <details><summary>Hint 1</summary>
-#
-# `out` holds anything at first (the checks fill it with NaN). Set the row to 0 before you add to it.
-#
-# </details>
-# <details><summary>Hint 2</summary>
-#
-# The order is m, k, n. Read `a[m, k]` into a variable outside the innermost loop.
-#
-# </details>
-# <details><summary>Hint 3</summary>
-#
-# The innermost line is `out[m, n] += factor * b[k, n]`.
-#
-# </details>
-
-# %% test="reordered-public" points=2
-check("matmul")
-
-# %% test="reordered-facts" points=2
-count_traffic("matmul").require(misses=3000)
-explain("matmul").require(vectorised=True, allocations=0)
-
-# %% test="reordered-hidden" points=1
-# Other sizes and numbers, when it is graded.
-### BEGIN HIDDEN TESTS
-check("matmul", seed=40602)
-### END HIDDEN TESTS
-
-# %%
-race_matmul()
-
-# %% [markdown]
-# ## 3. Tiles
-#
-# For each row of `out` the second version still reads all of `b`. If `b` is larger than the cache, it comes from memory M times.
-#
-# Cut `b` into tiles of, say, 16 x 16. Take one tile, use it for *all* rows m, and only then go on to the next:
-#
-# ```
-# for each block of k
-#     for each block of n
-#         for each m
-#             for k in the block
-#                 for n in the block
-# ```
-#
-# Blocks at the edge are smaller: `min(k0 + 16, K)`.
-#
-# One thing is hidden. With an index that starts in the middle of a row, Numba cannot rule out that it is negative (counted from
-# the end), and the inner loop does not vectorise. So name the two pieces of rows, `row = out[m, n0:n1]` and
-# `other = b[k, n0:n1]`, and start at 0 in both. Such a piece is a view: nothing is copied.
-#
-# Required: at most 800 misses, a vectorised inner loop, no arrays allocated.
-
-# %% task="cpu/matmul" id="matmul-tiled"
-import numpy as np
-from numba import njit, prange
-
-from llaisys_mini import kernel
-
-### BEGIN SOLUTION
-TILE = 16
-
-
-### END SOLUTION
-@kernel("matmul", device="cpu")
-@njit(cache=True)
-def matmul(a, b, out):
-    ### BEGIN SOLUTION
-    rows, length = a.shape
-    columns = b.shape[1]
-    for m in range(rows):
-        for n in range(columns):
-            out[m, n] = 0
-    for k0 in range(0, length, TILE):
-        for n0 in range(0, columns, TILE):
-            n1 = min(n0 + TILE, columns)
-            for m in range(rows):
-                row = out[m, n0:n1]
-                for k in range(k0, min(k0 + TILE, length)):
-                    factor, other = a[m, k], b[k, n0:n1]
-                    for i in range(row.size):
-                        row[i] += factor * other[i]
-    ### END SOLUTION
-
-
-# %% [markdown]
-# <details><summary>Hint 1</summary>
-#
-# `range(0, K, 16)` gives the first k of each block.
-#
-# </details>
-# <details><summary>Hint 2</summary>
-#
-# An element of `out` now gets its parts from several blocks of k. So set all of `out` to 0 once, before the blocks.
-#
-# </details>
-# <details><summary>Hint 3</summary>
-#
-# The three inner loops are those of step 2, with `range(k0, min(k0 + 16, K))`. The innermost line is
-# `row[i] += factor * other[i]`, for i from 0 to `row.size`.
-#
-# </details>
-
-# %% test="tiled-public" points=2
-check("matmul")
-
-# %% test="tiled-facts" points=2
-count_traffic("matmul").require(misses=800)
-explain("matmul").require(vectorised=True, allocations=0)
-
-# %% test="tiled-hidden" points=1
-# Other sizes and numbers, when it is graded.
-### BEGIN HIDDEN TESTS
-check("matmul", seed=40603)
-### END HIDDEN TESTS
-
-# %%
-race_matmul()
-
-# %% [markdown]
-# ## 4. Registers, and all cores
-#
-# The tiled version has a sixth of the misses of the second one, and still loses the race. On most laptops the compiled inner loop
-# takes 32 products at a time, four vectors of eight, and a shorter rest one by one: a row of 16 is all rest. With `TILE = 32` it runs
-# two to three times as fast, but such tiles do not fit the small cache of the model. And up to 256 x 256 all of `b` fits a larger
-# cache, where a miss is cheap. Tiles pay off once more is done with what was loaded.
-#
-# For every multiply-add the tiled version loads `out[m, n]` and `b[k, n]`, and stores `out[m, n]`. The cores can do two
-# multiply-adds while they load twice. So most of the time they wait, even for the cache.
-#
-# Keep sums in registers, that is, in variables. A block of 3 x 4 outputs needs twelve sums `s00` ... `s23`. For each k it loads
-# 3 numbers of `a` and 4 of `b`, and does 12 multiply-adds: 0.58 loads for each, instead of 2.
-#
-# ```
-#             b0   b1   b2   b3
-#       a0    s00  s01  s02  s03
-#       a1    s10  s11  s12  s13
-#       a2    s20  s21  s22  s23
-# ```
-#
-# - **Pack first.** The four numbers of `b` come from four columns. Copy `b` into `packed[n, k]`, its transpose, once. Then the
-#   loop over k runs along rows of both, and with `fastmath=True` it works on eight values of k at once.
-# - **Edges.** Let a block that reaches over the edge repeat the last row or column: `min(m + 1, M - 1)`. The same number is then
-#   computed and stored twice, and no second loop is needed.
-# - **Cores.** Blocks do not depend on each other: `parallel=True`, and `prange` over blocks of columns. `prange` takes no step,
-#   so count the blocks: `prange((N + 3) // 4)`.
-#
-# Required: at most 0.9 loads per multiply-add; fused multiply-adds on vectors; threads; one array allocated (the packed b).
-
-# %% task="cpu/matmul" id="matmul-registers"
-import numpy as np
-from numba import njit, prange
-
-from llaisys_mini import kernel
+from llaisys_mini.widen import widen
 
 
 ### BEGIN SOLUTION
 @njit(fastmath=True, cache=True)
-def block(a, m0, m1, m2, packed, n0, n1, n2, n3, out):
-    s00 = s01 = s02 = s03 = np.float32(0)
-    s10 = s11 = s12 = s13 = np.float32(0)
-    s20 = s21 = s22 = s23 = np.float32(0)
-    for k in range(a.shape[1]):
-        a0, a1, a2 = a[m0, k], a[m1, k], a[m2, k]
-        value = packed[n0, k]
-        s00 += a0 * value
-        s10 += a1 * value
-        s20 += a2 * value
-        value = packed[n1, k]
-        s01 += a0 * value
-        s11 += a1 * value
-        s21 += a2 * value
-        value = packed[n2, k]
-        s02 += a0 * value
-        s12 += a1 * value
-        s22 += a2 * value
-        value = packed[n3, k]
-        s03 += a0 * value
-        s13 += a1 * value
-        s23 += a2 * value
-    out[m0, n0], out[m0, n1], out[m0, n2], out[m0, n3] = s00, s01, s02, s03
-    out[m1, n0], out[m1, n1], out[m1, n2], out[m1, n3] = s10, s11, s12, s13
-    out[m2, n0], out[m2, n1], out[m2, n2], out[m2, n3] = s20, s21, s22, s23
+def dot(x, weight):
+    total = np.float32(0)
+    for k in range(x.size):
+        total += x[k] * widen(weight[k])
+    return total
 
 
 ### END SOLUTION
-@kernel("matmul", device="cpu")
-@njit(parallel=True, cache=True)
-def matmul(a, b, out):
+@kernel("linear", device="cpu")
+@njit(cache=True)
+def linear(x, weight, bias, out):
     ### BEGIN SOLUTION
-    rows, columns = out.shape
-    packed = np.empty((columns, b.shape[0]), np.float32)
-    for n in prange(columns):
-        for k in range(b.shape[0]):
-            packed[n, k] = b[k, n]
-    last_row, last_column = rows - 1, columns - 1
-    for column_block in prange((columns + 3) // 4):
-        n = 4 * column_block
-        n1, n2, n3 = min(n + 1, last_column), min(n + 2, last_column), min(n + 3, last_column)
-        for m in range(0, rows, 3):
-            block(a, m, min(m + 1, last_row), min(m + 2, last_row), packed, n, n1, n2, n3, out)
+    for m in range(weight.shape[0]):
+        for n in range(x.shape[0]):
+            total = dot(x[n], weight[m])
+            if bias is not None:
+                total += widen(bias[m])
+            out[n, m] = total
     ### END SOLUTION
 
 
 # %% [markdown]
-# <details><summary>Hint 1: a helper for one block</summary>
+# <details><summary>Hint 1</summary>
 #
-# A function under `@njit(fastmath=True, cache=True)` gets `a` with three row numbers, `packed` with four, and `out`. It holds the
-# twelve sums and the loop over k.
-#
-# </details>
-# <details><summary>Hint 2: the sums</summary>
-#
-# `s00 = s01 = s02 = s03 = np.float32(0)`, three such lines. In the loop: load `a0, a1, a2` once; then for each of the four
-# columns load one number and add to three sums.
+# What lies in the cache when the inner loop begins its second round? Compare its size with the room there is.
 #
 # </details>
-# <details><summary>Hint 3: the kernel</summary>
+# <details><summary>Hint 2</summary>
 #
-# Fill `packed = np.empty((N, K), np.float32)`. Then `for column_block in prange((N + 3) // 4)`, `n = 4 * column_block`, and inside
-# `for m in range(0, M, 3)` one call of the helper with `m`, `min(m + 1, M - 1)`, `min(m + 2, M - 1)` and the four columns.
+# One of the two arrays is small enough to stay in the cache as a whole. It may be passed over again and again; the other one
+# should come by once.
+#
+# </details>
+# <details><summary>Hint 3</summary>
+#
+# Your kernel of lab 01 needs one change: the loop over m becomes the outer one. The sum stays in a function of its own,
+# under `@njit(fastmath=True, cache=True)`.
+#
+# </details>
+
+# %% test="order-public" points=1
+check("linear")
+
+# %% test="order-facts" points=2
+count_traffic("linear", prompt).require(misses=250)
+explain("linear").require(vectorised_sums=True, allocations=0)
+
+# %% test="order-hidden" points=1
+# Other sizes and numbers, when it is graded.
+### BEGIN HIDDEN TESTS
+check("linear", seed=40901)
+### END HIDDEN TESTS
+
+# %%
+print(profiled())
+
+# %% [markdown]
+# ## 2. Twelve sums in registers
+#
+# For every multiply-add your kernel loads two numbers, one of `x` and one of `weight`. A core can do two multiply-adds while it
+# loads twice, so half of the time it waits, even if all comes from the nearest cache.
+#
+# A number that was loaded can serve several sums, if they are kept side by side. Keep a block of 3 x 4 outputs in variables, that is,
+# in registers, while k runs once:
+#
+# ```
+#               4 rows of weight
+#               w0   w1   w2   w3
+#        x0     s00  s01  s02  s03
+# 3 rows x1     s10  s11  s12  s13
+# of x   x2     s20  s21  s22  s23
+# ```
+#
+# Before you write, count: how many loads and how many multiply-adds does one step of k make in this block? And in blocks of
+# 1 x 1, 1 x 4 and 6 x 8? A core has 16 or 32 registers of several numbers each. Why not 6 x 8?
+#
+# **Edges.** 6 tokens and 64 outputs are whole blocks, but 7 tokens or 61 outputs are not. There are two ways out:
+#
+# - A block may *repeat*: where there is no fourth column, take the last one again, `min(m + 3, M - 1)`. The same number is then
+#   computed and stored twice.
+# - Or rows that are left over get a block of their own, 1 x 4.
+#
+# Repeating is cheap if it happens once at the edge of a long loop. Think of what it costs in *decode*, where N is 1.
+#
+# Required: at most 0.65 loads for each multiply-add on `prompt`, at most 1.3 on `one_token`; as few misses as before; fused
+# multiply-adds on vectors; no array allocated.
+
+# %% task="cpu/linear" id="linear-registers"
+import numpy as np
+from numba import njit, prange
+
+from llaisys_mini import kernel
+from llaisys_mini.widen import widen
+
+
+### BEGIN SOLUTION
+@njit(fastmath=True, cache=True)
+def one_row(x, weight, out, n, m0, m1, m2, m3):
+    s0 = s1 = s2 = s3 = np.float32(0)
+    for k in range(x.shape[1]):
+        value = x[n, k]
+        s0 += value * widen(weight[m0, k])
+        s1 += value * widen(weight[m1, k])
+        s2 += value * widen(weight[m2, k])
+        s3 += value * widen(weight[m3, k])
+    out[n, m0], out[n, m1], out[n, m2], out[n, m3] = s0, s1, s2, s3
+
+
+@njit(fastmath=True, cache=True)
+def three_rows(x, weight, out, n, m0, m1, m2, m3):
+    s00 = s01 = s02 = s03 = np.float32(0)
+    s10 = s11 = s12 = s13 = np.float32(0)
+    s20 = s21 = s22 = s23 = np.float32(0)
+    for k in range(x.shape[1]):
+        x0, x1, x2 = x[n, k], x[n + 1, k], x[n + 2, k]
+        w = widen(weight[m0, k])
+        s00, s10, s20 = s00 + x0 * w, s10 + x1 * w, s20 + x2 * w
+        w = widen(weight[m1, k])
+        s01, s11, s21 = s01 + x0 * w, s11 + x1 * w, s21 + x2 * w
+        w = widen(weight[m2, k])
+        s02, s12, s22 = s02 + x0 * w, s12 + x1 * w, s22 + x2 * w
+        w = widen(weight[m3, k])
+        s03, s13, s23 = s03 + x0 * w, s13 + x1 * w, s23 + x2 * w
+    out[n, m0], out[n, m1], out[n, m2], out[n, m3] = s00, s01, s02, s03
+    out[n + 1, m0], out[n + 1, m1], out[n + 1, m2], out[n + 1, m3] = s10, s11, s12, s13
+    out[n + 2, m0], out[n + 2, m1], out[n + 2, m2], out[n + 2, m3] = s20, s21, s22, s23
+
+
+@njit(cache=True)
+def four_columns(x, weight, bias, out, m, first, last):
+    """Outputs m to m + 3 of the rows from `first` up to, not including, `last`."""
+    end = weight.shape[0] - 1
+    m1, m2, m3 = min(m + 1, end), min(m + 2, end), min(m + 3, end)
+    n = first
+    while n + 3 <= last:
+        three_rows(x, weight, out, n, m, m1, m2, m3)
+        n += 3
+    while n < last:
+        one_row(x, weight, out, n, m, m1, m2, m3)
+        n += 1
+    if bias is not None:
+        for n in range(first, last):
+            for column in range(m, min(m + 4, weight.shape[0])):
+                out[n, column] += widen(bias[column])
+
+
+### END SOLUTION
+@kernel("linear", device="cpu")
+@njit(cache=True)
+def linear(x, weight, bias, out):
+    ### BEGIN SOLUTION
+    for m in range(0, weight.shape[0], 4):
+        four_columns(x, weight, bias, out, m, 0, x.shape[0])
+    ### END SOLUTION
+
+
+# %% [markdown]
+# <details><summary>Hint 1: where to begin</summary>
+#
+# Write the 1 x 4 block first, use it for every row, and run the check. It has all the difficulties, edges and bias, but only four
+# sums. The 3 x 4 block is then the same thing wider.
+#
+# </details>
+# <details><summary>Hint 2: two helpers, one kernel</summary>
+#
+# A helper under `@njit(fastmath=True, cache=True)` gets `x`, `weight`, `out`, a row number, and four column numbers. It holds the
+# sums, the one loop over k, and the stores. How can the loop over k use each `x` value four times and each `weight` value three
+# times, with one load each?
+#
+# </details>
+# <details><summary>Hint 3: the bias</summary>
+#
+# If a block repeats the last column, a bias that is *added to `out`* inside the block is added more than once. Add it in a loop of
+# its own over the columns that exist, after the blocks are done; or add it to the sum before the store.
 #
 # </details>
 
 # %% test="registers-public" points=2
-check("matmul")
+check("linear")
 
 # %% test="registers-loads" points=2
-count_traffic("matmul").require(loads_per_multiply_add=0.9)
+count_traffic("linear", prompt).require(loads_per_multiply_add=0.65, misses=250)
+
+# %% test="registers-one-token" points=1
+count_traffic("linear", one_token).require(loads_per_multiply_add=1.3)
 
 # %% test="registers-compiled" points=2
-explain("matmul").require(vectorised_sums=True, fma=True, allocations=1)
-
-# %% test="registers-parallel" points=1
-explain("matmul").require(parallel=True)
+explain("linear").require(vectorised_sums=True, fma=True, allocations=0)
 
 # %% test="registers-hidden" points=2
 # Other sizes and numbers, when it is graded.
 ### BEGIN HIDDEN TESTS
-check("matmul", seed=40604)
+check("linear", seed=40902)
 ### END HIDDEN TESTS
 
 # %%
-race_matmul()
+print(profiled())
 
 # %% [markdown]
-# ## 5. In your own words
+# ## 3. All cores
 #
-# For a product of two N x N matrices, how many multiply-adds are there for each number that has to come from memory at least
-# once? Use that to say why a large product can reach the flat part of the roofline, while `add` of two N x N matrices never can.
+# Blocks of columns do not depend on each other: no two write the same element of `out`. So the cores can share them:
+# `@njit(parallel=True, cache=True)` on the kernel, and `prange` for the loop over them.
+#
+# - `prange` takes no step. Count the blocks: with 61 columns there are 16 blocks of up to 4. What is the formula?
+# - `prange` counts without sign. `np.intp(block)` makes an ordinary index of its number.
+# - Waking the threads takes some ten microseconds, in which one core alone does a few hundred thousand multiply-adds. The
+#   shipped model makes 56 calls of `linear` for a token, most of them smaller than that.
+#
+# Why may the loop over m run in parallel, and the loop over k not?
+#
+# Required: threads; the facts of step 2 still hold.
 
-# %% [markdown] written="roofline" points=2
-# N^3 multiply-adds on 3 N^2 numbers: N / 3 for each number, which grows with N, so arithmetic becomes the limit if each number is
-# used often enough while it is in cache or registers. add does N^2 additions on 3 N^2 numbers: one third for each number, whatever
-# N is, so memory is always the limit.
+# %% task="cpu/linear" id="linear-threads"
+import numpy as np
+from numba import njit, prange
+
+from llaisys_mini import kernel
+from llaisys_mini.widen import widen
+
+
+### BEGIN SOLUTION
+@njit(fastmath=True, cache=True)
+def one_row(x, weight, out, n, m0, m1, m2, m3):
+    s0 = s1 = s2 = s3 = np.float32(0)
+    for k in range(x.shape[1]):
+        value = x[n, k]
+        s0 += value * widen(weight[m0, k])
+        s1 += value * widen(weight[m1, k])
+        s2 += value * widen(weight[m2, k])
+        s3 += value * widen(weight[m3, k])
+    out[n, m0], out[n, m1], out[n, m2], out[n, m3] = s0, s1, s2, s3
+
+
+@njit(fastmath=True, cache=True)
+def three_rows(x, weight, out, n, m0, m1, m2, m3):
+    s00 = s01 = s02 = s03 = np.float32(0)
+    s10 = s11 = s12 = s13 = np.float32(0)
+    s20 = s21 = s22 = s23 = np.float32(0)
+    for k in range(x.shape[1]):
+        x0, x1, x2 = x[n, k], x[n + 1, k], x[n + 2, k]
+        w = widen(weight[m0, k])
+        s00, s10, s20 = s00 + x0 * w, s10 + x1 * w, s20 + x2 * w
+        w = widen(weight[m1, k])
+        s01, s11, s21 = s01 + x0 * w, s11 + x1 * w, s21 + x2 * w
+        w = widen(weight[m2, k])
+        s02, s12, s22 = s02 + x0 * w, s12 + x1 * w, s22 + x2 * w
+        w = widen(weight[m3, k])
+        s03, s13, s23 = s03 + x0 * w, s13 + x1 * w, s23 + x2 * w
+    out[n, m0], out[n, m1], out[n, m2], out[n, m3] = s00, s01, s02, s03
+    out[n + 1, m0], out[n + 1, m1], out[n + 1, m2], out[n + 1, m3] = s10, s11, s12, s13
+    out[n + 2, m0], out[n + 2, m1], out[n + 2, m2], out[n + 2, m3] = s20, s21, s22, s23
+
+
+@njit(cache=True)
+def four_columns(x, weight, bias, out, m, first, last):
+    """Outputs m to m + 3 of the rows from `first` up to, not including, `last`."""
+    end = weight.shape[0] - 1
+    m1, m2, m3 = min(m + 1, end), min(m + 2, end), min(m + 3, end)
+    n = first
+    while n + 3 <= last:
+        three_rows(x, weight, out, n, m, m1, m2, m3)
+        n += 3
+    while n < last:
+        one_row(x, weight, out, n, m, m1, m2, m3)
+        n += 1
+    if bias is not None:
+        for n in range(first, last):
+            for column in range(m, min(m + 4, weight.shape[0])):
+                out[n, column] += widen(bias[column])
+
+
+### END SOLUTION
+@kernel("linear", device="cpu")
+@njit(parallel=True, cache=True)
+def linear(x, weight, bias, out):
+    ### BEGIN SOLUTION
+    rows, columns = out.shape
+    if rows * columns * x.shape[1] < 1 << 19:
+        for m in range(0, columns, 4):
+            four_columns(x, weight, bias, out, m, 0, rows)
+    else:
+        for block in prange((columns + 3) // 4):
+            four_columns(x, weight, bias, out, 4 * np.intp(block), 0, rows)
+    ### END SOLUTION
+
+
+# %% [markdown]
+# <details><summary>Hint 1</summary>
+#
+# Copy your helpers of step 2 into this cell: a saved kernel must be able to stand alone. Only the loop over blocks changes.
+#
+# </details>
+# <details><summary>Hint 2</summary>
+#
+# What does a thread need to know? Its block number. From that follow the columns, and nothing else that it writes may be
+# seen by another thread. Which variables does your loop body assign that live outside of it?
+#
+# </details>
+# <details><summary>Hint 3</summary>
+#
+# Two loops over the blocks stand under an `if` on N * M * K: a `range` for small products, a `prange` for large ones. Both call the
+# same helper.
+#
+# </details>
+
+# %% test="threads-public" points=2
+check("linear")
+
+# %% test="threads-parallel" points=2
+explain("linear").require(parallel=True, vectorised_sums=True, fma=True)
+
+# %% test="threads-loads" points=1
+count_traffic("linear", prompt).require(loads_per_multiply_add=0.65, misses=250)
+count_traffic("linear", one_token).require(loads_per_multiply_add=1.3)
+
+# %% test="threads-hidden" points=2
+# Other sizes and numbers, when it is graded.
+### BEGIN HIDDEN TESTS
+check("linear", seed=40903)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## 4. Extra: tiles for the cache
+#
+# For each block of four columns your kernel passes over all of `x`. As long as `x` fits the cache, it comes from there. A prompt
+# of 1,024 tokens with K = 3,072 is 12 MB: it does not fit, and every block of columns fetches it from further away.
+#
+# Cut the rows into tiles that fit, say of TILE rows, and let one tile meet *all* columns before the next tile begins. Each row of
+# weight is then fetched once for each tile.
+#
+# For `long_prompt` (192 rows of x, 64 of weight, 6 lines a row) the model of a cache has room for 384 lines. Work out on paper, for
+# TILE = 6, 24, 48 and 96: does a tile fit, with four rows of weight and a line of `out` for each of its rows? How many lines are
+# fetched in all? Then choose.
+#
+# For the model itself, a tile costs a little where it is not needed (with a prompt of 128 tokens, 48 rows took 8 % more time than no tiles,
+# measured on one core of an Intel Xeon), and gains where x does not fit: lecture 09 measures it for 512 tokens.
+#
+# Required for the points: at most 6,000 misses on `long_prompt` (without tiles there are more than 20,000), at most 0.65 loads for
+# each multiply-add, and threads.
+
+# %% task="cpu/linear" id="linear-tiles"
+import numpy as np
+from numba import njit, prange
+
+from llaisys_mini import kernel
+from llaisys_mini.widen import widen
+
+### BEGIN SOLUTION
+TILE = 48  # rows of x; with K = 1024 a tile is 200 kB
+
+
+@njit(fastmath=True, cache=True)
+def one_row(x, weight, out, n, m0, m1, m2, m3):
+    s0 = s1 = s2 = s3 = np.float32(0)
+    for k in range(x.shape[1]):
+        value = x[n, k]
+        s0 += value * widen(weight[m0, k])
+        s1 += value * widen(weight[m1, k])
+        s2 += value * widen(weight[m2, k])
+        s3 += value * widen(weight[m3, k])
+    out[n, m0], out[n, m1], out[n, m2], out[n, m3] = s0, s1, s2, s3
+
+
+@njit(fastmath=True, cache=True)
+def three_rows(x, weight, out, n, m0, m1, m2, m3):
+    s00 = s01 = s02 = s03 = np.float32(0)
+    s10 = s11 = s12 = s13 = np.float32(0)
+    s20 = s21 = s22 = s23 = np.float32(0)
+    for k in range(x.shape[1]):
+        x0, x1, x2 = x[n, k], x[n + 1, k], x[n + 2, k]
+        w = widen(weight[m0, k])
+        s00, s10, s20 = s00 + x0 * w, s10 + x1 * w, s20 + x2 * w
+        w = widen(weight[m1, k])
+        s01, s11, s21 = s01 + x0 * w, s11 + x1 * w, s21 + x2 * w
+        w = widen(weight[m2, k])
+        s02, s12, s22 = s02 + x0 * w, s12 + x1 * w, s22 + x2 * w
+        w = widen(weight[m3, k])
+        s03, s13, s23 = s03 + x0 * w, s13 + x1 * w, s23 + x2 * w
+    out[n, m0], out[n, m1], out[n, m2], out[n, m3] = s00, s01, s02, s03
+    out[n + 1, m0], out[n + 1, m1], out[n + 1, m2], out[n + 1, m3] = s10, s11, s12, s13
+    out[n + 2, m0], out[n + 2, m1], out[n + 2, m2], out[n + 2, m3] = s20, s21, s22, s23
+
+
+@njit(cache=True)
+def four_columns(x, weight, bias, out, m, first, last):
+    """Outputs m to m + 3 of the rows from `first` up to, not including, `last`."""
+    end = weight.shape[0] - 1
+    m1, m2, m3 = min(m + 1, end), min(m + 2, end), min(m + 3, end)
+    n = first
+    while n + 3 <= last:
+        three_rows(x, weight, out, n, m, m1, m2, m3)
+        n += 3
+    while n < last:
+        one_row(x, weight, out, n, m, m1, m2, m3)
+        n += 1
+    if bias is not None:
+        for n in range(first, last):
+            for column in range(m, min(m + 4, weight.shape[0])):
+                out[n, column] += widen(bias[column])
+
+
+### END SOLUTION
+@kernel("linear", device="cpu")
+@njit(parallel=True, cache=True)
+def linear(x, weight, bias, out):
+    ### BEGIN SOLUTION
+    rows, columns = out.shape
+    for first in range(0, rows, TILE):
+        last = min(first + TILE, rows)
+        if (last - first) * columns * x.shape[1] < 1 << 19:
+            for m in range(0, columns, 4):
+                four_columns(x, weight, bias, out, m, first, last)
+        else:
+            for block in prange((columns + 3) // 4):
+                four_columns(x, weight, bias, out, 4 * np.intp(block), first, last)
+    ### END SOLUTION
+
+
+# %% [markdown]
+# <details><summary>Hint 1</summary>
+#
+# Which loop must be outermost, so that a tile of `x` is used for all columns while it is in the cache?
+#
+# </details>
+# <details><summary>Hint 2</summary>
+#
+# The helpers do not change if they are told which rows are theirs: from `first` up to `last`, and the last tile may be smaller.
+#
+# </details>
+# <details><summary>Hint 3</summary>
+#
+# A TILE that is a multiple of 3 leaves no single rows inside. The smallest tile that still helps and the largest one that fits
+# stand in your table.
+#
+# </details>
+
+# %% test="tiles-public" points=1
+check("linear")
+
+# %% test="tiles-facts" points=2
+count_traffic("linear", long_prompt).require(misses=6000, loads_per_multiply_add=0.65)
+explain("linear").require(parallel=True, allocations=0)
+
+# %% test="tiles-hidden" points=1
+# Other sizes and numbers, when it is graded.
+### BEGIN HIDDEN TESTS
+check("linear", seed=40904)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## 5. The profile again
+#
+# Three plain loops, as most people write them first, and your kernel, in the same model. If you left out step 4, run the cell of
+# step 3 once more before this one: the cell that you ran last is the one that counts.
+
+# %%
+from numba import njit
+
+from llaisys_mini.widen import widen
+
+
+@njit
+def three_loops(x, weight, bias, out):
+    for n, m in np.ndindex(out.shape):  # the loop over n, and in it the loop over m
+        dot = np.float32(0)
+        for k in range(weight.shape[1]):
+            dot += x[n, k] * widen(weight[m, k])
+        out[n, m] = dot
+
+
+before, after = profiled(linear=three_loops), profiled()
+answers = after.prefill.by_label()["linear"].kernels
+show_profiles({"three plain loops": before, f"linear: {answers[0]}": after})
+gain = after.prefill.tokens_per_second / before.prefill.tokens_per_second
+print(f"prefill: {before.prefill.tokens_per_second:.1f} -> {after.prefill.tokens_per_second:.1f} tokens/s", end="")
+print(f", {gain:.1f} times")
+
+# %% [markdown]
+# From now on the model uses it: `llaisys-mini generate --kernels student --stats` names `linear` among your kernels.
+# Which operator takes the most time now, beside `linear`, in prefill and in decode?
+
+# %% [markdown]
+# ## 6. In your own words
+#
+# In decode, N is 1. Count for a weight of M rows of K numbers: how many multiply-adds, and how many numbers of weight that must come
+# from memory? Use that to say why your steps sped up prefill so much more than decode, and what could speed up decode.
+
+# %% [markdown] written="decode" points=2
+# There are M K multiply-adds and M K numbers of weight: one multiply-add for each number, which comes from memory and is used once.
+# So memory decides, however the sums are arranged; registers and tiles help where a number is used again, and in prefill each weight
+# is used for N tokens. Decode gets faster with fewer bytes: weights of 16, 8 or 4 bits; or with several texts at once, so that each
+# weight that was fetched serves several rows.

@@ -40,6 +40,9 @@ square = dict(a=rng.normal(size=(64, 64)), b=rng.normal(size=(64, 64)))
 # served with few sectors of 32 bytes.
 #
 # Example: `a = [[1, 2], [3, 4]]`, `b = [[5, 6], [7, 8]]`. Thread (1, 0) computes `out[0, 1]` = $1 \cdot 6 + 2 \cdot 8$ = 22.
+#
+# Required for 64 x 64: coalesced access, that is, at most twice the bytes that the same requests would move if neighbouring threads
+# touched neighbouring numbers. With rows and columns exchanged the product is right too, and moves more than five times as much.
 
 # %% task="cuda/matmul" id="matmul-plain-cuda"
 import numpy as np
@@ -84,8 +87,11 @@ def matmul(a, b, out):
 #
 # </details>
 
-# %% test="plain-public" points=3
+# %% test="plain-public" points=2
 check("matmul", device="cuda")
+
+# %% test="plain-coalesced" points=2
+count_gpu_traffic("matmul", square).require(waste=2)
 
 # %% test="plain-hidden" points=1
 # Other sizes and numbers, when it is graded.

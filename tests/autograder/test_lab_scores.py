@@ -37,8 +37,8 @@ WORTH = {
     "05_norms": {"layer_norm-cpu": 7, "rms_norm-cpu": 7, "rms_norm-cuda": 5, "layer_norm-cuda": 3},
     "06_tensor": {"tensor_views-python": 10},
     "07_softmax": {"softmax-cpu": 8, "merge_softmax-python": 2, "cross_entropy-cpu": 4, "softmax-cuda": 5},
-    "09_matmul": {"matmul-plain": 3, "matmul-reordered": 5, "matmul-tiled": 5, "matmul-registers": 9},
-    "10_matmul_gpu": {"matmul-plain-cuda": 4, "matmul-tiles-cuda": 7, "matmul-registers-cuda": 7},
+    "09_matmul": {"linear-order": 4, "linear-registers": 9, "linear-threads": 7, "linear-tiles": 4},
+    "10_matmul_gpu": {"matmul-plain-cuda": 5, "matmul-tiles-cuda": 7, "matmul-registers-cuda": 7},
     "11_tokens_and_positions": {
         "bpe_step-python": 3,
         "embedding-cpu": 2,

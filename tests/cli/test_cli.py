@@ -352,3 +352,18 @@ print(len(functions), sum(sum(f.stats.cache_misses.values()) for f in functions)
     assert count >= 8
     assert misses == count
     assert runs[1].stdout.split() == [str(count), "0"]
+
+
+def test_profile_names_the_phases_and_who_answered(run):
+    result = run("profile", "--prompt", "8", "--new-tokens", "2", "--kernels", "reference,linear=solutions")
+    assert result.exit_code == 0, result.stderr
+    assert "prefill of 8 tokens" in result.stdout and "decode, 1 tokens" in result.stdout
+    linear = next(line for line in result.stdout.splitlines() if line.startswith("  linear "))
+    assert linear.endswith("56 x solutions")
+    assert "swiglu" in result.stdout and "reference" in result.stdout
+
+
+def test_profile_says_what_it_cannot_do(run):
+    assert "--layers is for a shape" in run("profile", "--layers", "2").stderr
+    result = run("profile", "--model", "shape:qwen9")
+    assert (result.exit_code, result.stderr) == (2, "llaisys-mini: there is no shape 'qwen9'; there are: qwen3-0.6b\n")

@@ -130,6 +130,61 @@ def test_traffic_of_a_wrong_or_strange_product(write):
         count_traffic("matmul")
 
 
+LINEAR = """
+import numpy as np
+from numba import njit
+from llaisys_mini import kernel
+
+@kernel("linear", device="cpu")
+@njit(cache=True)
+def linear(x, weight, bias, out):
+    for {outer}:
+        for {inner}:
+            total = np.float32(0)
+            for k in range(x.shape[1]):
+                total += x[n, k] * weight[m, k]
+            out[n, m] = total
+"""
+TOKENS, WEIGHTS = "n in range(x.shape[0])", "m in range(weight.shape[0])"
+
+
+@pytest.mark.parametrize(
+    ("outer", "inner", "misses"),
+    [(TOKENS, WEIGHTS, 6 * 128 + 12 + 24), (WEIGHTS, TOKENS, 128 + 12 + 24)],  # lines of weight, of x, of out
+)
+def test_traffic_of_linear_depends_on_the_order_of_its_loops(write, outer, inner, misses):
+    write("linear", LINEAR.format(outer=outer, inner=inner))
+    rng = np.random.default_rng(0)
+    prompt = dict(x=rng.normal(size=(6, 32)), weight=rng.normal(size=(64, 32)), bias=None)
+    counted = count_traffic("linear", prompt)
+    assert (counted.work, counted.loads, counted.stores) == (6 * 32 * 64, 2 * 6 * 32 * 64, 6 * 64)
+    assert counted.misses == misses
+
+
+def test_the_cache_grows_with_what_is_counted(write):
+    write("linear", LINEAR.format(outer=WEIGHTS, inner=TOKENS))
+    x = np.ones((30, 64))  # 120 lines: a third is more than the smallest cache, and a row of weight is 4
+    # 5 rows of x, two of weight and a line of out for each row of x are 33 lines: with room for 32, x would come anew
+    # for each row of weight. Only where new lines of out come is some line of x lost.
+    least = 20 + 120 + 5 * 2
+    assert least <= count_traffic("linear", dict(x=x[:5], weight=x, bias=None)).misses < least + 20
+    assert count_traffic("linear", dict(x=x, weight=x[:5], bias=None)).misses >= 5 * 120
+
+
+def test_traffic_of_transposed_and_packed_arrays(write):
+    write("matmul", MATMUL.replace("    for m in", "    packed = np.ascontiguousarray(b.T)\n    for m in", 1).replace(
+        "b[k, n]", "packed[n, k]"
+    ))  # fmt: skip
+    counted = count_traffic("matmul")
+    assert (counted.loads, counted.stores) == (2 * 32**3 + 32**2, 2 * 32**2)  # each number of b is moved once
+
+
+def test_multiply_adds_are_counted_of_products_only(write):
+    write("add", PLAIN)
+    with pytest.raises(KernelError, match="of matmul and linear only"):
+        count_traffic("add")
+
+
 COPY = """
 from llaisys_mini import cuda, kernel
 
