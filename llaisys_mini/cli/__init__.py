@@ -63,6 +63,7 @@ for _command in (
     generate.generate,
     chat.chat,
     serve.serve,
+    profile.profile,
     model.quantise,
     kernels.check,
     kernels.explain,
