@@ -178,13 +178,14 @@ class _Routes:
                 news.put_nowait(snapshot)
 
         def watch(snapshot: dict) -> None:
-            loop.call_soon_threadsafe(put, snapshot)
+            with contextlib.suppress(RuntimeError):  # the loop has been closed: nobody looks
+                loop.call_soon_threadsafe(put, snapshot)
 
         async def events() -> AsyncIterator[bytes]:
             worker.watchers.append(watch)
             try:
-                yield b": the engine's steps\n\n"
-                while True:
+                worker.command(lambda engine: None)  # after which its state is shown
+                while len(worker.watchers) <= self._limits.watchers:  # several may have come at once
                     yield event(await news.get())
             finally:
                 worker.watchers.remove(watch)

@@ -151,6 +151,7 @@ class Worker:
                 return False
             command(self.engine)
             self.metrics.show(self.engine)
+            self._show_watchers()
 
     def _step(self) -> None:
         try:
@@ -174,8 +175,13 @@ class Worker:
                 self.metrics.ended(request, time.monotonic() - text.arrived)
                 text.tell(failed() if request.error else None)
         self.metrics.show(self.engine)
-        for watcher in self.watchers:
-            watcher(snapshot(self.engine))
+        self._show_watchers()
+
+    def _show_watchers(self) -> None:
+        if self.watchers:
+            state = snapshot(self.engine)
+            for watcher in list(self.watchers):
+                watcher(state)
 
 
 def snapshot(engine: Engine) -> dict[str, Any]:
@@ -196,7 +202,7 @@ def snapshot(engine: Engine) -> dict[str, Any]:
         step=engine.counts.steps,
         turns=[dict(id=request.number, rows=rows, guessed=guessed) for request, rows, guessed in engine.last_step],
         running=[told(request) for request in engine.scheduler.running],
-        waiting=[request.number for request in engine.scheduler.waiting],
+        waiting=[told(request) for request in engine.scheduler.waiting],
         pool=dict(pages=pool.pages, size=pool.size, in_use=pool.in_use, touched=pool.touched),
         budget=engine.scheduler.max_rows,
         preemptions=engine.scheduler.preemptions,
