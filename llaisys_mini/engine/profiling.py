@@ -95,7 +95,7 @@ def _run(model: LanguageModel, prompt: int, new_tokens: int, clock: Callable[[],
     ids = np.arange(prompt) % model.config.vocab_size
     params = SamplingParams(max_new_tokens=new_tokens, stop_ids=frozenset())
     phases = []
-    tokens = model.generate(ids, params=params, cache=model.cache())
+    tokens = model.generate(ids, params=params)
     for name, count, calls in ((PREFILL, prompt, 1), (DECODE, new_tokens - 1, new_tokens - 1)):
         watch = _Watch(model, clock)
         with observe_calls(watch.ended, before=watch.started):

@@ -56,6 +56,8 @@ small = profiled("mini", three_loops)
 show_profiles({"shipped model": small})
 
 # %% [markdown]
+# > **The common guess**, a third or a half, counts calls. But a call of `linear` reads a whole matrix, and a norm reads one row.
+#
 # In prefill nearly nine tenths are `linear`. In decode of this small model it is less than half: each call is so short that Python, which
 # makes the calls, takes as long, so a faster `linear` speeds up its writing by less than two. Real models are larger. The same for the
 # shape of Qwen3-0.6B, with random weights (2 of its 28 layers are run, their times are scaled):
@@ -238,6 +240,9 @@ measure("matmul, ijk", loops_ijk, transposed, repeats=1)
 measure("matmul, ikj", loops_ikj, transposed)
 
 # %% [markdown]
+# > **The common guess**, 2 times, counts multiply-adds, of which both orders have the same number. What differs is how much of each cache
+# > line is used, and whether neighbours can be computed side by side.
+#
 # With $k$ inside, $B$ is walked down a column: each access takes a new line of 64 bytes and uses 4 of them. With $j$ inside, all is walked
 # along rows, each line is used whole, and the compiler can use SIMD.
 #
@@ -483,6 +488,9 @@ plots.show(
 )
 
 # %% [markdown]
+# > **The common guess**, 20, fills the cache with numbers. But it holds lines: a tile whose rows begin in the midst of lines touches more
+# > of them than its numbers would fill.
+#
 # What has to fit is not $T^2$ numbers but the *lines* that a tile touches, with a few for the other two matrices. A piece of a row that begins
 # inside a line takes one line more: with T = 14 a tile of 196 numbers, less than half of the cache, touches 28 lines, and with those of A and C
 # it no longer fits. Multiples of 16 begin where lines begin, which is why 16 is the best and 32 is better than its neighbours.
@@ -606,6 +614,9 @@ plots.show(
 )
 
 # %% [markdown]
+# > **The common guess**, that every faster step goes both ways, mixes two gains: fewer numbers asked of memory, and the same numbers
+# > from nearer by.
+#
 # - A better order of loops moves a point up: the same loads, but from nearer by. So do tiles.
 # - Four k at a time, sums in registers and register blocks move it to the right: fewer loads.
 # - Threads give as many roofs as there are cores; that is why a share of the peak must say of how many.
