@@ -13,7 +13,7 @@ from llaisys_mini.sanitizer.frames import MISSING
 from llaisys_mini.sanitizer.functions import dtype_named
 from llaisys_mini.sanitizer.machine import Site
 from llaisys_mini.sanitizer.machine import is_library as site_is_library
-from llaisys_mini.sanitizer.scope import NUMBERS, Scope, described
+from llaisys_mini.sanitizer.scope import Scope, described
 from llaisys_mini.sanitizer.views import View
 
 
@@ -96,7 +96,7 @@ class Calls(Scope):
 
         def run(frame):
             value = number(frame)
-            if not isinstance(value, NUMBERS) or values.dtype_of(value).itemsize != dtype.itemsize:
+            if not isinstance(value, values.NUMBERS) or values.dtype_of(value).itemsize != dtype.itemsize:
                 raise UnsupportedInKernel(f"view({dtype.name}) of {described(value)} of another size")
             return np.asarray(value).view(dtype)[()]
 

@@ -10,7 +10,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from llaisys_mini.sanitizer import accepted, values
+from llaisys_mini.sanitizer import accepted, findings, values
+from llaisys_mini.sanitizer.double_precision import ROUND, remark
 from llaisys_mini.sanitizer.findings import DoesNotCompile, UnsupportedInKernel
 from llaisys_mini.sanitizer.views import View
 
@@ -35,6 +36,26 @@ def plain(function: Callable, *counts: int) -> Callable:
             (argument,) = arguments
             return lambda frame: function(argument(frame))
         return lambda frame: function(*[argument(frame) for argument in arguments])
+
+    return translate
+
+
+def computing(function: Callable, *counts: int) -> Callable:
+    """Like `plain`, for functions that may compute in float64 where float32 is meant: that is a remark."""
+
+    def translate(translator, node, _):
+        check_arguments(translator, node, counts)
+        arguments = [translator.expression(argument) for argument in node.args]
+        tell = remark(translator, node, node.args)
+
+        def run(frame):
+            given = [argument(frame) for argument in arguments]
+            result = function(*given)
+            if isinstance(result, values.NUMBERS) and values.dtype_of(result) == values.FLOAT64:
+                tell(frame, given)
+            return result
+
+        return run
 
     return translate
 
@@ -75,10 +96,6 @@ def widen(value):
     return values.cast(value, values.FLOAT32)
 
 
-def _no_note():
-    return None
-
-
 def _extreme(arithmetic):
     def of_several(*items):
         if len(items) == 1:
@@ -87,13 +104,21 @@ def _extreme(arithmetic):
                 raise UnsupportedInKernel("max or min of a whole array is not supported by the sanitizer: write a loop")
         result = items[0]
         for item in items[1:]:
-            result = arithmetic(result, item, _no_note)
+            result = arithmetic(result, item)
         return result
 
     return of_several
 
 
-def _round(value, digits=0):
+def _pow(translator, node, _):
+    """pow(x, y) is x ** y."""
+    check_arguments(translator, node, (2,))
+    return translator.expression(ast.copy_location(ast.BinOp(node.args[0], ast.Pow(), node.args[1]), node))
+
+
+def _round(frame, line, value, digits=0):
+    if values.dtype_of(value) == values.FLOAT32:
+        frame.machine.report(findings.FLOAT64, line, ROUND)
     rounded = np.round(value, digits)
     return values.cast(rounded, values.INT64) if digits == 0 else rounded
 
@@ -153,17 +178,21 @@ def fma(a, b, c):
 
 FUNCTIONS = {
     print: _prints,
-    pow: plain(lambda a, b: values.POWER(a, b, _no_note), 2),
-    max: plain(_extreme(values.MAXIMUM), *range(1, 9)),
-    min: plain(_extreme(values.MINIMUM), *range(1, 9)),
+    pow: _pow,
+    max: computing(_extreme(values.MAXIMUM), *range(1, 9)),
+    min: computing(_extreme(values.MINIMUM), *range(1, 9)),
     abs: plain(values.absolute, 1),
-    round: plain(_round, 1, 2),
+    round: with_frame(_round, 1, 2),
     int: plain(_to_int, 1),
     float: plain(lambda value: values.cast(value, values.FLOAT64), 1),
     bool: plain(values.truth, 1),
     len: plain(_length, 1),
-    **{getattr(math, name): plain(values.MATH[name], count) for name, count in accepted.MATH.items()},
-    **{getattr(np, name): plain(_no_float16(name), count) for name, count in accepted.NUMPY.items()},
+    **{getattr(math, name): computing(values.MATH[name], count) for name, count in accepted.MATH.items()},
+    math.copysign: plain(values.MATH["copysign"], 2),
+    **{
+        getattr(np, name): (plain if name in values.WITHOUT_FLOAT64 else computing)(_no_float16(name), count)
+        for name, count in accepted.NUMPY.items()
+    },
 }
 
 _REFUSED = {

@@ -212,7 +212,7 @@ class _Translator(Iteration):
         return self.refuse(node, f"assigning to {ast.unparse(node)}")
 
     def do_AugAssign(self, node):
-        operation = self.operation(node)
+        operation = self.operation(node, (node.target, node.value))
         value = self.expression(node.value)
         if isinstance(node.target, ast.Name):
             name, read = node.target.id, self.expression(ast.copy_location(ast.Name(node.target.id, ast.Load()), node))

@@ -572,7 +572,7 @@ def test_read_only_arrays():
 @cuda.jit
 def scales(x, out):
     i = cuda.grid(1)
-    out[i] = x[i] * 0.5  # here
+    out[i] = x[i] * 0.1  # here
 
 
 @cuda.jit
