@@ -222,6 +222,7 @@ class _Translator(Iteration):
         self.mark_written(node.target.value)
         array, index = self.expression(node.target.value), self.index(node.target.slice)
         reading, writing = self.site(node.target, "reads"), self.site(node.target, "writes")
+        reading.updates = True
 
         def run(frame):
             view, at = _view(array(frame), writing), index(frame)
