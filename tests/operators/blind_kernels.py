@@ -96,7 +96,7 @@ def swiglu_without_up(gate, up, out):
 
 
 @wrong("argmax", "the index is that within all rows")
-def argmax_flat_index(x, index, value):
+def argmax_index_of_all(x, index, value):
     for n in range(len(x)):
         best = 0
         for v in range(1, x.shape[1]):

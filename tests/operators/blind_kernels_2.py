@@ -79,7 +79,7 @@ def add_rms_norm_difference(x, residual, weight, eps, total, out):
 
 
 @wrong("add_rms_norm", "total holds the normalised sum")
-def add_rms_norm_total_normalised(x, residual, weight, eps, total, out):
+def add_rms_norm_total_overwritten(x, residual, weight, eps, total, out):
     for n in range(len(x)):
         both = [np.float32(a + b) for a, b in zip(x[n], residual[n], strict=True)]
         scale = 1 / math.sqrt(mean_square(both) + eps)
