@@ -28,6 +28,11 @@ class Calls(Scope):
             return self.bits_as(node)
         if callee is MISSING and isinstance(node.func, ast.Attribute) and node.func.attr == "reshape":
             return self.reshaped(node)
+        if callee is MISSING and isinstance(node.func, ast.Attribute) and not node.keywords:
+            if node.func.attr == "sum" and not node.args:
+                return functions.over_elements(functions.total)(self, node, name)
+            if node.func.attr == "fill" and len(node.args) == 1:
+                return self.filled(node)
         if callee is MISSING:
             self.refuse(node, f"calling `{ast.unparse(node.func)}`")
         if any(isinstance(argument, ast.Starred) for argument in node.args) or any(
@@ -65,6 +70,20 @@ class Calls(Scope):
             shape = tuple(length(frame) for length in lengths)
             shape = shape[0] if len(shape) == 1 and type(shape[0]) is tuple else shape
             return view.reshape(shape)
+
+        return run
+
+    def filled(self, node):
+        """`x.fill(0)`: each thread writes every element."""
+        self.mark_written(node.func.value)
+        array, value = self.expression(node.func.value), self.expression(node.args[0])
+        site = self.site(node, "writes", f"{ast.unparse(node.func.value)}[...]")
+
+        def run(frame):
+            view = array(frame)
+            if type(view) is not View:
+                raise DoesNotCompile(f"{described(view)} has no .fill")
+            view.store(Ellipsis, value(frame), frame.active, site)
 
         return run
 

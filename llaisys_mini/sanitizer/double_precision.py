@@ -29,6 +29,7 @@ _LOST = (
     "wrap literals and integers in np.float32(...)"
 )
 _WHOLE = f"whole numbers become float64 here, {_SLOW}: wrap them in np.float32(...)"
+SUM = f"sum() begins with a whole number and adds up in float64, {_SLOW}: write x.sum()"
 ROUND = f"round works in float64, {_SLOW}: write cuda.libdevice.rintf(x)"
 
 

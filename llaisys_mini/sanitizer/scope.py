@@ -10,6 +10,8 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any, NoReturn
 
+import numpy as np
+
 from llaisys_mini import cuda as ours
 from llaisys_mini.cuda.jit import CudaKernel
 from llaisys_mini.sanitizer import values
@@ -100,6 +102,11 @@ class Scope:
                     return getattr(owner, node.attr)
                 except AttributeError as problem:
                     self.refuse(node, f"{ast.unparse(node)} ({problem})")
+        if isinstance(node, ast.Call) and len(node.args) == 1 and not node.keywords:  # np.finfo(np.float32)
+            is_limit = isinstance(node.func, ast.Attribute) and node.func.attr in ("finfo", "iinfo")
+            limits, kind = (self.constant(node.func), self.constant(node.args[0])) if is_limit else (None, None)
+            if limits in (np.finfo, np.iinfo) and isinstance(kind, type) and issubclass(kind, np.generic):
+                return limits(kind)
         if isinstance(node, ast.Tuple):
             items = [self.constant(item) for item in node.elts]
             return MISSING if MISSING in items else tuple(items)
