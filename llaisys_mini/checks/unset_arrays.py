@@ -42,7 +42,7 @@ def find_unset(source: str) -> list[UnsetArray]:
     except SyntaxError:
         return []
     lines = source.split("\n")
-    found = {}
+    found: dict[tuple[int, str], UnsetArray] = {}
     for function in (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)):
         for name, made, at, updates in _Function(function).unset():
             found.setdefault((at, name), UnsetArray(at, lines[at - 1].strip(), name, made, updates))
@@ -107,13 +107,12 @@ class _Function:
         yield from self._reads(node.value, sure)
         self._forget(*targets)
         for target in targets:
-            values = [node.value]
-            names = [target]
+            pairs = [(target, node.value)]
             if isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple):
-                names, values = target.elts, node.value.elts
-            for name, value in zip(names, values, strict=False):
-                if isinstance(name, ast.Name) and _is_empty(value):
-                    self.made[name.id] = node.lineno, _dimensions(value)
+                pairs = [*zip(target.elts, node.value.elts, strict=False)]
+            for made, value in pairs:
+                if isinstance(made, ast.Name) and _is_empty(value):
+                    self.made[made.id] = node.lineno, _dimensions(value)
 
     def _reads(self, node, sure):
         """An expression that is evaluated: reads of single elements are found, all else ends what is known."""

@@ -7,6 +7,7 @@ another, the sum in the place of the mean, `>=` for `>`.
 import ast
 import copy
 from collections.abc import Iterator
+from typing import Any
 
 _LONGEST = 70  # characters of a formula that is quoted
 
@@ -204,6 +205,7 @@ def _of_call(node: ast.Call) -> Iterator[ast.expr]:
 
 def _of_number(node: ast.Constant, parent: ast.AST | None) -> Iterator[ast.expr]:
     if isinstance(parent, (ast.BinOp, ast.Compare, ast.UnaryOp, ast.Call, ast.IfExp)):
-        for number in dict.fromkeys((0, 1, -node.value, node.value + 1, node.value - 1, node.value * 2)):
-            if number != node.value:
+        value: Any = node.value
+        for number in dict.fromkeys((0, 1, -value, value + 1, value - 1, value * 2)):
+            if number != value:
                 yield ast.Constant(number)

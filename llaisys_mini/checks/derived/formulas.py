@@ -11,6 +11,7 @@ import re
 import textwrap
 import types
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 
@@ -83,7 +84,7 @@ def _variants(function: Callable, depth: int) -> Iterator[tuple[str, Callable]]:
             )
 
 
-def _function(definition: ast.FunctionDef, globals_: dict, original: types.FunctionType) -> Callable:
+def _function(definition: ast.FunctionDef, globals_: dict, original: Any) -> Callable:
     module = ast.fix_missing_locations(ast.Module([definition], []))
     code = compile(module, f"<variant of {original.__name__}>", "exec")
     own = next(constant for constant in code.co_consts if isinstance(constant, types.CodeType))
@@ -97,6 +98,7 @@ def _called(definition: ast.FunctionDef, globals_: dict) -> Iterator[tuple[str, 
     for node in ast.walk(definition):
         if not isinstance(node, ast.Call):
             continue
+        place: Callable
         if isinstance(node.func, ast.Name):
             value = globals_.get(node.func.id)
             name, place = node.func.id, _itself
