@@ -65,11 +65,12 @@ def remark_of_comparison(scope, node, operands: Sequence[ast.expr]) -> Callable:
     site = Site(-1, scope.kernel, node.lineno, node.col_offset, "")
 
     def run(frame, given):
-        if not all(isinstance(value, values.NUMBERS) for value in given):
+        left, right = (getattr(value, "dtype", None) for value in given)
+        if (left is values.FLOAT32) == (right is values.FLOAT32) or not isinstance(given[0], values.NUMBERS):
+            return  # the usual case is two whole numbers, so that is found out first
+        if not isinstance(given[1], values.NUMBERS):
             return
         kinds = [values.dtype_of(value) for value in given]
-        if values.FLOAT32 not in kinds or kinds[0] == kinds[1]:
-            return
         literal, kind = next((lit, k) for lit, k in zip(literals, kinds, strict=True) if k != values.FLOAT32)
         if kind.name in _MEETS_IN_FLOAT64 and (literal is MISSING or not _is_exact(literal)):
             frame.machine.report(findings.FLOAT64, site, _LOST)

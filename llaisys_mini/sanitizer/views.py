@@ -86,8 +86,7 @@ class View:
 
     def _is_part(self, index: tuple) -> bool:
         """Whether an index means a view rather than an element."""
-        kinds = set(map(type, index))
-        return len(index) < len(self.shape) or bool({slice, type(None), type(Ellipsis)} & kinds)
+        return len(index) < len(self.shape) or not _OF_PARTS.isdisjoint(map(type, index))
 
     def elements(self, active: Active, site):
         """All elements, one after the other."""
@@ -265,6 +264,9 @@ class View:
             "If that is not meant, guard the index"
         )
         self.memory.machine.report(findings.NEGATIVE, site, text, thread)
+
+
+_OF_PARTS = frozenset({slice, type(None), type(Ellipsis)})
 
 
 def _indices(index) -> tuple:
