@@ -65,7 +65,8 @@ def _in_a_child(request: dict) -> dict:
         try:
             os.dup2(os.open(os.devnull, os.O_RDWR), 1)
             limits.apply(_ALLOWED)
-            answer = {"why_not": _why_not(request, folder)}
+            why_not = _why_not(request, folder)
+            answer = {"failed": "no kernel of the cell was launched"} if why_not is None else {"why_not": why_not}
         except BaseException as problem:
             answer = {"failed": f"{type(problem).__name__} in the compiler"}
         finally:
@@ -88,8 +89,8 @@ def _in_a_child(request: dict) -> dict:
         return {"failed": f"the compiler did not end within {_SECONDS} s, or took too much memory"}
 
 
-def _why_not(request: dict, folder: Path) -> str:
-    """Why one of the kernels does not compile; empty if they all do."""
+def _why_not(request: dict, folder: Path) -> str | None:
+    """Why one of the kernels does not compile; empty if they all do; None if the module has none of them."""
     from llaisys_mini.cuda.compiler import compile_for
 
     path = folder / "cuda" / f"{request['operator']}.py"
@@ -97,16 +98,17 @@ def _why_not(request: dict, folder: Path) -> str:
     path.write_text(request["source"], encoding="utf-8")
     with Runtime(student=folder, solutions=False, keeps_compiled=False, answers=REFERENCE).in_force():
         kernel = student_set().get(request["operator"], "cuda")
-    known = kernel.function.__globals__
+    known, found = kernel.function.__globals__, False
     for name, kinds in request["launches"]:
         launched = known.get(name)
         if not isinstance(launched, CudaKernel) or launched.is_device:
-            continue  # the cell has no such kernel
+            continue  # a kernel of the course's, such as a reduction
+        found = True
         try:
             compile_for(launched, [_argument(kind) for kind in kinds], ARCHITECTURE)
         except KernelError as problem:
             return "\n".join(describe(cause(problem), kernel.path))
-    return ""
+    return "" if found else None
 
 
 def _argument(kind: str) -> Any:

@@ -52,6 +52,14 @@ def test_the_compiler_says_what_compiles_and_why_another_does_not(compiler):
 
 @needs_compiler
 @pytest.mark.slow
+def test_launches_of_other_kernels_tell_nothing(compiler):
+    others = {("another", ("int",)), ("np", ("int",)), ("add", ("int",))}
+    said = compiler.ask("add", KERNEL.format(never="x[i]"), others)
+    assert (said.why_not, said.not_run) == (None, "no kernel of the cell was launched")
+
+
+@needs_compiler
+@pytest.mark.slow
 def test_a_text_is_compiled_once(compiler):
     first = compiler.ask("add", KERNEL.format(never="y[i]"), VECTORS)
     compiler.close()
