@@ -133,7 +133,7 @@ def forms() -> tuple[tuple[dict[str, Form], dict[str, Form]], ...]:
     from llaisys_mini.inspect.traffic import Traffic
 
     of_a_case = {"case": _case, "outputs": _arrays, "inputs": _named}
-    sanitized = {"findings": _list_of(_finding), "remarks": _list_of(_finding)}
+    sanitized = {"findings": _list_of(_finding), "remarks": _list_of(_finding), "launches": _list_of(_texts)}
     return (
         ({"done": _true}, {}),
         ({"error": _error}, {}),

@@ -18,12 +18,13 @@ from llaisys_mini.task import Case
 
 @dataclass
 class Outcome:
-    """How one check ended. A check that was not reached has state None."""
+    """How one check ended. A check that was not reached has state None. notes: what is told of one that passed."""
 
     state: str | None = None
     message: str = ""
     mistake: str | None = None
     remarks: dict[str, None] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
 
 def seed_of(secret: bytes, lab: str, task: str) -> int:

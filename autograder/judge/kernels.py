@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from autograder.compiler import Compiler, Launch, launches_of
 from autograder.findings import REFUSED
 from autograder.judge.cases import (
     DOES_NOT_COMPILE,
@@ -21,11 +22,12 @@ from autograder.judge.verdicts import PASSED, TAMPERING, WRONG
 from autograder.tasks import CASES, FACTS, GPU_TRAFFIC, TRAFFIC, Check
 from autograder.worker.pool import Ended
 from llaisys_mini import operators
+from llaisys_mini.checks.by_reading import fault_by_reading
 from llaisys_mini.checks.check import describe, pattern_lines
 from llaisys_mini.checks.compare import compare, recognised, unset
-from llaisys_mini.checks.prange_races import RACE, find_races, told_of_races
 from llaisys_mini.checks.run import Result, changed_inputs
 from llaisys_mini.checks.slips import slips
+from llaisys_mini.cuda.availability import ARCHITECTURE
 from llaisys_mini.errors import CheckFailed
 from llaisys_mini.inspect.codegen import Facts
 from llaisys_mini.inspect.gpu_traffic import GpuTraffic, measured_inputs
@@ -49,12 +51,13 @@ def run_kernel(plan, task, checks, cut, worker, secret, found) -> Ended:
     kinds = {check.kind for check in checks}
     results: list[Result] = []
     unnamed: list[Outcome] = []  # failures that are still to be explained
+    launches: set[Launch] = set()
     request = dict(name=task.name, device=task.device, source=cut.source, cases=sent)
     counted = [check for check in checks if check.kind == TRAFFIC]
     request |= dict(explain=FACTS in kinds, traffic=[_inputs_of(check) for check in counted], crashed=False)
 
     def compare_outputs(number, reply):
-        if task.device != "cuda" or _passes_sanitizer(contract, judged[number], reply, found):
+        if task.device != "cuda" or _passes_sanitizer(contract, judged[number], reply, found, launches):
             outcome, result = found[judged[number].check], _result(contract, judged[number], sent[number], reply)
             if result is None:
                 fail(outcome, TAMPERING, "the worker sent outputs of another form than asked for")
@@ -83,12 +86,13 @@ def run_kernel(plan, task, checks, cut, worker, secret, found) -> Ended:
         results.clear()
         ended = run_cases(worker, request | dict(crashed=True), judged, found, compare_outputs, note_facts)
     _explain(contract, cut.source, unnamed, results)
-    races = find_races(cut.source) if task.device == "cpu" else []
+    fault = fault_by_reading(task.name, cut.source) if task.device == "cpu" else None
     for check, outcome in found.items():  # run, such a kernel is right or wrong by chance
         compiles = DOES_NOT_COMPILE not in outcome.message
-        if races and compiles and check.kind == CASES and outcome.state in (PASSED, WRONG):
-            outcome.state, outcome.mistake = WRONG, RACE
-            outcome.message = told_of_races(task.name, races)
+        if fault and compiles and check.kind == CASES and outcome.state in (PASSED, WRONG):
+            outcome.state, (outcome.mistake, outcome.message) = WRONG, fault
+    if task.device == "cuda":
+        _compile(task.name, cut.source, launches, worker.compiler, found)
     _require_right(found)
     return ended
 
@@ -104,6 +108,21 @@ def _require_right(found: dict[Check, Outcome]) -> None:
     for check, outcome in found.items():
         if check.kind in (FACTS, TRAFFIC) and outcome.state == PASSED:
             outcome.state, outcome.message = WRONG, "it counts for a kernel that is right on all cases"
+
+
+def _compile(name: str, source: str, launches: set[Launch], compiler: Compiler, found: dict[Check, Outcome]) -> None:
+    """Note of a kernel that is right on all cases what the compiler says. One that does not compile is wrong, as in
+    the lab's own check."""
+    of_cases = [outcome for check, outcome in found.items() if check.kind == CASES]
+    if not of_cases or any(outcome.state != PASSED for outcome in of_cases):
+        return
+    said = compiler.ask(name, source, launches)
+    for outcome in of_cases:
+        if said.why_not:
+            outcome.state, outcome.mistake = WRONG, f"the kernel {said}"
+            outcome.message = f"{name}: the kernel does not compile for a GPU ({ARCHITECTURE})\n{said.why_not}"
+        else:
+            outcome.notes.append(str(said))
 
 
 def _explain(contract, source: str, unnamed: list[Outcome], results: list[Result]) -> None:
@@ -155,12 +174,13 @@ def _require(found, kind, form, facts, only: Check | None = None) -> None:
                 fail(outcome, TAMPERING, "the worker sent facts of unknown form")
 
 
-def _passes_sanitizer(contract, judged: JudgedCase, message, found) -> bool:
+def _passes_sanitizer(contract, judged: JudgedCase, message, found, launches: set[Launch]) -> bool:
     """Whether the sanitizer found nothing. Each finding makes a kernel wrong, as in the lab's own check; remarks cost
-    nothing."""
+    nothing. Adds the types of what was launched to `launches`."""
     outcome = found[judged.check]
     try:
         errors, remarks = ([_Finding(*entry) for entry in message[key]] for key in ("findings", "remarks"))
+        launches |= launches_of(message["launches"])
     except (KeyError, TypeError, ValueError):
         fail(outcome, TAMPERING, "the worker sent findings of unknown form")
         return False

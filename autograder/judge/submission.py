@@ -87,7 +87,8 @@ def _combine(part, found: list[Outcome]) -> PartVerdict:
         message = next(o.message for o in found if o.state != PASSED)
         return PartVerdict(None, part.points, MANUAL, message or "it is graded by hand", None, task)
     remarks = list(dict.fromkeys(f"the sanitizer remarks: {remark}" for outcome in found for remark in outcome.remarks))
-    return PartVerdict(part.points, part.points, PASSED, "\n".join(["right", *remarks]), None, task)
+    notes = list(dict.fromkeys(note for outcome in found for note in outcome.notes))
+    return PartVerdict(part.points, part.points, PASSED, "\n".join(["right", *notes, *remarks]), None, task)
 
 
 def _judge_written(plan, part, reading, verdict) -> None:

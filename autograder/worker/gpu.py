@@ -17,8 +17,8 @@ from llaisys_mini.sanitizer import SanitizerError
 
 
 def run(contract: Operator, kernel: Kernel, inputs: dict, outputs: list[np.ndarray], counts: bool) -> dict:
-    """Run it on one case. Returns findings, remarks and (counts) traffic as plain data; what else it raises goes
-    through."""
+    """Run it on one case. Returns findings, remarks, the types of what it launched and (counts) traffic, as plain
+    data; what else it raises goes through."""
     with cuda.sanitized(counts=counts, opaque=True) as report:
         try:
             contract.run_with(kernel, inputs, outputs)
@@ -27,6 +27,7 @@ def run(contract: Operator, kernel: Kernel, inputs: dict, outputs: list[np.ndarr
     found: dict[str, Any] = {
         "findings": list(map(_plain, report.findings)),
         "remarks": list(map(_plain, report.remarks)),
+        "launches": [list(launch) for launch in report.argument_types],
     }
     if counts:
         found["traffic"] = dataclasses.asdict(GpuTraffic.of(contract.name, inputs, report))

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from autograder import channel, replies, sandbox
+from autograder.compiler import Compiler
 from autograder.sandbox.limits import Limits
 from llaisys_mini.kernels.registry import PYTHON
 
@@ -47,10 +48,11 @@ class Ended:
 
 
 class Worker:
-    """A warm parent in the sandbox `level`. Use as a context manager; not for several threads at once."""
+    """A warm parent in the sandbox `level`, beside it the compiler. A context manager, not for several threads."""
 
     def __init__(self, level: str, limits: Limits):
         self.level, self.limits = level, limits
+        self.compiler = Compiler()
         self._process: subprocess.Popen | None = None
 
     def __enter__(self):
@@ -185,7 +187,8 @@ class Worker:
         yield ended
 
     def close(self) -> None:
-        """End the warm parent and everything it started."""
+        """End the warm parent and everything it started, and the compiler."""
+        self.compiler.close()
         if self._process is None:
             return
         self._control.close()

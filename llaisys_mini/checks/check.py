@@ -15,10 +15,10 @@ from rich.text import Text
 
 from llaisys_mini import exercises, operators
 from llaisys_mini.checks import compile_errors, compiles
+from llaisys_mini.checks.by_reading import fault_by_reading
 from llaisys_mini.checks.compare import Difference, case_shapes, recognised
 from llaisys_mini.checks.exercises import check_exercise
 from llaisys_mini.checks.patterns import patterns
-from llaisys_mini.checks.prange_races import find_races, told_of_races
 from llaisys_mini.checks.recognise import told
 from llaisys_mini.checks.run import Result, run_cases
 from llaisys_mini.checks.slips import slips
@@ -77,7 +77,8 @@ def check(
 def _check_kernel(contract: Contract, kernel: Kernel, storages: tuple[str, ...] | None, seed: int) -> None:
     """Run a kernel over the cases, tell what was found and keep the verdict. Raises CheckFailed where it is wrong."""
     operator, device, kernel_set = contract.name, kernel.device, kernel.kernel_set
-    races = find_races(kernel.path.read_text(encoding="utf-8")) if device == "cpu" and kernel.path else []
+    source = kernel.path.read_text(encoding="utf-8") if device == "cpu" and kernel.path else ""
+    fault = fault_by_reading(operator, source)  # run, such a kernel is right or wrong by chance
     printer = console()
     passed, unread, failure, count = [], [], None, 0
     remarks: dict[tuple[str, str, int], Finding] = {}  # of the sanitizer, each once
@@ -108,7 +109,7 @@ def _check_kernel(contract: Contract, kernel: Kernel, storages: tuple[str, ...] 
             markup=False,
             highlight=False,
         )
-    if races:  # run, they are right or wrong by chance
+    if fault:
         passed = []
     if kernel_set == STUDENT and seed == 0:
         not_kept = verdicts.remember(operator, device, tuple(passed))
@@ -118,8 +119,8 @@ def _check_kernel(contract: Contract, kernel: Kernel, storages: tuple[str, ...] 
             with contextlib.suppress(OSError):  # without it a race has no earlier version to show
                 earlier.keep(operator, device)
         kernels_changed()
-    if races and (failure is None or failure.exception is None):
-        raise CheckFailed(told_of_races(operator, races))
+    if fault and (failure is None or failure.exception is None):
+        raise CheckFailed(fault[1])
     if failure is not None:
         text = diagnosis(contract, failure, results, kernel.path)
         if isinstance(failure.exception, compile_errors.COMPILE_ERRORS):

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from llaisys_mini import dtypes
+from llaisys_mini.checks.derived import derived_mistakes
 from llaisys_mini.checks.recognise import recognise
 from llaisys_mini.contract import UNIT_ROUNDOFF, Contract
 from llaisys_mini.task import Case, Mistake
@@ -73,11 +74,19 @@ Run = tuple[dict[str, Any], list[np.ndarray]]
 
 
 def recognised(operator: Contract, runs: Iterable[Run]) -> str | None:
-    """The sentence of the known mistake that explains these runs of a kernel, see recognise; None if there is none."""
+    """The sentence of the mistake that explains these runs of a kernel, see recognise; None if there is none.
+
+    Mistakes that the operator's file lists come before those that are derived from its reference.
+    """
     measured = [_Measured(*run, operator.expected(run[0]), operator.tolerance(run[0])) for run in runs]
     wrong = [run for run in measured if any(map(np.any, run.wrong))]
     right = [run for run in measured if not any(map(np.any, run.wrong))]
-    return recognise(operator.mistakes, lambda mistake, run: _explains(operator, mistake, run), wrong, right)
+    wrong.sort(key=lambda run: sum(result.size for result in run.results))  # most mistakes are out after the first
+    for mistakes in (lambda: operator.mistakes, lambda: derived_mistakes(operator)):
+        told = recognise(mistakes(), lambda mistake, run: _explains(operator, mistake, run), wrong, right)
+        if told or not wrong:
+            return told
+    return None
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from llaisys_mini import operators, paths
 from llaisys_mini.checks.compare import empty_outputs
-from llaisys_mini.cuda.availability import why_no_compiler
+from llaisys_mini.cuda.availability import ARCHITECTURE, why_no_compiler
 from llaisys_mini.cuda.jit import RecordedLaunch, recorded_launches
 from llaisys_mini.errors import KernelError
 from llaisys_mini.files import write_atomically
@@ -25,7 +25,6 @@ from llaisys_mini.kernels import choice
 from llaisys_mini.kernels.registry import Kernel
 from llaisys_mini.kernels.sets import student_set
 
-ARCHITECTURE = "sm_80"
 _PATIENCE = 120.0  # seconds; a kernel with many unrolled loops takes some
 _KEPT = 200  # answers
 
@@ -143,12 +142,12 @@ def why_not(kernel: Kernel) -> str:
         try:
             compile_for(launch.kernel, launch.arguments, architecture)
         except KernelError as problem:
-            return "\n".join(describe(_cause(problem), kernel.path))
+            return "\n".join(describe(cause(problem), kernel.path))
     return ""
 
 
-def _cause(problem: Exception) -> Exception:
-    """What the compiler itself raised."""
+def cause(problem: Exception) -> Exception:
+    """What the compiler itself raised, of what compile_for raises."""
     return problem.__cause__ if isinstance(problem.__cause__, Exception) else problem
 
 

@@ -3,6 +3,7 @@
 import ast
 from collections.abc import Iterator
 
+from llaisys_mini.checks.unset_arrays import updated_before_set
 from llaisys_mini.contract import Contract
 
 
@@ -38,6 +39,11 @@ def _slips_of(function: ast.FunctionDef, operator: Contract) -> Iterator[str]:
                     f"line {target.lineno}: {target.id} = ... gives the name {target.id} to another array. "
                     f"To write into the array that was given, name its elements: {target.id}[...] = ..."
                 )
+    for name, line in updated_before_set(function, outputs):
+        yield (
+            f"line {line}: it adds to what stands in {name}, and {name} is not 0 in the beginning: "
+            "add up in a variable and store that, or set the element first"
+        )
     used = {node.id for node in ast.walk(function) if isinstance(node, ast.Name)}
     for name in outputs:
         if name not in used:

@@ -11,6 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+ARCHITECTURE = "sm_80"
+"""What checks and the judge compile for; a kernel that compiles for it does so for later ones."""
+
 _INSTALL = "pip install 'llaisys_mini[cuda]'"
 _DRIVER_RELEASE = {12: 525, 13: 580}  # CUDA major version -> the oldest driver release that runs its programs
 

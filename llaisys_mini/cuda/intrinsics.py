@@ -71,7 +71,7 @@ fma, popc, clz, ffs, brev = Intrinsic("fma"), Intrinsic("popc"), Intrinsic("clz"
 libdevice = IntrinsicGroup(
     "libdevice",
     "rsqrtf rsqrt fast_expf fast_exp10f fast_logf fast_log2f fast_sinf fast_cosf exp2f frcp_rn sinpif cospif "
-    "sqrtf expf exp10f expm1f logf log2f log10f log1pf sinf cosf tanf tanhf sinhf coshf fabsf floorf ceilf truncf powf "
-    "fmaxf fminf fmaf erff",
+    "sqrtf expf exp10f expm1f logf log2f log10f log1pf sinf cosf tanf tanhf sinhf coshf fabsf floorf ceilf truncf "
+    "rintf powf fmaxf fminf fmaf erff",
 )
 fp16 = IntrinsicGroup("fp16", "hadd hsub hmul hdiv hfma hneg habs hmax hmin heq hne hlt hle hgt hge")

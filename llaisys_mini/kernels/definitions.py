@@ -6,18 +6,32 @@ Bare statements at top level (a call of check, a print, a plot) are blanked out,
 import ast
 import builtins
 import symtable
+from collections import Counter
 
 
 def keep_definitions(source: str) -> str:
     """The source with top-level expression statements blanked out, line for line; docstring and definitions stay."""
     # The ends of lines that the parser knows: str.splitlines knows more, such as a form feed in the midst of a comment.
     lines = source.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    for position, statement in enumerate(ast.parse(source).body):
+    body = ast.parse(source).body
+    owners = Counter(number for statement in body for number in {*_lines_of(statement)})
+    for position, statement in reversed([*enumerate(body)]):
         is_docstring = position == 0 and isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
-        if isinstance(statement, ast.Expr) and not is_docstring:
-            for number in range(statement.lineno - 1, statement.end_lineno or statement.lineno):
-                lines[number] = ""
+        if not isinstance(statement, ast.Expr) or is_docstring:
+            continue
+        numbers, start, end = _lines_of(statement), statement.col_offset, statement.end_col_offset
+        stays = ""
+        if any(owners[number] > 1 for number in numbers):  # `TILE = 16; check("softmax")`
+            before, after = lines[numbers[0]].encode()[:start], lines[numbers[-1]].encode()[end:]
+            stays = (before + b"pass" + after).decode()
+        for number in numbers:
+            lines[number] = ""
+        lines[numbers[0]] = stays
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _lines_of(statement: ast.stmt) -> range:
+    return range(statement.lineno - 1, statement.end_lineno or statement.lineno)
 
 
 def defined_names(source: str) -> set[str]:

@@ -60,6 +60,6 @@ def no_one(x):
     return np.exp(x)
 
 
-@sigmoid.mistake("the form with tanh lacks the half inside: it must be tanh(x / 2)")
+@sigmoid.mistake("x counts twice; in the form with tanh the half inside is missing: tanh(x / 2)")
 def tanh_of_x(x):
     return (1 + np.tanh(x)) / 2

@@ -13,7 +13,7 @@ from llaisys_mini.sanitizer.frames import MISSING
 from llaisys_mini.sanitizer.functions import dtype_named
 from llaisys_mini.sanitizer.machine import Site
 from llaisys_mini.sanitizer.machine import is_library as site_is_library
-from llaisys_mini.sanitizer.scope import NUMBERS, Scope, described
+from llaisys_mini.sanitizer.scope import Scope, described
 from llaisys_mini.sanitizer.views import View
 
 
@@ -28,6 +28,11 @@ class Calls(Scope):
             return self.bits_as(node)
         if callee is MISSING and isinstance(node.func, ast.Attribute) and node.func.attr == "reshape":
             return self.reshaped(node)
+        if callee is MISSING and isinstance(node.func, ast.Attribute) and not node.keywords:
+            if node.func.attr == "sum" and not node.args:
+                return functions.over_elements(functions.total)(self, node, name)
+            if node.func.attr == "fill" and len(node.args) == 1:
+                return self.filled(node)
         if callee is MISSING:
             self.refuse(node, f"calling `{ast.unparse(node.func)}`")
         if any(isinstance(argument, ast.Starred) for argument in node.args) or any(
@@ -68,6 +73,20 @@ class Calls(Scope):
 
         return run
 
+    def filled(self, node):
+        """`x.fill(0)`: each thread writes every element."""
+        self.mark_written(node.func.value)
+        array, value = self.expression(node.func.value), self.expression(node.args[0])
+        site = self.site(node, "writes", f"{ast.unparse(node.func.value)}[...]")
+
+        def run(frame):
+            view = array(frame)
+            if type(view) is not View:
+                raise DoesNotCompile(f"{described(view)} has no .fill")
+            view.store(Ellipsis, value(frame), frame.active, site)
+
+        return run
+
     def call_of_inner(self, node):
         """A call of a function that is defined within the kernel. It is given the kernel's variables that it uses."""
         function, captured = self.inner[node.func.id]
@@ -96,7 +115,7 @@ class Calls(Scope):
 
         def run(frame):
             value = number(frame)
-            if not isinstance(value, NUMBERS) or values.dtype_of(value).itemsize != dtype.itemsize:
+            if not isinstance(value, values.NUMBERS) or values.dtype_of(value).itemsize != dtype.itemsize:
                 raise UnsupportedInKernel(f"view({dtype.name}) of {described(value)} of another size")
             return np.asarray(value).view(dtype)[()]
 

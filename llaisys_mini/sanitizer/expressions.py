@@ -96,6 +96,8 @@ class Expressions(Operations, Calls):
         if isinstance(node, ast.Slice):
             bounds = [None if b is None else self.expression(b) for b in (node.lower, node.upper, node.step)]
             return lambda frame: slice(*[None if bound is None else bound(frame) for bound in bounds])
+        if isinstance(node, ast.Constant) and node.value is Ellipsis:
+            return lambda frame: Ellipsis
         if isinstance(node, ast.Tuple):
             items = [self.index(item) for item in node.elts]
             return lambda frame: tuple([item(frame) for item in items])

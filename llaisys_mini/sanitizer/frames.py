@@ -132,7 +132,7 @@ def merged(bits: np.ndarray, new, old):
     """`new` for the lanes of `bits`, `old` for all others."""
     if new is old:
         return new
-    if isinstance(new, _NUMBERS) and isinstance(old, _NUMBERS):
+    if isinstance(new, values.NUMBERS) and isinstance(old, values.NUMBERS):
         if type(new) is type(old) and type(new) is not np.ndarray and new == old:
             return new
         first, second = values.dtype_of(new), values.dtype_of(old)
@@ -150,9 +150,6 @@ def merged(bits: np.ndarray, new, old):
     raise UnsupportedInKernel(
         f"a variable or result is {_kind(old)} for some threads and {_kind(new)} for others; it must be of one kind"
     )
-
-
-_NUMBERS = (int, np.generic, np.ndarray)
 
 
 def _kind(value):

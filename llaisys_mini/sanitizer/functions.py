@@ -7,10 +7,12 @@ frame. `plain` and `with_frame` make one from an ordinary function.
 import ast
 import math
 from collections.abc import Callable
+from functools import reduce
 
 import numpy as np
 
-from llaisys_mini.sanitizer import accepted, values
+from llaisys_mini.sanitizer import accepted, findings, values
+from llaisys_mini.sanitizer.double_precision import ROUND, SUM, remark
 from llaisys_mini.sanitizer.findings import DoesNotCompile, UnsupportedInKernel
 from llaisys_mini.sanitizer.views import View
 
@@ -35,6 +37,26 @@ def plain(function: Callable, *counts: int) -> Callable:
             (argument,) = arguments
             return lambda frame: function(argument(frame))
         return lambda frame: function(*[argument(frame) for argument in arguments])
+
+    return translate
+
+
+def computing(function: Callable, *counts: int) -> Callable:
+    """Like `plain`, for functions that may compute in float64 where float32 is meant: that is a remark."""
+
+    def translate(translator, node, _):
+        check_arguments(translator, node, counts)
+        arguments = [translator.expression(argument) for argument in node.args]
+        tell = remark(translator, node, node.args)
+
+        def run(frame):
+            given = [argument(frame) for argument in arguments]
+            result = function(*given)
+            if isinstance(result, values.NUMBERS) and values.dtype_of(result) == values.FLOAT64:
+                tell(frame, given)
+            return result
+
+        return run
 
     return translate
 
@@ -75,25 +97,58 @@ def widen(value):
     return values.cast(value, values.FLOAT32)
 
 
-def _no_note():
-    return None
-
-
 def _extreme(arithmetic):
-    def of_several(*items):
-        if len(items) == 1:
-            (items,) = items
-            if type(items) is not tuple:
-                raise UnsupportedInKernel("max or min of a whole array is not supported by the sanitizer: write a loop")
-        result = items[0]
-        for item in items[1:]:
-            result = arithmetic(result, item, _no_note)
-        return result
-
-    return of_several
+    of_several = computing(lambda *items: reduce(arithmetic, items), *range(2, 9))
+    of_one = over_elements(lambda items, whole: reduce(arithmetic, items), most_dimensions=1)
+    return lambda translator, node, name: (of_one if len(node.args) == 1 else of_several)(translator, node, name)
 
 
-def _round(value, digits=0):
+def over_elements(function: Callable, most_dimensions: int = 8) -> Callable:
+    """For functions (elements, what they belong to) of an array or a tuple: each thread reads all elements."""
+
+    def translate(translator, node, _):
+        of = node.func.value if isinstance(node.func, ast.Attribute) and not node.args else None  # x.sum()
+        if of is None:
+            check_arguments(translator, node, (1,))
+        argument, site = translator.expression(of or node.args[0]), translator.site(node, "reads")
+
+        def run(frame):
+            whole = argument(frame)
+            if type(whole) is not View and (type(whole) is not tuple or not whole):
+                raise DoesNotCompile(f"`{ast.unparse(node)}` needs an array or a tuple")
+            if type(whole) is View and not 0 < whole.ndim <= most_dimensions:
+                raise DoesNotCompile(f"`{ast.unparse(node)}` of an array of {whole.ndim} dimensions: write a loop")
+            if type(whole) is View and not whole.size:
+                raise UnsupportedInKernel(f"`{ast.unparse(node)}` of an array without elements")
+            if node_is_sum(translator, node) and type(whole) is View and whole.dtype == values.FLOAT32:
+                frame.machine.report(findings.FLOAT64, node.lineno, SUM)
+            return function(whole if type(whole) is tuple else whole.elements(frame.active, site), whole)
+
+        return run
+
+    return translate
+
+
+def node_is_sum(translator, node) -> bool:
+    """Whether a call is Python's own sum, which begins with the whole number 0."""
+    return isinstance(node.func, ast.Name) and translator.constant(node.func) is sum
+
+
+def total(elements, whole):
+    """x.sum(): in the type of the array, whole numbers in 64 bits."""
+    start = whole.dtype.type(0) if type(whole) is View and whole.dtype.kind == "f" else 0
+    return reduce(values.ADD, elements, start)
+
+
+def _pow(translator, node, _):
+    """pow(x, y) is x ** y."""
+    check_arguments(translator, node, (2,))
+    return translator.expression(ast.copy_location(ast.BinOp(node.args[0], ast.Pow(), node.args[1]), node))
+
+
+def _round(frame, line, value, digits=0):
+    if values.dtype_of(value) == values.FLOAT32:
+        frame.machine.report(findings.FLOAT64, line, ROUND)
     rounded = np.round(value, digits)
     return values.cast(rounded, values.INT64) if digits == 0 else rounded
 
@@ -153,17 +208,23 @@ def fma(a, b, c):
 
 FUNCTIONS = {
     print: _prints,
-    pow: plain(lambda a, b: values.POWER(a, b, _no_note), 2),
-    max: plain(_extreme(values.MAXIMUM), *range(1, 9)),
-    min: plain(_extreme(values.MINIMUM), *range(1, 9)),
+    pow: _pow,
+    max: _extreme(values.MAXIMUM),
+    min: _extreme(values.MINIMUM),
+    sum: over_elements(lambda elements, _: reduce(values.ADD, elements, 0), most_dimensions=1),
+    np.sum: over_elements(total),
     abs: plain(values.absolute, 1),
-    round: plain(_round, 1, 2),
+    round: with_frame(_round, 1, 2),
     int: plain(_to_int, 1),
     float: plain(lambda value: values.cast(value, values.FLOAT64), 1),
     bool: plain(values.truth, 1),
     len: plain(_length, 1),
-    **{getattr(math, name): plain(values.MATH[name], count) for name, count in accepted.MATH.items()},
-    **{getattr(np, name): plain(_no_float16(name), count) for name, count in accepted.NUMPY.items()},
+    **{getattr(math, name): computing(values.MATH[name], count) for name, count in accepted.MATH.items()},
+    math.copysign: plain(values.MATH["copysign"], 2),
+    **{
+        getattr(np, name): (plain if name in values.WITHOUT_FLOAT64 else computing)(_no_float16(name), count)
+        for name, count in accepted.NUMPY.items()
+    },
 }
 
 _REFUSED = {

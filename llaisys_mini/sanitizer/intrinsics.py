@@ -12,7 +12,16 @@ from llaisys_mini.cuda.intrinsics import Intrinsic
 from llaisys_mini.sanitizer import values, warps
 from llaisys_mini.sanitizer.arrays import ATOMICS, allocated, atomic, compare_and_swap
 from llaisys_mini.sanitizer.findings import UnsupportedInKernel
-from llaisys_mini.sanitizer.functions import FUNCTIONS, check_arguments, dtype_named, fma, plain, widen, with_frame
+from llaisys_mini.sanitizer.functions import (
+    FUNCTIONS,
+    check_arguments,
+    computing,
+    dtype_named,
+    fma,
+    plain,
+    widen,
+    with_frame,
+)
 
 
 def value_of(intrinsic) -> Callable | None:
@@ -117,7 +126,7 @@ _CALLED = {
     "local.array": allocated("local"),
     **{f"atomic.{name}": atomic(name, 2 if name == "cas" else 1) for name in ATOMICS},
     "atomic.compare_and_swap": compare_and_swap,
-    "fma": plain(fma, 3),
+    "fma": computing(fma, 3),
     "popc": _bits(lambda v, width: v.bit_count()),
     "clz": _bits(lambda v, width: width - v.bit_length()),
     "ffs": _bits(lambda v, width: (v & -v).bit_length()),

@@ -24,22 +24,20 @@ class Iteration(Expressions):
         raise NotImplementedError
 
     def do_While(self, node):
-        if node.orelse:
-            self.refuse(node, "`else` of a loop")
         before = len(self.program.sites)
         test, body, line = self.expression(node.test), self.block(node.body), node.lineno
         waits = any(site.is_lock for site in self.program.sites[before:])
         self.program.may_wait |= waits
-        return lambda frame: loops.while_true(frame, test, body, line, waits)
+        orelse = self.block(node.orelse) if node.orelse else None
+        return lambda frame: loops.while_true(frame, test, body, line, waits, orelse)
 
     def do_For(self, node):
-        if node.orelse:
-            self.refuse(node, "`else` of a loop")
         assign, body, line = self.target(node.target, node.iter), self.block(node.body), node.lineno
+        orelse = self.block(node.orelse) if node.orelse else None
         call = node.iter
         if not (isinstance(call, ast.Call) and self.constant(call.func) is range and not call.keywords):
             items = self.items(call)
-            return lambda frame: loops.over_items(frame, items(frame), assign, body)
+            return lambda frame: loops.over_items(frame, items(frame), assign, body, orelse)
         bounds = [self.expression(argument) for argument in call.args]
 
         def run(frame):
@@ -48,9 +46,9 @@ class Iteration(Expressions):
             if np.any(np.asarray(step) == 0):
                 loops.runaway(frame.machine, frame, line, "has a step of 0")
             if any(type(limit) is np.ndarray for limit in (start, stop, step)):
-                loops.over_lanes_ranges(frame, start, stop, step, assign, body)
+                loops.over_lanes_ranges(frame, start, stop, step, assign, body, orelse)
             else:
-                loops.over_items(frame, range(start, stop, step), assign, body)
+                loops.over_items(frame, range(start, stop, step), assign, body, orelse)
 
         return run
 

@@ -1,6 +1,7 @@
 """How loops run: lanes that have left wait while the others go on with the next iteration.
 
-test and body are functions of the frame; see translate.
+test, body and orelse (run by the lanes that leave without `break`; None for nothing) are functions of the frame; see
+translate.
 """
 
 import numpy as np
@@ -11,7 +12,7 @@ from llaisys_mini.sanitizer.frames import Loop
 from llaisys_mini.sanitizer.machine import Site
 
 
-def while_true(frame, test, body, line, waits=False):
+def while_true(frame, test, body, line, waits=False, orelse=None):
     """A `while` loop: lanes leave when their condition fails. waits: it may wait for what other threads do."""
     entered, machine = frame.active, frame.machine
     loop = Loop(entered.resident.no_lanes)
@@ -41,10 +42,11 @@ def while_true(frame, test, body, line, waits=False):
                 )
             runaway(machine, frame, line, f"does not end within {machine.loop_limit} iterations")
     frame.loops.pop()
-    frame.rejoin(entered, done, frame.active, loop.broken)
+    frame.active = done.united(frame.active)
+    _leave(frame, entered, loop, orelse)
 
 
-def over_items(frame, items, assign, body):
+def over_items(frame, items, assign, body, orelse=None):
     """A `for` loop whose items are the same for all lanes."""
     entered = frame.active
     loop = Loop(entered.resident.no_lanes)
@@ -59,10 +61,10 @@ def over_items(frame, items, assign, body):
         if frame.active.size == entered.size:
             frame.active = entered
     frame.loops.pop()
-    frame.rejoin(entered, frame.active, loop.broken)
+    _leave(frame, entered, loop, orelse)
 
 
-def over_lanes_ranges(frame, start, stop, step, assign, body):
+def over_lanes_ranges(frame, start, stop, step, assign, body, orelse=None):
     """A `for` loop over ranges that differ between lanes."""
     entered = frame.active
     no_lanes = entered.resident.no_lanes
@@ -84,7 +86,15 @@ def over_lanes_ranges(frame, start, stop, step, assign, body):
             frame.active, loop.continued = frame.active.united(loop.continued), no_lanes
         counter = counter + step
     frame.loops.pop()
-    frame.rejoin(entered, done, loop.broken)
+    frame.active = done
+    _leave(frame, entered, loop, orelse)
+
+
+def _leave(frame, entered, loop, orelse):
+    """The active lanes have come to the end of a loop; those that broke off join them after its `else`."""
+    if orelse is not None and frame.active.size:
+        orelse(frame)
+    frame.rejoin(entered, frame.active, loop.broken)
 
 
 def runaway(machine, frame, line, what):

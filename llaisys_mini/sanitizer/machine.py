@@ -20,12 +20,26 @@ class Site:
     """A source location at which memory is accessed. verb: what is done there, for messages; text: the element, as the
     source writes it.
 
-    copies: a store of a number that is only loaded or constant. is_cas: a compare-and-swap; is_lock: that, or
-    an exchange. checked_by: the numbers of
-    the sites, in conditions around a store, that read the element which it writes.
+    copies: a store of a number that is only loaded or constant. updates: a read of what is then changed and written
+    back, as by +=. is_cas: a compare-and-swap; is_lock: that, or an exchange. checked_by: the numbers of the sites, in
+    conditions around a store, that read the element which it writes.
     """
 
-    __slots__ = ("checked_by", "column", "copies", "function", "is_cas", "is_lock", "line", "number", "text", "verb")
+    __slots__ = (
+        *(
+            "checked_by",
+            "column",
+            "copies",
+            "function",
+            "is_cas",
+            "is_lock",
+            "line",
+            "number",
+            "text",
+            "updates",
+            "verb",
+        ),
+    )
 
     def __init__(self, number: int, function, line: int, column: int, verb: str, text: str = ""):
         self.number = number
@@ -34,7 +48,7 @@ class Site:
         self.column = column
         self.verb = verb
         self.text = text
-        self.copies = self.is_cas = self.is_lock = False
+        self.copies = self.updates = self.is_cas = self.is_lock = False
         self.checked_by: tuple[int, ...] = ()
 
     @property

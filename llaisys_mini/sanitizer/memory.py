@@ -128,6 +128,8 @@ class Memory:
         machine, where = self.machine, int(np.argmax(unset))
         thread = machine.launch.thread_name(active.select(machine.resident.thread)[where])
         message = f"{thread} reads {self.element(int(at[where]))}, which is uninitialised"
+        if site.updates or site.verb == "updates":
+            message += f": memory is not 0 in the beginning, so set the elements of {self.name} before you add to them"
         if self.space == "shared":  # a thread that stores nothing afterwards does no harm
             machine.unset_reads.note(site, active, unset, message, thread)
         else:

@@ -1,16 +1,18 @@
 """Operators of a kernel's expressions: arithmetic, comparisons, `and`, `or`, `not` and `a if c else b`."""
 
 import ast
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from llaisys_mini.sanitizer import findings, values
+from llaisys_mini.sanitizer.double_precision import remark, remark_of_comparison
 from llaisys_mini.sanitizer.findings import DoesNotCompile, UnsupportedInKernel
 from llaisys_mini.sanitizer.frames import merged
 from llaisys_mini.sanitizer.machine import Site
-from llaisys_mini.sanitizer.scope import BINARY, NUMBERS, Scope, described
+from llaisys_mini.sanitizer.scope import BINARY, Scope, described
 
 _UNARY = {ast.USub: values.negative, ast.UAdd: lambda value: value, ast.Invert: values.inverted}
 _COMPARE = {
@@ -26,7 +28,7 @@ _COMPARE = {
 class Operations(Scope):
     """Translates operators."""
 
-    def operation(self, node) -> Callable:
+    def operation(self, node, operands: Sequence[ast.expr]) -> Callable:
         """`a <op> b` as a function of the frame and the two values."""
         apply = BINARY.get(type(node.op))
         if apply is None:
@@ -35,6 +37,7 @@ class Operations(Scope):
         site = Site(-1, function, line, node.col_offset, "")
         divides = type(node.op) in (ast.FloorDiv, ast.Mod)
         on_bits = type(node.op) in (ast.BitAnd, ast.BitOr, ast.BitXor, ast.LShift, ast.RShift)
+        tell = remark(self, node, operands)
         exponent = self.constant(node.right) if isinstance(node, ast.BinOp) and type(node.op) is ast.Pow else None
 
         def run(frame, a, b):
@@ -48,25 +51,23 @@ class Operations(Scope):
                     machine.report(findings.DIVISION, site, f"{thread} divides an integer by zero", thread)
             if type(exponent) is int and values.dtype_of(a).kind == "f":
                 b = values.cast(b, values.dtype_of(a))  # Numba multiplies x ** 2 out, in the type of x
-
-            def lost_float32():
-                machine.report(
-                    findings.FLOAT64,
-                    site,
-                    "a float32 is combined with a float64 or an integer, so the operation is done in float64, which is "
-                    "slow on a GPU: wrap literals and integers in np.float32(...)",
-                )
-
-            return apply(a, b, lost_float32)
+            result = apply(a, b)
+            if values.dtype_of(result) == values.FLOAT64:
+                tell(frame, (a, b))
+            return result
 
         return run
 
     def of_BinOp(self, node):
-        left, right, operation = self.expression(node.left), self.expression(node.right), self.operation(node)
+        left, right, operation = (
+            self.expression(node.left),
+            self.expression(node.right),
+            self.operation(node, (node.left, node.right)),
+        )
 
         def run(frame):
             a, b = left(frame), right(frame)
-            if not isinstance(a, NUMBERS) or not isinstance(b, NUMBERS):
+            if not isinstance(a, values.NUMBERS) or not isinstance(b, values.NUMBERS):
                 raise DoesNotCompile(f"no arithmetic with {described(a)} and {described(b)}")
             return operation(frame, a, b)
 
@@ -85,7 +86,7 @@ class Operations(Scope):
 
         def run(frame):
             value = operand(frame)
-            if not isinstance(value, NUMBERS):
+            if not isinstance(value, values.NUMBERS):
                 raise DoesNotCompile(f"`{ast.unparse(node)}`: no arithmetic with {described(value)}")
             if is_inversion and values.dtype_of(value).kind == "f":
                 raise DoesNotCompile(f"`{ast.unparse(node)}`: ~ works on whole numbers, not on floats")
@@ -101,13 +102,15 @@ class Operations(Scope):
         if len(node.ops) == 1 and isinstance(node.ops[0], (ast.In, ast.NotIn)):
             return self.is_in(node, operands)
         compare = [_COMPARE.get(type(op)) or self.refuse(node, f"`{ast.unparse(node)}`") for op in node.ops]
+        tells = [remark_of_comparison(self, node, pair) for pair in pairwise((node.left, *node.comparators))]
 
         def run(frame):
             left = operands[0](frame)
             result: Any = True
-            for apply, operand in zip(compare, operands[1:], strict=True):
+            for apply, operand, tell in zip(compare, operands[1:], tells, strict=True):
                 right = operand(frame)
                 one = apply(left, right)
+                tell(frame, (left, right))
                 result = one if result is True else result & one
                 left = right
             return result if type(result) is np.ndarray else bool(result)

@@ -7,11 +7,16 @@ from llaisys_mini.sanitizer.findings import Finding
 
 
 class Report:
-    """findings: what is wrong; remarks: what is right but slow or odd. Each is a Finding, once per line and kind."""
+    """findings: what is wrong; remarks: what is right but slow or odd. Each is a Finding, once per line and kind.
+
+    argument_types: (kernel, type of each argument) of the launches, each once. A type is "array float32 2" (dtype and
+    dimensions), the dtype of a NumPy number, "bool", "int", "float" or "none".
+    """
 
     def __init__(self, traces: bool = False):
         self.counters = Counters(traces)
         self.launches: list[str] = []
+        self.argument_types: dict[tuple[str, ...], None] = {}
         self._noted: dict[tuple, Finding] = {}
 
     def add(self, launch: str, found: list[Finding]) -> None:

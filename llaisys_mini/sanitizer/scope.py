@@ -16,6 +16,7 @@ from llaisys_mini import cuda as ours
 from llaisys_mini.cuda.jit import CudaKernel
 from llaisys_mini.sanitizer import values
 from llaisys_mini.sanitizer.conditions import Check
+from llaisys_mini.sanitizer.double_precision import narrowed_in
 from llaisys_mini.sanitizer.findings import DoesNotCompile, UnsupportedInKernel
 from llaisys_mini.sanitizer.frames import MISSING
 from llaisys_mini.sanitizer.machine import Site
@@ -36,13 +37,12 @@ BINARY = {
     ast.LShift: values.SHIFT_LEFT,
     ast.RShift: values.SHIFT_RIGHT,
 }
-NUMBERS = (int, np.generic, np.ndarray)
-"""The types of a number in a kernel: uniform, or one per lane."""
 
 
 class Scope:
     """One function that is being translated. definition: its syntax tree; written: the arrays whose elements it writes;
-    aliases: per variable the arrays that it may be a view of."""
+    aliases: per variable the arrays that it may be a view of; named_outside: the names that are defined outside;
+    narrowed: the operations whose result becomes a float32 at once, by id."""
 
     def __init__(self, program, kernel: CudaKernel, definition: ast.FunctionDef):
         self.program = program
@@ -56,7 +56,10 @@ class Scope:
             self.refuse(self.definition, "*arguments, **arguments or keyword-only arguments")
         names = [node for node in ast.walk(self.definition) if isinstance(node, ast.Name)]
         self.locals = set(self.parameters) | {n.id for n in names if isinstance(n.ctx, ast.Store)}
+        within = {n.name for n in ast.walk(self.definition) if isinstance(n, ast.FunctionDef)}
+        self.named_outside = {n.id for n in names} - self.locals - within
         self._settled = _assigned_once(self.definition, self.parameters)
+        self.narrowed = narrowed_in(self, self.definition)
         self.conditions: list[Check] = []  # in the conditions around what is translated now
         self.inner: dict[str, tuple[Any, list[str]]] = {}  # functions within, and the variables here that they use
         self.written: set[str] = set()
@@ -99,6 +102,11 @@ class Scope:
                     return getattr(owner, node.attr)
                 except AttributeError as problem:
                     self.refuse(node, f"{ast.unparse(node)} ({problem})")
+        if isinstance(node, ast.Call) and len(node.args) == 1 and not node.keywords:  # np.finfo(np.float32)
+            is_limit = isinstance(node.func, ast.Attribute) and node.func.attr in ("finfo", "iinfo")
+            limits, kind = (self.constant(node.func), self.constant(node.args[0])) if is_limit else (None, None)
+            if limits in (np.finfo, np.iinfo) and isinstance(kind, type) and issubclass(kind, np.generic):
+                return limits(kind)
         if isinstance(node, ast.Tuple):
             items = [self.constant(item) for item in node.elts]
             return MISSING if MISSING in items else tuple(items)
@@ -113,6 +121,10 @@ class Scope:
         """Whether an expression has a variable that is assigned in several places."""
         names = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
         return bool(names & (self.locals - set(self._settled) - set(self.parameters)))
+
+    def given_once(self, name: str) -> ast.expr | None:
+        """What a variable is given, if that is one expression in one place; else None."""
+        return self._settled.get(name)
 
     def known(self, node):
         """What `constant` knows, and what a variable stands for that is given one constant, once; else None."""

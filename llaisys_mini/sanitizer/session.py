@@ -87,6 +87,7 @@ def launcher(kernel: CudaKernel, configuration) -> Callable:
 
 
 def _run(kernel: CudaKernel, launch: Launch, arguments, session: Session) -> None:
+    session.report.argument_types.setdefault((kernel.__name__, *map(_kind, arguments)))
     program = kernel.program = kernel.program or Program(kernel)
     machine = Machine(kernel, launch, program, session)
     try:
@@ -126,6 +127,16 @@ def _run(kernel: CudaKernel, launch: Launch, arguments, session: Session) -> Non
     errors = [finding for finding in found if not finding.is_remark]
     if errors and session.raises:
         raise SanitizerError(session.report, errors)
+
+
+def _kind(argument) -> str:
+    """The type of an argument, as Report.argument_types has it."""
+    if isinstance(argument, np.ndarray):
+        return f"array {argument.dtype.name} {argument.ndim}"
+    return getattr(getattr(argument, "dtype", None), "name", None) or _KINDS.get(type(argument), "")
+
+
+_KINDS = {type(None): "none", bool: "bool", int: "int", float: "float"}
 
 
 # ---- arguments -----------------------------------------------------------------------------------------------------

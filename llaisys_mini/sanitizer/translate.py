@@ -192,7 +192,11 @@ class _Translator(Iteration):
         if isinstance(node, ast.Tuple):
             targets = [self.target(item, value_node) for item in node.elts]
 
+            site = self.site(node, "reads", f"{ast.unparse(value_node)}[...]") if value_node is not None else None
+
             def unpack(frame, value):
+                if type(value) is View and value.shape and value.shape[0] == len(targets):
+                    value = tuple(value.load(number, frame.active, site) for number in range(len(targets)))
                 if type(value) is not tuple or len(value) != len(targets):
                     raise DoesNotCompile(f"{len(targets)} names cannot take {described(value)}")
                 for assign, item in zip(targets, value, strict=True):
@@ -212,7 +216,7 @@ class _Translator(Iteration):
         return self.refuse(node, f"assigning to {ast.unparse(node)}")
 
     def do_AugAssign(self, node):
-        operation = self.operation(node)
+        operation = self.operation(node, (node.target, node.value))
         value = self.expression(node.value)
         if isinstance(node.target, ast.Name):
             name, read = node.target.id, self.expression(ast.copy_location(ast.Name(node.target.id, ast.Load()), node))
@@ -222,10 +226,13 @@ class _Translator(Iteration):
         self.mark_written(node.target.value)
         array, index = self.expression(node.target.value), self.index(node.target.slice)
         reading, writing = self.site(node.target, "reads"), self.site(node.target, "writes")
+        reading.updates = True
 
         def run(frame):
             view, at = _view(array(frame), writing), index(frame)
             old = view.load(at, frame.active, reading)
+            if type(old) is View:
+                raise DoesNotCompile(f"`{ast.unparse(node)}` changes many elements at once: write a loop")
             view.store(at, operation(frame, old, value(frame)), frame.active, writing)
 
         return run

@@ -19,6 +19,8 @@ from llaisys_mini.sanitizer import accepted
 
 FLOAT32, FLOAT64, INT64, UINT64 = map(np.dtype, (np.float32, np.float64, np.int64, np.uint64))
 BOOL = np.dtype(np.bool_)
+NUMBERS = (int, np.generic, np.ndarray)
+"""The types of a number in a kernel: uniform, or one per lane."""
 _BIGGEST = 2**63
 
 
@@ -36,11 +38,9 @@ def dtype_of(value) -> np.dtype:
 
 
 @cache
-def _common(first: np.dtype, second: np.dtype) -> tuple[np.dtype, np.dtype, bool]:
-    """What both are cast to before they meet, and whether float32 is lost to float64 by that."""
-    first_cast, second_cast = (_widened(first, second), _widened(second, first))
-    together = np.result_type(first_cast, second_cast)
-    return first_cast, second_cast, together == FLOAT64 and FLOAT32 in (first, second)
+def _common(first: np.dtype, second: np.dtype) -> tuple[np.dtype, np.dtype]:
+    """What both are cast to before they meet."""
+    return _widened(first, second), _widened(second, first)
 
 
 def _widened(dtype, other):
@@ -65,14 +65,11 @@ class Arithmetic:
         self.ufunc = ufunc
         self.exact = exact
 
-    def __call__(self, a, b, lost_float32: Callable[[], None]):
-        """lost_float32 is called where a float32 operand ends up in a float64 operation."""
+    def __call__(self, a, b):
         if type(a) is int and type(b) is int and self.exact is not None:
             return self.exact(a, b)
         first, second = dtype_of(a), dtype_of(b)
-        first_cast, second_cast, lost = _common(first, second)
-        if lost:
-            lost_float32()
+        first_cast, second_cast = _common(first, second)
         if first_cast != first or not isinstance(a, (np.ndarray, np.generic)):
             a = cast(a, first_cast)
         if second_cast != second or not isinstance(b, (np.ndarray, np.generic)):
@@ -180,10 +177,6 @@ def _logical(ufunc):
     return lambda *values: ufunc(*map(truth, values))
 
 
-def _arithmetic(operation):
-    return lambda a, b: operation(a, b, lambda: None)
-
-
 _ON_TRUTHS = ("logical_and", "logical_or", "logical_xor", "logical_not")
 _COMPARISONS = ("equal", "not_equal", "less", "less_equal", "greater", "greater_equal")
 _ON_NUMBERS = {
@@ -196,9 +189,11 @@ NUMPY = {
     **{name: _float_function(getattr(np, name)) for name in accepted.NUMPY},
     **{name: _logical(getattr(np, name)) for name in _ON_TRUTHS},
     **{name: getattr(np, name) for name in _COMPARISONS},
-    **{name: _arithmetic(operation) for name, operation in _ON_NUMBERS.items()},
+    **_ON_NUMBERS,
 }
 """The functions of NumPy that a kernel may call on numbers."""
+WITHOUT_FLOAT64 = {*_ON_TRUTHS, *_COMPARISONS, *_ON_NUMBERS}
+"""Those that never turn a float32 or a whole number into a float64 for longer than the compiler sees through."""
 
 LIBDEVICE = {
     **{"rsqrtf": _float_function(_reciprocal_root), "rsqrt": _float_function(_reciprocal_root)},
@@ -212,15 +207,15 @@ LIBDEVICE = {
 }
 """Functions of NVIDIA's libdevice, by the names of `cuda.libdevice`. The fast ones are less exact on a device."""
 
-_AS_IN_MATH = (
-    "sqrt exp expm1 log log2 log10 log1p sin cos tan tanh sinh cosh fabs pow erf floor ceil trunc".split()  # with an f
+_AS_IN_MATH = (  # with an f
+    "sqrt exp expm1 log log2 log10 log1p sin cos tan tanh sinh cosh fabs pow erf floor ceil trunc rint".split()
 )
-_ROUNDED = {"floor": np.floor, "ceil": np.ceil, "trunc": np.trunc}
+_ROUNDED = {"floor": np.floor, "ceil": np.ceil, "trunc": np.trunc, "rint": np.rint}
 LIBDEVICE |= {
     **{f"{name}f": _float_function(_ROUNDED[name]) if name in _ROUNDED else MATH[name] for name in _AS_IN_MATH},
     "exp10f": LIBDEVICE["fast_exp10f"],
-    "fmaxf": _arithmetic(MAXIMUM),
-    "fminf": _arithmetic(MINIMUM),
+    "fmaxf": MAXIMUM,
+    "fminf": MINIMUM,
     "fmaf": _float_function(lambda a, b, c: (a.astype(FLOAT64) * b + c).astype(a.dtype)),
     "frcp_rn": _float_function(lambda value: value.dtype.type(1) / value),
 }

@@ -55,8 +55,8 @@ class View:
 
     def load(self, index, active: Active, site):
         """`view[index]`: a number, uniform where it is the same for all lanes, or a view of fewer dimensions."""
-        index = index if type(index) is tuple else (index,)
-        if len(index) < len(self.shape) or slice in map(type, index):
+        index = _indices(index)
+        if self._is_part(index):
             return self._part(index, active, site)
         at, active = self._locate(index, active, site)
         memory = self.memory
@@ -71,10 +71,26 @@ class View:
         return active.expand(memory.load(at, active, site))
 
     def store(self, index, value, active: Active, site) -> None:
-        """`view[index] = value`"""
+        """`view[index] = value`: one element, or one number into each element of a part."""
+        index = _indices(index)
+        if self._is_part(index):
+            if type(value) in (View, tuple):
+                raise DoesNotCompile("an array is stored as a whole, which does not compile for a GPU: write a loop")
+            part = self._part(index, active, site)
+            for place in np.ndindex(part.shape):
+                part.store(place, value, active, site)
+            return
         at, active, value = self._target(index, value, active, site)
         if active.size:
             self.memory.store(at, value, active, site)
+
+    def _is_part(self, index: tuple) -> bool:
+        """Whether an index means a view rather than an element."""
+        return len(index) < len(self.shape) or not _OF_PARTS.isdisjoint(map(type, index))
+
+    def elements(self, active: Active, site):
+        """All elements, one after the other."""
+        return (self.load(place, active, site) for place in np.ndindex(self.shape))
 
     def update(self, index, value, active: Active, site, combine) -> np.ndarray:
         """An atomic update `view[index] = combine(old, value)`. Returns the old values, per lane."""
@@ -184,8 +200,14 @@ class View:
     def _part(self, index, active, site):
         """A view of fewer dimensions: `x[i]` of a matrix, `x[i, :]`, `x[2:5]`."""
         offset, shape, strides = self.offset, [], []
-        kept = list(index) + [slice(None)] * (len(self.shape) - len(index))
-        for axis, (i, length, stride) in enumerate(zip(kept, self.shape, self.strides, strict=True)):
+        axis = -1
+        for i in self._for_every_axis(index):
+            if i is None:  # a new dimension
+                shape.append(1)
+                strides.append(0)
+                continue
+            axis += 1
+            length, stride = self.shape[axis], self.strides[axis]
             if type(i) is slice:
                 start, count, step = _steps_of_slice(i, length, active, site)
                 offset = offset + start * stride
@@ -203,6 +225,17 @@ class View:
                 i = np.where((i >= 0) & (i < length), i, 0) if type(i) is np.ndarray else 0
             offset = offset + i * stride
         return View(self.memory, offset, tuple(shape), tuple(strides))
+
+    def _for_every_axis(self, index: tuple) -> list:
+        """The index with whole slices for `...`, or behind it."""
+        if len(index) == 1 and index[0] is None:
+            raise DoesNotCompile("x[None] does not compile for a GPU: write x[None, :]")
+        missing = len(self.shape) - sum(i is not None and i is not Ellipsis for i in index)
+        if missing < 0:
+            raise UnsupportedInKernel(f"{self.memory.name} has {self.ndim} dimensions but is given more indices")
+        whole = [slice(None)] * missing
+        at = next((n for n, i in enumerate(index) if i is Ellipsis), len(index))
+        return [*index[:at], *whole, *index[at + 1 :]]
 
     def _names(self, index, which, active):
         """The first thread of `which`, and the element that it means, as text."""
@@ -231,6 +264,13 @@ class View:
             "If that is not meant, guard the index"
         )
         self.memory.machine.report(findings.NEGATIVE, site, text, thread)
+
+
+_OF_PARTS = frozenset({slice, type(None), type(Ellipsis)})
+
+
+def _indices(index) -> tuple:
+    return index if type(index) is tuple else (index,)
 
 
 def steps_of(shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -31,6 +31,7 @@ pytestmark = [
 @pytest.fixture(scope="module", params=[RememberingWorker, pytest.param(Worker, marks=pytest.mark.long)])
 def graded(request, tmp_path_factory):
     tasks.make_if_stale()
+    before = _children()
     folder, build = tmp_path_factory.mktemp("submitted"), tmp_path_factory.mktemp("build")
     attempts = the_class()
     (build / "gradebook.db").write_bytes(b"")
@@ -58,6 +59,7 @@ def graded(request, tmp_path_factory):
     page = report.write_all(verdicts, build, str(found), gradebook_url.default(build))
     return {
         "attempts": attempts,
+        "before": before,
         "verdicts": {v.student: v for v in verdicts},
         "build": build,
         "page": page,
@@ -78,11 +80,14 @@ def test_every_verdict(graded):
 
 
 def test_nothing_is_left_running(graded):
-    me = os.getpid()
-    children = Path(f"/proc/self/task/{me}/children").read_text().split()
-    names = [Path(f"/proc/{child}/cmdline").read_bytes() for child in children]
-    assert not [name for name in names if b"autograder.worker" in name or b"bwrap" in name]
+    names = [Path(f"/proc/{child}/cmdline").read_bytes() for child in _children() - graded["before"]]
+    assert not [name for name in names if b"autograder." in name or b"bwrap" in name]
     assert not [p for p in Path("/proc").glob("[0-9]*/cmdline") if _is(p, b"sleep\x001000\x00")]
+
+
+def _children() -> set[str]:
+    """The processes that this one has started, and that have not ended: workers of other tests among them."""
+    return set(Path(f"/proc/self/task/{os.getpid()}/children").read_text().split())
 
 
 def _is(path, text):

@@ -11,6 +11,7 @@ from autograder.judge.submission import MANUAL, PASSED, WRONG
 from autograder.sandbox.limits import Limits
 from autograder.worker.pool import Worker
 from llaisys_mini.checks.prange_races import RACE
+from llaisys_mini.checks.unset_arrays import UNSET
 
 pytestmark = [
     pytest.mark.slow,
@@ -201,6 +202,15 @@ def softmax(x, out):
         for c in range(x.shape[1]):
             out[r, c] = np.exp(x[r, c] - x[r].max()) / sums[r]
 """
+
+
+UNSET_SUMS = RACING.replace("np.zeros", "np.empty").replace("prange(x.shape[1])", "range(x.shape[1])")
+
+
+def test_sums_that_were_never_set_are_wrong_whatever_came_out(judged):
+    part = judged("07_softmax", {"softmax-cpu": UNSET_SUMS}).parts["softmax-public"]
+    assert (part.state, part.mistake) == (WRONG, UNSET)
+    assert "sums[r] += np.exp" in part.message and "np.zeros" in part.message
 
 
 def test_a_race_is_wrong_whatever_came_out(judged):

@@ -39,7 +39,7 @@ GOOD = [
     {"case": 0, "error": ERROR},
     {"case": 0, "result": {"any": [1, (2, None)]}, "inputs": {}},
     CASE | {"out_of_bounds": []},
-    CASE | {"findings": [FINDING], "remarks": []},
+    CASE | {"findings": [FINDING], "remarks": [], "launches": [["k", "int"]]},
 ]
 
 
@@ -79,9 +79,9 @@ def test_what_a_worker_says_is_taken(message):
         CASE | {"out_of_bounds": ["x"] * 60_000},
         CASE | {"out_of_bounds": "x"},
         CASE | {"findings": [FINDING]},
-        CASE | {"findings": [[*FINDING[:2], -1, "", ""]], "remarks": []},
-        CASE | {"findings": [[*FINDING[:2], True, "", ""]], "remarks": []},
-        CASE | {"findings": [[]], "remarks": []},
+        CASE | {"findings": [[*FINDING[:2], -1, "", ""]], "remarks": [], "launches": [["k", "int"]]},
+        CASE | {"findings": [[*FINDING[:2], True, "", ""]], "remarks": [], "launches": [["k", "int"]]},
+        CASE | {"findings": [[]], "remarks": [], "launches": [["k", "int"]]},
         {"explained": FACTS | {"fma": 1}},
         {"explained": FACTS | {"allocations": float("nan")}},
         {"explained": FACTS | {"allocations": -1}},

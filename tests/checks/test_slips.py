@@ -18,6 +18,7 @@ def told(body):
         ("return np.maximum(x, 0)", "line 4: the kernel returns its result, and nobody takes it. Write it into out"),
         ("out = np.maximum(x, 0)", "line 4: out = ... gives the name out to another array"),
         ("y = x\nout, z = y, x", "line 5: out = ... gives the name out to another array"),
+        ("for i in range(3):\n    out[i] += x[i]", "line 5: it adds to what stands in out, and out is not 0"),
         ("y = np.maximum(x, 0)", "the kernel never mentions its output out"),
     ],
 )
@@ -32,6 +33,7 @@ def test_told(body, sentence):
         "for i in range(x.size):\n    out[i] = max(x[i], 0)\nreturn None",
         "def helper(v):\n    return v\nout[0] = helper(x[0])",
         "write(x, out)",
+        "for i in range(3):\n    out[i] = 0\n    out[i] += x[i]",
     ],
 )
 def test_nothing_is_told_of_these(body):

@@ -215,6 +215,20 @@ def test_definitions_keep_their_lines():
     assert kept == '"""doc"""\nx = 1\n\n\n\ndef f():\n    return x\n'
 
 
+@pytest.mark.parametrize(
+    ("line", "kept"),
+    [
+        ('TILE = 16; check("relu")', "TILE = 16; pass"),
+        ('check("relu"); TILE = 16', "pass; TILE = 16"),
+        ('A = "é"; check("ü"); B = 2; print(B)', 'A = "é"; pass; B = 2; pass'),
+        ("check(); print()", "pass; pass"),
+        ("A = 1; print(\n    A\n); B = 2", "A = 1; pass; B = 2\n\n"),
+    ],
+)
+def test_a_definition_beside_a_call_is_kept(line, kept):
+    assert keep_definitions(f"{line}\nC = 3\n") == f"{kept}\nC = 3\n"
+
+
 def test_a_script_is_saved_as_a_cell_is(student, tmp_path):
     script = tmp_path / "mine.py"
     script.write_text(CELL)

@@ -17,7 +17,7 @@ NAMES = {
     "sign_step": "negative elements give 0 instead of -1: this is a step function",
     "sigmoid_sign_missing": "the minus sign in exp(-x) is missing, so the curve falls instead of rising",
     "sigmoid_overflows": "exp(x) / (1 + exp(x)) overflows to inf / inf = NaN for large x",
-    "sigmoid_tanh_of_x": "the form with tanh lacks the half inside: it must be tanh(x / 2)",
+    "sigmoid_tanh_of_x": "x counts twice; in the form with tanh the half inside is missing: tanh(x / 2)",
     "silu_without_x": "the factor x is missing: this is the sigmoid alone",
     "silu_sign_of_exponent": "the minus sign in exp(-x) is missing",
     "silu_with_1702": "the sigmoid is taken of 1.702 x: that approximates GELU",

@@ -85,12 +85,27 @@ def _statements(_):
         yield text, FLOAT32
 
 
+def _parts(_):
+    """Parts of arrays, sums over them, limits of types, and loops with `else`."""
+    made = "a = cuda.local.array((2, 4), np.float32)\n"
+    for text in (
+        "out[:] = 0|out[1:3] = 0.5|out[...] = 0|out[::2] = x[0]|out[:] = x|out[1:3] = x[1:3]|out[:4] += 1|out[0:0] = 1"
+        "|a[:] = 0|a[0] = 0|a[:, 1] = 0|a[0] = x[:4]|a[0, :] = a[1]|a[0] += 1|a.fill(0)|y = a[..., 0]|y = a[0, ...]"
+        "|y = x[None, :]|y = x[:, None]|y = a[None, 1]|y = a[..., None]|y = x[None]|y = x[np.newaxis]"
+        "|y = np.finfo(np.float32).max|y = np.finfo(np.float32).eps|y = np.iinfo(np.int32).min"
+        "|for i in range(3):\n    y = 1\nelse:\n    y = 2|i = 0\nwhile i < 3:\n    i += 1\nelse:\n    i = 9"
+        "|y = x.sum()|y = a.sum()|y = np.sum(x)|y = sum(x)|y = sum(a[0])|y = max(x)|y = min(a[1])|y = sum((1, 2))"
+        "|p, q, r, s = a[0]|p, q = a[0], a[1]"
+    ).split("|"):
+        yield made + text, FLOAT32
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(compile_check.unavailable() is not None, reason="the compiler is not installed")
 @pytest.mark.parametrize(
     ("forms", "dtypes"),
     [
-        *((forms, FEW_DTYPES) for forms in (_functions, _words, _arrays, _statements)),
+        *((forms, FEW_DTYPES) for forms in (_functions, _words, _arrays, _statements, _parts)),
         pytest.param(_functions, DTYPES, marks=pytest.mark.long),
     ],
 )

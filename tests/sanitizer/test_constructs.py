@@ -21,6 +21,7 @@ def plain_helper(a, b):
 
 
 ROWS = X.reshape(8, 4)
+A4, A23 = "a = cuda.local.array(4, np.float32)\n", "a = cuda.local.array((2, 3), np.float32)\n"
 CASES = {
     "for v in row": ("for v in m[t % 8]:\n    total += v", lambda t: ROWS[t % 8].sum()),
     "enumerate": ("for k, v in enumerate(m[t % 8], 1):\n    total += k * v", lambda t: ROWS[t % 8] @ [1, 2, 3, 4]),
@@ -41,6 +42,44 @@ CASES = {
     "half": ("total = np.float32(cuda.fp16.hmul(np.float16(x[t]), np.float16(2)))", lambda t: 2 * X[t]),
     "libdevice": ("total = cuda.libdevice.sqrtf(cuda.libdevice.powf(x[t], x[0]))", lambda t: math.sqrt(X[t])),
     "match_all": ("m2, same = cuda.match_all_sync(-1, t // 32)\ntotal = 1 if same else 0", lambda t: 1),
+    "part set": (
+        f"{A4}a[:] = 2\na[1:3] = x[t]\ntotal = a[0] + a[2]",
+        lambda t: 2 + X[t],
+    ),
+    "row set": (
+        f"{A23}a[0] = 1\na[1, :] = x[t]\ntotal = a.sum()",
+        lambda t: 3 + 3 * X[t],
+    ),
+    "part by thread set": (
+        "a = cuda.local.array(8, np.float32)\na[...] = 1\na[t % 4:t % 4 + 2] = 3\ntotal = a[t % 8]",
+        lambda t: 3 if t % 4 <= t % 8 < t % 4 + 2 else 1,
+    ),
+    "filled": ("a = cuda.local.array(4, np.float32)\na.fill(x[t])\ntotal = np.sum(a)", lambda t: 4 * X[t]),
+    "new dimension": ("y = x[None, :]\nz = x[:, None]\ntotal = y[0, t] + z[t, 0]", lambda t: 2 * X[t]),
+    "all other dimensions": (
+        "y = m[..., 1]\nz = m[2, ...]\ntotal = y[t % 8] + z[t % 4]",
+        lambda t: ROWS[t % 8, 1] + ROWS[2, t % 4],
+    ),
+    "limits": (
+        "total = x[t] + np.finfo(np.float32).eps + np.iinfo(np.int8).max",
+        lambda t: X[t] + 127,
+    ),
+    "for else": (
+        "for v in range(t % 3):\n    total += 1\n    if t > 20:\n        break\nelse:\n    total += 100",
+        lambda t: t % 3 + 100 if t <= 20 or t % 3 == 0 else 1,
+    ),
+    "for else in step": (
+        "for v in range(4):\n    if v == t:\n        break\nelse:\n    total = 7",
+        lambda t: 0 if t < 4 else 7,
+    ),
+    "while else": (
+        "k = 0\nwhile k < t:\n    k += 1\n    if k == 9:\n        break\nelse:\n    total = k",
+        lambda t: t if t < 9 else 0,
+    ),
+    "sum": ("total = m[t % 8].sum() + np.sum(m)", lambda t: ROWS[t % 8].sum() + ROWS.sum()),
+    "sum of a tuple": ("total = sum((t, 1, 2)) + sum(m[t % 8])", lambda t: t + 3 + ROWS[t % 8].sum()),
+    "max and min": ("total = max(m[t % 8]) - min(x) + max((t, 3))", lambda t: ROWS[t % 8].max() - 1 + max(t, 3)),
+    "unpacked": ("a, b, c, d = m[t % 8]\ntotal = a + d", lambda t: ROWS[t % 8, 0] + ROWS[t % 8, 3]),
     "local shape": ("n = 4\na = cuda.local.array(n, np.float32)\na[t % n] = x[t]\ntotal = a[t % n]", lambda t: X[t]),
 }
 
@@ -118,7 +157,7 @@ def test_a_long_loop_of_a_launch_that_nobody_checks_ends():
 @pytest.mark.parametrize(
     ("body", "words"),
     [
-        ("y = max(x)", "max or min of a whole array is not supported by the sanitizer"),
+        ("y = x[:2].mean()", "calling `x\\[:2\\].mean` is not supported by the sanitizer"),
         ("y = (1, 2)[x.size]", "index 32 of a tuple of 2"),
         ("y = x.T.foo", "is not supported by the sanitizer"),
     ],

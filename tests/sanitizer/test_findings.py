@@ -153,6 +153,36 @@ def test_reading_an_output():
     assert not report_of(sums_into_output, 2, 32, zeros(), out).findings
 
 
+@cuda.jit
+def sums_in_registers(x, out):
+    parts = cuda.local.array(4, np.float32)
+    for i in range(x.size):
+        parts[i % 4] += x[i]  # here
+    out[cuda.grid(1)] = parts[0] + parts[1]
+
+
+@cuda.jit
+def sums_in_the_block(x, out):
+    part = cuda.shared.array(32, np.float32)
+    part[cuda.threadIdx.x] += x[cuda.grid(1)]  # here
+    out[cuda.grid(1)] = part[cuda.threadIdx.x]
+
+
+@cuda.jit
+def sums_atomically(x, out):
+    cuda.atomic.add(out, 0, x[cuda.grid(1)])  # here
+
+
+@pytest.mark.parametrize(
+    ("kernel", "array"),
+    [(sums_into_output, "out"), (sums_in_registers, "parts"), (sums_in_the_block, "part"), (sums_atomically, "out")],
+)
+def test_a_sum_that_nobody_set_to_0_is_told_what_to_set(kernel, array):
+    out = zeros()
+    finding = the_finding(report_of(kernel, 1, 32, zeros(), out, outputs=[out]), findings.UNINITIALISED, kernel)
+    assert finding.message.endswith(f"so set the elements of {array} before you add to them")
+
+
 def test_what_an_earlier_launch_or_the_host_wrote_is_written():
     @cuda.jit
     def fill(out):
@@ -572,7 +602,7 @@ def test_read_only_arrays():
 @cuda.jit
 def scales(x, out):
     i = cuda.grid(1)
-    out[i] = x[i] * 0.5  # here
+    out[i] = x[i] * 0.1  # here
 
 
 @cuda.jit
