@@ -70,6 +70,10 @@ def large_cases(name) -> list[Case]:
         heads = dict(q=f32(length, heads, width), k=f32(keys, kv_heads, width), v=f32(keys, kv_heads, width))
         return heads | dict(scale=width**-0.5)
 
+    def attention_backward(*shape):
+        drawn = attention(*shape)
+        return dict(grad_out=f32(*drawn["q"].shape)) | drawn
+
     made = {
         "argmax": [dict(x=f32(5, 40001))],
         "linear": [
@@ -80,6 +84,13 @@ def large_cases(name) -> list[Case]:
         # Heads as wide as real models have them, in groups of 7 (Qwen2.5-0.5B), and keys that fill no block.
         "attention": [attention(67, 131, 4, 2, 32), attention(1, 391, 14, 2, 64), attention(67, 391, 14, 2, 64)],
         "sliding_attention": [attention(67, 131, 4, 2, 32) | dict(window=90)],
+    }
+    made |= {
+        "attention_backward": [attention_backward(67, 131, 4, 2, 32), attention_backward(40, 71, 14, 2, 64)],
+        "embedding_backward": [
+            dict(grad_out=f32(2000, 40), ids=rng.integers(0, rows, size=2000), grad_weight=f32(rows, 40))
+            for rows in (3, 1001)
+        ],
     }
     if name not in made:
         return [with_many_rows(operators.get(name))]

@@ -57,7 +57,7 @@ def test_the_reference_rounded_to_float32_passes(operator):
     for case in operator.make_cases(seed=3):
         rounded = [
             value.astype(np.int64 if spec.allowed[0] == np.int64 else np.float32)
-            for value, spec in zip(operator.expected(case.inputs), operator.outputs.values(), strict=True)
+            for value, spec in zip(operator.expected(case.inputs), operator.results.values(), strict=True)
         ]
         assert compare(operator, case.inputs, rounded) == [], case.name
 
