@@ -6,7 +6,7 @@ import click
 @click.command()
 @click.argument("text")
 @click.option("--out", required=True, help="The folder of the model. The same command goes on where it was stopped.")
-@click.option("--steps", type=click.IntRange(1), default=None, help="How long to train. Default: 1600.")
+@click.option("--steps", type=click.IntRange(1), default=None, help="How long to train. Default: 3000.")
 @click.option("--layers", type=click.IntRange(1), default=None, help="Default: 2.")
 @click.option("--vocabulary", type=click.IntRange(1), default=None, help="Tokens of the tokenizer. Default: 512.")
 @click.option("--optimiser", default=None, help="muon (default: Muon for matrices, AdamW for the rest) or adamw.")

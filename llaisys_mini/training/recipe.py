@@ -17,7 +17,7 @@ class Recipe:
     clip: the longest that all gradients together may be. checkpoint_every: steps between two checkpoints.
     """
 
-    steps: int = 1600
+    steps: int = 3000
     sequences: int = 16
     length: int = 256
     parts: int = 1
