@@ -1,8 +1,8 @@
 """linear_backward on the CPU, expert version: both products in register tiles (outer.py), nothing packed or transposed.
 
-    grad_x      [N, K] = grad_out [N, M] @ weight [M, K]       threads share the samples
-    grad_weight [M, K] = grad_out.T [M, N] @ x [N, K]          threads share the outputs; samples go by in chunks, so
-                                                               that those of a chunk are still in the cache for all tiles
+grad_x      [N, K] = grad_out [N, M] @ weight [M, K]       threads share the samples
+grad_weight [M, K] = grad_out.T [M, N] @ x [N, K]          threads share the outputs; samples go by in chunks, so
+                                                           that those of a chunk are still in the cache for all tiles
 """
 
 import numpy as np
