@@ -13,7 +13,7 @@ VERSION_FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help generate chat lab labs notebooks grade bench bench-grade gpu lint test test-quick test-long clean
+.PHONY: help generate chat train lab labs notebooks grade bench bench-grade gpu lint test test-quick test-long clean
 
 help:
 	@echo 'llaisys_mini: from one neuron to a Qwen decoder that speaks, one operator at a time'
@@ -30,6 +30,12 @@ generate: .venv/.with-run ## the shipped model writes
 
 chat: .venv/.with-run ## talk with a model
 	@$(BIN)/llaisys-mini chat $(if $(MODEL),--model "$(MODEL)") $(ARGS)
+
+# Stopped, it goes on where it was when it is called again.
+STORIES := build/stories.txt
+train: .venv/.with-run ## a story model from nothing, with the course's kernels: about ten minutes on two cores
+	@$(BIN)/python -m training.story_text $(STORIES)
+	@$(BIN)/llaisys-mini train $(STORIES) --out build/story-model $(ARGS)
 
 # .jupyter holds settings for the course: no question about Jupyter news, and no buttons of nbgrader for students after
 # `make grade`. The address that JupyterLab prints leads to the first lecture too, for those whose browser is on another

@@ -19,6 +19,9 @@ from llaisys_mini.weights import checkpoint
 from tests.training.small import RECIPE, write_text
 
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
 @pytest.fixture(scope="module")
 def text(tmp_path_factory):
     return write_text(tmp_path_factory.mktemp("text") / "text.txt")
