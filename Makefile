@@ -33,7 +33,7 @@ chat: .venv/.with-run ## talk with a model
 
 # Stopped, it goes on where it was when it is called again.
 STORIES := build/stories.txt
-train: .venv/.with-run ## a story model from nothing, with the course's kernels: about ten minutes on two cores
+train: .venv/.with-run ## a story model from nothing, with the course's kernels
 	@$(BIN)/python -m training.story_text $(STORIES)
 	@$(BIN)/llaisys-mini train $(STORIES) --out build/story-model $(ARGS)
 

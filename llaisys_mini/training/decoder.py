@@ -137,7 +137,8 @@ def loss_and_gradients(config: ModelConfig, weights: Weights, ids: np.ndarray, p
     parts: the texts are taken in so many equal groups, one after the other, whose gradients are added: memory for one
     group, the same loss. B must be a multiple of it.
     """
-    total, sums = 0.0, {}
+    total = 0.0
+    sums: Weights = {}
     for group in np.split(ids, parts, axis=1):
         tape, variables = Tape(), {name: Variable(array) for name, array in weights.items()}
         total += loss(tape, config, variables, group) / parts

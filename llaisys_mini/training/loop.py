@@ -24,7 +24,7 @@ from llaisys_mini.models.config import ModelConfig
 from llaisys_mini.training import checkpoints, curve, decoder, optimisers
 from llaisys_mini.training.recipe import END_OF_TEXT, Recipe
 from llaisys_mini.training.tape import Tape, Variable
-from llaisys_mini.training.text import Tokens, make_tokenizer, read_documents
+from llaisys_mini.training.text import Tokens, end_of_text, make_tokenizer, read_documents
 from llaisys_mini.weights.checkpoint import SINGLE_FILE, save_safetensors
 
 SETTINGS, CHECKPOINTS, CURVE = "training.json", "checkpoints", "loss.png"
@@ -51,7 +51,7 @@ def train(text: Path, out: Path, recipe: Recipe) -> Outcome:
     folder.claim({"recipe": recipe.as_dict(), "text": _fingerprint(documents)})
     tokenizer = folder.tokenizer(documents, recipe)
     tokens = Tokens(documents, tokenizer, recipe)
-    settings = recipe.config(tokenizer.token_to_id(END_OF_TEXT))
+    settings = recipe.config(end_of_text(tokenizer))
     run = Run(recipe, ModelConfig.from_dict(settings), tokens)
     found = checkpoints.newest(folder.checkpoints)
     if found is not None:

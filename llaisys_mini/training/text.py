@@ -43,6 +43,14 @@ def make_tokenizer(documents: list[str], size: int) -> Tokenizer:
     return tokenizer
 
 
+def end_of_text(tokenizer: Tokenizer) -> int:
+    """The id that ends a text. Raises TrainingError for a tokenizer of another making."""
+    found = tokenizer.token_to_id(END_OF_TEXT)
+    if found is None:
+        raise TrainingError(f"the tokenizer has no token {END_OF_TEXT}: it was not made by `train`")
+    return found
+
+
 class Tokens:
     """The text as token ids int64, each document followed by the end-of-text token. learned: what is trained on;
     held_out: what only measures.
@@ -51,7 +59,7 @@ class Tokens:
     """
 
     def __init__(self, documents: list[str], tokenizer: Tokenizer, recipe: Recipe):
-        ends = tokenizer.token_to_id(END_OF_TEXT)
+        ends = end_of_text(tokenizer)
         encoded = [[*found.ids, ends] for found in tokenizer.encode_batch_fast(documents, add_special_tokens=False)]
         if len(encoded) < _HELD_OUT:  # a few long ones: the end of each
             cuts = [len(ids) * (_HELD_OUT - 1) // _HELD_OUT for ids in encoded]

@@ -18,7 +18,6 @@ from llaisys_mini.training.loop import train
 from llaisys_mini.weights import checkpoint
 from tests.training.small import RECIPE, write_text
 
-
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
