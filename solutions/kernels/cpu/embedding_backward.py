@@ -2,6 +2,7 @@
 threads. The rows of the table can: each task owns a stretch of them, goes through all ids in order, and adds what is
 its own. So no two threads write to one row, and every sum has one order."""
 
+import numpy as np
 from numba import njit, prange
 
 from llaisys_mini import kernel
@@ -12,12 +13,13 @@ TASKS = 8  # each reads all ids, which is little beside the rows
 
 
 @njit(cache=True)
-def add_rows(grad_out, ids, grad_weight, first, last):
-    """The places whose id lies in first .. last - 1."""
+def add_rows(grad_out, ids, rows, first):
+    """What belongs to `rows`, the stretch of the table that begins with row `first`."""
     for n in range(ids.size):
-        if first <= ids[n] < last:
+        row = ids[n] - first
+        if 0 <= row < rows.shape[0]:
             for e in range(grad_out.shape[1]):
-                grad_weight[ids[n], e] += grad_out[n, e]
+                rows[row, e] += grad_out[n, e]
 
 
 ### END SOLUTION
@@ -25,10 +27,12 @@ def add_rows(grad_out, ids, grad_weight, first, last):
 @njit(parallel=True, cache=True)
 def embedding_backward(grad_out, ids, grad_weight):
     ### BEGIN SOLUTION
-    rows = grad_weight.shape[0]
     if grad_out.size < PARALLEL_FROM:
-        add_rows(grad_out, ids, grad_weight, 0, rows)
+        add_rows(grad_out, ids, grad_weight, 0)
     else:
         for task in prange(TASKS):
-            add_rows(grad_out, ids, grad_weight, rows * task // TASKS, rows * (task + 1) // TASKS)
+            # intp: prange counts without sign.
+            first = grad_weight.shape[0] * np.intp(task) // TASKS
+            last = grad_weight.shape[0] * (np.intp(task) + 1) // TASKS
+            add_rows(grad_out, ids, grad_weight[first:last], first)
     ### END SOLUTION
