@@ -13,7 +13,7 @@ VERSION_FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help generate chat serve lab labs notebooks grade bench bench-grade gpu lint test test-quick test-long clean
+.PHONY: help generate chat serve train lab labs notebooks grade bench bench-grade gpu lint test test-quick test-long clean
 
 help:
 	@echo 'llaisys_mini: from one neuron to a Qwen decoder that speaks, one operator at a time'
@@ -33,6 +33,12 @@ chat: .venv/.with-run ## talk with a model
 
 serve: .venv/.with-serve ## answer over HTTP at http://127.0.0.1:8000/, with a page to talk on
 	@$(BIN)/llaisys-mini serve $(if $(MODEL),--model "$(MODEL)") $(ARGS)
+
+# Stopped, it goes on where it was when it is called again.
+STORIES := build/stories.txt
+train: .venv/.with-run ## a story model from nothing, with the course's kernels
+	@$(BIN)/python -m training.story_text $(STORIES)
+	@$(BIN)/llaisys-mini train $(STORIES) --out build/story-model $(ARGS)
 
 # .jupyter holds settings for the course: no question about Jupyter news, no buttons of nbgrader for students after
 # `make grade`, and how lectures look when exported. The lectures are signed first, as JupyterLab wants before it lets a

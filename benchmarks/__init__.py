@@ -8,6 +8,7 @@
     contenders      our kernels and their opponents on the same numbers, all answers checked
     operators       each operator against NumPy and torch, with attention and rowwise; shapes: of which models
     end_to_end      whole models against NumPy kernels, transformers and llama.cpp
+    training        a training step against torch's
     rivals          whole models behind one interface: ours, transformers, llama.cpp
     random_model    checkpoints of any size for them, with random weights
     report          the report of a run; tables: text, Markdown and JSON of every report; figures draws the pictures

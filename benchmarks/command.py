@@ -42,9 +42,9 @@ def main(threads: str | None, only: tuple[str, ...], quick: bool, out: Path, onl
 
 def chosen(only: tuple[str, ...], quick: bool) -> list[Plan]:
     """The plans whose title contains one of the words in `only`, or all of them."""
-    from benchmarks import beside, end_to_end, operators
+    from benchmarks import beside, end_to_end, operators, training
 
-    plans = [*operators.plans(), *beside.plans(), *end_to_end.plans()]
+    plans = [*operators.plans(), *beside.plans(), *end_to_end.plans(), *training.plans()]
     words = [word.lower() for word in only]
     return [plan for plan in plans if not words or any(word in plan.title.lower() for word in words)]
 

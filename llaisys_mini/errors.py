@@ -45,6 +45,10 @@ class GenerationError(UserError, ValueError):
     """Generation was asked for something impossible: an empty prompt, one longer than the context, ..."""
 
 
+class TrainingError(UserError, RuntimeError):
+    """A training cannot begin, go on or be resumed: a text too short, a loss that is no number, a full disk, ..."""
+
+
 class DeviceError(UserError, RuntimeError):
     """A device is unknown or not available on this machine."""
 

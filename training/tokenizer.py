@@ -12,7 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import Tokenizer
+
+from llaisys_mini.training.vocabulary import learn_tokenizer
 
 from .corpus import FIRST_MIXTURE, documents, tables
 from .corpus.conversations import END_OF_TEXT, THINK_END, THINK_START, TURN_END, TURN_START
@@ -23,10 +25,6 @@ TRAINING_DOCUMENTS = 60_000
 TRAINING_SEED = 7
 NAME_REPETITIONS = 3000
 
-# The pattern of Qwen2, Qwen2.5 and Qwen3.
-PRE_TOKENIZER_PATTERN = (
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-)
 SPECIAL_TOKENS = [END_OF_TEXT, TURN_START, TURN_END]
 THINK_TOKENS = [THINK_START, THINK_END]
 
@@ -81,26 +79,8 @@ def _training_texts() -> Iterator[str]:
 
 
 def train_tokenizer() -> Tokenizer:
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.normalizer = normalizers.NFC()
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Split(Regex(PRE_TOKENIZER_PATTERN), behavior="isolated"),
-            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-        ]
-    )
-    tokenizer.decoder = decoders.ByteLevel()
-    tokenizer.post_processor = processors.ByteLevel(trim_offsets=False)
-    trainer = trainers.BpeTrainer(
-        vocab_size=VOCABULARY_SIZE - len(SPECIAL_TOKENS) - len(THINK_TOKENS),
-        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),  # so that any text at all can be encoded
-        show_progress=False,
-    )
-    tokenizer.train_from_iterator(_training_texts(), trainer)
-    tokenizer.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in SPECIAL_TOKENS])
-    # As in Qwen3, these two are single tokens but are not hidden when text is decoded.
-    tokenizer.add_tokens([AddedToken(token, special=False, normalized=False) for token in THINK_TOKENS])
-    return tokenizer
+    # As in Qwen3, the tokens of thinking are single ones but are not hidden when text is decoded.
+    return learn_tokenizer(_training_texts(), VOCABULARY_SIZE, SPECIAL_TOKENS, visible=THINK_TOKENS)
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:

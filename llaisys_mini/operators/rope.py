@@ -69,6 +69,7 @@ def cases(rng):
     yield "positions in the thousands", inputs([2047, 4096, 1000], 2, 8)
     yield "heads as wide as a real model's", inputs([1, 700], 3, 256)
     yield "many positions", inputs(np.arange(300), 1, 4)
+    yield "positions before zero: the gradient of a rotation turns back", inputs(-np.arange(40, 49), 2, 8)
     length, heads, half = rng.integers(1, 20, size=3)
     yield "some sizes", inputs(rng.integers(0, 50, size=length), heads, 2 * half)
 

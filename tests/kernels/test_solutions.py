@@ -89,6 +89,11 @@ def large_cases(name) -> list[Case]:
         )
 
     texts = [(1, 391), (67, 131), (1, 12), (3, 260), (1, 128)]
+
+    def attention_backward(*shape):
+        drawn = attention(*shape)
+        return dict(grad_out=f32(*drawn["q"].shape)) | drawn
+
     made = {
         "argmax": [dict(x=f32(5, 40001))],
         "linear": [
@@ -113,6 +118,13 @@ def large_cases(name) -> list[Case]:
             paged(texts, 16, 14, 2, 64, 1000),
             paged([(1, keys) for keys in (700, 3, 128, 129, 255, 16, 800)], 16, 14, 2, 64, 1000),
             paged(texts, 7, 4, 2, 32, 90),
+        ],
+    }
+    made |= {
+        "attention_backward": [attention_backward(67, 131, 4, 2, 32), attention_backward(40, 71, 14, 2, 64)],
+        "embedding_backward": [
+            dict(grad_out=f32(2000, 40), ids=rng.integers(0, rows, size=2000), grad_weight=f32(rows, 40))
+            for rows in (3, 1001)
         ],
     }
     if name not in made:

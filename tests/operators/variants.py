@@ -293,6 +293,58 @@ def linear_backward_sequential(grad_out, x, weight):
     return sequential_sum(grad_out[:, None, :] * weight.T[None]), of_weight, reversed_sum(grad_out.T)
 
 
+def rms_norm_backward_by_jacobian(grad_out, x, weight, eps):
+    """Each row's derivative written out as a matrix, and the rows of grad_weight summed one after the other."""
+    width = x.shape[-1]
+    rows, gradients = x.reshape(-1, width), grad_out.reshape(-1, width)
+    of_x, of_weight = np.empty_like(rows), np.zeros(width, F)
+    for n, (row, gradient) in enumerate(zip(rows, gradients, strict=True)):
+        scale = F(1) / np.sqrt(sequential_sum(row * row) / F(width) + F(eps))
+        normalised = row * scale
+        jacobian = scale * (np.eye(width, dtype=F) - normalised[:, None] * normalised / F(width))
+        of_x[n] = jacobian @ (gradient * weight)
+        of_weight = of_weight + gradient * normalised
+    return of_x.reshape(x.shape), of_weight
+
+
+def add_rms_norm_backward_by_jacobian(grad_total, grad_out, total, weight, eps):
+    of_norm, of_weight = rms_norm_backward_by_jacobian(grad_out, total, weight, eps)
+    return grad_total + of_norm, of_weight
+
+
+def swiglu_backward_of_silu(grad_out, gate, up):
+    """The slope as s + silu * (1 - s), and 1 - s as the sigmoid of -gate."""
+    share, rest = sigmoid_division(gate), sigmoid_division(-gate)
+    return grad_out * (up * (share + gate * share * rest)), grad_out * (gate * share)
+
+
+def embedding_backward_place_by_place(grad_out, ids, grad_weight):
+    total = np.array(grad_weight)
+    for n in reversed(range(len(ids))):
+        total[ids[n]] += grad_out[n]
+    return total
+
+
+def attention_backward_flash(grad_out, q, k, v, scale):
+    """One query and head after the other; the weighted mean of grad_P taken from the output, as FlashAttention does."""
+    length, keys = len(q), len(k)
+    of_q, of_k, of_v = np.zeros_like(q), np.zeros_like(k), np.zeros_like(v)
+    out = attention_flash(q, k, v, scale)
+    for row in range(length):
+        for head in range(q.shape[1]):
+            shared = head // (q.shape[1] // k.shape[1])
+            seen = keys - length + row + 1
+            score = F(scale) * (k[:seen, shared] @ q[row, head])
+            power = np.exp(score - score.max())
+            weights = power / power.sum(dtype=F)
+            mean = (grad_out[row, head] * out[row, head]).sum(dtype=F)
+            of_score = F(scale) * weights * (v[:seen, shared] @ grad_out[row, head] - mean)
+            of_q[row, head] = of_score @ k[:seen, shared]
+            of_k[:seen, shared] += of_score[:, None] * q[row, head]
+            of_v[:seen, shared] += weights[:, None] * grad_out[row, head]
+    return of_q, of_k, of_v
+
+
 def _operator_of(function_name: str) -> str | None:
     """The operator whose name, followed by an underscore, the function's name begins with; of several the longest."""
     fitting = [name for name in operators.names if function_name.startswith(f"{name}_")]
