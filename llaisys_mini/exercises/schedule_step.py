@@ -8,9 +8,9 @@ def schedule_step(running, waiting, free, total, size, budget):
     """What the next step of an engine does. One that is called again and again, each time with how things stand.
 
     running: the texts in work, the oldest first; waiting: those that are not, in the order of the queue. A text is
-    a dict: name; ids, how many token ids it has so far; stored, how many of them have keys and values in the cache; pages,
-    how many pages it holds. A text that is being written has one id that is not stored. free: pages that nobody holds,
-    of `total` pages of `size` positions. budget: how many rows a step may have.
+    a dict: name; ids, how many token ids it has so far; stored, how many of them have keys and values in the cache;
+    pages, how many pages it holds. A text that is being written has one id that is not stored. free: pages that nobody
+    holds, of `total` pages of `size` positions. budget: how many rows a step may have.
 
     Returns (rows, preempted, refused): a dict from names to how many rows each text gets, and two lists of names.
 

@@ -128,3 +128,50 @@ def test_only_what_an_exercise_builds_on_is_answered(judged, name):
     source = FORWARD.format(body=f"f = exercises.get\n    return f('{name}')(ids, weights, config, cache)")
     states, message, _ = judged_answer(judged, "14_the_decoder_speaks", "decoder_forward", source)
     assert states <= {WRONG, REFUSED} and f"decoder_forward does not build on {name}" in message
+
+
+POOL = HEAD + '@answer("page_pool")\nclass Pool:\n{body}\n'
+SUBCLASS = """    def __new__(cls, pages):
+        kinds = {kind.__name__: kind for kind in object.__subclasses__()}
+        return kinds["page_pool"](pages)
+    def __init__(self, pages):
+        pass"""
+GLOBALS = """    def __new__(cls, pages):
+        module = sys.modules["llaisys_mini.exercises.page_pool"]
+        kinds = [kind for kind in vars(module).values() if isinstance(kind, type)]
+        return kinds[0](pages)
+    def __init__(self, pages):
+        pass"""
+
+
+@pytest.mark.parametrize("body", [SUBCLASS, GLOBALS])
+def test_a_reference_that_is_a_class_is_not_left_over(judged, body):
+    states, message, _ = judged_answer(judged, "16_many_texts", "page_pool", POOL.format(body=body))
+    assert states == {WRONG} and ("KeyError" in message or "IndexError" in message), message
+
+
+ONE_TEXT = """    def __init__(self, pages):
+        self.left = list(range(pages))
+    def take(self):
+        return self.left.pop(0) if self.left else None
+    def share(self, pages):
+        pass
+    def release(self, pages):
+        self.left += pages[::-1]
+    def publish(self, page, key):
+        pass
+    def find(self, keys):
+        return {}["missing"] if "B" in keys else []"""
+
+
+def test_the_judge_names_the_event(judged):
+    """The first that differs, or at which something was raised; of hidden cases neither."""
+    states, message, verdict = judged_answer(judged, "16_many_texts", "page_pool", POOL.format(body=ONE_TEXT))
+    assert states == {WRONG}
+    public, hidden = (part.message for part in verdict.parts.values() if part.task == "page_pool-python")
+    assert "'a page that two texts use'" in public
+    assert "event 6: take()\n    got      0\n    expected None\n  before it, all right: ..." in public
+    assert "event" not in hidden, hidden
+    raising = ONE_TEXT.replace("if self.left else None", 'if self.left else {}["none is left"]')
+    _, message, _ = judged_answer(judged, "16_many_texts", "page_pool", POOL.format(body=raising))
+    assert "KeyError on the case 'as it was made': 'none is left'; at event 5, take()" in message
