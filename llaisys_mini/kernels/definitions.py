@@ -22,7 +22,8 @@ def keep_definitions(source: str) -> str:
 
 def defined_names(source: str) -> set[str]:
     """Names of the functions and classes at the top level of the source."""
-    return {node.name for node in ast.parse(source).body if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    return {node.name for node in ast.parse(source).body if isinstance(node, kinds)}
 
 
 def undefined_names(source: str) -> list[str]:

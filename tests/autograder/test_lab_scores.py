@@ -55,6 +55,13 @@ WORTH = {
         "speculate-python": 2,
         "accept_sampled-python": 2,
     },
+    "17_service": {
+        "text_deltas-python": 5,
+        "stop_filter-python": 6,
+        "sse_events-python": 6,
+        "chat_request-python": 2,
+        "abort_on_disconnect-python": 2,
+    },
 }
 """Lab -> its task cells, and the points that each brings by itself."""
 
