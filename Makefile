@@ -34,12 +34,17 @@ chat: .venv/.with-run ## talk with a model
 serve: .venv/.with-serve ## answer over HTTP at http://127.0.0.1:8000/, with a page to talk on
 	@$(BIN)/llaisys-mini serve $(if $(MODEL),--model "$(MODEL)") $(ARGS)
 
-# .jupyter holds settings for the course: no question about Jupyter news, and no buttons of nbgrader for students after
-# `make grade`. The address that JupyterLab prints leads to the first lecture too, for those whose browser is on another
-# machine. It refuses root, as whom containers run.
+# .jupyter holds settings for the course: no question about Jupyter news, no buttons of nbgrader for students after
+# `make grade`, and how lectures look when exported. The lectures are signed first, as JupyterLab wants before it lets a
+# notebook style its pictures and run its widgets; .jupyter/jupyter_config.py says where. The address that JupyterLab
+# prints leads to the first lecture too, for those whose browser is on another machine. It refuses root, as whom
+# containers run.
 FIRST := /lab/tree/notebooks/00_start_here.ipynb
+WITH_SETTINGS := JUPYTER_CONFIG_PATH="$$PWD/.jupyter$${JUPYTER_CONFIG_PATH:+:$$JUPYTER_CONFIG_PATH}"
 lab: .venv/.with-notebooks ## open JupyterLab, at the first lecture
-	@PATH="$$PWD/$(BIN):$$PATH" JUPYTER_CONFIG_PATH="$$PWD/.jupyter$${JUPYTER_CONFIG_PATH:+:$$JUPYTER_CONFIG_PATH}" \
+	@mkdir -p build/trust
+	@$(WITH_SETTINGS) $(BIN)/python -m nbformat.sign --log-level=ERROR notebooks/*.ipynb > /dev/null
+	@PATH="$$PWD/$(BIN):$$PATH" $(WITH_SETTINGS) \
 	    $(BIN)/python -m jupyterlab --ServerApp.root_dir="$$PWD" --LabApp.default_url=$(FIRST) \
 	    $$(test `id -u` != 0 || echo --allow-root) $(ARGS)
 
@@ -47,7 +52,7 @@ labs: .venv/.with-notebooks,grading ## make labs/ from solutions/labs (instructo
 	@$(BIN)/python -m autograder.labs
 
 notebooks: .venv/.with-notebooks ## execute the lectures that changed
-	@$(BIN)/python -m notebooks.build $(ARGS)
+	@$(BIN)/python -m notebooks.source.build $(ARGS)
 
 grade: .venv/.with-grading ## grade the example class, or ARGS
 	@$(BIN)/python -m autograder grade $(or $(ARGS),data/class --build build/example_class)

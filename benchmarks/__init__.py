@@ -11,6 +11,7 @@
     rivals          whole models behind one interface: ours, transformers, llama.cpp
     random_model    checkpoints of any size for them, with random weights
     report          the report of a run; tables: text, Markdown and JSON of every report; figures draws the pictures
+    serving         many texts at once, and servers beside each other: `python -m benchmarks.serving`
     checkpoint      a real checkpoint beside transformers and llama.cpp: `python -m benchmarks.checkpoint FOLDER`
     gpu             the CUDA kernels on a device: `make gpu`
 

@@ -19,12 +19,12 @@ FILE = Path(__file__).with_suffix(".txt")
 
 PUBLIC = (
     "cache.cache cache.contiguous cache.paged cache.pool console contract course.doctor cpu.exp_vector cpu.fast_exp"
-    " cpu.simd cuda cuda.reductions cuda.tensor_cores cuda.vectors dtypes engine.conversation engine.engine"
+    " cpu.simd cuda cuda.narrow cuda.reductions cuda.tensor_cores cuda.vectors dtypes engine.conversation engine.engine"
     " engine.generate engine.request engine.scheduler engine.speculation"
     " engine.quality errors exercise inspect.compile_check inspect.occupancy inspect.pictures inspect.timing"
-    " kernels.choice kernels.sets lectures.datasets lectures.plots models.config models.decoder models.loading"
-    " models.quantise models.rope paths sanitizer tensor text.sampling text.tokenizer weights.checkpoint"
-    " weights.quantisation widen"
+    " kernels.choice kernels.sets lectures.datasets lectures.plots lectures.widgets models.config models.decoder"
+    " models.loading models.quantise models.rope narrow paths sanitizer tensor text.sampling text.tokenizer"
+    " weights.checkpoint weights.quantisation widen"
 ).split()
 """Modules of the package whose names are public."""
 

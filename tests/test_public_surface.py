@@ -50,8 +50,10 @@ def test_every_name_that_the_package_offers_is_listed_once():
 
 def test_lectures_labs_and_kernels_use_public_modules_only():
     course = [
-        *ROOT.glob("notebooks/[0-9]*.py"), *ROOT.glob("solutions/labs/*.py"), *ROOT.glob("solutions/kernels/*/*.py")
-    ]  # fmt: skip
+        *ROOT.glob("notebooks/source/[0-9]*.py"),
+        *ROOT.glob("solutions/labs/*.py"),
+        *ROOT.glob("solutions/kernels/*/*.py"),
+    ]
     assert course
     allowed = {"llaisys_mini", *(f"llaisys_mini.{name}" for name in PUBLIC)}
     packages = {f"llaisys_mini.{name.rpartition('.')[0]}" for name in PUBLIC if "." in name}

@@ -130,7 +130,8 @@ class PagedCache:
     def free(self, text: PagedText) -> None:
         """The text is given up. Its full pages are kept for texts that begin like it, until their place is needed."""
         self.pool.release(text.pages)
-        text.ids.clear(), text.pages.clear(), text.keys.clear()
+        for each in (text.ids, text.pages, text.keys):
+            each.clear()
 
     def _trim(self, text: PagedText) -> None:
         needed = self.pages_for(text.length)

@@ -6,7 +6,7 @@ import time
 import click
 
 from llaisys_mini.cli.messages import from_terminal, source_of_messages
-from llaisys_mini.cli.options import load, model_options, sampling, tokenizer_of
+from llaisys_mini.cli.options import guesser_for, load, model_options, sampling, tokenizer_of
 from llaisys_mini.cli.reporting import Stopwatch, say_which_kernels, started
 from llaisys_mini.cli.stopping import stoppable
 from llaisys_mini.errors import UserError
@@ -86,7 +86,7 @@ class _Talk:
 
     def start_over(self):
         self._messages = []
-        self._engine = self._model.engine()
+        self._engine = self._model.engine(guesser=guesser_for(self._model, self._options))
 
     def answer(self, text):
         """Print the model's answer to `text` and remember both.

@@ -5,7 +5,7 @@ import time
 import click
 
 from llaisys_mini.cli.messages import require_utf8
-from llaisys_mini.cli.options import load, model_options, sampling, tokenizer_of
+from llaisys_mini.cli.options import guesser_for, load, model_options, sampling, tokenizer_of
 from llaisys_mini.cli.reporting import Stopwatch, say_which_kernels, started
 from llaisys_mini.cli.stopping import stoppable
 
@@ -32,7 +32,9 @@ def generate(prompt, verify, sanitize, **options):
     tokenizer = tokenizer_of(model, options)
     ids = tokenizer.encode(prompt)
     # Sampling values and the prompt's length are checked here, before anything is printed.
-    tokens = model.generate(ids, **sampling(options), engine=(engine := model.engine()))
+    tokens = model.generate(
+        ids, **sampling(options), engine=(engine := model.engine(guesser=guesser_for(model, options)))
+    )
     stream = TextStream(tokenizer)
     watch = Stopwatch(start)
     report = _verification(model) if verify else None

@@ -5,6 +5,28 @@ import click
 _SAMPLING = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty", "seed", "max_new_tokens")
 
 
+def guesser_options(command):
+    """Who guesses tokens ahead."""
+    count = click.option("--guesses", type=click.IntRange(1, 16), default=4, show_default=True, help="Tokens ahead.")
+    return click.option("--draft", default=None, help="A smaller model that guesses tokens ahead, or 'ngram'.")(
+        count(command)
+    )
+
+
+def guesser_for(model, options, pages=None):
+    """What guesses tokens ahead, as the options ask for it; None for nothing. pages: of a draft model's KV cache."""
+    from llaisys_mini.engine.generate import load_model
+    from llaisys_mini.engine.speculation import DraftModel, NGrams
+
+    if options["draft"] is None:
+        return None
+    if options["draft"] == "ngram":
+        return NGrams(most=options["guesses"])
+    guesser = DraftModel(load_model(options["draft"], device=options["device"]).decoder, options["guesses"], pages)
+    guesser.require_same_tokens(model.config.vocab_size)
+    return guesser
+
+
 def model_options(command):
     """Which model, how to sample, which kernels."""
     options = [
@@ -33,6 +55,7 @@ def model_options(command):
         ),
         click.option("--device", default="cpu", show_default=True, help="Where to compute: cpu or cuda."),
         click.option("--dtype", default="auto", show_default=True, help="Storage: float32, float16, bfloat16 or auto."),
+        guesser_options,
         click.option("--stats", is_flag=True, help="Report speed, memory and which kernels answered."),
     ]
     for option in reversed(options):

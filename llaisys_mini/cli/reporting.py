@@ -62,6 +62,10 @@ class Stopwatch:
             click.echo(f"{len(self.ticks)} new tokens, {_shown(rate)} per second after the first", err=True)
         pool, size = engine.cache.pool, engine.cache.nbytes / 2**20
         click.echo(f"KV cache: {pool.touched} pages of {pool.size} positions, {size:.1f} MiB allocated", err=True)
+        if engine.guesser is not None:
+            from llaisys_mini.engine.speculation import does_it_pay
+
+            click.echo(does_it_pay(engine.decoder, engine.guesser, engine.counts), err=True)
         click.echo(f"kernels: {counts() or 'none was called'}", err=True)
         if device == "cpu":
             changing = ", ".join(kernels_that_change_bits(device))

@@ -4,6 +4,8 @@ import time
 
 import click
 
+from llaisys_mini.cli.options import guesser_for, guesser_options, load
+
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -19,11 +21,9 @@ _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 @click.option("--pages", type=click.IntRange(1), default=None, help="Of the KV cache, 16 tokens each. Default: 1024.")
 @click.option("--max-rows", type=click.IntRange(1), default=256, show_default=True, help="Rows of a step at most.")
 @click.option("--max-texts", type=click.IntRange(1), default=64, show_default=True, help="Texts in work at a time.")
-@click.option("--draft", default=None, help="A smaller model that guesses ahead, or 'ngram'.")
-@click.option("--guesses", type=click.IntRange(1, 16), default=4, show_default=True, help="Tokens guessed ahead.")
-def serve(model, host, port, api_key, name, draft, guesses, pages, max_rows, max_texts, **options):
+@guesser_options
+def serve(model, host, port, api_key, name, pages, max_rows, max_texts, **options):
     """Serve a model over HTTP: /v1/chat/completions, /v1/completions, a page to talk on at /, the engine at /engine."""
-    from llaisys_mini.cli.options import load
     from llaisys_mini.errors import UserError
 
     if host not in _LOOPBACK and not api_key:
@@ -38,7 +38,7 @@ def serve(model, host, port, api_key, name, draft, guesses, pages, max_rows, max
         raise UserError(f"{missing}: pip install 'llaisys_mini[serve]'") from None
     start = time.perf_counter()
     loaded = load(dict(options, model=model))
-    guesser = _guesser(loaded, draft, guesses)
+    guesser = guesser_for(loaded, options, _PAGES)
     engine = dict(max_rows=max_rows, max_texts=max_texts, pages=pages or _PAGES, guesser=guesser)
     app = make_app(loaded, name or model, engine, api_key=api_key, hosts=LOOPBACK if host in _LOOPBACK else None)
     _warm_up(loaded)
@@ -60,16 +60,3 @@ def _warm_up(model):
         engine.add([0] * length, SamplingParams(max_new_tokens=3), stop_ids=())
     while engine.is_busy:
         engine.step()
-
-
-def _guesser(model, draft, guesses):
-    if draft is None:
-        return None
-    from llaisys_mini.engine.generate import load_model
-    from llaisys_mini.engine.speculation import DraftModel, NGrams
-
-    if draft == "ngram":
-        return NGrams(most=guesses)
-    guesser = DraftModel(load_model(draft, device=model.decoder.device).decoder, guesses, pages=_PAGES)
-    guesser.require_same_tokens(model.config.vocab_size)
-    return guesser

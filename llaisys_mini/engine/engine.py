@@ -151,13 +151,12 @@ class Engine:
     def _guesses(self, turns: Sequence[Turn]) -> list[list[int]]:
         """Guessed tokens that follow each turn, with pages for their rows; they use what is left of the step's rows."""
         guesses: list[list[int]] = [[] for _ in turns]
-        left = self.scheduler.max_rows - sum(turn.count for turn in turns)
-        if self.guesser is None or left == 0:
-            return guesses
         writing = [number for number, turn in enumerate(turns) if turn.request.missing == 1 and turn.request.left > 1]
-        share = left // max(1, len(writing))
+        share = (self.scheduler.max_rows - sum(turn.count for turn in turns)) // max(1, len(writing))
+        if self.guesser is None or not writing or share == 0:
+            return guesses
         asked = [(turns[number].request, min(share, turns[number].request.left - 1)) for number in writing]
-        for number, guess in zip(writing, self.guesser.guess([a for a in asked if a[1] > 0]), strict=False):
+        for number, guess in zip(writing, self.guesser.guess(asked), strict=True):
             request = turns[number].request
             try:
                 self.cache.reserve(request.stored, request.stored.length + 1 + len(guess))

@@ -145,7 +145,7 @@ class Request:
             self.stop_reason = "length"
 
     def read(self, first: int, logits: np.ndarray) -> None:
-        """Note the probabilities of the prompt's ids after number `first`: logits [R, V] are those of R ids from there."""
+        """Note the probabilities of the ids of the prompt behind number `first`, by the logits [R, V] from there on."""
         for number, row in enumerate(logits, first + 1):
             if len(self.prompt_tokens) <= number < self.prompt_length:
                 self.prompt_tokens.append(self._token(self.text[number], row))

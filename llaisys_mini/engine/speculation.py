@@ -12,7 +12,8 @@ is the token that would have been drawn, which keeps the text of a seed, and not
 """
 
 from collections.abc import Sequence
-from typing import Protocol
+from dataclasses import fields, is_dataclass
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -21,6 +22,39 @@ from llaisys_mini.cache.paged import PagedCache, PagedPass, PagedText, Rows
 from llaisys_mini.engine.request import Request
 from llaisys_mini.errors import GenerationError
 from llaisys_mini.models.decoder import Decoder
+from llaisys_mini.tensor import Tensor
+
+if TYPE_CHECKING:
+    from llaisys_mini.engine.engine import Counts
+
+
+def weight_bytes(decoder: Decoder) -> int:
+    """Bytes of the weights that one forward pass reads, whatever the number of its rows; of the embeddings it reads
+    single rows."""
+    found: dict[int, int] = {}
+
+    def look(part: Any) -> None:
+        if isinstance(part, Tensor):
+            found[id(part)] = part.nbytes
+        elif is_dataclass(part):
+            for field in fields(part):
+                look(getattr(part, field.name))
+
+    for part in (*decoder.layers, decoder.final_norm, decoder.head):
+        look(part)
+    return sum(found.values())
+
+
+def does_it_pay(decoder: Decoder, guesser: "Guesser", counts: "Counts") -> str:
+    """One line: how often guesses were right, and whether fewer bytes of weights were read than without them."""
+    own, draft = weight_bytes(decoder), getattr(guesser, "decoder", None)
+    read = counts.steps * own + getattr(guesser, "passes", 0) * (weight_bytes(draft) if draft is not None else 0)
+    before, after = own / 1e6, read / max(1, counts.written) / 1e6
+    return (
+        f"speculation: {counts.right} of {counts.guessed} guesses right, {counts.written / max(1, counts.steps):.1f} "
+        f"tokens per pass; {after:.2f} MB of weights read per token, {before:.2f} without: "
+        + ("it pays" if after < before else "it does not pay")
+    )
 
 
 class Guesser(Protocol):

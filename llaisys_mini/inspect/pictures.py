@@ -72,10 +72,9 @@ def _draw_grid(rows, title, access, numbered):
     if height == 1:
         axes.set_yticks([])
     if numbered and cell >= 0.1:
-        middle = np.nanmax(rows) / 2
         for row, column in zip(*np.nonzero(~np.isnan(rows)), strict=True):
             lane = rows[row, column]
-            colour = "white" if lane < middle else "black"
+            colour = plots.ink_on(image, lane)
             axes.text(column, row, f"{lane:.0f}", ha="center", va="center", fontsize=min(9, 45 * cell), color=colour)
     if access.space == "global" and cell >= 0.05:
         step = _SECTOR // access.itemsize

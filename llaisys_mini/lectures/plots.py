@@ -4,8 +4,8 @@
     axis.plot(seconds, tokens)
     plots.show(fig, alt="Tokens rise in a straight line, 450 each second.")
 
-Every figure is an opaque light card, so that it reads the same on a light page, on a dark one and on paper. Colours are
-those of Okabe & Ito (2008), which readers with any colour vision can tell apart.
+Every figure is an opaque light card, which the browser turns dark on a dark page (theme.py). Colours are those of Okabe
+& Ito (2008), which readers with any colour vision can tell apart.
 
 Matplotlib is imported when the first figure is made, so that importing this file costs nothing.
 """
@@ -16,6 +16,8 @@ from collections.abc import Callable
 from html import escape
 
 import numpy as np
+
+from llaisys_mini.lectures import theme
 
 BLUE, ORANGE, GREEN, PURPLE = "#0072B2", "#E69F00", "#009E73", "#CC79A7"
 SKY, VERMILION, YELLOW, BLACK = "#56B4E9", "#D55E00", "#F0E442", "#222222"
@@ -52,7 +54,7 @@ STYLE = {
     "axes.axisbelow": True,
     "legend.frameon": False,
     "legend.fontsize": 9.5,
-    "image.cmap": "cividis",
+    "image.cmap": "YlGnBu",  # from the card to dark, so that on a dark page, inverted, it is from the card to light
 }
 
 
@@ -89,8 +91,8 @@ class Picture:
 
     def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, str]:
         source = f"data:image/png;base64,{base64.b64encode(self.png).decode()}"
-        image = f'<img alt="{escape(self.alt)}" width="{self.width}" src="{source}">'
-        return {"text/html": image, "text/plain": f"[figure: {self.alt}]"}
+        image = f'<img class="{theme.CARD}" alt="{escape(self.alt)}" width="{self.width}" src="{source}">'
+        return {"text/html": theme.STYLE + image, "text/plain": f"[figure: {self.alt}]"}
 
 
 def _png(fig) -> bytes:
@@ -98,6 +100,14 @@ def _png(fig) -> bytes:
     file = io.BytesIO()
     fig.savefig(file, format="png", dpi=1.5 * PIXELS_PER_INCH, metadata={"Software": None})
     return file.getvalue()
+
+
+def ink_on(image, value: float) -> str:
+    """Black or white: what can be read where `image` (of `imshow`) shows `value`, or nothing since it is NaN."""
+    if np.isnan(value):
+        return BLACK
+    red, green, blue, _ = image.cmap(image.norm(value))
+    return "white" if 0.299 * red + 0.587 * green + 0.114 * blue < 0.5 else "black"  # luma of Rec. 601
 
 
 # ---- the plane of two inputs -------------------------------------------------------------------------------------

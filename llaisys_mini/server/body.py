@@ -99,6 +99,11 @@ class Common(_Strict):
             raise ValueError("stream_options is given, but stream is false")
         return self
 
+    @property
+    def stops(self) -> list[str]:
+        """The strings that end the text."""
+        return list(self.stop or ())
+
     def sampling(self) -> dict[str, Any]:
         """The values that were given, as SamplingParams names them."""
         names = ("temperature", "top_p", "min_p", "repetition_penalty", "seed")

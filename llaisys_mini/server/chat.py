@@ -22,7 +22,7 @@ class ChatAnswer:
         self._envelope, self._usage = Envelope("chat.completion", service.name), Usage()
         shown = TAGS if not body.tools else (*TAGS, tools.OPEN, tools.CLOSE)
         self._choices = [
-            Choice(index, text, Reader(service.tokenizer, body.stop, shown), self._usage)
+            Choice(index, text, Reader(service.tokenizer, body.stops, shown), self._usage)
             for index, text in enumerate(texts)
         ]
 

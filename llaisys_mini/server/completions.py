@@ -59,11 +59,10 @@ class Service:
 
     def completion_prompts(self, body: CompletionBody) -> list[Prompt]:
         """The prompts, given as text or as token ids, one or several."""
-        given = body.prompt
-        if isinstance(given, str) or (given and isinstance(given[0], int)):
-            given = [given]  # type: ignore[list-item]
+        prompt: Any = body.prompt
+        given = [prompt] if isinstance(prompt, str) or (prompt and isinstance(prompt[0], int)) else prompt
         try:
-            prompts = [Prompt(self.tokenizer.encode(p) if isinstance(p, str) else p) for p in given]  # type: ignore[arg-type]
+            prompts = [Prompt(self.tokenizer.encode(p) if isinstance(p, str) else p) for p in given]
         except TokenizerError as problem:
             raise Refused(str(problem), param="prompt") from None
         if not prompts or not all(prompt.ids for prompt in prompts):

@@ -6,7 +6,7 @@ The grammar is the llguidance library's, which knows from the tokens so far whic
 import json
 from collections.abc import Collection
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import llguidance
 import llguidance.numpy
@@ -14,6 +14,9 @@ import numpy as np
 
 from llaisys_mini.server.problems import Refused
 from llaisys_mini.text.tokenizer import Tokenizer
+
+if TYPE_CHECKING:
+    from llguidance._lib import JsonCompileOptions
 
 
 @cache
@@ -35,7 +38,7 @@ class Grammar:
             )
         tokens = _known_tokens(tokenizer, vocab_size, tuple(sorted(stop_ids)))
         # Without spaces: a model that does not know what to say would write nothing else.
-        compact = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
+        compact: JsonCompileOptions = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
         grammar = llguidance.LLMatcher.grammar_from_json_schema(json.dumps(schema), overrides=compact)
         problem = llguidance.LLMatcher.validate_grammar(grammar, tokens)
         if problem:

@@ -1,4 +1,4 @@
-"""Stop strings: a text ends where one of them begins, and no part of it is ever given out."""
+"""Stop strings: a text ends before the first of them, and no part of that one is ever given out."""
 
 from collections.abc import Sequence
 
@@ -6,12 +6,12 @@ from collections.abc import Sequence
 class StopFilter:
     """Feed text as it arrives; get back what is certain to be before any of `stops`, none of which is empty.
 
-    found: the stop string that was met, after which nothing comes any more; of several that begin at the same place the
-    longest that is complete.
+    found: the stop string that was met, after which nothing comes any more: the one that is complete first, however the
+    text is cut into pieces, and of several that end at the same place the longest.
     """
 
     def __init__(self, stops: Sequence[str]):
-        self._stops = sorted(stops, key=len, reverse=True)
+        self._stops = list(stops)
         self._held = ""
         self.found: str | None = None
 
@@ -20,9 +20,9 @@ class StopFilter:
         if self.found is not None:
             return ""
         self._held += text
-        places = [(place, -len(stop), stop) for stop in self._stops if (place := self._held.find(stop)) >= 0]
+        places = [(place + len(stop), place, stop) for stop in self._stops if (place := self._held.find(stop)) >= 0]
         if places:
-            place, _, self.found = min(places)
+            _, place, self.found = min(places)
             given, self._held = self._held[:place], ""
             return given
         certain = len(self._held) - self._beginning()

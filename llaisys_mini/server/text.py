@@ -20,7 +20,7 @@ class CompletionAnswer:
         self._envelope = Envelope("text_completion", service.name)
         self._usages = [Usage() for _ in prompts]
         self._choices = [
-            Choice(index, text, Reader(service.tokenizer, body.stop), self._usages[index // body.n])
+            Choice(index, text, Reader(service.tokenizer, body.stops), self._usages[index // body.n])
             for index, text in enumerate(texts)
         ]
 

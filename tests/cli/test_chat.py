@@ -132,11 +132,13 @@ def test_what_was_said_stays_in_the_conversation(talk, monkeypatch):
     assert question == {"role": "user", "content": STORY}
     assert answer["content"].endswith(said)
     assert said.startswith("Once upon a time")
-    cached = talk._cache.length
+    pages = talk._engine.cache.pool
+    cached = pages.touched
     talk.answer("And then?")
     assert talk._messages[:2] == [question, answer]
     assert len(talk._messages) == 4
-    assert talk._cache.length > cached
+    assert pages.touched > cached
+    assert pages.in_use == 0
 
 
 def test_a_message_that_was_not_answered_is_left_out(talk, monkeypatch):

@@ -60,7 +60,8 @@ def test_the_command_and_python_write_the_same_text(run):
 def test_a_slow_model_does_not_seem_to_stand_still(seconds, shown, capsys):
     watch = Stopwatch(0.0)
     watch.ticks = [i * seconds for i in range(5)]
-    watch.report(3, SimpleNamespace(length=8, nbytes=2**20), "cpu")
+    cache = SimpleNamespace(pool=SimpleNamespace(touched=1, size=16), nbytes=2**20)
+    watch.report(3, SimpleNamespace(cache=cache, guesser=None), "cpu")
     assert f"5 new tokens, {shown} per second after the first" in capsys.readouterr().err
 
 

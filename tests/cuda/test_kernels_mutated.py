@@ -35,6 +35,7 @@ def _kernel(name, number, mutated):
     filename = f"<{name}, line {number + 1} broken>"
     linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
     module = types.ModuleType(filename)
+    module.__package__ = solutions_set().get(name, "cuda").function.__module__.rpartition(".")[0]  # it may have helpers
     exec(compile(source, filename, "exec"), module.__dict__)
     return module.__kernels__[name, "cuda"]
 

@@ -5,6 +5,7 @@ Run as a program it is given threads in the environment: `NUMBA_NUM_THREADS=4 py
 
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 
 import ml_dtypes
 import numba
@@ -87,6 +88,49 @@ def attention_calls(name: str) -> Iterator[tuple[str, int, Callable]]:
                 rest = (width**-0.5,) if window is None else (width**-0.5, window)
                 what = f"{name} {length} x {heads} ({key_heads}) x {width}, {storage.__name__}, {window}"
                 yield what, length, lambda a, b, q=q, k=k, v=v, rest=rest: operator(q[a:b].copy(), k[:b], v[:b], *rest)
+
+
+def check_pages(threads: Iterable[int], sizes: Iterable[int] = (7, 16)) -> None:
+    """Several texts in one call of paged_attention, against each alone in attention or sliding_attention."""
+    rng = np.random.default_rng(6)
+    texts = [(1, 1), (1, 150), (9, 130), (1, 391), (60, 60), (2, 257)]  # rows, length
+    for storage, heads, key_heads, width, window in (
+        (np.float32, 3, 1, 6, None),
+        (np.float32, 14, 2, 128, None),
+        (ml_dtypes.bfloat16, 4, 2, 64, None),
+        (np.float32, 4, 2, 64, 40),
+    ):
+        q = f32(rng, sum(rows for rows, _ in texts), heads, width)
+        starts = np.cumsum([0, *(rows for rows, _ in texts)], dtype=np.int32)
+        own = [[f32(rng, length, key_heads, width).astype(storage) for _ in "kv"] for _, length in texts]
+        lengths = np.array([length for _, length in texts], np.int32)
+        alone = [
+            with_one_thread("plain", partial(_alone, q[a:b].copy(), *kv, width**-0.5, window))
+            for a, b, kv in zip(starts, starts[1:], own, strict=False)
+        ]
+        for size in sizes:
+            pages = [-(-length // size) for _, length in texts]
+            order = rng.permutation(sum(pages)).astype(np.int32)
+            table = np.zeros((len(texts), max(pages)), np.int32)
+            stored = [np.zeros((sum(pages), size, key_heads, width), storage) for _ in "kv"]
+            for n, (count, kv) in enumerate(zip(pages, own, strict=True)):
+                table[n, :count], order = order[:count], order[count:]
+                for target, rows in zip(stored, kv, strict=True):
+                    padded = np.zeros((count * size, key_heads, width), storage)
+                    padded[: len(rows)] = rows
+                    target[table[n, :count]] = padded.reshape(count, size, key_heads, width)
+            rest = (table, lengths, starts, width**-0.5, window or 1000)
+            for way in in_every_way(threads, ("plain", "expert")):
+                found = operators.get("paged_attention")(q, *stored, *rest)
+                assert same(found, np.concatenate(alone)), (
+                    f"pages of {size}, {storage.__name__}, window {window}, {way}"
+                )
+
+
+def _alone(q, k, v, scale, window):
+    if window is None:
+        return operators.get("attention")(q, k, v, scale)
+    return operators.get("sliding_attention")(q, k, v, scale, window)
 
 
 def close_together(arrays: list, gap: int) -> list:

@@ -64,6 +64,11 @@ def test_a_query_alone_and_in_chunks(name):
     company.check_chunks(name, (1, 7, 64, 130), THREADS)
 
 
+@pytest.mark.slow
+def test_neither_pages_nor_other_texts_change_a_bit():
+    company.check_pages(THREADS)
+
+
 EVERY = company.LINEAR + company.ATTENTION + company.ROW_BY_ROW
 
 

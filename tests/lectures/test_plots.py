@@ -5,8 +5,10 @@ import sys
 
 import numpy as np
 import pytest
+from matplotlib.colors import to_rgb
 
 from llaisys_mini import plots
+from llaisys_mini.lectures import theme
 
 
 def draw():
@@ -53,18 +55,46 @@ def test_regions_and_points_are_drawn_where_they_belong():
     assert [collection.get_offsets().tolist() for collection in axis.collections] == [[[0, 0.5]], [[0.5, 0]]]
 
 
-def test_text_and_lines_stand_out_from_the_card():
-    """Contrast of at least 4.5 for text and 3 for lines (Web Content Accessibility Guidelines 2.2), save for the two
-    light colours, which fill areas."""
-    from matplotlib.colors import to_rgb
+def test_ink_on_an_image_is_white_on_dark_and_black_on_light_colours():
+    _, axis = plots.figure()
+    image = axis.imshow(np.array([[0.0, 1.0], [np.nan, 0.5]]))
+    assert [plots.ink_on(image, value) for value in (0.0, 1.0, np.nan)] == ["black", "white", plots.BLACK]
+    image.set_cmap("YlGnBu_r")
+    assert [plots.ink_on(image, value) for value in (0.0, 1.0)] == ["white", "black"]
 
-    def luminance(colour):
-        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(colour)]
-        return np.dot([0.2126, 0.7152, 0.0722], linear)
+
+# What the browser does to a colour on a dark page: hue-rotate(180deg) as a matrix (Filter Effects Module, W3C).
+HALF_A_TURN = np.array([[-0.574, 1.43, 0.144], [0.426, 0.43, 0.144], [0.426, 1.43, -0.856]])
+
+
+def as_it_is(colour):
+    return np.array(to_rgb(colour))
+
+
+def on_a_dark_page(colour):
+    inverted = 1 - theme.INVERSION + (2 * theme.INVERSION - 1) * (1 - as_it_is(colour))
+    return np.clip(HALF_A_TURN @ inverted, 0, 1)
+
+
+def luminance(rgb):
+    return np.dot([0.2126, 0.7152, 0.0722], np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4))
+
+
+@pytest.mark.parametrize("shown", [as_it_is, on_a_dark_page])
+def test_text_and_lines_stand_out_from_the_card(shown):
+    """Contrast of at least 4.5 for text and 3 for lines (Web Content Accessibility Guidelines 2.2), save for the light
+    colours, which fill areas."""
 
     def contrast(colour):
-        return (luminance(plots.CARD) + 0.05) / (luminance(colour) + 0.05)
+        darker, lighter = sorted(luminance(shown(c)) + 0.05 for c in (colour, plots.CARD))
+        return lighter / darker
 
-    assert contrast(plots.BLACK) > 4.5
+    for colour in (plots.BLACK, "#555555"):
+        assert contrast(colour) > 4.5, colour
     for colour in (plots.BLUE, plots.VERMILION, plots.GREEN, plots.GREY):
         assert contrast(colour) > 3, colour
+
+
+def test_the_card_is_light_and_becomes_dark():
+    assert luminance(as_it_is(plots.CARD)) > 0.9
+    assert luminance(on_a_dark_page(plots.CARD)) < 0.01

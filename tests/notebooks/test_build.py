@@ -4,7 +4,7 @@ import nbformat
 import pytest
 from click.testing import CliRunner
 
-from notebooks import build
+from notebooks.source import build
 
 SOURCE = """# %% [markdown]
 # # Title
@@ -31,7 +31,9 @@ print("one")
 @pytest.fixture
 def source(tmp_path, monkeypatch):
     monkeypatch.setattr(build, "FOLDER", tmp_path)
-    path = tmp_path / "01_example.py"
+    monkeypatch.setattr(build, "SOURCES", tmp_path / "source")
+    build.SOURCES.mkdir()
+    path = build.SOURCES / "01_example.py"
     path.write_text(SOURCE)
     return path
 
@@ -67,6 +69,20 @@ def test_a_change_of_text_code_or_metadata_is_stale(source):
     for old, new in [("# # Title", "# # Other"), ("1 + 1", "1 + 2"), ("# %%\nprint", '# %% tags=["x"]\nprint')]:
         source.write_text(SOURCE.replace(old, new, 1))
         assert build.is_stale(source), new
+
+
+def test_where_the_text_alone_changed_the_outputs_stay_and_nothing_is_executed(source):
+    notebook = build.read(source)
+    notebook.cells[2].outputs = [nbformat.v4.new_output("stream", text="as it was")]
+    nbformat.write(notebook, build.notebook_of(source))
+    source.write_text(SOURCE.replace("# # Title", "# # Other").replace("# %%\nprint", '# %% tags=["x"]\nprint'))
+    assert "the text changed" in CliRunner().invoke(build.main, []).output
+    assert not build.is_stale(source)
+    made = nbformat.read(build.notebook_of(source), as_version=4)
+    assert made.cells[0].source == "# Other" and made.cells[2].metadata.tags == ["x"]
+    assert made.cells[2].outputs[0].text == "as it was"
+    source.write_text(SOURCE.replace("1 + 1", "1 + 2"))
+    assert not build.reword(source)
 
 
 def test_ids_are_unique_and_depend_on_the_content_alone(source):

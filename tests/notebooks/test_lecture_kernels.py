@@ -8,7 +8,7 @@ import pytest
 from llaisys_mini import cuda
 from llaisys_mini.cuda.jit import RecordedLaunch
 from llaisys_mini.inspect import compile_check
-from notebooks import build
+from notebooks.source import build
 
 WITH_KERNELS = [source for source in build.lectures() if "@cuda.jit" in source.read_text(encoding="utf-8")]
 
@@ -31,7 +31,7 @@ def test_the_kernels_of_a_lecture_compile(source, monkeypatch):
         return launch
 
     monkeypatch.setattr(cuda.CudaKernel, "__getitem__", noted)
-    monkeypatch.chdir(source.parent)
+    monkeypatch.chdir(build.FOLDER)
     monkeypatch.setitem(os.environ, "MPLBACKEND", "Agg")
     text = source.read_text(encoding="utf-8")
     linecache.cache[str(source)] = (len(text), None, text.splitlines(keepends=True), str(source))

@@ -13,7 +13,8 @@ import nbformat
 import pytest
 from markdown_it import MarkdownIt
 
-from notebooks import build
+from llaisys_mini.lectures import theme
+from notebooks.source import build, form, predictions
 
 ROOT = Path(__file__).resolve().parents[2]
 LECTURES = build.lectures()
@@ -48,6 +49,8 @@ def outputs(source: Path) -> list:
 
 def test_lectures_have_the_names_of_the_plan():
     assert LECTURES
+    beside = [path.name for path in build.FOLDER.iterdir() if path.suffix in (".py", ".toml")]
+    assert not beside, "students see one file a lecture"
     assert {source.stem for source in LECTURES} <= set(STEMS)
 
 
@@ -84,6 +87,36 @@ def test_every_figure_has_alt_text(source):
 
 
 @every_lecture
+def test_every_figure_follows_the_theme(source):
+    for output in outputs(source):
+        page = output.get("data", {}).get("text/html", "")
+        if "<img" in page:
+            assert theme.STYLE in page and f'class="{theme.CARD}"' in page, (
+                "made with an earlier plots.show: build it anew"
+            )
+
+
+@every_lecture
+def test_what_answers_a_question_is_folded(source):
+    questions = list(predictions.runs(notebook(source)))
+    assert len(questions) >= 2
+    for question, answers, _ in questions:
+        shown = [cell for cell in answers if cell.outputs]
+        assert shown, f"nothing answers {question.source!r}"
+        for cell in shown:
+            hidden = cell.metadata.get("jupyter", {}).get("outputs_hidden")
+            assert hidden and predictions.is_invitation(cell.outputs[0]), cell.source
+
+
+@every_lecture
+def test_after_each_answer_a_line_says_what_is_wrong_with_the_common_guess(source):
+    if source.stem[:2] in form.NOT_YET["guesses"]:
+        pytest.skip("not rewritten yet (notebooks/source/lectures.toml)")
+    for question, _, after in predictions.runs(notebook(source)):
+        assert after is not None and f"<summary>{predictions.SUMMARY}</summary>" in after.source, question.source
+
+
+@every_lecture
 def test_notebook_is_small(source):
     assert build.notebook_of(source).stat().st_size < LARGEST_BYTES
 
@@ -111,7 +144,6 @@ def test_lecture_begins_with_the_question_and_ends_with_the_answer(source):
         assert link in head and link in tail, f"no link to {link} at the top or at the end"
     for stem in STEMS[place - 1 : place]:
         assert f"{stem}.ipynb" in head
-    assert sum("**Predict, then run.**" in cell for cell in markdown(source)) >= 2
 
 
 # ---- links -------------------------------------------------------------------------------------------------------
@@ -137,13 +169,13 @@ def dead(link: str, source: Path) -> str | None:
     if parts.scheme:
         well_formed = parts.scheme in ("http", "https") and "." in parts.netloc and " " not in link
         return None if well_formed else "not a web address"
-    target = (source.parent / unquote(parts.path)).resolve() if parts.path else build.notebook_of(source)
+    target = (build.FOLDER / unquote(parts.path)).resolve() if parts.path else build.notebook_of(source)
     if not target.exists():
         return None if target.relative_to(ROOT).as_posix() in PLANNED else "no such file"
-    if target.relative_to(ROOT).parts[0] not in ("notebooks", "labs"):
+    if target.relative_to(ROOT).parts[0] not in ("notebooks", "labs") or target.is_relative_to(build.SOURCES):
         return "a file that is not handed out to students"
     if parts.fragment and target.suffix == ".ipynb":
-        return None if unquote(parts.fragment) in anchors(target.with_suffix(".py")) else "no such heading"
+        return None if unquote(parts.fragment) in anchors(build.SOURCES / f"{target.stem}.py") else "no such heading"
     return None
 
 
@@ -165,6 +197,7 @@ def test_no_link_is_dead(source):
         ("01_neurons.ipynb#the-end", True),
         ("#Sources", False),
         ("../README.md", True),
+        ("source/01_neurons.py", True),
         ("../labs/01_neuron/misspelt.ipynb", True),
         ("12_more.ipynb", True),
     ],

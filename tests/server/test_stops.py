@@ -1,5 +1,7 @@
 """Stop strings: however a text is cut into pieces, what is given out is the text before the first of them."""
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,11 +14,11 @@ LETTERS = st.text("ab<>", max_size=14)
     text=LETTERS, stops=st.lists(st.text("ab<>", min_size=1, max_size=4), max_size=3), cuts=st.lists(st.integers(0, 14))
 )
 def test_any_text_in_any_pieces(text, stops, cuts):
-    places = [text.find(stop) for stop in stops if stop in text]
-    end = min(places, default=None)
+    ends = [(text.find(stop) + len(stop), text.find(stop)) for stop in stops if stop in text]
+    _, end = min(ends, default=(None, None))
     filtered, given_out = StopFilter(stops), ""
     edges = sorted({0, len(text), *(min(cut, len(text)) for cut in cuts)})
-    for first, last in zip(edges, edges[1:], strict=False):
+    for first, last in pairwise(edges):
         given_out += filtered.feed(text[first:last])
         assert text[:end].startswith(given_out), "nothing of a stop string is seen, nor of what comes after it"
     if filtered.found is None:

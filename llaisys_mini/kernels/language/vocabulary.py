@@ -63,7 +63,8 @@ PATHS: dict[tuple[str, str], set[str]] = {
     ("cpu", KERNEL): _EVERYWHERE
     | _under("numba", "prange get_num_threads get_thread_id literal_unroll pndindex")
     | _under("llaisys_mini.cpu.simd", _SIMD)
-    | {"llaisys_mini.cpu.fast_exp.fast_exp", "llaisys_mini.cpu.exp_vector.exp_vector"},
+    | {"llaisys_mini.cpu.fast_exp.fast_exp", "llaisys_mini.cpu.exp_vector.exp_vector"}
+    | {"llaisys_mini.narrow.narrow"},
     ("cpu", HEAD): {"numba.njit", "numba.jit", "llaisys_mini.kernel"},
     ("cuda", KERNEL): _EVERYWHERE
     | _under("llaisys_mini.cuda", _CUDA)
@@ -82,7 +83,7 @@ PATHS: dict[tuple[str, str], set[str]] = {
     | _under("numpy", f"{_NUMPY_NUMBERS} ceil floor sqrt exp exp2 log log2 abs prod")
     | _TYPES_OF_NUMBA
     | _under("llaisys_mini.cuda", "device_array to_device synchronize warpsize")
-    | {"llaisys_mini.cuda.vectors.are_aligned", "llaisys_mini.errors.KernelError"}
+    | {"llaisys_mini.cuda.vectors.are_aligned", "llaisys_mini.cuda.narrow.narrow", "llaisys_mini.errors.KernelError"}
     | _under("llaisys_mini.cuda.tensor_cores", "are_available LOWEST_ARCHITECTURE"),
     ("cuda", HEAD): {"llaisys_mini.cuda.jit", "llaisys_mini.kernel"},
 }

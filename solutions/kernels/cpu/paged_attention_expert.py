@@ -102,6 +102,18 @@ def decode_texts(q, keys, values, table, lengths, size, scale, heads, key_heads,
         merge_parts(mixed[first:last], tops[first:last], totals[first:last], out[n])
 
 
+@njit(cache=True)
+def texts_with_one_row(starts):
+    """The numbers of the texts that are writing."""
+    found = np.empty(starts.size - 1, np.intp)
+    count = 0
+    for n in range(starts.size - 1):
+        if starts[n + 1] - starts[n] == 1:
+            found[count] = n
+            count += 1
+    return found[:count]
+
+
 def answers(dims):
     """Whether this kernel answers instead of paged_attention.py: for long texts."""
     return dims["M"] * dims["B"] * dims["K"] * dims["D"] >= LARGE
@@ -115,12 +127,13 @@ def paged_attention(q, key_pages, value_pages, table, lengths, starts, scale, wi
     if width % (VALUE_COLUMNS * WIDTH) or window < lengths.max():
         plain_paged_attention(q, key_pages, value_pages, table, lengths, starts, scale, window, out)
         return
-    scale, counts = np.float32(scale), np.diff(starts)
-    for n in np.flatnonzero(counts > 1):
-        own = slice(starts[n], starts[n + 1])
-        k, v = gather(key_pages, table[n], lengths[n]), gather(value_pages, table[n], lengths[n])
-        read_prompt(q[own], k, v, scale, out[own])
-    writing = np.flatnonzero(counts == 1)
+    scale = np.float32(scale)
+    for n in range(lengths.size):
+        first, last = starts[n], starts[n + 1]
+        if last - first > 1:
+            k, v = gather(key_pages, table[n], lengths[n]), gather(value_pages, table[n], lengths[n])
+            read_prompt(q[first:last], k, v, scale, out[first:last])
+    writing = texts_with_one_row(starts)
     if len(writing) == 0:
         return
     place = starts[writing]

@@ -103,6 +103,9 @@ for number, ((left, right), count) in enumerate(merges[:12]):
     print(f"token {256 + number}: {left.decode()!r} + {right.decode()!r} occurs {count} times")
 
 # %% [markdown]
+# > **The common guess** for the first pair is one with a space, the most frequent byte. What counts is how often two bytes
+# > stand side by side, and a space has many different neighbours.
+#
 # To *encode* a text, cut it, and apply the merges in the order in which they were found. To *decode*, put the bytes of the tokens side by
 # side: nothing was lost.
 
@@ -288,6 +291,9 @@ for word in ("7", " red", " fox", " she", " small"):
     print(f"{word!r:9}", *nearest(word), sep="  ")
 
 # %% [markdown]
+# > **The common guess**, that vectors learned from text alone cannot know such things, overlooks that the words around a word
+# > say what kind of word it is.
+#
 # Tokens that can stand in the same context have similar vectors. Training moved them there, because what follows them is similar.
 #
 # To see it, we need two of the 128 dimensions. *Principal components* are the two directions in which a cloud of points spreads most;
@@ -375,6 +381,9 @@ for sentence in ("the dog bites the man", "the man bites the dog"):
 print("largest difference:", np.abs(results[0] - results[1]).max())
 
 # %% [markdown]
+# > **The common guess**, that the results differ because the meanings do, takes the mean for a reader. It is a sum, and a sum
+# > has no order.
+#
 # Nothing, or a rounding error. A sum does not depend on the order of its terms. So the position of a token must become part of its numbers.
 
 # %% [markdown]
@@ -593,6 +602,9 @@ plots.show(
 )
 
 # %% [markdown]
+# > **The common guess**, that each pair comes round many times within a text, holds for the fast ones. The wavelength grows by
+# > the same factor from pair to pair, and the last ones are longer than the longest text.
+#
 # The right picture: if $q$ and $k$ are equal and all their pairs equally long, the score at a distance is the mean of the cosines. It falls
 # with the distance, so near tokens have an advantage unless training decides otherwise. With a larger base it falls more slowly. Models for long
 # texts therefore take a large one (Xiong et al., 2023).

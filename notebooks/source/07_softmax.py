@@ -16,6 +16,7 @@ from numba import njit
 
 from llaisys_mini import load_model, operators, paths, plots
 from llaisys_mini.inspect.timing import seconds  # shortest of several runs
+from llaisys_mini.lectures import widgets
 
 # %% [markdown]
 # ## 1. From scores to probabilities
@@ -55,6 +56,9 @@ with np.errstate(all="ignore"):
     print("all + 100:  ", simple_softmax(x + 100))
 
 # %% [markdown]
+# > **The common guess**, that larger scores make larger probabilities, holds for one score among others. What counts is the
+# > differences of the scores, and adding a constant leaves them as they are.
+#
 # Adding a constant $k$ multiplies numerator and denominator by $e^k$. It cancels, so 5 changes nothing. Doubling squares the ratios.
 #
 # But 100 gave `nan`, "not a number". The mathematics says the result is the same; the computer disagrees.
@@ -128,6 +132,13 @@ for score in (1.0, 3.0, 2.0, 5.0):
     print(f"score {score}: maximum {m:4} -> {new_m}, old sum times {factor:.3f}, sum now {s:.3f}")
     m = new_m
 print(f"directly: {sum(math.exp(score - 5) for score in (1.0, 3.0, 2.0, 5.0)):.3f}")
+
+# %% [markdown]
+# The same rule for eight scores, one at a time. What is drawn dashed below is what the sum held before the maximum grew. For which order of
+# the scores is the old sum rescaled most often, and for which never?
+
+# %%
+widgets.show("online_softmax")
 
 # %% [markdown]
 # Two stretches of a row can also be processed separately and merged afterwards, by the same rule:
@@ -259,6 +270,9 @@ for name in KERNELS:
     print(f"{name:13s} {times[name][-1]:5.2f} ns for one, relative error {errors[name][-1]:.1e}")
 
 # %% [markdown]
+# > **The common guess**, that fewer passes are faster, counts reads only. Most of the time goes into exponentials, and `online`
+# > computes the most of them.
+#
 # The times are close. To see why, count what each does for one number, and measure what a read and an exponential cost:
 #
 # | | reads | writes | exponentials |
@@ -405,6 +419,9 @@ print(f"the model, {len(losses)} tokens: {loss:.2f} nats on average")
 print(f"like a choice among e^{loss:.2f} = {math.exp(loss):.1f} equally likely tokens")
 
 # %% [markdown]
+# > **The common guess**, 1 or 0.5, takes the loss for a share of wrong answers. It is $-\log(1/2048)$, and grows with the
+# > number of tokens to choose from.
+#
 # The text is one that the model was not trained on. The last number, $e^{L}$ with the mean of $L$, is the model's *perplexity*.
 
 # %% [markdown]
@@ -489,5 +506,6 @@ plots.show(
 #
 # ## Go on
 #
-# In [lab 07 softmax](../labs/07_softmax/07_softmax.ipynb) you write the safe and the online softmax and the cross-entropy as kernels.
+# In [lab 07 softmax](../labs/07_softmax/07_softmax.ipynb) you write the safe softmax and the cross-entropy as kernels, and the merge of
+# online softmax in plain Python.
 # Then: [05 Normalisation](05_normalisation.ipynb), which builds on this lecture although its number is lower.

@@ -59,6 +59,9 @@ for c, magnitudes in drift.items():
     print(f"c = {c}: magnitude after 50 layers {magnitudes[-1]:.2g}")
 
 # %% [markdown]
+# > **The common guess**, that $c$ = 1 leaves the rows about half as large as $c$ = 2 does, forgets that the factor of a layer
+# > is applied fifty times.
+#
 # Why: the linear step adds up $K$ products, each with mean square $\frac cK \operatorname{rms}(x)^2$, so $z$ has the mean
 # square $c\,\operatorname{rms}(x)^2$. ReLU removes the negative half and leaves half of that. So each layer multiplies the
 # magnitude by about $\sqrt{c/2}$, and fifty layers by its 50th power.
@@ -140,6 +143,9 @@ for name, changed in [("as it is", row), ("times 1000", row * 1000), ("plus 1000
     print(f"{name:11s} layer_norm {np.round(layer, 3)}   rms_norm {np.round(root, 3)}")
 
 # %% [markdown]
+# > **The common guess**, that both norms notice both, overlooks that each divides by a size that grows with the row, so a
+# > common factor cancels.
+#
 # Neither notices the factor: it cancels. Only `rms_norm` notices the shift, since it does not subtract the mean.
 #
 # With two columns we can see it. Every row is a point in the plane:
@@ -279,6 +285,9 @@ ratio = per_number["in order"] / per_number["in any order"]
 print(f"the fastest is {ratio:.0f} times as fast as the slowest")
 
 # %% [markdown]
+# > **The common guess**, that the compiler makes the fastest loop out of any loop, forgets that it must keep the order of a
+# > float sum unless we allow another: the order decides the last digits.
+#
 # Each addition of the plain loop needs the result of the one before. An addition takes several clock cycles, and the CPU waits.
 # Four sums that do not depend on each other keep it busy meanwhile.
 #
@@ -457,6 +466,9 @@ except SanitizerError as error:
         print(textwrap.fill(line, 96))
 
 # %% [markdown]
+# > **The common guess**, that a wrong kernel gives a wrong number, holds only when a warp is late. Otherwise the number is
+# > right by luck, and a test that compares numbers passes.
+#
 # On a real GPU the result may be right a thousand times, and wrong when a warp is late. Such *data races* are hard to find by
 # testing. The sanitizer does not wait for bad luck: it sees that nothing orders the write before the read.
 #

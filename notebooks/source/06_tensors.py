@@ -5,18 +5,18 @@
 #
 # | before this | you need | reading time | lab | next |
 # |---|---|---|---|---|
-# | [02 Layers](02_layers.ipynb) | NumPy arrays, binary numbers | 20 minutes | [06 tensor](../labs/06_tensor/06_tensor.ipynb) | [07 Softmax](07_softmax.ipynb) |
+# | [02 Layers](02_layers.ipynb) | NumPy arrays, binary numbers | 25 minutes | [06 tensor](../labs/06_tensor/06_tensor.ipynb) | [07 Softmax](07_softmax.ipynb) |
 
 # %%
 import itertools
 
 import ml_dtypes
 import numpy as np
-from ipywidgets import interact
 from numba import njit
 
 from llaisys_mini import Tensor, plots
 from llaisys_mini.inspect.timing import seconds  # shortest of several runs
+from llaisys_mini.lectures import widgets
 from llaisys_mini.tensor import TensorError
 
 # %% [markdown]
@@ -107,6 +107,9 @@ plots.show(
 )
 
 # %% [markdown]
+# > **The common guess**, that the transpose moves the numbers, mixes up the walk with the memory: `permute` exchanges the
+# > strides, and `slice` only moves the offset.
+#
 # The boxes are the memory, always the same. A colour is one value of the first index. The small numbers below tell in which
 # order the elements come when the indices count up.
 #
@@ -188,6 +191,9 @@ for left, right in [((3, 4), (4,)), ((3, 4), (3,)), ((3, 1), (1, 4)), ((8, 1, 5)
         print(f"{left!s:10s} with {right!s:7s} -> do not fit")
 
 # %% [markdown]
+# > **The common guess**, that (3, 4) fits (3,) because both begin with 3, lines the shapes up at the wrong end: the last
+# > dimensions are compared first.
+#
 # `(3, 4)` with `(3,)` fails although a human would guess what is meant: 4 meets 3. Make it `(3, 1)` and it works.
 
 # %% [markdown]
@@ -229,12 +235,24 @@ print(f"down the columns takes {down / along:.0f} times as long")
 print(f"the transpose down its columns: {1000 * seconds(sum_down_columns, matrix.T):.1f} ms")
 
 # %% [markdown]
+# > **The common guess**, that both walks take equally long because both read every number once, counts numbers. Memory delivers
+# > lines, and the walk down the columns fetches a line for each number.
+#
 # The last line shows that neither the loops nor the numbers are to blame: down the columns of the transpose means along the
 # rows of the memory. What counts is the stride of the inner loop.
 #
 # Between memory and CPU stands the *cache*, small and fast, which keeps what was used last. Memory delivers whole *cache lines*
 # to it, never single numbers. On most CPUs a line is 64 bytes, 16 float32 numbers. With stride 1 all 16 are used. With stride 16
-# or more each line is fetched for one number. We read 500 000 numbers with strides from 1 to 64:
+# or more each line is fetched for one number.
+#
+# Walk through a small tensor yourself. Read it to the end as `t` and as its transpose: how many lines does each fetch? And a slice,
+# and one row that is broadcast?
+
+# %%
+widgets.show("strides")
+
+# %% [markdown]
+# Now on this machine: 500 000 numbers, read with strides from 1 to 64:
 
 
 # %%
@@ -366,13 +384,11 @@ plots.show(
 )
 
 
-# %%
-@interact(value=(-8.0, 8.0, 0.05))
-def draw_chosen_bits(value=0.3):
-    fig, axis = plots.figure(width=9, height=1.9)
-    draw_bits(axis, value)
-    plots.show(fig, alt=f"The bits of {value} in three formats.")
+# %% [markdown]
+# Switch bits yourself: which one doubles the number, and which one changes it least?
 
+# %%
+widgets.show("float_bits")
 
 # %% [markdown]
 # Exponent bits buy range, fraction bits buy precision:
@@ -398,6 +414,9 @@ for name, (dtype, _) in FORMATS.items():
     print(f"{name:9s} {float(total):.0f}")
 
 # %% [markdown]
+# > **The common guess**, that a thousand ones make a thousand in any type, forgets that the distance between neighbouring
+# > floats grows with their size: from some sum on, adding 1 no longer reaches the next one.
+#
 # In bfloat16 the sum sticks at 256. There the step from one number to the next is 2, so 256 + 1 lies halfway and is rounded back
 # to 256. That is why the kernels of this course *store* weights in 16 bits but *add up* in float32.
 

@@ -1,13 +1,15 @@
-"""Execute the lectures: every `NN_name.py` (jupytext percent) becomes the `NN_name.ipynb` beside it.
+"""Execute the lectures: every `NN_name.py` of this folder (jupytext percent) becomes `../NN_name.ipynb`.
 
-    python -m notebooks.build                  those whose source differs from their notebook
-    python -m notebooks.build 01 03            these two, changed or not
-    python -m notebooks.build --all --jobs 2   all of them, two at a time (timings inside suffer)
+    python -m notebooks.source.build                  those whose source differs from their notebook
+    python -m notebooks.source.build 01 03            these two, changed or not
+    python -m notebooks.source.build --all --jobs 2   all of them, two at a time (timings inside suffer)
 
+Where the text alone differs, nothing is executed, unless the lecture is named.
 A notebook is written as a whole once all of its cells have run, so an error leaves the old one in place. What would
 change from run to run without meaning is taken out: a rebuild of unchanged sources differs in measured times alone.
 """
 
+import copy
 import hashlib
 import os
 import sys
@@ -28,8 +30,11 @@ from traitlets.config import Config
 
 from llaisys_mini.files import write_atomically
 from llaisys_mini.paths import STUDENT_VARIABLE
+from notebooks.source import predictions
 
-FOLDER = Path(__file__).resolve().parent
+SOURCES = Path(__file__).resolve().parent
+FOLDER = SOURCES.parent
+"""Of the executed notebooks: what students see. They run in it."""
 SECONDS_PER_CELL = 300
 SLIDER_PLACEHOLDER = "<em>Run this cell to get its sliders.</em>"
 # Sliders need somebody who answers them. Under load a kernel and nbclient at times wait for each other there, so here a
@@ -52,22 +57,46 @@ del ipywidgets, interact
 
 def lectures() -> list[Path]:
     """The text sources, in order."""
-    return sorted(FOLDER.glob("[0-9][0-9]_*.py"))
+    return sorted(SOURCES.glob("[0-9][0-9]_*.py"))
 
 
 def notebook_of(source: Path) -> Path:
-    return source.with_suffix(".ipynb")
+    return FOLDER / f"{source.stem}.ipynb"
 
 
 def is_stale(source: Path) -> bool:
-    """Whether the notebook is missing or its cells are not those of the source."""
+    """Whether the notebook is missing, its cells are not those of the source, or answers are not folded."""
     if not notebook_of(source).exists():
         return True
-    return _cells(read(source)) != _cells(nbformat.read(notebook_of(source), as_version=4))
+    there = nbformat.read(notebook_of(source), as_version=4)
+    folded = copy.deepcopy(there)
+    predictions.fold_outputs(folded)
+    return there != folded or _cells(read(source)) != _cells(there)
+
+
+def reword(source: Path) -> bool:
+    """Bring text and metadata of a notebook up to date without executing it; False, and nothing done, where code or
+    the order of code cells differs."""
+    if not notebook_of(source).exists():
+        return False
+    new, old = read(source), nbformat.read(notebook_of(source), as_version=4)
+    code, answered = ([c for c in n.cells if c.cell_type == "code"] for n in (new, old))
+    if [cell.source for cell in code] != [cell.source for cell in answered]:
+        return False
+    for cell, before in zip(code, answered, strict=True):
+        cell.outputs = [
+            output for output in before.outputs if not predictions.is_invitation(output)
+        ]
+    predictions.fold_outputs(new)
+    _write(new, source)
+    return True
 
 
 def _cells(notebook) -> list[tuple]:
-    return [(cell.cell_type, cell.source, dict(cell.metadata)) for cell in notebook.cells]
+    return [
+        (cell.cell_type, cell.source, predictions.without_folds(cell.metadata))
+        for cell in notebook.cells
+    ]
 
 
 def read(source: Path):
@@ -88,6 +117,7 @@ def read(source: Path):
         }
     )
     notebook.nbformat, notebook.nbformat_minor = 4, 5
+    predictions.fold_guesses(notebook)
     seen: dict[str, int] = {}
     for cell in notebook.cells:
         digest = hashlib.sha256(cell.source.encode()).hexdigest()[:8]
@@ -126,6 +156,7 @@ def execute(source: Path, after_cell=lambda: None, compiled: str | None = None):
         if cell.cell_type == "code":
             cell.execution_count = None
             cell.outputs = [_settled(output, folder) for output in cell.outputs]
+    predictions.fold_outputs(notebook)
     notebook.metadata.language_info = read(
         source
     ).metadata.language_info  # the kernel's own names its version
@@ -155,8 +186,12 @@ def build(source: Path, after_cell=lambda: None) -> float:
     """Execute `source` and write its notebook. Returns the seconds it took."""
     start = time.perf_counter()
     notebook = execute(source, after_cell)
-    write_atomically(notebook_of(source), nbformat.writes(notebook) + "\n")
+    _write(notebook, source)
     return time.perf_counter() - start
+
+
+def _write(notebook, source: Path) -> None:
+    write_atomically(notebook_of(source), nbformat.writes(notebook) + "\n")
 
 
 @click.command(help=__doc__.split("\n\n")[0])
@@ -174,6 +209,13 @@ def main(names: tuple[str, ...], everything: bool, jobs: int) -> None:
     named = [source for source in lectures() if any(source.stem.startswith(name) for name in names)]
     chosen = named or [source for source in lectures() if everything or is_stale(source)]
     console = Console(highlight=False)
+    if not named and not everything:
+        reworded = [source for source in chosen if reword(source)]
+        for source in reworded:
+            console.print(f"{source.stem}: the text changed; nothing was executed")
+        chosen = [source for source in chosen if source not in reworded]
+        if reworded and not chosen:
+            return
     if not chosen:
         console.print("every notebook is up to date")
         return

@@ -131,6 +131,9 @@ for width in (4, 64, 1024):
     print(f"D = {width:4d}: scores spread by {scores.std():4.1f}; {in_words}")
 
 # %% [markdown]
+# > **The common guess**, about a hundredth, would be right if all scores were equal. Softmax takes their exponentials, and
+# > their spread grows with $\sqrt D$.
+#
 # So attention uses $q \cdot k_s / \sqrt D$ (Vaswani et al., 2017). The factor $1/\sqrt D$ is called `scale` in our operator.
 
 # %% [markdown]
@@ -183,11 +186,10 @@ hidden = np.triu(np.ones((L, L), bool), 1)
 
 def draw_table(axis, table, title, hidden_as=""):
     """Numbers in coloured squares; where `table` is NaN the text `hidden_as`."""
-    axis.imshow(table)
-    middle = (np.nanmin(table) + np.nanmax(table)) / 2
+    image = axis.imshow(table)
     for i, j in np.ndindex(table.shape):
         text = hidden_as if np.isnan(table[i, j]) else f"{table[i, j]:.2f}"
-        colour = "white" if table[i, j] < middle else "black"  # NaN is not less than anything
+        colour = plots.ink_on(image, table[i, j])
         axis.text(j, i, text, ha="center", va="center", fontsize=7.5, color=colour)
     axis.set(xlabel="key position s", title=title, xticks=range(L), yticks=range(L))
 
@@ -204,6 +206,9 @@ plots.show(
 )
 
 # %% [markdown]
+# > **The common guess**, that every output changes because every token looks at all others, forgets the mask: only later tokens
+# > see the last one, and there are none.
+#
 # The first token sees only itself, so its weight is 1. Changing the last token changes the last output only.
 # Remember this: **the past does not depend on the future.** Section 4 relies on it.
 
@@ -493,6 +498,9 @@ plots.show(
 )
 
 # %% [markdown]
+# > **The common guess**, that both need about as much because both compute the same, counts operations instead of what must be
+# > kept: the table holds all $n^2$ scores at once.
+#
 # The work is still $n^2$, or half of that with the skipped tiles. What is saved is memory, and on a GPU the traffic to it. Count the
 # numbers that one head moves to and from slow memory. With blocks of $B$ queries, k and v pass by $n / B$ times, half of them on average:
 #
@@ -576,9 +584,9 @@ print(f"share of names among the tokens: {is_name.mean():.0%}, of punctuation {i
 # %% jupyter={"source_hidden": true}
 fig, axes = plots.figure(1, 3, width=9, height=3.7, sharey=True)
 for axis, (question, share) in zip(axes, answers.items(), strict=True):
-    axis.imshow(share, vmin=0, vmax=1)
+    image = axis.imshow(share, vmin=0, vmax=1)
     for i, j in np.ndindex(share.shape):
-        colour = "black" if share[i, j] > 0.5 else "white"
+        colour = plots.ink_on(image, share[i, j])
         axis.text(j, i, f"{share[i, j]:.0%}", ha="center", va="center", fontsize=9, color=colour)
     axis.set(xlabel="head", title=f"weight {question}", xticks=range(4), yticks=range(8))
     axis.title.set_fontsize(9.5)
@@ -613,12 +621,12 @@ for axis, question in zip(
 plots.show(
     fig,
     alt="Attention maps of two heads over the first 39 tokens of the story. The first looks along the "
-    "diagonal, at the last few tokens. In the second, rows before a name have a single bright place, "
+    "diagonal, at the last few tokens. In the second, rows before a name have a single strong place, "
     "where a name stands.",
 )
 
 # %% [markdown]
-# (Brightness is the root of the weight, so that small weights show. Names are printed bold.)
+# (The colour shows the root of the weight, so that small weights show. Names are printed bold.)
 #
 # The last two layers have heads that look up names: just before the story needs a name, they point to the positions of names. That rule was
 # not programmed; training found it, because it makes the next token less surprising. Such heads were found in large models too

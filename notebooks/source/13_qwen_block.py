@@ -125,6 +125,9 @@ plots.show(
 )
 
 # %% [markdown]
+# > **The common guess**, that weights twice as large make the gradient about twice as long, forgets that it passes through 28
+# > layers, each of which multiplies it.
+#
 # The plain network works at one single scale, somewhere between 0.7 and 1, and misses it by powers of ten elsewhere. With a stream and
 # norms, of either kind, the gradient arrives at any of these scales.
 #
@@ -272,6 +275,9 @@ for factor in (1, 5, 25):
     print(f"weights times {factor:2d}: {without:.3f} without the norm, {with_norm:.3f} with it")
 
 # %% [markdown]
+# > **The common guess**, that weights five times as large make the scores five times as large, forgets that a score is a
+# > product of a query and a key, and both grow: 25 times.
+#
 # The norm cancels any factor. A normalised vector has length $\sqrt D$, so without weights a score is at most $\sqrt D\sqrt D/\sqrt D = \sqrt D$.
 # With weights $a$ and $b$ of the two norms it is at most $\sqrt D \cdot \max|a| \cdot \max|b|$. RoPE changes no length, so the bound stays. In our model:
 
@@ -534,6 +540,9 @@ for S in (100, 1000, 10_000, 40_000):
     print(f"S = {S:6,d}: {in_words}: {flops / moved:.1f} FLOP a byte")
 
 # %% [markdown]
+# > **The common guess**, that so many FLOPs keep a processor busy, forgets that each weight is used for one multiplication and
+# > one addition here, and has to be fetched for them.
+#
 # About one FLOP for a byte. Processors could do far more arithmetic for each byte that memory delivers (lecture 09 measured it on
 # this machine). So writing token after token waits for memory, not for arithmetic. An upper bound for the speed follows at once:
 #

@@ -5,18 +5,7 @@
 #
 # | before this | you need | reading time | lab | next |
 # |---|---|---|---|---|
-# | nothing | Python, a little NumPy | 15 minutes | [00 practice](../labs/00_practice/00_practice.ipynb) | [01 From curves to neurons](01_neurons.ipynb) |
-
-# %%
-import textwrap
-from collections import Counter
-
-import numpy as np
-from ipywidgets import interact
-
-from llaisys_mini import check, load_model, observe_calls, operators, plots, use_kernels
-from llaisys_mini.errors import CheckFailed
-from llaisys_mini.kernels.choice import answering_kernel
+# | nothing | Python, a little NumPy | 16 minutes | [00 practice](../labs/00_practice/00_practice.ipynb) | [01 From curves to neurons](01_neurons.ipynb) |
 
 # %% [markdown]
 # ## 1. Where this is going
@@ -24,6 +13,10 @@ from llaisys_mini.kernels.choice import answering_kernel
 # A small language model comes with the course. Let it speak:
 
 # %%
+import textwrap
+
+from llaisys_mini import load_model
+
 model = load_model("mini")
 
 
@@ -48,12 +41,17 @@ speak()
 # Here are the best scores at three positions in this story:
 
 # %%
+import numpy as np
+
 ids = tell()  # L tokens
 scores = np.asarray(model.logits(ids))  # [L, V]: after each of the L tokens, a score for each of V
 print(f"{scores.shape[0]} tokens in the story, {scores.shape[1]} tokens that the model knows")
 
 
 # %% jupyter={"source_hidden": true}
+from llaisys_mini import plots
+
+
 def draw_scores(axis, place, count=6):
     """The best scores for the token that follows the first `place` tokens of the story."""
     best = np.argsort(-scores[place - 1])[:count]
@@ -61,10 +59,11 @@ def draw_scores(axis, place, count=6):
     axis.barh(0, values[0], color=plots.BLUE, hatch="//", edgecolor="white")
     axis.barh(range(1, count), values[1:], color=plots.SKY)
     words = [model.tokenizer.decode([int(token)]).replace("\n", "↵").strip(" ") for token in best]
-    axis.set(xlim=(0, 21), xlabel="score", yticks=range(count), yticklabels=words)
+    axis.set(xlim=(0, 1.04 * scores.max()), xlabel="score", yticks=range(count), yticklabels=words)
     axis.invert_yaxis()
-    last_words = model.tokenizer.decode(ids[:place]).replace("\n", "↵")[-24:]
-    axis.set_title(f"…{last_words} ?", fontsize=10)
+    so_far = model.tokenizer.decode(ids[:place]).replace("\n", " ↵ ").split()
+    before = "" if len(so_far) <= 4 else "… "
+    axis.set_title(f"{before}{' '.join(so_far[-4:])} ?", fontsize=10)  # whole words
 
 
 fig, axes = plots.figure(1, 3, width=9, height=2.5)
@@ -79,6 +78,9 @@ plots.show(
 
 
 # %%
+from ipywidgets import interact
+
+
 @interact(place=(1, len(ids) - 1))
 def draw_scores_at(place=20):
     fig, axis = plots.figure(width=5, height=2.6)
@@ -97,6 +99,10 @@ def draw_scores_at(place=20):
 # We listen while the model makes one token. Which operators are called, and how often?
 
 # %%
+from collections import Counter
+
+from llaisys_mini import observe_calls, operators
+
 calls = Counter()
 with observe_calls(lambda operator, arguments, results: calls.update([operator.name])):
     list(model.generate(model.tokenizer.encode("Once"), max_new_tokens=1))
@@ -105,59 +111,143 @@ for name, count in calls.most_common():
 print(f"{calls.total():4d} calls of {len(calls)} operators for one token")
 
 # %% [markdown]
-# This list is the course. You will write each of these operators, for the CPU and for a GPU, and at the end your own kernels
+# Where does the time go? A *profile* answers that: it adds up the time of each operator. We take it twice, with two sets of
+# *kernels*. A kernel is one way to compute an operator. The references are plain NumPy, written to be read. The others are those
+# of the course, written to be fast.
+
+# %%
+import time
+
+from llaisys_mini import use_kernels
+
+
+def profile(kernels, tokens=30):
+    """Milliseconds of each operator for one token, with what the program does just before it."""
+    spent = Counter()
+    start = time.perf_counter()
+
+    def add_up(operator, arguments, results):  # called at the end of each call
+        nonlocal start
+        spent[operator.name] += 1000 * (time.perf_counter() - start) / tokens
+        start = time.perf_counter()
+
+    with use_kernels(kernels), observe_calls(add_up):
+        list(model.generate(model.tokenizer.encode("Once"), max_new_tokens=tokens, temperature=0.0))
+    return spent
+
+
+profiles = {}
+for kernels in ("reference", "solutions"):
+    runs = [profile(kernels) for _ in range(5)]
+    spent = profiles[kernels] = min(runs, key=Counter.total)  # the one that was disturbed least
+    print(f"{kernels}: {spent.total():.1f} ms for a token")
+    for name, milliseconds in spent.most_common():
+        print(f"    {name:14s} {milliseconds:6.2f} ms {milliseconds / spent.total():6.0%}")
+
+# %% jupyter={"source_hidden": true}
+fig, axis = plots.figure(width=9, height=2.3)
+operators_seen = [name for name, _ in profiles["reference"].most_common()]
+hatches = ("", "//", "..", "\\\\", "xx", "--", "++", "oo")
+for row, kernels in enumerate(profiles):
+    left = 0
+    for place, name in enumerate(operators_seen):
+        width = profiles[kernels][name]
+        axis.barh(
+            row, width, left=left, height=0.6, color=plots.COLOURS[place], hatch=hatches[place],
+            edgecolor="white", label=name if row == 0 else None,
+        )  # fmt: skip
+        left += width
+axis.set(xlabel="time for one token [ms]", yticks=range(2))
+axis.set_yticklabels(["plain NumPy", "the course's kernels"])
+axis.invert_yaxis()
+axis.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=8.5)
+plots.show(
+    fig,
+    alt="The time for one token as two bars, one for each set of kernels, cut into a piece for each "
+    "operator. With the course's kernels the bar is a fraction as long. The piece of linear is large "
+    "in both.",
+)
+
+# %% [markdown]
+# (Times of the machine that made this page; yours will differ.) The course makes this bar shorter, piece by piece. `linear`, the products with
+# the weights, is called most often; lectures 09 and 10 are about products of matrices.
+#
+# The list of operators is the course. You will write each of them for the CPU, and most of them for a GPU too, and at the end your own kernels
 # make the model speak. The path of a token, with the lecture for each part (the names will be explained there):
 
 # %% jupyter={"source_hidden": true}
+import itertools
+
 from matplotlib.patches import FancyBboxPatch, Rectangle
 
-fig, axis = plots.figure(width=9, height=4.1)
-axis.set(xlim=(-0.2, 18), ylim=(-0.2, 8))
+fig, axis = plots.figure(width=9, height=4.4)
+axis.set(xlim=(-0.3, 19.7), ylim=(-0.3, 9))
 axis.axis("off")
 
 
-def box(x, y, text, lecture, colour, width=2.7):
+def box(x, y, text, lecture, colour, width=2.15):
     style = dict(boxstyle="round,pad=0.1", facecolor=colour + "30", edgecolor=colour, linewidth=1.3)
     axis.add_patch(FancyBboxPatch((x - width / 2, y - 0.55), width, 1.1, **style))
-    axis.text(x, y + 0.14, text, ha="center", va="center", fontsize=9.5)
+    axis.text(x, y + 0.18, text, ha="center", va="center", fontsize=9)
     axis.text(x, y - 0.34, lecture, ha="center", va="center", fontsize=8, color="#555555")
 
 
-def arrow(start, end):
-    axis.annotate("", end, start, arrowprops=dict(arrowstyle="-|>", color="#555555", linewidth=1.2))
+def arrow(*places):
+    """Through all places, with its head at the last."""
+    xs, ys = zip(*places[:-1], strict=True)
+    axis.plot(xs, ys, color="#555555", linewidth=1.2)
+    style = dict(arrowstyle="-|>", color="#555555", linewidth=1.2, shrinkA=0, shrinkB=0)
+    axis.annotate("", places[-1], places[-2], arrowprops=style)
 
 
 frame = dict(facecolor="#00000008", edgecolor="#999999", linestyle="--")
-axis.add_patch(Rectangle((3.2, 1.0), 10.1, 5.6, **frame))
-axis.text(3.4, 1.2, "a block,\nrepeated in every layer", fontsize=9, color="#555555")
-axis.text(
-    3.4, 5.4, "after attention and SwiGLU:\nadd what came in (13)", fontsize=9, color="#555555"
-)
-box(1.4, 7.2, "text to tokens", "lecture 11", plots.GREEN)
-box(1.4, 3.8, "embedding", "lecture 11", plots.GREEN)
-box(4.9, 3.8, "RMSNorm", "lecture 05", plots.BLUE, width=2.4)
-box(8.2, 3.8, "attention", "lecture 12", plots.VERMILION, width=2.4)
-box(11.5, 3.8, "RMSNorm", "lecture 05", plots.BLUE, width=2.4)
-box(9.4, 5.7, "RoPE: positions", "lecture 11", plots.GREEN, width=2.4)
-box(8.2, 1.9, "softmax", "lecture 07", plots.ORANGE, width=2.4)
-box(11.5, 1.9, "SwiGLU", "lecture 13", plots.PURPLE, width=2.4)
-box(16.5, 3.8, "scores", "lectures 09, 10", plots.BLACK, width=2.4)
-box(16.5, 7.2, "choose a token", "lectures 07, 14", plots.ORANGE)
-for start, end in [
-    ((1.4, 6.5), (1.4, 4.5)), ((2.9, 3.8), (3.6, 3.8)), ((6.2, 3.8), (6.9, 3.8)),
-    ((9.5, 3.8), (10.2, 3.8)), ((8.7, 5.0), (8.7, 4.5)), ((8.2, 2.6), (8.2, 3.1)),
-    ((11.5, 3.1), (11.5, 2.6)), ((12.85, 1.9), (15.1, 3.5)), ((16.5, 4.5), (16.5, 6.5)),
-    ((15.0, 7.2), (2.9, 7.2)),
+axis.add_patch(Rectangle((2.75, 1.2), 13.7, 5.6, **frame))
+axis.text(2.9, 1.4, "a block, repeated in every layer", fontsize=9, color="#555555")
+UPPER, LOWER = 5.5, 2.9
+PLACES = (4.25, 6.9, 9.55, 12.2, 14.7)
+box(1.1, 8.3, "text to tokens", "lecture 11", plots.GREEN)
+box(1.1, UPPER, "embedding", "lecture 11", plots.GREEN)
+for place, text, lecture, colour in [
+    (0, "RMSNorm", "lecture 05", plots.BLUE), (1, "linear: q, k, v", "02, 09, 10", plots.BLACK),
+    (2, "RoPE", "lecture 11", plots.GREEN), (3, "attention", "07, 12", plots.VERMILION),
+    (4, "linear", "02, 09, 10", plots.BLACK),
 ]:  # fmt: skip
-    arrow(start, end)
-axis.text(9, 7.45, "append it, and go round again", ha="center", fontsize=9, color="#555555")
+    box(PLACES[place], UPPER, text, lecture, colour)
+for place, text, lecture, colour in [
+    (0, "RMSNorm", "lecture 05", plots.BLUE), (1, "linear: two", "02, 09, 10", plots.BLACK),
+    (2, "SwiGLU", "lecture 13", plots.PURPLE), (3, "linear", "02, 09, 10", plots.BLACK),
+]:  # fmt: skip
+    box(PLACES[place], LOWER, text, lecture, colour)
+for x, y in ((16.1, 4.2), (PLACES[4] - 0.4, LOWER)):
+    axis.text(x, y, "+", ha="center", va="center", fontsize=13)
+    axis.scatter(x, y, s=170, facecolor="none", edgecolor="#555555", zorder=3)
+axis.text(12.9, 4.5, "add what came in (13)", fontsize=8.5, color="#555555", ha="center")
+axis.text(PLACES[4] + 0.4, 1.75, "add what came in", fontsize=8.5, color="#555555", ha="center")
+box(18.4, LOWER, "RMSNorm", "lecture 05", plots.BLUE)
+box(18.4, UPPER, "linear: scores", "02, 09, 10", plots.BLACK)
+box(18.4, 8.3, "choose a token", "lectures 07, 14", plots.ORANGE)
+HALF = 1.18
+arrow((1.1, 7.65), (1.1, UPPER + 0.65))
+arrow((1.1 + HALF, UPPER), (PLACES[0] - HALF, UPPER))
+for row, boxes in ((UPPER, 5), (LOWER, 4)):
+    for left, right in itertools.pairwise(PLACES[:boxes]):
+        arrow((left + HALF, row), (right - HALF, row))
+arrow((PLACES[4] + HALF, UPPER), (16.1, UPPER), (16.1, 4.55))
+arrow((15.75, 4.2), (3.0, 4.2), (3.0, LOWER), (PLACES[0] - HALF, LOWER))
+arrow((PLACES[3] + HALF, LOWER), (PLACES[4] - 0.75, LOWER))
+arrow((PLACES[4] - 0.05, LOWER), (18.4 - HALF, LOWER))
+arrow((18.4, LOWER + 0.65), (18.4, UPPER - 0.65))
+arrow((18.4, UPPER + 0.65), (18.4, 7.65))
+arrow((18.4 - HALF, 8.3), (1.1 + HALF, 8.3))
+axis.text(9.7, 8.5, "append it, and go round again", ha="center", fontsize=9, color="#555555")
 below = "Below all of it: neurons (01), layers (02), tensors (06), products of matrices (09, 10)"
-axis.text(9, 0.1, below, ha="center")
+axis.text(9.7, 0.2, below, ha="center")
 plots.show(
     fig,
-    alt="The path of a token: text to tokens, embedding, then in every layer RMSNorm, attention "
-    "with RoPE and softmax, RMSNorm, SwiGLU, with additions in between; then scores and the "
-    "choice of a token, which is appended. Each part names its lecture.",
+    alt="The path of a token: text to tokens, embedding; then in every layer RMSNorm, linear, RoPE, "
+    "attention, linear and an addition, then RMSNorm, linear, SwiGLU, linear and an addition; after "
+    "the last layer RMSNorm, a linear step to the scores, and the choice of a token, which is "
+    "appended. Each part names its lectures.",
 )
 
 # %% [markdown]
@@ -191,28 +281,19 @@ plots.show(
 # | [17 A service](17_service.ipynb) | what stands between the engine and a reader? | [17 a service](../labs/17_service/17_service.ipynb) |
 
 # %% [markdown]
-# A lecture is a notebook like this one: a file that ends in `.ipynb`. Where a `.py` of the same name lies beside it, that is only
-# the text it was made from.
+# A lecture is a notebook like this one. Run a cell with Shift+Enter, change it, run it again. In JupyterLab cells that only
+# draw are folded; a click unfolds them. Sliders appear once their cell has run.
 #
-# Run a cell with Shift+Enter, change it, run it again. In JupyterLab cells that only draw are folded; a click unfolds them.
-# Sliders appear once their cell has run.
+# Before a cell that says **Predict, then run**, say aloud what you expect: what surprises you is what you learn from. What comes out is
+# folded until you run the cell or click on it, and so is the line after it, on a common guess and what is wrong with it.
 #
-# Before a cell that says **Predict, then run**, say aloud what you expect: what surprises you is what you learn from.
+# No GPU is needed. If something does not work on your machine, `llaisys-mini doctor` in a terminal says what is missing and what to do about
+# it.
 
 # %% [markdown]
-# ## 3. The machine you are on
+# ## 3. Your first kernel
 #
-# No GPU is needed. `doctor` says what is there, what is missing and what to do about it:
-
-# %%
-from llaisys_mini.course.doctor import examine
-
-_ = examine()
-
-# %% [markdown]
-# ## 4. Your first kernel
-#
-# An operator says *what* is computed. A *kernel* is one way *how*. We take the operator that chooses the next token, `argmax`:
+# An operator says *what* is computed, a kernel *how*. We take the operator that chooses the next token, `argmax`:
 
 # %%
 print(operators.argmax.__doc__)
@@ -247,17 +328,21 @@ def argmax(x, index, value):
 # version that belongs to the operator:
 
 # %%
+from llaisys_mini import check
+
 check("argmax")
 
 # %% [markdown]
 # It passed, so from now on it answers wherever the course needs `argmax`. The same story, each token chosen by your kernel:
 
 # %%
+from llaisys_mini.kernels.choice import answering_kernel
+
 print("argmax is now answered by:", answering_kernel("argmax").kernel_set)
 speak()
 
 # %% [markdown]
-# ## 5. Broken on purpose
+# ## 4. Broken on purpose
 #
 # Now a small mistake: the loop goes in steps of 2, so it skips every second score.
 #
@@ -282,6 +367,9 @@ def argmax(x, index, value):
 
 
 # %%
+from llaisys_mini.errors import CheckFailed
+
+
 def diagnose(name):
     """`check`, which raises when something is wrong; here we only want to read what it says."""
     try:
@@ -293,8 +381,11 @@ def diagnose(name):
 diagnose("argmax")
 
 # %% [markdown]
-# The check names the case, the first wrong element, what came out and what should have. (`argmax` only copies, so its
-# tolerance is zero, and any error is a huge multiple of it.)
+# > **The common guess**, that half of all cases are wrong, forgets that the check runs only a few, which were chosen to expose faults; a case
+# > is right where the largest score happens to stand at a place that is looked at.
+#
+# The check names the case, the first wrong element, what came out and what should have. (An index is right or wrong: there is no
+# nearly, so the table says *not comparable* where other operators have an error in multiples of a tolerance.)
 #
 # A kernel that failed is not used. We can insist, to see what it would do:
 
@@ -334,6 +425,8 @@ with use_kernels(argmax="student"):
 diagnose("argmax")
 
 # %% [markdown]
+# > **The common guess**, that a kernel with which the model speaks well must be right, takes one example for all.
+#
 # The story is perfect, because the best score happens to be positive every time. The check has rows in which all scores are negative, and
 # recognises the mistake by name. A program that seems to work is not yet a program that works.
 

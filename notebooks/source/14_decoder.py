@@ -106,6 +106,9 @@ plots.show(
 )
 
 # %% [markdown]
+# > **The common guess**, four bytes for each weight, takes them for float32. The file keeps bfloat16, two bytes each, and
+# > begins with a header that says where each tensor lies.
+#
 # Nothing in the file is a program, so loading it can run no foreign code. And since the offsets are known, a program need not read the file at all:
 # it *maps* it into memory, and the system fetches the pages that are touched. The package's `load_model` does that for large models.
 
@@ -202,7 +205,7 @@ image = axis.imshow(certainty, vmin=0, vmax=1, aspect="auto")
 for row, p in enumerate(lens):
     for column, place in enumerate(shown):
         word = tokenizer.decode([int(p[place].argmax())]).strip() or "¶"
-        colour = "black" if certainty[row, column] > 0.5 else "white"
+        colour = plots.ink_on(image, certainty[row, column])
         axis.text(column, row, word, ha="center", va="center", fontsize=8, color=colour)
 axis.set(
     xticks=range(len(shown)),
@@ -222,6 +225,9 @@ plots.show(
 )
 
 # %% [markdown]
+# > **The common guess**, that the answer takes shape evenly from block to block, does not hold: the middle blocks name words
+# > that often follow, and only the last ones name colours.
+#
 # Without any block the head gives each token back: input and output table are the same. The middle blocks go through words that often follow; the colour comes
 # with the last ones. The lens shows what the head *would* say, which the model itself never asks for before the end.
 
@@ -284,6 +290,9 @@ plots.show(
 )
 
 # %% [markdown]
+# > **The common guess**, that one more token costs the same either way, forgets that without a cache the keys and values of all
+# > earlier tokens are computed again for each new one.
+#
 # (Processor time of one thread of the machine that made this page. Yours will differ, and it varies from run to run.)
 #
 # - Without the cache the time for one token grows with the text. With it, almost not: only attention looks at all positions.
@@ -422,6 +431,9 @@ plots.show(
 )
 
 # %% [markdown]
+# > **The common guess**, that any temperature above 0 makes text more surprising than real text, forgets that real stories,
+# > too, hold choices that nobody can foresee.
+#
 # Up to T = 1 sampled stories are about as surprising as real ones: the model has learned how often things happen, and drawing with these
 # probabilities makes them happen as often. At T = 1 there are a few slips more, and hotter text soon falls apart into fragments of words. Colder text
 # is hardly less surprising here, since where our stories leave a choice (which name, which colour?) all choices are about equally likely. In the text of
