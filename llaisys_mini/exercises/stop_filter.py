@@ -8,12 +8,12 @@ from llaisys_mini.trace import call_methods
 
 @exercise
 class stop_filter:
-    """Ends a text that arrives in pieces where the first of `stops` begins. None of these is empty.
+    """Ends a text that arrives in pieces before the first of `stops`, none of which is empty.
 
-    feed(text)   takes in text; returns (given, found). given: what is certain to stand before every stop string.
-                 What could be the beginning of one is held back, and no more than that. found: the stop string
-                 that was met, of several the one that begins first, of those that begin there the longest; None if
-                 there is none yet. Behind it nothing is given any more.
+    feed(text)   takes in text; returns (given, found). given: what is certain to stand before a stop string. What
+                 could be the beginning of one is held back, and no more than that. found: the stop string that was
+                 met, or None. It is the one that is complete first, however the text is cut into pieces; of several
+                 that end at the same place the longest. Behind it nothing is given any more.
     finish()     no more text comes; returns what was held back, if no stop string was met
     """
 
@@ -25,9 +25,10 @@ class stop_filter:
     def feed(self, text):
         if self.found is None:
             self.held += text
-            places = [(self.held.find(stop), -len(stop), stop) for stop in self.stops if stop in self.held]
+            places = [(self.held.find(stop) + len(stop), -len(stop), stop) for stop in self.stops if stop in self.held]
             if places:
-                place, _, self.found = min(places)
+                end, _, self.found = self.chosen(places)
+                place = end - len(self.found)
                 given, self.held = self.held[:place], ""
                 return given, self.found
             keep = self.beginning()
@@ -35,6 +36,8 @@ class stop_filter:
             given, self.held = self.held[:certain], self.held[certain:]
             return given, None
         return "", self.found
+
+    chosen = staticmethod(min)
 
     def beginning(self):
         """How many characters at the end could be the beginning of a stop string."""
@@ -67,7 +70,10 @@ def cases(rng):
     yield "the text ends with half of it", inputs(["END"], "Once upon EN")
     yield "several stop strings, the second comes first", inputs(["END", "upon"], "Once ", "up", "on a time END")
     yield "both begin in one piece, the later one is named first", inputs(["time", "a"], "x a time")
-    yield "one is the beginning of another", inputs(["END", "END."], "Once END. Twice")
+    yield "one is the beginning of another", inputs(["END.", "END"], "Once END. Twice")
+    yield "one is the end of another", inputs(["END", "THE END"], "This is THE END.")
+    yield "one is the end of another, cut in two", inputs(["END", "THE END"], "This is THE E", "ND.")
+    yield "one lies within another", inputs(["HE", "THE END"], "This is THE END.")
     yield "the shorter one is complete, the longer one not yet", inputs(["END", "ENDING"], "the EN", "D", "ING")
     yield "a stop string of one character", inputs(["."], "Once upon a time. And", " then")
     yield "it is the whole text", inputs(["END"], "END")
@@ -96,10 +102,10 @@ class leaking(stop_filter.reference):
         if self.found is not None:
             return "", self.found
         before, self.all = len(self.all), self.all + text
-        places = [(self.all.find(stop), -len(stop), stop) for stop in self.stops if stop in self.all]
+        places = [(self.all.find(stop) + len(stop), -len(stop), stop) for stop in self.stops if stop in self.all]
         if places:
-            place, _, self.found = min(places)
-            return self.all[before:place], self.found
+            end, _, self.found = min(places)
+            return self.all[before : max(before, end - len(self.found))], self.found
         return text, None
 
 
@@ -131,7 +137,7 @@ class end_lost(stop_filter.reference):
         return ""
 
 
-@stop_filter.mistake("the first string of the list that occurs ends the text, and not the one that begins first")
+@stop_filter.mistake("the first string of the list that occurs ends the text, and not the one that is complete first")
 class first_of_list(stop_filter.reference):
     def feed(self, text):
         if self.found is None:
@@ -142,14 +148,22 @@ class first_of_list(stop_filter.reference):
         return super().feed(text)
 
 
-@stop_filter.mistake("of two stop strings that begin at the same place the shorter one is named")
+@stop_filter.mistake(
+    "of two stop strings that end at the same place the shorter one is taken: the longer one's beginning leaks"
+)
 class shorter_one(stop_filter.reference):
-    def feed(self, text):
-        was_found = self.found
-        given, found = super().feed(text)
-        if found is not None and was_found is None:
-            self.found = found = min((stop for stop in self.stops if found.startswith(stop)), key=len)
-        return given, found
+    @staticmethod
+    def chosen(places):
+        return min(places, key=lambda place: (place[0], len(place[2])))
+
+
+@stop_filter.mistake(
+    "the one that begins first is taken, and not the one that is complete first: it depends on the pieces"
+)
+class begins_first(stop_filter.reference):
+    @staticmethod
+    def chosen(places):
+        return min(places, key=lambda place: (place[0] - len(place[2]), -len(place[2])))
 
 
 @stop_filter.mistake("only one beginning is tried, and forgotten where it fails: 'aab' is not found in 'aaab'")

@@ -84,8 +84,8 @@ check("text_deltas", seed=41701)
 # Write a class:
 #
 # - `StopFilter(stops)` takes a list of texts, none of them empty.
-# - `feed(text)` returns `(given, found)`: the text that is certain to stand before every stop string, and the stop string that was met, or None.
-#   Of several stop strings that occur the one counts that **begins** first, and of those that begin there the longest. Behind it nothing is given.
+# - `feed(text)` returns `(given, found)`: the text that is certain to stand before a stop string, and the stop string that was met, or None. It is the one that is
+#   **complete first**, however the text is cut into pieces; of several that end at the same place, the longest. Behind it nothing is given.
 # - `finish()` returns what was held back, when no more text comes.
 #
 # With the stop string `END`:
@@ -113,8 +113,8 @@ check("text_deltas", seed=41701)
 # </details>
 # <details><summary>Hint 3: the order</summary>
 #
-# Add the new text to what is held. First look for a complete stop string, from the first place on; at each place try the longest one first. If there is none,
-# find the place of hint 2, give what stands before it, and hold the rest.
+# Add the new text to what is held letter by letter, and ask after each whether it now ends with a stop string, the longest first: so the one that is complete first is
+# met. If there is none, find the place of hint 2, give what stands before it, and hold the rest.
 #
 # </details>
 

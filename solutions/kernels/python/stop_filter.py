@@ -14,22 +14,20 @@ class StopFilter:
 
     def feed(self, text):
         ### BEGIN SOLUTION
-        if self.found is not None:
-            return "", self.found
-        self.held += text
-        for place in range(len(self.held)):
+        for letter in text:
+            if self.found is not None:
+                break
+            self.held += letter
             for stop in self.stops:
-                if self.held.startswith(stop, place):
-                    given, self.held, self.found = self.held[:place], "", stop
+                if self.held.endswith(stop):
+                    given, self.held, self.found = self.held[: -len(stop)], "", stop
                     return given, stop
         # From the first place where a stop string could begin, everything waits.
-        for place in range(len(self.held)):
-            if any(stop.startswith(self.held[place:]) for stop in self.stops):
-                break
-        else:
-            place = len(self.held)
+        place = 0
+        while place < len(self.held) and not any(stop.startswith(self.held[place:]) for stop in self.stops):
+            place += 1
         given, self.held = self.held[:place], self.held[place:]
-        return given, None
+        return given, self.found
         ### END SOLUTION
 
     def finish(self):

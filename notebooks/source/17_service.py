@@ -124,7 +124,7 @@ for passes, data in events(question):
     print(f"after {passes:2d} passes", data)
 
 # %% [markdown]
-# > **Predict, then run.** A story of some 200 tokens. A reader sees the first word after how many passes, with streaming and without?
+# And a longer answer, a story of some 200 tokens:
 
 # %%
 story = {"model": "mini", "messages": [{"role": "user", "content": "Tell me a story about a fox."}]}
@@ -164,6 +164,8 @@ stream = TextStream(tokenizer)
 print("held back:     ", [stream.feed(i) for i in ids])
 
 # %% [markdown]
+# > **The common guess**, a fox, since all of its bytes arrive, forgets that each token was made text before the next one came, and none of the four bytes is a character.
+#
 # `TextStream` holds the bytes back until the character is whole. How many bytes does it have to wait for? UTF-8 says so in the first one: below 80 (hexadecimal) it is a
 # character by itself, from C2 on it begins one of two bytes, from E0 on three, from F0 on four. All others are 80 to BF.
 #
@@ -337,6 +339,8 @@ plots.show(
 )
 
 # %% [markdown]
+# > **The common guess**, that nobody waits as long as the load is below 100 %, forgets that requests come in bunches: a place that stands empty now is of no use later.
+#
 # - Up to about 80 % one hardly waits; towards 100 % the wait grows steeply, and by chance. That is true of every queue.
 # - Above 100 % the queue grows for as long as the rush lasts. Then everybody waits, and many leave before their turn.
 # - With a limit, those who are let in wait a bounded time: with 16 in the queue and 8 places, at most two stories' time. The others are told **at once**: status 429, *too
@@ -395,6 +399,8 @@ for name, after in (("never", None), ("when the next piece is sent", 1), ("at on
     print(f"noticed {name:28s} {wasted:3d} rows for nobody, {pages} pages in use at pass 40")
 
 # %% [markdown]
+# > **The common guess**, that a closed connection costs nothing any more, forgets that the engine is not the connection: it goes on until somebody calls `abort`.
+#
 # With one text in work the difference between the second and the third line is small. But a text that *waits in the queue* sends no piece for a long time, and an answer that is not
 # streamed sends none at all until its end. So a server has to listen while it writes: two things are awaited at once, the next piece and the client's goodbye, and whichever comes
 # first decides. In the lab you write this in ten lines (`abort_on_disconnect`).
@@ -418,7 +424,7 @@ for name, after in (("never", None), ("when the next piece is sent", 1), ("at on
 # How full may a service be? Choose load, places and limit.
 
 
-# %%
+# %% jupyter={"source_hidden": true}
 @interact(load=(0.3, 1.5, 0.05), places=(1, 32), most_waiting=(0, 64, 4))
 def draw_queue(load=0.9, places=8, most_waiting=32):
     waited, refused = waits(load, places=places, most_waiting=most_waiting)
@@ -445,8 +451,7 @@ def draw_queue(load=0.9, places=8, most_waiting=32):
 #
 # <details><summary>Answer</summary>
 #
-# `aa` is the beginning of `aab`, so both letters wait, and `x` may be sent. With `b` the stop string `aab` is complete: the text ends behind `x`, although `ab` could have become `abc`; `aab`
-# begins first. With `c` instead, `aac` holds no stop string and no end of it begins one: all three letters are sent.
+# `aa` is the beginning of `aab`, so both letters wait, and `x` may be sent. With `b` the stop string `aab` is complete: the text ends behind `x`, although `ab` could have become `abc`. With `c` instead, `aac` holds no stop string and no end of it begins one: all three letters are sent.
 #
 # </details>
 

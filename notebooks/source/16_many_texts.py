@@ -10,7 +10,6 @@
 # %%
 import numba
 import numpy as np
-from ipywidgets import interact
 
 from llaisys_mini import Tensor, load_model, operators, paths, plots
 from llaisys_mini.engine.speculation import DraftModel, NGrams
@@ -54,6 +53,8 @@ for texts in (1, 16):
     print(f"{texts:2d} at a time: {engine.counts.steps} passes, {engine.counts.rows} rows")
 
 # %% [markdown]
+# > **The common guess**, that 16 prompts take 16 passes in any case, forgets that rows of several prompts can stand in one pass, beside each other.
+#
 # The rows are the same. Only the number of passes differs: 16 times fewer. What is a pass worth?
 
 # %%
@@ -89,10 +90,12 @@ for rows in counts:
     print(f"{rows:2d} rows: {product[-1]:6.2f} ms, {product[-1] / product[0]:5.2f} times one row")
 
 # %% [markdown]
+# > **The common guess**, 8 times the work and so 8 times as long, forgets what one row waits for: the weights, and these are fetched once.
+#
 # And the whole small model? Its 7 MB of weights fit into a cache, so there is less waiting to save. But each pass also makes some hundred calls of operators, and
 # these are saved too.
 
-# %%
+# %% jupyter={"source_hidden": true}
 passes = []
 for texts in counts:
     engine = model.engine(max_texts=texts)
@@ -126,16 +129,14 @@ plots.show(
 print("a pass of the model over 16 rows takes", f"{passes[4] / passes[0]:.1f} times one over 1 row")
 
 # %% [markdown]
-# One row has a loop of its own: a dot product with each row of the matrix. From two rows on, a tile of results is kept in registers (lecture 09), which costs a
-# little more at first. Then rows are nearly free for a while.
+# One row has a loop of its own, a dot product with each row of the matrix. From two rows on, a tile of results is kept in registers (lecture 09). Then rows are nearly
+# free for a while.
 
 # %% [markdown]
 # ## 3. Texts come and go: continuous batching
 #
 # Texts do not begin and end together. If a batch is put together once and runs until its longest text has ended, the others' rows stand empty. An engine decides
-# **before every pass** anew (Yu et al., 2022): who has ended leaves, who waits comes in. Let us count for 24 texts of very different lengths, 8 at a time.
-#
-# > **Predict, then run.** In fixed batches, what share of the row-places is used for nothing?
+# **before every pass** anew, which is called *continuous batching* (Yu et al., 2022): who has ended leaves, who waits comes in. Let us count for 24 texts of very different lengths, 8 at a time.
 
 # %%
 lengths = rng.integers(4, 80, size=24)  # tokens of each text
@@ -190,15 +191,14 @@ plots.show(
 )
 
 # %% [markdown]
-# Blue: a row of a text that is written. Orange: a prompt is read. Hatched: nothing. With 24 texts the end still has gaps; in a service that always has someone
-# waiting there is no end.
+# Blue: a row of a text that is written. Orange: a prompt is read. Hatched: nothing.
 
 # %% [markdown]
 # ## 4. Where the keys lie: pages
 #
 # In [lecture 14](14_decoder.ipynb) the cache of a text was one array. For many texts that has a price: nobody knows how long a text will be, so either each
 # reserves room for the longest, or it must be copied when it grows. Kwon et al. (2023) did what operating systems do with memory: cut it into **pages** of equal
-# size. A text holds a list of pages, its *table*; they may lie anywhere.
+# size. A text holds a list of pages, its *page table*; they may lie anywhere.
 
 # %%
 engine = model.engine(max_texts=8)
@@ -266,7 +266,7 @@ print("pages", table.tolist(), "- equal to the last bit:", np.array_equal(paged,
 # ## 5. A common beginning is read once
 #
 # Many requests begin alike: the same instructions, or the whole conversation so far. Pages make sharing easy: two tables name the same page. It must be full, so
-# that nobody writes into it any more. To find it, each full page gets a **key**: a hash of the key of the page before it and of its own ids.
+# that nobody writes into it any more. This is a *prefix cache*. To find a page, each full one gets a **key**: a hash of the key of the page before it and of its own ids.
 
 # %%
 instructions = " ".join(beginnings[:6])  # what every request begins with
@@ -295,7 +295,9 @@ for _ in range(2):
     print(f"shared {again.shared} of {len(exact)} ids, {engine.counts.rows - before} rows computed")
 
 # %% [markdown]
-# Not zero: the next token is chosen from the logits of the last id, so at least one row has to be computed. Pages are shared whole, so it is a page of 16. An
+# > **The common guess**, that nothing has to be computed, forgets that keys and values are stored, but no logits: the next token is chosen from those of the last id.
+#
+# So at least one row has to be computed, and as pages are shared whole, it is a page of 16. An
 # engine that forgets this stops at a prompt of whole pages: a well-known error.
 
 # %% [markdown]
@@ -338,16 +340,14 @@ for name, request in (("chained", right), ("own ids only", wrong)):
     )
 
 # %% [markdown]
-# The wrong key finds a page whose keys were computed for positions 16 to 31 behind another beginning. Nothing crashes, and the text may even look well; it is
-# another text than the one that was asked for. The check of `prefix_match` in the lab has exactly this case.
+# The wrong key finds a page whose keys were computed for positions 16 to 31 behind another beginning. Nothing crashes, and the text may even look well. The
+# check of `prefix_match` in the lab has exactly this case.
 
 # %% [markdown]
 # ## 6. A long prompt comes in
 #
 # Eight texts are being written. Someone sends a prompt of 600 tokens. If the next pass reads it whole, the eight readers wait for it. Agrawal et al. (2023) cut
 # the prompt into parts: a step has a **budget** of rows; texts that are written come first, and the prompt gets what is left.
-#
-# > **Predict, then run.** With a budget of 64 rows and 8 texts in work: in how many steps is the prompt read?
 
 # %%
 story = tokenizer.encode(paths.held_out_text().read_text())
@@ -384,8 +384,7 @@ plots.show(
 )
 
 # %% [markdown]
-# The longest gap that a reader sees is the longest step, and that is the budget. The price: the new text's first token comes later. No clock is needed to see it;
-# rows are enough.
+# The longest gap that a reader sees is the longest step, and that is the budget. The price: the new text's first token comes later.
 
 # %% [markdown]
 # ## 7. When the pages run out
@@ -411,7 +410,7 @@ print("how often each had to make room:", [request.preemptions for request in sq
 # ## 8. Guessing ahead
 #
 # One reader alone gains nothing from other people's rows. But rows can be filled with **guesses**: guess the next 4 tokens, compute all in one pass, and keep those
-# that the model would have chosen anyway (Leviathan et al., 2022). The text never changes. Who guesses?
+# that the model would have chosen anyway: *speculative decoding* (Leviathan et al., 2022). The text never changes. Who guesses?
 #
 # - *n-grams* (Saxena, 2023): what followed these tokens earlier in the text. It costs nothing.
 # - a *draft model*: the course ships one with 2 layers in place of 8, trained to imitate.
@@ -460,39 +459,16 @@ for texts in (1, 16):
               f"{work / 1e6:5.2f} million multiplications per token")  # fmt: skip
 
 # %% [markdown]
+# > **The common guess**, that the bytes fall to a quarter, forgets the passes of the draft model, nearly one for each guess.
+#
 # - Alone, bytes are what one waits for (section 2). The draft model saves 40 % of them; n-grams save nothing where a story never repeats itself, and cost little.
 # - With 16 texts all share the bytes already, and little is left to be saved. What guessing adds is work: wrong guesses are rows too, and so are those of the draft
 #   model. Where arithmetic is the limit it makes things slower.
 #
-# So speculation is for the quiet hours. The bytes and multiplications say so on any machine; where its limit lies is the quotient of its two speeds (lecture 09).
+# So speculation is for the quiet hours. Where the limit lies is the quotient of the machine's two speeds (lecture 09).
 
 # %% [markdown]
-# ## 9. Try it
-#
-# How many steps do 12 texts take with this budget, so many pages, and so many texts at a time?
-
-
-# %%
-@interact(budget=(4, 64, 4), pages=(16, 120, 8), at_once=(1, 12))
-def draw_engine(budget=24, pages=40, at_once=8):
-    engine = model.engine(max_rows=budget, pages=pages, max_texts=at_once)
-    for n in range(12):
-        engine.add(prompts[n], greedy(int(lengths[n])), stop_ids=())
-    fig, axis = plots.figure(width=8, height=2.6)
-    step = 0
-    while engine.is_busy:
-        engine.step()
-        for request, rows, _ in engine.last_step:
-            colour = plots.ORANGE if rows > 1 else plots.BLUE
-            axis.barh(request.number, 1, left=step, color=colour, linewidth=0)
-        step += 1
-    made_room = engine.scheduler.preemptions
-    axis.set(xlabel="step", ylabel="text", title=f"{step} steps, made room {made_room} times")
-    plots.show(fig, alt="For each text the steps in which it has rows: prompts and written tokens.")
-
-
-# %% [markdown]
-# ## 10. With a pencil
+# ## 9. With a pencil
 #
 # **1.** A model has 0.6 billion weights of 2 bytes, the memory moves 20 GB per second, and the processor does 400 billion multiplications with additions per
 # second. Up to how many rows does a pass take as long as one row?
