@@ -278,37 +278,6 @@ def never_refused(running, waiting, free, total, size, budget):
     return rows, preempted, []
 
 
-@schedule_step.mistake("more texts run than the budget has rows: some of them are written on only now and then")
-def too_many_run(running, waiting, free, total, size, budget):
-    rows, preempted, refused = schedule_step.reference(running, waiting, free, total, size, budget)
-    unused = free - _taken(rows, running + waiting, size)
-    front = next((text for text in waiting if text["name"] not in [*rows, *refused]), None)
-    if front and not preempted and sum(rows.values()) >= budget and pages_for(front["ids"], size) <= unused:
-        rows[front["name"]] = min(front["ids"], budget)
-    return rows, preempted, refused
-
-
-@schedule_step.mistake("two texts are let in on the same free pages: what the first one takes is not counted")
-def pages_counted_twice(running, waiting, free, total, size, budget):
-    rows, preempted, refused = schedule_step.reference(running, waiting, free, total, size, budget)
-    if preempted:
-        return rows, preempted, refused
-    left, count = budget - sum(rows[t["name"]] for t in running if t["name"] in rows), len(running)
-    rows = {name: rows[name] for name in rows if name in [t["name"] for t in running]}
-    refused = []
-    for text in waiting:
-        if left == 0 or count >= budget:
-            break
-        if pages_for(text["ids"], size) > total:
-            refused.append(text["name"])
-            continue
-        if pages_for(text["ids"], size) > free - _taken(rows, running, size):
-            break
-        rows[text["name"]] = min(text["ids"], left)
-        left, count = left - rows[text["name"]], count + 1
-    return rows, preempted, refused
-
-
 def _named(name, running, waiting):
     return next(text for text in [*running, *waiting] if text["name"] == name)
 
