@@ -74,10 +74,10 @@ print(f"together {taken[1] / taken[16]:.1f} times as fast")
 # A pass reads every weight once, however many rows it has. Per row and weight it does one multiplication and one addition. So with $R$ rows, a weight of 4
 # bytes serves $2R$ operations. This is the intensity of [lecture 09](09_matmul_cpu.ipynb), $I = 2R/4$ FLOP per byte, and it grows with the rows.
 #
-# Take one matrix of the size that a larger model has. (`freeze` promises that it does not change, as weights do not; the kernel then arranges it once.) Its product with one row is bound by memory: the processor waits for weights. More rows come along for
-# nothing until arithmetic becomes the limit.
+# Take one matrix of the size that a larger model has. (`freeze` promises that it does not change, as weights do not; the kernel then arranges it once.) Its product with one row is bound by memory: the processor waits for weights. More rows cost
+# little until arithmetic becomes the limit.
 #
-# > **Predict, then run.** How much longer does the product of this matrix with 8 rows take than with one row: 1, 2, or 8 times as long?
+# > **Predict, then run.** Does the product of this matrix with 16 rows take nearly as long as with one row, or nearly 16 times as long?
 
 # %%
 rng = np.random.default_rng(0)
@@ -90,7 +90,7 @@ for rows in counts:
     print(f"{rows:2d} rows: {product[-1]:6.2f} ms, {product[-1] / product[0]:5.2f} times one row")
 
 # %% [markdown]
-# > **The common guess**, 8 times the work and so 8 times as long, forgets what one row waits for: the weights, and these are fetched once.
+# > **The common guess**, 16 times the work and so 16 times as long, forgets what one row waits for: the weights, and these are fetched once.
 #
 # And the whole small model? Its 7 MB of weights fit into a cache, so there is less waiting to save. But each pass also makes some hundred calls of operators, and
 # these are saved too.
@@ -129,8 +129,8 @@ plots.show(
 print("a pass of the model over 16 rows takes", f"{passes[4] / passes[0]:.1f} times one over 1 row")
 
 # %% [markdown]
-# One row has a loop of its own, a dot product with each row of the matrix. From two rows on, a tile of results is kept in registers (lecture 09). Then rows are nearly
-# free for a while.
+# One row has a loop of its own, a dot product with each row of the matrix. From two rows on, a tile of results is kept in registers (lecture 09). From there on the
+# time grows far more slowly than the rows.
 
 # %% [markdown]
 # ## 3. Texts come and go: continuous batching

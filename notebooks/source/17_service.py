@@ -334,8 +334,8 @@ for axis in axes:
 plots.show(
     fig,
     alt="Left: average wait against load, near zero up to 80 percent, then rising steeply, with a wide "
-    "band over seeds. Right: at load 120 percent the wait grows with every request without a limit, and "
-    "stays level where at most 16 may wait.",
+    "band over seeds. Right: at load 120 percent the wait goes on growing without a limit, and stays below "
+    "two stories' time where at most 16 may wait.",
 )
 
 # %% [markdown]
