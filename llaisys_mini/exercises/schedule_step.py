@@ -116,11 +116,10 @@ def _apply(decided, running, waiting, free, size, ends):
             held = -(-text["ids"] // size)
         free -= held - text["pages"]
         text.update(stored=text["stored"] + count, pages=held)
-        if text["stored"] == ends[name]:  # its last token was written in the step before
+        text["ids"] += text["stored"] == text["ids"]  # its next token
+        if text["ids"] == ends[name]:  # the last one, which needs no row of its own
             running.remove(text)
             free += text["pages"]
-        elif text["stored"] == text["ids"]:
-            text["ids"] += 1
     return free
 
 
