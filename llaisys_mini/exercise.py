@@ -8,6 +8,11 @@
     @perceptron_update.cases             # function(rng) yields (name, {argument: value})
     @perceptron_update.mistake("...")    # a wrong version, with the sentence that explains it
 
+An answer that is used again and again, such as a class, is driven through a list of events by a harness, which keeps
+the log that is compared (trace.py):
+
+    @page_pool.trace                     # function(answer, log, **inputs) notes what is asked and what comes back
+
 Files in `exercises/` hold exercises as those in `operators/` hold operators. The learner's answer stands under
 `@answer("perceptron_update")` and is saved as `student/python/perceptron_update.py`, as a kernel is in its own folder.
 """
@@ -24,6 +29,7 @@ from llaisys_mini.kernels.answers import answering
 from llaisys_mini.kernels.decorator import enter
 from llaisys_mini.kernels.registry import PYTHON, Kernel
 from llaisys_mini.task import Case, Catalogue, Task
+from llaisys_mini.trace import Log
 
 EXERCISES: Catalogue["Exercise"] = Catalogue("exercises", "exercise")
 
@@ -34,13 +40,14 @@ UNCHANGED, CHANGED = "as it was", "changed by the answer"
 
 class Exercise(Task):
     """A task with a reference, cases and known mistakes. An answer is a function or class with the reference's
-    arguments. Results are numbers, text, None, arrays, or tuples, lists and dicts of these."""
+    arguments. Results are numbers, text, None, arrays, or tuples, lists and dicts of these; or a log, see trace."""
 
     def __init__(self, reference: Callable):
         super().__init__(reference)
         self.accuracy = 1e-4  # of floats, relative to the largest number of the expected array
         self._use: Callable = lambda answer, **inputs: answer(**inputs)
         self.judge: Callable[..., str | None] | None = None
+        self._harness: Callable | None = None
         self.left_alone: tuple[str, ...] = ()
         self.building_blocks: tuple[str, ...] = ()
         self._in_package: list[tuple[object, str]] = []
@@ -65,6 +72,17 @@ class Exercise(Task):
         self.judge = function
         return function
 
+    def trace(self, function):
+        """`function(answer, log, **inputs)` drives an answer through the events of a case, and notes them in a Log.
+        What is compared is this log, event by event."""
+        self._harness = function
+        return function
+
+    @property
+    def is_trace(self) -> bool:
+        """Whether the results of answers are logs."""
+        return self._harness is not None
+
     def leaves_alone(self, *names: str) -> None:
         """An answer may not change the inputs of these names."""
         self.left_alone = names
@@ -84,7 +102,11 @@ class Exercise(Task):
 
     def run_on(self, answer: Callable, inputs: dict[str, object]):
         """What `answer` gives on these very inputs."""
-        return self._use(answer, **inputs)
+        if self._harness is None:
+            return self._use(answer, **inputs)
+        log = Log()
+        self._harness(answer, log, **inputs)
+        return log.entries
 
     def with_inputs_after(self, result, case: Case, after: dict[str, object]):
         """The result, and for each input that is to be left alone whether it was. after: the inputs after the call."""
@@ -103,7 +125,7 @@ class Exercise(Task):
         return answering(self.name, self.reference)
 
     def hide_answer(self, *still_used: Callable) -> None:
-        super().hide_answer(self._use, *still_used)
+        super().hide_answer(self._harness or self._use, *still_used)
 
     def hide_package_answers(self) -> None:
         """Take out of the process what stands_in_package names: for one that runs an answer to this exercise."""

@@ -84,12 +84,15 @@ class Task:
         """Take the answer to this task out of the process: its reference, its cases, its mistakes, and what they are
         made from. For a process that runs a student's answer and must not hold the right one.
 
-        still_used: functions of the task's file whose globals have to stay.
+        still_used: functions of the task's file whose globals have to stay, and what these need in turn.
         """
         module = sys.modules[self.__module__]
-        needed, pending = set(), [function.__code__ for function in still_used]
+        needed: set[str] = set()
+        pending = [function.__code__ for function in still_used]
         while pending:
             code = pending.pop()
+            for name in set(code.co_names) - needed:
+                pending += _own_code(vars(module).get(name), module)
             needed |= set(code.co_names)
             pending += [constant for constant in code.co_consts if hasattr(constant, "co_names")]
         for name, value in list(vars(module).items()):
@@ -105,6 +108,15 @@ class Task:
         self.reference = hidden
         self.mistakes.clear()
         self._draw = hidden
+
+
+def _own_code(value: Any, module: types.ModuleType) -> list[types.CodeType]:
+    """The code of a function, or of a class's methods, that a module defines itself."""
+    if getattr(value, "__module__", None) != module.__name__:
+        return []
+    parts = vars(value).values() if inspect.isclass(value) else [value]
+    functions = [getattr(part, "fget", part) for part in parts]
+    return [part.__code__ for part in functions if inspect.isfunction(part)]
 
 
 AnyTask = TypeVar("AnyTask", bound=Task)

@@ -24,7 +24,7 @@ PUBLIC = (
     " engine.quality errors exercise inspect.compile_check inspect.occupancy inspect.pictures inspect.timing"
     " kernels.choice kernels.sets lectures.datasets lectures.drawings lectures.networks lectures.plots lectures.widgets"
     " models.config models.decoder models.loading models.quantise models.rope narrow paths sanitizer tensor"
-    " text.sampling text.tokenizer weights.checkpoint weights.quantisation widen"
+    " server.stops text.sampling text.tokenizer weights.checkpoint weights.quantisation widen"
 ).split()
 """Modules of the package whose names are public."""
 
@@ -113,7 +113,7 @@ def _name(line: str) -> str:
 
 def described(statement: ast.stmt, only: str | None = None) -> Iterator[str]:
     """What a statement adds to the surface: nothing, a line, or for a class a line for each member too."""
-    if isinstance(statement, ast.FunctionDef):
+    if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef)):
         if not statement.name.startswith("_"):
             yield f"{statement.name}{_signature(statement)}"
     elif isinstance(statement, ast.ClassDef):
@@ -151,7 +151,7 @@ def _attributes(init: ast.FunctionDef) -> list[str]:
     return list(dict.fromkeys(own))
 
 
-def _signature(function: ast.FunctionDef, skip_first: bool = False) -> str:
+def _signature(function: ast.FunctionDef | ast.AsyncFunctionDef, skip_first: bool = False) -> str:
     # Of Numba's intrinsics the first parameter is the compiler's business, not the caller's.
     is_intrinsic = any("intrinsic" in ast.unparse(mark) for mark in function.decorator_list)
     arguments = function.args
@@ -164,7 +164,7 @@ def _signature(function: ast.FunctionDef, skip_first: bool = False) -> str:
 
 def _bound(statement: ast.stmt) -> list[str]:
     """The names that a top-level statement defines; what it imports belongs to another module."""
-    if isinstance(statement, (ast.FunctionDef, ast.ClassDef)):
+    if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
         return [statement.name]
     if isinstance(statement, ast.Assign):
         targets = statement.targets

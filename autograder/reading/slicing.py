@@ -150,11 +150,14 @@ def _plain(source):
     return re.sub(r"\s+", " ", source).strip()
 
 
+_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+
+
 def _function(tree, task):
     """The last statement that defines the task's function: under its decorator, else under its name."""
     by_decorator = by_name = None
     for statement in tree.body:
-        if isinstance(statement, (ast.FunctionDef, ast.ClassDef)):
+        if isinstance(statement, _DEFINITIONS):
             for name, device in _headings(statement):
                 if (name, device) == (task.name, task.device):
                     by_decorator = statement
@@ -186,7 +189,7 @@ def _names(statement) -> set[str]:
 
 def _bound(statement) -> set[str]:
     """Names that a top-level statement binds, or changes in place (`table[0] = 1`)."""
-    if isinstance(statement, (ast.FunctionDef, ast.ClassDef, ast.AsyncFunctionDef)):
+    if isinstance(statement, _DEFINITIONS):
         return {statement.name}
     names = set()
     for node in ast.walk(statement):
@@ -194,7 +197,7 @@ def _bound(statement) -> set[str]:
             names.add(node.id)
         elif isinstance(node, (ast.Import, ast.ImportFrom)):
             names |= {(alias.asname or alias.name.partition(".")[0]) for alias in node.names}
-        elif isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+        elif isinstance(node, _DEFINITIONS):
             names.add(node.name)
         elif isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store) and isinstance(node.value, ast.Name):
             names.add(node.value.id)

@@ -60,7 +60,7 @@ def signs_of_tampering(source: str) -> list[str]:
             found.append(f"replaces {(node.args and _dotted(node.args[0])) or 'something'}")
         elif isinstance(node, ast.Constant) and isinstance(node.value, str) and len(node.value) < 300:
             found += [f"names {path}" for path in _PATHS if path in node.value]
-        elif isinstance(node, (ast.FunctionDef, ast.Assign)) and "check" in _defined(node):
+        elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Assign)) and "check" in _defined(node):
             found.append("replaces check")
     return list(dict.fromkeys(found))
 
@@ -75,6 +75,6 @@ def _dotted(node) -> str:
 
 
 def _defined(node):
-    if isinstance(node, ast.FunctionDef):
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
         return {node.name}
     return {t.id for t in node.targets if isinstance(t, ast.Name)}

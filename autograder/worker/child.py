@@ -222,7 +222,7 @@ _KNOWN = ("numba", "numpy", "llaisys_mini", "autograder")
 def _error(problem: BaseException) -> list[str]:
     """Kind and text of an exception. The text may hold inputs: the judge decides who sees it."""
     try:
-        text = str(problem)[:4000]
+        text = "; ".join([str(problem), *getattr(problem, "__notes__", ())])[:4000]  # notes: at which event
     except BaseException:
         text = ""
     kind = type(problem)

@@ -22,6 +22,7 @@ from llaisys_mini.kernels.registry import PYTHON
 from llaisys_mini.kernels.runtime import kernels_changed
 from llaisys_mini.kernels.sets import FOLDERS, STUDENT
 from llaisys_mini.task import Case, Mistake
+from llaisys_mini.trace import first_event_that_differs
 
 
 def check_exercise(name: str, kernel_set: str = STUDENT, seed: int = 0) -> None:
@@ -82,7 +83,7 @@ def compare_answer(exercise: Exercise, case: Case, got: object, accuracy: float 
     if exercise.judge is not None:
         return Trial(case, got, None, _judged(exercise, got, case))
     expected = exercise.run(exercise.reference, case)
-    return Trial(case, got, expected, _place(got, expected, accuracy or exercise.accuracy))
+    return Trial(case, got, expected, _place(exercise, got, expected, accuracy))
 
 
 def _judged(exercise: Exercise, got: object, case: Case) -> str | None:
@@ -94,8 +95,11 @@ def _judged(exercise: Exercise, got: object, case: Case) -> str | None:
         return OTHER_FORM
 
 
-def _place(got: object, expected: object, accuracy: float) -> str | None:
+def _place(exercise: Exercise, got: Any, expected: Any, accuracy: float | None = None) -> str | None:
+    accuracy = accuracy or exercise.accuracy
     try:
+        if exercise.is_trace:
+            return first_event_that_differs(got, expected, lambda g, e: first_difference(g, e, accuracy))
         return first_difference(got, expected, accuracy)
     except Exception:  # a result of unlike form, such as an array where a text was asked for
         return OTHER_FORM
@@ -120,6 +124,7 @@ def diagnosis(
         return f"{exercise.name} is not written yet: the cell still raises ({failed.exception})"
     if failed.exception is not None:
         raised = f"{type(failed.exception).__name__}: {failed.exception}"
+        raised = "; ".join([raised, *getattr(failed.exception, "__notes__", ())])
         return f"{exercise.name} on the case '{case.name}' raised {raised}" + "".join(
             f"\n  line {frame.lineno}: {frame.line}"
             for frame in traceback.extract_tb(failed.exception.__traceback__)
@@ -153,7 +158,7 @@ def recognised(exercise: Exercise, trials: Iterable[Trial]) -> str | None:
         except Exception:  # a mistake may crash on some cases; then it is not the one
             return False
         is_right = _verdict(exercise, trial, mistaken) is None
-        return is_right == trial.passed and _place(trial.got, mistaken, exercise.accuracy) is None
+        return is_right == trial.passed and _place(exercise, trial.got, mistaken) is None
 
     complete = [trial for trial in trials if trial.exception is None]
     wrong = [trial for trial in complete if not trial.passed]
@@ -164,7 +169,7 @@ def _verdict(exercise: Exercise, trial: Trial, result: object) -> str | None:
     """What is wrong with another result on the case of a trial."""
     if exercise.judge is not None:
         return _judged(exercise, result, trial.case)
-    return _place(result, trial.expected, exercise.accuracy)
+    return _place(exercise, result, trial.expected)
 
 
 def first_difference(got, expected, accuracy: float, where: str = "the result") -> str | None:

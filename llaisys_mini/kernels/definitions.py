@@ -36,7 +36,8 @@ def _lines_of(statement: ast.stmt) -> range:
 
 def defined_names(source: str) -> set[str]:
     """Names of the functions and classes at the top level of the source."""
-    return {node.name for node in ast.parse(source).body if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    return {node.name for node in ast.parse(source).body if isinstance(node, kinds)}
 
 
 def undefined_names(source: str) -> list[str]:

@@ -15,11 +15,11 @@ pytestmark = [
 
 
 def judged_answer(judged, lab, name, source):
-    """States and messages of the parts of one exercise, with this answer to it."""
+    """States and messages of the parts of one exercise, with this answer to it; None for the course's own."""
     plan, grade_id = tasks.plan_of(lab), f"{name}-python"
     mine = tuple(task for task in plan.tasks if task.grade_id == grade_id)
     assert mine
-    verdict = judged(lab, {grade_id: source}, dataclasses.replace(plan, tasks=mine))
+    verdict = judged(lab, {grade_id: source} if source else {}, dataclasses.replace(plan, tasks=mine))
     parts = [part for part in verdict.parts.values() if part.task == grade_id]
     return {part.state for part in parts}, "\n".join(part.message for part in parts), verdict
 
@@ -128,3 +128,56 @@ def test_only_what_an_exercise_builds_on_is_answered(judged, name):
     source = FORWARD.format(body=f"f = exercises.get\n    return f('{name}')(ids, weights, config, cache)")
     states, message, _ = judged_answer(judged, "14_the_decoder_speaks", "decoder_forward", source)
     assert states <= {WRONG, REFUSED} and f"decoder_forward does not build on {name}" in message
+
+
+POOL = HEAD + '@answer("page_pool")\nclass Pool:\n{body}\n'
+SUBCLASS = """    def __new__(cls, pages):
+        kinds = {kind.__name__: kind for kind in object.__subclasses__()}
+        return kinds["page_pool"](pages)
+    def __init__(self, pages):
+        pass"""
+GLOBALS = """    def __new__(cls, pages):
+        module = sys.modules["llaisys_mini.exercises.page_pool"]
+        kinds = [kind for kind in vars(module).values() if isinstance(kind, type)]
+        return kinds[0](pages)
+    def __init__(self, pages):
+        pass"""
+
+
+@pytest.mark.parametrize("body", [SUBCLASS, GLOBALS])
+def test_a_reference_that_is_a_class_is_not_left_over(judged, body):
+    states, message, _ = judged_answer(judged, "16_many_texts", "page_pool", POOL.format(body=body))
+    assert states == {WRONG} and ("KeyError" in message or "IndexError" in message), message
+
+
+ONE_TEXT = """    def __init__(self, pages):
+        self.left = list(range(pages))
+    def take(self):
+        return self.left.pop(0) if self.left else None
+    def share(self, pages):
+        pass
+    def release(self, pages):
+        self.left += pages[::-1]
+    def publish(self, page, key):
+        pass
+    def find(self, keys):
+        return {}["missing"] if "B" in keys else []"""
+
+
+def test_the_judge_names_the_event(judged):
+    """The first that differs, or at which something was raised; of hidden cases neither."""
+    states, message, verdict = judged_answer(judged, "16_many_texts", "page_pool", POOL.format(body=ONE_TEXT))
+    assert states == {WRONG}
+    public, hidden = (part.message for part in verdict.parts.values() if part.task == "page_pool-python")
+    assert "'a page that two texts use'" in public
+    assert "event 6: take()\n    got      0\n    expected None\n  before it, all right: ..." in public
+    assert "event" not in hidden, hidden
+    raising = ONE_TEXT.replace("if self.left else None", 'if self.left else {}["none is left"]')
+    _, message, _ = judged_answer(judged, "16_many_texts", "page_pool", POOL.format(body=raising))
+    assert "KeyError on the case 'as it was made': 'none is left'; at event 5, take()" in message
+
+
+def test_an_asynchronous_function_is_an_answer(judged):
+    """And what drives it needs neither sockets nor a clock, which are not there."""
+    states, message, _ = judged_answer(judged, "17_service", "abort_on_disconnect", None)
+    assert states == {PASSED}, message

@@ -51,6 +51,22 @@ WORTH = {
     "12_attention": {"attention-cpu": 7, "attention-one-pass": 7, "decode_step-python": 3, "attention-cuda": 6},
     "13_qwen_block": {"swiglu-cpu": 4, "add_rms_norm-cpu": 4, "qwen_mlp-python": 3, "qwen_attention-python": 6},
     "14_the_decoder_speaks": {"layer_weights-python": 3, "decoder_forward-python": 6, "sample_token-python": 3},
+    "16_many_texts": {
+        "page_pool-python": 6,
+        "prefix_match-python": 4,
+        "paged-attention-cpu": 8,
+        "schedule_step-python": 8,
+        "slots-python": 1,
+        "speculate-python": 2,
+        "accept_sampled-python": 2,
+    },
+    "17_service": {
+        "text_deltas-python": 5,
+        "stop_filter-python": 6,
+        "sse_events-python": 6,
+        "chat_request-python": 2,
+        "abort_on_disconnect-python": 2,
+    },
 }
 """Lab -> its task cells, and the points that each brings by itself."""
 

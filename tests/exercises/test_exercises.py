@@ -1,5 +1,6 @@
 """The exercises: references and solutions pass, each known mistake is rejected on every seed and recognised."""
 
+import asyncio
 import threading
 
 import numpy as np
@@ -48,6 +49,17 @@ def test_every_mistake_is_rejected_and_named(exercise, mistake, seed):
     told = [trial for trial in failed if trial.exception is None]
     if told:
         assert f"this is what comes out when {mistake.sentence}" in diagnosis(exercise, told[0], trials)
+
+
+def test_a_trace_can_be_driven_where_a_loop_runs():
+    """As in a notebook, whose kernel has one."""
+    exercise = exercises.get("abort_on_disconnect")
+    solution = solutions_set().get(exercise.name, "python").function
+
+    async def cell():
+        return [try_answer(exercise, solution, case).passed for case in exercise.make_cases()]
+
+    assert all(asyncio.run(cell()))
 
 
 @pytest.mark.parametrize(
