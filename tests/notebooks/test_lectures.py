@@ -18,11 +18,10 @@ from notebooks.source import build, form, predictions
 
 ROOT = Path(__file__).resolve().parents[2]
 LECTURES = build.lectures()
-# In the order of reading: 05 follows 07.
-STEMS = """00_start_here 01_neurons 02_layers 06_tensors 07_softmax 05_normalisation 09_matmul_cpu 10_matmul_gpu
-11_tokens_and_positions 12_attention 13_qwen_block 14_decoder""".split()
-LABS = """00_practice 01_neuron 02_layers 06_tensor 07_softmax 05_norms 09_matmul 10_matmul_gpu 11_tokens_and_positions
-12_attention 13_qwen_block 14_the_decoder_speaks""".split()
+STEMS = """00_start_here 01_neurons 02_layers 05_normalisation 06_tensors 07_softmax 08_reductions 09_matmul_cpu
+10_matmul_gpu 11_tokens_and_positions 12_attention 13_qwen_block 14_decoder""".split()
+LABS = """00_practice 01_neuron 02_layers 05_norms 06_tensor 07_softmax 08_reductions 09_matmul 10_matmul_gpu
+11_tokens_and_positions 12_attention 13_qwen_block 14_the_decoder_speaks""".split()
 # What lectures may link to before it is written: nothing, once all of them are there.
 PLANNED = {
     *(f"notebooks/{stem}.ipynb" for stem in STEMS if stem not in {source.stem for source in LECTURES}),
