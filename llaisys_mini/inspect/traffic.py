@@ -1,4 +1,5 @@
 """`count_traffic("matmul")`: what a CPU kernel asks of memory, counted, not timed: the same numbers on every machine.
+It counts matmul, and operators of one array such as softmax.
 
 The kernel runs as plain Python on small arrays that count. Every load and store of an element goes through a model of a
 small cache (least recently used lines are dropped first); a miss is an access whose line is not there. Numbers kept in
@@ -25,7 +26,8 @@ CACHE_LINES = 32  # 2 KiB: half of one array of 32 x 32 floats, as a real cache 
 
 @dataclass(frozen=True)
 class Traffic:
-    """loads, stores: of single elements; misses: lines that had to come from memory; work: multiply-adds needed."""
+    """loads, stores: of single elements; misses: lines that had to come from memory; work: multiply-adds needed; for
+    an operator of one array, the elements of that array."""
 
     operator: str
     loads: int
@@ -37,7 +39,17 @@ class Traffic:
     def loads_per_multiply_add(self) -> float:
         return self.loads / self.work
 
-    def require(self, misses: int | None = None, loads_per_multiply_add: float | None = None) -> None:
+    @property
+    def loads_of_each_number(self) -> float:
+        """Of an operator of one array: how often an element is loaded, on average; loads of the output count too."""
+        return self.loads / self.work
+
+    def require(
+        self,
+        misses: int | None = None,
+        loads_per_multiply_add: float | None = None,
+        loads_of_each_number: float | None = None,
+    ) -> None:
         """Raise CheckFailed if there are more than these."""
         if misses is not None and self.misses > misses:
             raise CheckFailed(
@@ -49,14 +61,23 @@ class Traffic:
                 f"{self.operator}: {self.loads_per_multiply_add:.2f} loads for each multiply-add, at most "
                 f"{loads_per_multiply_add} allowed: keep sums and factors in variables and use each several times"
             )
+        if loads_of_each_number is not None and self.loads_of_each_number > loads_of_each_number:
+            raise CheckFailed(
+                f"{self.operator}: {self.loads_of_each_number:.2f} loads for each number, at most "
+                f"{loads_of_each_number} allowed: read each number once in a pass, and make fewer passes"
+            )
 
     def _ipython_display_(self) -> None:
         """Nothing: count_traffic has printed it already when a cell ends with its result."""
 
     def __str__(self) -> str:
+        of_what = (
+            f"{self.loads_per_multiply_add:.2f} per multiply-add"
+            if self.operator == "matmul"
+            else f"{self.loads_of_each_number:.2f} for each number"
+        )
         return (
-            f"{self.operator}: {self.loads:,} loads ({self.loads_per_multiply_add:.2f} per multiply-add), "
-            f"{self.stores:,} stores, {self.misses:,} cache misses"
+            f"{self.operator}: {self.loads:,} loads ({of_what}), {self.stores:,} stores, {self.misses:,} cache misses"
         )
 
 
@@ -142,26 +163,26 @@ class _CountingArray:
 
 
 def count_traffic(operator: str = "matmul", size: int = 32, kernel_set: str = STUDENT) -> Traffic:
-    """Run the kernel of matmul on two matrices of size x size, print and return what it asked of memory.
+    """Run the kernel on one small array for each argument, size x size, print and return what it asked of memory.
 
     Raises KernelError if it cannot run as plain Python, CheckFailed if its result is wrong.
     """
     contract = operators.get(operator)
     kernel = choice.from_set(kernel_set, operator, "cpu")
     rng = np.random.default_rng(0)
-    a, b = (rng.normal(size=(size, size)).astype(np.float32) for _ in range(2))
+    arrays = [rng.normal(size=(size, size)).astype(np.float32) for _ in contract.inputs]
     out = np.full((size, size), np.nan, np.float32)
     cache = _Cache()
     try:
         function = _as_python(kernel, cache)
-        function(*(_CountingArray(array, cache) for array in (a, b, out)))
+        function(*(_CountingArray(array, cache) for array in (*arrays, out)))
     except Exception as problem:
         raise KernelError(
             f"{operator}: it cannot be counted, {type(problem).__name__}: {str(problem).splitlines()[0]}"
         ) from problem
-    if not np.allclose(out, contract.reference(a, b), rtol=1e-3, atol=1e-3):
+    if not np.allclose(out, contract.reference(*arrays), rtol=1e-3, atol=1e-3):
         raise CheckFailed(f'{operator}: the result is wrong; check("{operator}") says where')
-    counted = Traffic(operator, cache.loads, cache.stores, cache.misses, size**3)
+    counted = Traffic(operator, cache.loads, cache.stores, cache.misses, size**3 if len(arrays) > 1 else size**2)
     console().print(str(counted), highlight=False)
     return counted
 
