@@ -1,5 +1,5 @@
 """`count_traffic("matmul")`: what a CPU kernel asks of memory, counted, not timed: the same numbers on every machine.
-It counts matmul, and operators of one array such as softmax.
+It counts operators whose arguments and output are matrices of one size, such as matmul and softmax.
 
 The kernel runs as plain Python on small arrays that count. Every load and store of an element goes through a model of a
 small cache (least recently used lines are dropped first); a miss is an access whose line is not there. Numbers kept in
@@ -26,8 +26,8 @@ CACHE_LINES = 32  # 2 KiB: half of one array of 32 x 32 floats, as a real cache 
 
 @dataclass(frozen=True)
 class Traffic:
-    """loads, stores: of single elements; misses: lines that had to come from memory; work: multiply-adds needed; for
-    an operator of one array, the elements of that array."""
+    """loads, stores: of single elements; misses: lines that had to come from memory; work: multiply-adds needed by
+    matmul; for other operators the elements of the output."""
 
     operator: str
     loads: int
@@ -41,7 +41,7 @@ class Traffic:
 
     @property
     def loads_of_each_number(self) -> float:
-        """Of an operator of one array: how often an element is loaded, on average; loads of the output count too."""
+        """Loads for each element of the output, whatever is loaded: of an operator such as softmax."""
         return self.loads / self.work
 
     def require(
@@ -182,7 +182,7 @@ def count_traffic(operator: str = "matmul", size: int = 32, kernel_set: str = ST
         ) from problem
     if not np.allclose(out, contract.reference(*arrays), rtol=1e-3, atol=1e-3):
         raise CheckFailed(f'{operator}: the result is wrong; check("{operator}") says where')
-    counted = Traffic(operator, cache.loads, cache.stores, cache.misses, size**3 if len(arrays) > 1 else size**2)
+    counted = Traffic(operator, cache.loads, cache.stores, cache.misses, size**3 if operator == "matmul" else size**2)
     console().print(str(counted), highlight=False)
     return counted
 

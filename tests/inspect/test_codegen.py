@@ -130,6 +130,36 @@ def test_traffic_of_a_wrong_or_strange_product(write):
         count_traffic("matmul")
 
 
+SOFTMAX = """
+import math
+import numpy as np
+from numba import njit
+from llaisys_mini import kernel
+
+@kernel("softmax", device="cpu")
+@njit
+def softmax(x, out):
+    for n in range(x.shape[0]):
+        top = x[n, 0]
+        for c in range(1, x.shape[1]):
+            top = max(top, x[n, c])
+        total = np.float32(0)
+        for c in range(x.shape[1]):
+            total += math.exp(x[n, c] - top)
+        for c in range(x.shape[1]):
+            out[n, c] = math.exp(x[n, c] - top) / total
+"""
+
+
+def test_traffic_of_a_softmax_counts_its_passes(write):
+    write("softmax", SOFTMAX)
+    counted = count_traffic("softmax")
+    assert (counted.loads, counted.stores) == (3 * 32**2, 32**2)
+    counted.require(loads_of_each_number=3)
+    with pytest.raises(CheckFailed, match=r"3\.00 loads for each number, at most 2\.1 allowed"):
+        counted.require(loads_of_each_number=2.1)
+
+
 COPY = """
 from llaisys_mini import cuda, kernel
 
