@@ -5,7 +5,7 @@
 #
 # | before this | you need | reading time | lab | next |
 # |---|---|---|---|---|
-# | [07 Softmax](07_softmax.ipynb) | cache lines (lecture 06), RMSNorm (lecture 05) | 19 minutes | [08 reductions](../labs/08_reductions/08_reductions.ipynb) | [09 Matmul on a CPU](09_matmul_cpu.ipynb) |
+# | [07 Softmax](07_softmax.ipynb) | cache lines (lecture 06), RMSNorm (lecture 05) | 20 minutes | [08 reductions](../labs/08_reductions/08_reductions.ipynb) | [09 Matmul on a CPU](09_matmul_cpu.ipynb) |
 
 # %%
 import math
@@ -116,8 +116,41 @@ plots.show(
 # ## 2. One instruction, many numbers
 #
 # In any order, the compiler goes further than four sums. A core has registers that hold several numbers, and one instruction adds
-# to all of them. This is **SIMD**, *single instruction, multiple data*; a place in such a register is a **lane**. The machine code
-# shows it:
+# to all of them. This is **SIMD**, *single instruction, multiple data*; a place in such a register is a **lane**.
+
+# %% jupyter={"source_hidden": true}
+fig, axis = plots.figure(width=9, height=2.9)
+for row in range(3):
+    for lane in range(8):
+        axis.add_patch(
+            Rectangle((lane, -row), 0.94, 0.72, facecolor=plots.SKY + "66", edgecolor="#777777")
+        )
+        axis.text(lane + 0.47, 0.36 - row, f"$x_{{{8 * row + lane}}}^2$", ha="center", va="center")
+    axis.text(8.2, 0.36 - row, "one instruction adds these 8", va="center", color="#555555")
+for lane in range(8):
+    axis.add_patch(
+        Rectangle((lane, -3.5), 0.94, 0.72, facecolor=plots.ORANGE + "88", edgecolor="#777777")
+    )
+    axis.text(lane + 0.47, -3.14, f"$s_{lane}$", ha="center", va="center")
+    axis.annotate(
+        "",
+        (lane + 0.47, -2.75),
+        (lane + 0.47, -2.05),
+        arrowprops=dict(arrowstyle="->", color="#777777"),
+    )
+axis.text(
+    8.2, -3.14, "8 sums in one register, added at the end as a tree", va="center", color="#555555"
+)
+axis.set(xlim=(-0.1, 14.2), ylim=(-3.6, 0.8))
+axis.axis("off")
+plots.show(
+    fig,
+    alt="Three rows of eight squares each. One instruction adds a whole row to eight sums, which lie side by side in one register, each "
+    "below its lane.",
+)
+
+# %% [markdown]
+# The machine code shows it:
 
 
 # %%

@@ -195,8 +195,8 @@ check("rms_norm", device="cuda", seed=40503)
 # Again one block of 128 threads per row, with two reductions.
 #
 # The largest score and the sum need all threads of the block. `block_max(value)` and `block_sum(value)` are given: every thread hands in
-# its part, and every thread gets the whole. They are in the library what you have just built. **Every** thread of the block must call them, also one
-# that has no columns.
+# its part, and every thread gets the whole. You have just built the second yourself. **Every** thread of the block must call them,
+# also one that has no columns.
 #
 # With 3 threads in place of 128, and the row `[1, 2, 4, 0]`: thread 0 takes the columns 0 and 3, so its part of the maximum is 1; the parts
 # of the others are 2 and 4. `block_max` gives 4 to all.
@@ -241,8 +241,29 @@ check("softmax", device="cuda", seed=40420)
 # The same with two sums, one after the other: first the mean, then the squared differences to it. `block_sum` is given here. When you use
 # your own one twice in a kernel, a barrier is needed between the two calls: a fast warp may overwrite the four numbers of the first sum
 # while a slow one still reads them.
+#
+# With 3 threads and the row `[1, 2, 6]`: the parts 1, 2 and 6 make the sum 9 and the mean 3, in every thread. The parts of the second sum
+# are then 4, 1 and 9, and the variance is 14 / 3 = 4.6667.
 
 # %% task="cuda/layer_norm"
+
+# %% [markdown]
+# <details><summary>Hint 1</summary>
+#
+# Which lines of your `rms_norm` on a GPU have to change, and are they those that changed in lab 05?
+#
+# </details>
+# <details><summary>Hint 2</summary>
+#
+# Could both sums be taken in one loop? What would be the price, for a row around 1000?
+#
+# </details>
+# <details><summary>Hint 3</summary>
+#
+# Three loops over the thread's columns: `part += x[row, e]`, then `mean = block_sum(part) / np.float32(width)`; `part` from 0 again, the
+# squared differences, `block_sum` again; the result.
+#
+# </details>
 
 # %% test="layer-norm-gpu-public" points=2
 check("layer_norm", device="cuda")
@@ -265,3 +286,4 @@ check("layer_norm", device="cuda", seed=40504)
 # the error that rounding explains, which is measured against float64. In one chain a sum of a million grows large, and small numbers
 # lose digits against it; the error grows with the number of additions after each other. Partial sums stay smaller: on the GPU a thread
 # adds 1,000,000 / 128 numbers, then there are 5 + 4 steps, so that version should be nearest, and the chain of lab 05 farthest.
+# (Measured with normal random numbers: relative errors of about 4e-4 for the chain, 3e-6 with 32 partial sums, 3e-7 on the GPU.)
