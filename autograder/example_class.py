@@ -37,7 +37,7 @@ def submission(solved=(), change=None) -> str:
 
 KERNELS = ("softmax-cpu", "cross_entropy-cpu")
 ENDLESS = "    while True:\n        pass\n"
-ALL = (*KERNELS, "merge_softmax-python", "softmax-cuda", "softmax-mean")
+ALL = (*KERNELS, "merge_softmax-python", "softmax-online", "softmax-mean")
 
 
 def edit(cell_id, before, after):
@@ -75,8 +75,8 @@ CLASS = {
     ),
     "student-8": ("the file was cut off while it was uploaded", lambda: submission(ALL)[:9000]),
     "student-9": (
-        "a data race in the CUDA kernel: a barrier is missing, and on many GPUs the result is right",
-        lambda: submission(ALL, lambda cells: cells["softmax-cuda"].update(source=RACE)),
+        "an online softmax that does not rescale its sum when the maximum grows",
+        lambda: submission(ALL, edit("softmax-online", "total * np.float32(math.exp(top - score)) + ", "total + ")),
     ),
 }
 """Student -> (what is special, the text of the notebook)."""
@@ -90,60 +90,6 @@ from llaisys_mini import kernel
 def softmax(x, out):
     exponentials = np.exp(x - x.max(axis=1, keepdims=True))
     out[:] = exponentials / exponentials.sum(axis=1, keepdims=True)"""
-
-
-RACE = """import math
-
-import numpy as np
-
-from llaisys_mini import cuda, kernel
-
-THREADS = 128
-
-
-@cuda.jit(device=True)
-def highest(values, t):
-    step = THREADS // 2
-    while step > 0:
-        if t < step:
-            values[t] = max(values[t], values[t + step])
-        cuda.syncthreads()
-        step //= 2
-    return values[0]
-
-
-@cuda.jit(device=True)
-def added(values, t):
-    step = THREADS // 2
-    while step > 0:
-        if t < step:
-            values[t] += values[t + step]
-        cuda.syncthreads()
-        step //= 2
-    return values[0]
-
-
-@cuda.jit
-def softmax_kernel(x, out):
-    values = cuda.shared.array(THREADS, np.float32)
-    row, t = cuda.blockIdx.x, cuda.threadIdx.x
-    values[t] = np.float32(-math.inf)
-    for c in range(t, x.shape[1], THREADS):
-        values[t] = max(values[t], x[row, c])
-    cuda.syncthreads()
-    top = highest(values, t)
-    values[t] = np.float32(0)
-    for c in range(t, x.shape[1], THREADS):
-        values[t] += math.exp(x[row, c] - top)
-    cuda.syncthreads()
-    total = added(values, t)
-    for c in range(t, x.shape[1], THREADS):
-        out[row, c] = math.exp(x[row, c] - top) / total
-
-
-@kernel("softmax", device="cuda")
-def softmax(x, out):
-    softmax_kernel[x.shape[0], THREADS](x, out)"""
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Sum and maximum over a warp or a block, for kernels: what the lab on rms_norm builds, ready to use in later ones.
+"""Sum and maximum over a warp or a block, for kernels: what lab 08 builds, ready to use in later ones.
 
 Every thread gets the result, and every thread must call: under an `if` that some threads do not enter these wait for
 them forever. Blocks have one dimension and a multiple of 32 threads, 1024 at most.

@@ -11,9 +11,10 @@ from llaisys_mini.tensor import Tensor
 
 @exercise
 class tensor_views:
-    """Four methods of Tensor. Each gets a tensor (storage, offset in bytes, shape, strides in elements, dtype, size);
-    three return a new Tensor over the same storage, is_contiguous True or False. What cannot be done without moving
-    numbers, or makes no sense, raises ValueError."""
+    """Five methods of Tensor. Each gets a tensor (storage, offset in bytes, shape, strides in elements, dtype, size);
+    view, permute and slice return a new Tensor over the same storage, is_contiguous True or False. load stores an array
+    of the tensor's shape where the tensor's elements lie. What cannot be done without moving numbers, or makes no
+    sense, raises ValueError."""
 
     def is_contiguous(self):
         step = 1
@@ -24,9 +25,11 @@ class tensor_views:
         return True
 
     def view(self, *shape):
-        if math.prod(shape) != self.size or not tensor_views.reference.is_contiguous(self):
-            raise ValueError("cannot be viewed like this")
-        strides = tuple(math.prod(shape[i + 1 :]) for i in range(len(shape)))
+        if math.prod(shape) != self.size:
+            raise ValueError("another number of elements")
+        strides = tensor.strides_of_view(self.shape, self.strides, shape)
+        if strides is None:
+            raise ValueError("no strides walk through these numbers in this order")
         return Tensor(self.storage, self.offset, shape, strides, self.dtype)
 
     def permute(self, *order):
@@ -42,8 +45,13 @@ class tensor_views:
         offset = self.offset + start * self.strides[dim] * self.dtype.itemsize
         return Tensor(self.storage, offset, shape, self.strides, self.dtype)
 
+    def load(self, values):
+        if values.shape != self.shape:
+            raise ValueError("another shape")
+        self.numpy()[...] = values
 
-tensor_views.stands_in_package(Tensor, "is_contiguous view permute slice contiguous")
+
+tensor_views.stands_in_package(Tensor, "is_contiguous view permute slice contiguous load")
 tensor_views.stands_in_package(tensor, "strides_of_view")
 
 
@@ -64,6 +72,16 @@ def cases(rng):
     yield "one row is contiguous in any direction", inputs((1, 5), ("permute", 1, 0), ("view", 5))
     yield "one column of a matrix", inputs((4, 3), ("slice", 1, 0, 1))
     yield "nothing is left", inputs((4, 3), ("slice", 0, 2, 2))
+    yield "view splits a dimension of a slice", inputs((4, 6), ("slice", 1, 1, 5), ("view", 4, 2, 2), ("view", 2, 2, 4))
+    yield "view joins what lies together", inputs((3, 2, 4), ("slice", 0, 1, 3), ("permute", 1, 2, 0), ("view", 8, 2))
+    yield "view with lengths of 1", inputs((2, 3), ("permute", 1, 0), ("view", 3, 1, 2), ("view", 1, 3, 2))
+    yield "view must refuse to join across a gap", inputs((4, 6), ("slice", 1, 0, 4), ("view", 16))
+    yield "view must refuse to split across a gap", inputs((2, 6), ("slice", 1, 0, 4), ("view", 4, 2), ("view", 1, 8))
+    yield "load a whole matrix", inputs((3, 4), ("load", 3, 4))
+    yield "load through a transpose", inputs((2, 5), ("permute", 1, 0), ("load", 5, 2))
+    yield "load a slice of a slice", inputs((5, 4), ("slice", 0, 1, 4), ("slice", 1, 2, 4), ("load", 3, 2))
+    yield "load another dtype", inputs((3, 4), ("slice", 0, 1, 2), ("load", 1, 4), dtype=np.float64)
+    yield "load must refuse another shape", inputs((3, 4), ("load", 1, 4))
     yield "view must refuse a permuted matrix", inputs((2, 3), ("permute", 1, 0), ("view", 6))
     yield "view must refuse a shape of another size", inputs((2, 3), ("view", 4, 2))
     yield "permute must refuse a dimension named twice", inputs((2, 3), ("permute", 0, 0))
@@ -86,17 +104,24 @@ def use(answer, array, steps):
     for number, (method, *arguments) in enumerate(steps, start=1):
         title = f"step {number}, {method}({', '.join(map(str, arguments))})"
         try:
-            tensor = getattr(answer, method)(tensor, *arguments)
+            if method == "load":
+                answer.load(tensor, 100 + np.arange(math.prod(arguments), dtype=np.float32).reshape(arguments))
+            else:
+                tensor = getattr(answer, method)(tensor, *arguments)
         except ValueError:
             trail[title] = "refused"
             break
         trail[title] = {
             "shape": tuple(tensor.shape),
-            "strides": tuple(tensor.strides),
+            "strides (0 for a length of 1, which is never stepped along)": tuple(
+                0 if length == 1 else stride for length, stride in zip(tensor.shape, tensor.strides, strict=True)
+            ),
             "offset": tensor.offset,
             "over the same storage": tensor.storage is storage,
             "contiguous": bool(answer.is_contiguous(tensor)),
         }
+        if method == "load":
+            trail[title]["the numbers in the storage"] = array.copy()
     return trail
 
 
@@ -135,7 +160,40 @@ class new_strides(tensor_views.reference):
         return Tensor(self.storage, good.offset, good.shape, strides, self.dtype)
 
 
-@tensor_views.mistake("view does not ask whether the tensor is contiguous")
+@tensor_views.mistake(
+    "view refuses every tensor that is not contiguous; where strides can describe the walk it must not"
+)
+class view_of_contiguous(tensor_views.reference):
+    def view(self, *shape):
+        if not tensor_views.reference.is_contiguous(self):
+            raise ValueError
+        return tensor_views.reference.view(self, *shape)
+
+
+@tensor_views.mistake("load stores in the order of memory: it does not use the strides")
+class load_in_order(tensor_views.reference):
+    def load(self, values):
+        if values.shape != self.shape:
+            raise ValueError
+        strides = tuple(math.prod(self.shape[i + 1 :]) for i in range(len(self.shape)))
+        Tensor(self.storage, self.offset, self.shape, strides, self.dtype).numpy()[...] = values
+
+
+@tensor_views.mistake("load forgets the offset: it begins at the first byte of the storage")
+class load_from_the_start(tensor_views.reference):
+    def load(self, values):
+        if values.shape != self.shape:
+            raise ValueError
+        Tensor(self.storage, 0, self.shape, self.strides, self.dtype).numpy()[...] = values
+
+
+@tensor_views.mistake("load does not ask whether the values have the tensor's shape")
+class load_of_any_shape(tensor_views.reference):
+    def load(self, values):
+        self.numpy()[...] = values
+
+
+@tensor_views.mistake("view does not ask whether strides can describe the walk")
 class view_of_anything(tensor_views.reference):
     def view(self, *shape):
         if math.prod(shape) != self.size:

@@ -1,8 +1,8 @@
 """`count_traffic("matmul")`: what a CPU kernel asks of memory, counted, not timed: the same numbers on every machine.
 
-The kernel, of `matmul` or `linear`, runs as plain Python on small arrays that count. Every load and store of an element
-goes through a model of a small cache (least recently used lines are dropped first); a miss is an access whose line is
-not there. Numbers kept in variables are registers and cost nothing.
+The kernel runs as plain Python on small arrays that count. Every load and store of an element goes through a model of a
+small cache (least recently used lines are dropped first); a miss is an access whose line is not there. Numbers kept in
+variables are registers and cost nothing.
 """
 
 import math
@@ -29,7 +29,8 @@ _SIDE = 32
 
 @dataclass(frozen=True)
 class Traffic:
-    """loads, stores: of single elements; misses: lines that had to come from memory; work: multiply-adds needed."""
+    """loads, stores: of single elements; misses: lines that had to come from memory; work: multiply-adds that a product
+    of matrices needs; of another operator the elements of its output."""
 
     operator: str
     loads: int
@@ -41,7 +42,17 @@ class Traffic:
     def loads_per_multiply_add(self) -> float:
         return self.loads / self.work
 
-    def require(self, misses: int | None = None, loads_per_multiply_add: float | None = None) -> None:
+    @property
+    def loads_of_each_number(self) -> float:
+        """Loads for each element of the output, whatever is loaded: of an operator that is no product."""
+        return self.loads / self.work
+
+    def require(
+        self,
+        misses: int | None = None,
+        loads_per_multiply_add: float | None = None,
+        loads_of_each_number: float | None = None,
+    ) -> None:
         """Raise CheckFailed if there are more than these."""
         if misses is not None and self.misses > misses:
             raise CheckFailed(
@@ -53,14 +64,20 @@ class Traffic:
                 f"{self.operator}: {self.loads_per_multiply_add:.2f} loads for each multiply-add, at most "
                 f"{loads_per_multiply_add} allowed: keep sums and factors in variables and use each several times"
             )
+        if loads_of_each_number is not None and self.loads_of_each_number > loads_of_each_number:
+            raise CheckFailed(
+                f"{self.operator}: {self.loads_of_each_number:.2f} loads for each number, at most "
+                f"{loads_of_each_number} allowed: read each number once in a pass, and make fewer passes"
+            )
 
     def _ipython_display_(self) -> None:
         """Nothing: count_traffic has printed it already when a cell ends with its result."""
 
     def __str__(self) -> str:
+        of_what = "per multiply-add" if self.operator in PRODUCTS else "for each number"
         return (
-            f"{self.operator}: {self.loads:,} loads ({self.loads_per_multiply_add:.2f} per multiply-add), "
-            f"{self.stores:,} stores, {self.misses:,} cache misses"
+            f"{self.operator}: {self.loads:,} loads ({self.loads / self.work:.2f} {of_what}), {self.stores:,} stores, "
+            f"{self.misses:,} cache misses"
         )
 
 
@@ -158,14 +175,12 @@ class _CountingArray:
 
 
 def count_traffic(operator: str = "matmul", inputs: dict | None = None, kernel_set: str = STUDENT) -> Traffic:
-    """Run the kernel of a product of matrices (matmul, linear) on `inputs`; print and return what it asked of memory.
+    """Run the kernel on `inputs`; print and return what it asked of memory.
 
-    inputs: by name; unless given, matrices of 32 x 32. Raises KernelError for another operator or a kernel that cannot
-    run as plain Python, CheckFailed if its result is wrong.
+    inputs: by name; unless given, matrices of 32 x 32, which the operator must be content with. Raises KernelError for
+    a kernel that cannot run as plain Python, CheckFailed if its result is wrong.
     """
     contract = operators.get(operator)
-    if operator not in PRODUCTS:
-        raise KernelError(f"{operator}: multiply-adds are counted of {' and '.join(PRODUCTS)} only")
     kernel = choice.from_set(kernel_set, operator, "cpu")
     given = contract.convert(_square(contract) if inputs is None else inputs)
     dims = make_plan(contract, list(given.values())).dims
@@ -184,7 +199,13 @@ def count_traffic(operator: str = "matmul", inputs: dict | None = None, kernel_s
         ) from problem
     if not np.allclose(out, expected, rtol=1e-3, atol=1e-3):
         raise CheckFailed(f'{operator}: the result is wrong; check("{operator}") says where')
-    counted = Traffic(operator, cache.loads, cache.stores, cache.misses, math.prod(dims.values()))
+    counted = Traffic(
+        operator,
+        cache.loads,
+        cache.stores,
+        cache.misses,
+        math.prod(dims.values()) if operator in PRODUCTS else out.size,
+    )
     console().print(str(counted), highlight=False)
     return counted
 
@@ -192,10 +213,7 @@ def count_traffic(operator: str = "matmul", inputs: dict | None = None, kernel_s
 def _square(contract) -> dict[str, np.ndarray | None]:
     """Matrices of 32 x 32 for a contract whose other arguments are optional."""
     rng = np.random.default_rng(0)
-    return {
-        name: None if spec.optional else rng.normal(size=[_SIDE] * len(spec.dims))
-        for name, spec in contract.arrays.items()
-    }
+    return {name: None if spec.optional else rng.normal(size=(_SIDE, _SIDE)) for name, spec in contract.arrays.items()}
 
 
 def _as_python(kernel, cache):

@@ -85,6 +85,16 @@ def sum_not_rescaled(x):
     return np.exp(x - x.max(axis=-1, keepdims=True)) / total
 
 
+@softmax.mistake(
+    "the sum so far is not rescaled when the running maximum grows; scores of -inf are left out, as they should be"
+)
+def sum_of_finite_not_rescaled(x):
+    so_far = np.maximum.accumulate(x, axis=-1)
+    with np.errstate(invalid="ignore"):
+        total = np.where(np.isneginf(x), 0, np.exp(x - so_far)).sum(axis=-1, keepdims=True)
+    return np.exp(x - x.max(axis=-1, keepdims=True)) / total
+
+
 @softmax.mistake("-inf is subtracted from -inf, which gives NaN: the running maximum of a row that begins with -inf")
 def maximum_stays_infinite(x):
     so_far = np.maximum.accumulate(x, axis=-1)

@@ -260,17 +260,17 @@ plots.show(
 # | teaching | `make grade` grades an example class and writes the report; `README.md` of the course, *You are an instructor*, says how to release labs and grade your class |
 
 # %% [markdown]
-# The lectures and their labs, in the order in which to read them. Lecture 05 comes after 07, on which it builds. There are no
-# lectures 03, 04, 08 and 15 yet.
+# The lectures and their labs, in the order in which to read them. There is no lecture 15 yet.
 #
 # | lecture | question | lab |
 # |---|---|---|
 # | 00 Start here | what happens inside? | [00 practice](../labs/00_practice/00_practice.ipynb) |
 # | [01 From curves to neurons](01_neurons.ipynb) | how does a machine find a rule? | [01 neuron](../labs/01_neuron/01_neuron.ipynb) |
 # | [02 Layers](02_layers.ipynb) | how do many neurons learn any shape? | [02 layers](../labs/02_layers/02_layers.ipynb) |
+# | [05 Normalisation](05_normalisation.ipynb) | what keeps numbers in range? | [05 norms](../labs/05_norms/05_norms.ipynb) |
 # | [06 Tensors](06_tensors.ipynb) | how does a matrix live in memory? | [06 tensor](../labs/06_tensor/06_tensor.ipynb) |
 # | [07 Softmax](07_softmax.ipynb) | how do scores become probabilities? | [07 softmax](../labs/07_softmax/07_softmax.ipynb) |
-# | [05 Normalisation](05_normalisation.ipynb) | what keeps numbers in range? | [05 norms](../labs/05_norms/05_norms.ipynb) |
+# | [08 Reductions](08_reductions.ipynb) | how is a row added up quickly? | [08 reductions](../labs/08_reductions/08_reductions.ipynb) |
 # | [09 Matmul on a CPU](09_matmul_cpu.ipynb) | how fast can a product of matrices be? | [09 matmul](../labs/09_matmul/09_matmul.ipynb) |
 # | [10 Matmul on a GPU](10_matmul_gpu.ipynb) | and with ten thousand threads? | [10 matmul on a GPU](../labs/10_matmul_gpu/10_matmul_gpu.ipynb) |
 # | [11 Tokens and positions](11_tokens_and_positions.ipynb) | how does text become numbers? | [11 tokens and positions](../labs/11_tokens_and_positions/11_tokens_and_positions.ipynb) |

@@ -1,39 +1,32 @@
 # %% [markdown]
 # # 05 · Normalisation
 #
-# **Question:** numbers that pass through many layers grow or vanish. What keeps them in range, and how does a machine add up a row quickly?
+# **Question:** numbers that pass through many layers shrink or grow, and their gradients with them. What keeps both in range?
 #
 # | before this | you need | reading time | lab | next |
 # |---|---|---|---|---|
-# | [07 Softmax](07_softmax.ipynb) | mean and variance, lecture 02's layers | 20 minutes | [05 norms](../labs/05_norms/05_norms.ipynb) | [09 Matmul on a CPU](09_matmul_cpu.ipynb) |
-#
-# Read lecture 07 first: this one builds on it, although its number is lower.
+# | [02 Layers](02_layers.ipynb) | mean and variance; backpropagation (lecture 03), initial weights (lecture 04) | 24 minutes | [05 norms](../labs/05_norms/05_norms.ipynb) | [06 Tensors](06_tensors.ipynb) |
 
 # %%
+import itertools
 import math
-import re
-import textwrap
-import time
-from collections import Counter
 
-import numba
 import numpy as np
-from ipywidgets import interact
-from numba import njit, prange
+from matplotlib.patches import Rectangle
 
-from llaisys_mini import cuda, operators, plots
-from llaisys_mini.inspect.timing import seconds  # shortest of several runs
-from llaisys_mini.sanitizer import SanitizerError
+from llaisys_mini import operators, plots
 
 # %% [markdown]
 # ## 1. Drift
 #
-# We send 64 random rows through 50 layers of 256 neurons with ReLU. Each weight is drawn with variance $c / K$, where $K = 256$
-# is the number of inputs. The magnitude of a row $x$ [E] is its *root mean square*:
+# We send 64 random rows through 50 layers of 256 neurons with ReLU, and then a random gradient back from the last layer to the
+# first. Each weight is drawn with variance $c / K$, where $K = 256$ is the number of inputs of a neuron. The magnitude of a row
+# $x$ [E] is its *root mean square*:
 #
 # $$\operatorname{rms}(x) = \sqrt{\frac1E \sum_{e=1}^{E} x_e^2}$$
 #
-# > **Predict, then run.** Lecture 02 used $c = 2$. How large are the rows, the *activations*, after 50 layers if $c$ is 1, 2 or 3?
+# > **Predict, then run.** How large are the rows after 50 layers if $c$ is 1, 2 or 3? And which $c$ lets the gradient arrive at the
+# > first layer as large as it started?
 
 
 # %%
@@ -42,88 +35,175 @@ def rms(x):
     return np.sqrt(np.mean(x * x, axis=-1))
 
 
-def magnitudes_through_layers(c, norm=lambda x: x, layers=50, width=256):
-    """The mean magnitude of the rows after each layer."""
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=(64, width)).astype(np.float32)
-    magnitudes = [rms(x).mean()]
-    for _ in range(layers):
-        weight = rng.normal(scale=math.sqrt(c / width), size=(width, width)).astype(np.float32)
-        x = operators.relu(operators.linear(norm(x), weight, None))
-        magnitudes.append(rms(x).mean())
-    return magnitudes
+def through_layers(c, seed=0, layers=50, width=256):
+    """Mean magnitude of the activations after each layer, and of the gradient before each layer."""
+    rng = np.random.default_rng(seed)
+    weights = rng.normal(scale=math.sqrt(c / width), size=(layers, width, width))
+    x = rng.normal(size=(64, width))
+    sizes, kept = [rms(x).mean()], []
+    for weight in weights:
+        z = x @ weight
+        kept.append(z > 0)
+        x = np.where(z > 0, z, 0)
+        sizes.append(rms(x).mean())
+    g = rng.normal(size=x.shape)
+    gradients = [rms(g).mean()]
+    for weight, passed in zip(weights[::-1], kept[::-1], strict=True):
+        g = (g * passed) @ weight.T  # backwards through ReLU, then through the linear step
+        gradients.append(rms(g).mean())
+    return sizes, gradients[::-1]
 
 
-drift = {c: magnitudes_through_layers(c) for c in (1, 2, 3)}
-for c, magnitudes in drift.items():
-    print(f"c = {c}: magnitude after 50 layers {magnitudes[-1]:.2g}")
+drift = {c: through_layers(c) for c in (1, 2, 3)}
+for c, (sizes, gradients) in drift.items():
+    print(
+        f"c = {c}: activations after 50 layers {sizes[-1]:.1e}, gradient at the first {gradients[0]:.1e}"
+    )
 
 # %% [markdown]
-# > **The common guess**, that $c$ = 1 leaves the rows about half as large as $c$ = 2 does, forgets that the factor of a layer
-# > is applied fifty times.
+# > **The common guess**, that $c$ = 1 leaves the rows about half as large as $c$ = 2 does, forgets that the factor of a layer is
+# > applied fifty times, on the way forward and on the way back.
 #
-# Why: the linear step adds up $K$ products, each with mean square $\frac cK \operatorname{rms}(x)^2$, so $z$ has the mean
-# square $c\,\operatorname{rms}(x)^2$. ReLU removes the negative half and leaves half of that. So each layer multiplies the
-# magnitude by about $\sqrt{c/2}$, and fifty layers by its 50th power.
-#
-# With $c = 2$ the factor is 1: that is where the 2 of lecture 04 comes from (He et al., 2015). But training moves the weights, and
-# $c$ does not stay 2. Now we divide each row by its magnitude before every layer:
-
-
-# %%
-def divide_by_magnitude(x):
-    return x / rms(x)[:, None]
-
-
-held = {c: magnitudes_through_layers(c, divide_by_magnitude) for c in (1, 2, 3)}
-for c, magnitudes in held.items():
-    print(f"c = {c}: magnitude after 50 layers {magnitudes[-1]:.2g}")
+# A linear step adds up $K$ products, each with mean square $\frac cK \operatorname{rms}(x)^2$, so $z$ has the mean square
+# $c\,\operatorname{rms}(x)^2$. ReLU removes the negative half and leaves half of that. Each layer multiplies the magnitude by
+# about $\sqrt{c/2}$, and fifty layers by its 50th power. Backwards the same count holds, with the columns of the weights in place
+# of the rows. This is why He et al. (2015) start with $c = 2$.
 
 # %% jupyter={"source_hidden": true}
 fig, axes = plots.figure(1, 2, width=9, sharey=True)
-for axis, runs, title in [
-    (axes[0], drift, "as it is"),
-    (axes[1], held, "each row divided by its magnitude"),
-]:
-    for (c, magnitudes), dashes in zip(runs.items(), ("-", "--", "-."), strict=True):
-        axis.semilogy(magnitudes, dashes, label=f"variance {c}/K")
+for (c, both), dashes in zip(drift.items(), ("-", "--", "-."), strict=True):
+    for axis, values in zip(axes, both, strict=True):
+        axis.semilogy(values, dashes, label=f"variance {c}/K")
+for axis, title in zip(
+    axes, ("activations, on the way forward", "gradients, on the way back"), strict=True
+):
     axis.set(xlabel="layer", title=title)
     axis.grid(axis="y")
-axes[0].set_ylabel("magnitude of a row (root mean square)")
+axes[0].set_ylabel("magnitude (root mean square)")
 axes[0].legend()
 plots.show(
     fig,
-    alt="Magnitude of the rows against depth, logarithmic. Left: with variance 1/K it falls by many "
-    "powers of ten, with 3/K it rises as many, with 2/K it stays. Right: divided by its "
-    "magnitude before each layer, it stays level in all three cases.",
+    alt="Two panels over the layers 0 to 50, logarithmic. Activations: with variance 1/K they fall by many powers of ten, with "
+    "3/K they rise, with 2/K they stay near one. Gradients: the same three curves, read from the last layer to the first.",
 )
+
+# %% [markdown]
+# "About" deserves a number. The factor of each layer is a little different, and fifty deviations add up. With $c = 2$, over 20
+# seeds:
+
+# %%
+ends = [through_layers(2, seed)[0][-1] for seed in range(20)]
+print(
+    f"c = 2, after 50 layers: from {min(ends):.2f} to {max(ends):.2f}, median {np.median(ends):.2f}"
+)
+
+# %% [markdown]
+# And this is the start only. Training moves the weights, and nothing holds $c$ at 2. So we do not choose a scale once: we
+# measure it in every layer, and divide by it. This is *normalisation*. What differs is over which numbers the scale is measured.
+
+# %% [markdown]
+# ## 2. Down the columns: batch normalisation
+#
+# Let $x$ [N, E] be a batch of N rows. **BatchNorm** (Ioffe and Szegedy, 2015) takes mean and variance of each *column*, over
+# the rows of the batch:
+#
+# $$\text{out}_{ne} = w_e\,\frac{x_{ne} - \mu_e}{\sqrt{v_e + \epsilon}} + b_e,
+# \qquad \mu_e = \frac1N\sum_n x_{ne},\qquad v_e = \frac1N\sum_n (x_{ne} - \mu_e)^2$$
+#
+# The weights $w$ [E] and biases $b$ [E] are learned, so that the next layer can still get each column at any scale. $\epsilon$ is
+# a small number; section 4 says what for.
 
 
 # %%
-@interact(c=(0.5, 4.0, 0.1), normalised=False)
-def draw_chosen_drift(c=2.2, normalised=False):
-    magnitudes = magnitudes_through_layers(c, divide_by_magnitude if normalised else lambda x: x)
-    fig, axis = plots.figure(width=5.5)
-    axis.semilogy(magnitudes)
-    axis.set(xlabel="layer", ylabel="magnitude of a row (root mean square)", ylim=(1e-16, 1e16))
-    axis.grid(axis="y")
-    plots.show(fig, alt=f"Magnitude of the rows against depth for weights of variance {c}/K.")
+def batch_norm(x, mean, variance, eps=1e-5):
+    """With w = 1 and b = 0. x [N, E], mean and variance [E]."""
+    return (x - mean) / np.sqrt(variance + eps)
 
+
+rng = np.random.default_rng(0)
+batch = rng.normal(loc=[5, -3, 0], scale=[10, 1, 0.1], size=(8, 3))
+out = batch_norm(batch, batch.mean(axis=0), batch.var(axis=0))
+print("columns before: mean", batch.mean(axis=0).round(2), " deviation", batch.std(axis=0).round(2))
+print(
+    "columns after:  mean",
+    np.abs(out.mean(axis=0)).round(2),
+    " deviation",
+    out.std(axis=0).round(2),
+)
 
 # %% [markdown]
-# ## 2. LayerNorm and RMSNorm
+# > **Predict, then run.** A trained network gets a single row, a batch of one. What does this BatchNorm make of it?
+
+# %%
+alone = batch[:1]
+print("the row:               ", alone.round(2))
+print("in its batch of eight: ", out[:1].round(2))
+print(
+    "in a batch of four:    ",
+    batch_norm(alone, batch[:4].mean(axis=0), batch[:4].var(axis=0)).round(2),
+)
+print("alone:                 ", batch_norm(alone, alone.mean(axis=0), alone.var(axis=0)).round(2))
+
+# %% [markdown]
+# > **The common guess**, that the row comes out as it did in its batch, overlooks that mean and variance are those of the batch.
+# > A single row is its own mean, and nothing is left of it.
 #
-# Ba, Kiros and Hinton (2016) normalise each row of $x$ [N, E] to mean 0 and variance 1. This is **LayerNorm**:
+# A row's result depends on its company. In training that is noise, which does little harm. At inference it is not acceptable: an
+# answer must not depend on who else asks. So BatchNorm has two modes:
+#
+# - **training**: mean and variance of the batch. On the side it keeps running means of both, here with the factor 0.9;
+# - **inference**: the running means, which are fixed by then.
+
+# %%
+running_mean, running_variance = np.zeros(3), np.ones(3)
+for _ in range(200):  # training: 200 batches pass
+    seen = rng.normal(loc=[5, -3, 0], scale=[10, 1, 0.1], size=(64, 3))
+    running_mean = 0.9 * running_mean + 0.1 * seen.mean(axis=0)
+    running_variance = 0.9 * running_variance + 0.1 * seen.var(axis=0)
+
+print("running mean:     ", running_mean.round(2))
+print("running deviation:", np.sqrt(running_variance).round(2))
+print("the row alone, at inference:", batch_norm(alone, running_mean, running_variance).round(2))
+
+# %% [markdown]
+# ## 3. Along the rows: LayerNorm and RMSNorm
+#
+# Language models write one token at a time, and their texts have different lengths. A norm that needs no batch suits them.
+# **LayerNorm**, layer normalisation (Ba, Kiros and Hinton, 2016), takes mean and variance of each *row*:
 #
 # $$\text{out}_{ne} = w_e\,\frac{x_{ne} - \mu_n}{\sqrt{v_n + \epsilon}} + b_e,
 # \qquad \mu_n = \frac1E\sum_e x_{ne},\qquad v_n = \frac1E\sum_e (x_{ne} - \mu_n)^2$$
 #
-# The weights $w$ [E] and biases $b$ [E] are learned, so that a layer can still choose a scale for each column. $\epsilon$ is
-# a small number; section 3 says what for.
-#
-# Zhang and Sennrich (2019) leave out the mean and the bias, and find that networks learn as well. This is **RMSNorm**, which Qwen uses:
+# **RMSNorm** (Zhang and Sennrich, 2019) leaves out the mean and the bias. Qwen uses it:
 #
 # $$\text{out}_{ne} = w_e\,\frac{x_{ne}}{\sqrt{\frac1E\sum_j x_{nj}^2 + \epsilon}}$$
+#
+# Both are the same in training and at inference.
+
+# %% jupyter={"source_hidden": true}
+fig, axes = plots.figure(1, 3, width=9, height=2.9)
+KINDS = [
+    ("BatchNorm: a column", lambda n, e: e == 2, "mean and variance of N numbers"),
+    ("LayerNorm: a row", lambda n, e: n == 1, "mean and variance of E numbers"),
+    ("RMSNorm: a row", lambda n, e: n == 1, "mean square of E numbers"),
+]
+for axis, (title, together, what) in zip(axes, KINDS, strict=True):
+    for n in range(4):
+        for e in range(6):
+            face = plots.SKY if together(n, e) else "white"
+            axis.add_patch(Rectangle((e, -n - 1), 0.94, 0.94, facecolor=face, edgecolor="#777777"))
+    axis.text(3, -4.75, what, ha="center", fontsize=9, color="#555555")
+    axis.text(3, 0.25, "E columns", ha="center", fontsize=9, color="#555555")
+    axis.text(
+        -0.35, -2, "N rows", ha="center", va="center", rotation=90, fontsize=9, color="#555555"
+    )
+    axis.set(xlim=(-0.8, 6.1), ylim=(-5, 0.8), title=title, aspect="equal")
+    axis.axis("off")
+plots.show(
+    fig,
+    alt="Three grids of four rows and six columns. The numbers that share a mean and a variance are filled: one column for "
+    "BatchNorm, one row for LayerNorm, and one row for RMSNorm, which takes the mean square only.",
+)
 
 # %%
 ones, zeros = np.ones(3, np.float32), np.zeros(3, np.float32)
@@ -146,69 +226,53 @@ for name, changed in [("as it is", row), ("times 1000", row * 1000), ("plus 1000
 # > **The common guess**, that both norms notice both, overlooks that each divides by a size that grows with the row, so a
 # > common factor cancels.
 #
-# Neither notices the factor: it cancels. Only `rms_norm` notices the shift, since it does not subtract the mean.
-#
-# With two columns we can see it. Every row is a point in the plane:
-
-# %%
-rng = np.random.default_rng(2)
-cloud = (rng.normal(size=(120, 2)) * [2, 0.8] + [1.0, 0.6]).astype(np.float32)
-two = np.ones(2, np.float32)
-after_rms = operators.rms_norm(cloud, two, 1e-6)
-after_layer = operators.layer_norm(cloud, two, np.zeros(2, np.float32), 1e-6)
+# Neither notices the factor. Only `rms_norm` notices the shift, since it does not subtract the mean. With three columns we can
+# look at it: every row is a point in space.
 
 # %% jupyter={"source_hidden": true}
-fig, axes = plots.figure(1, 3, width=9, height=2.7, sharex=True, sharey=True)
-side = (cloud[:, 0] < cloud[:, 1]).astype(int)
-clouds = {"rows": cloud, "after RMSNorm": after_rms, "after LayerNorm": after_layer}
+cloud = (rng.normal(size=(150, 3)) * [1.6, 0.9, 0.5] + [0.8, 0.5, 0.2]).astype(np.float32)
+fig, axes = plots.figure(1, 3, width=9, height=3.2, subplot_kw={"projection": "3d"})
+clouds = {
+    "rows": cloud,
+    "after RMSNorm": operators.rms_norm(cloud, ones, 1e-6),
+    "after LayerNorm": operators.layer_norm(cloud, ones, zeros, 1e-6),
+}
 for axis, (title, points) in zip(axes, clouds.items(), strict=True):
-    plots.draw_points(axis, points, side, size=20, names=("$x_1 > x_2$", "$x_1 < x_2$"))
-    axis.set(title=title, xlabel="$x_1$", xlim=(-4.5, 6), ylim=(-3, 3.5), aspect="equal")
-    axis.grid()
-axes[0].set_ylabel("$x_2$")
-axes[2].legend(loc="upper right", fontsize=8.5)
+    axis.scatter(*points.T, s=9, color=plots.BLUE, depthshade=False)
+    axis.set(title=title, xlim=(-2, 2), ylim=(-2, 2), zlim=(-2, 2))
+    axis.set(xticks=[-1, 1], yticks=[-1, 1], zticks=[-1, 1])
+    axis.set(xticklabels=[], yticklabels=[], zticklabels=[])
+    axis.set_xlabel("$x_1$", labelpad=-9)
+    axis.set_ylabel("$x_2$", labelpad=-9)
+    axis.set_zlabel("$x_3$", labelpad=-9)
+    axis.set_box_aspect((1, 1, 1), zoom=0.86)
+    axis.view_init(elev=20, azim=-20)
 plots.show(
     fig,
-    alt="A cloud of points; after RMSNorm they lie on a circle of radius square root of two; after "
-    "LayerNorm all of them lie on two points, at (1, -1) and (-1, 1).",
+    alt="A cloud of points in space. After RMSNorm they lie on a sphere of radius square root of three; after LayerNorm on a "
+    "circle, where this sphere meets the plane in which the three coordinates add up to zero.",
 )
 
 # %% [markdown]
-# RMSNorm keeps the direction of a row and puts it on a sphere of radius $\sqrt E$, here $\sqrt 2$. LayerNorm first removes the part
-# along $(1, 1, \dots)$ and so loses one dimension. With two columns little is left: only which of the two is larger. In a model,
-# with hundreds or thousands of columns, one dimension more or less hardly counts. RMSNorm needs one sum less.
+# RMSNorm keeps the direction of a row and puts it on a sphere of radius $\sqrt E$. LayerNorm first removes the part along
+# $(1, 1, 1)$, and only a circle of the sphere is left: one dimension is lost. With hundreds of columns one dimension more
+# or less hardly counts, and RMSNorm needs one sum less.
 
 # %% [markdown]
-# ## 3. Epsilon
+# ## 4. Epsilon, and a worked error
 #
-# What if a row is all zeros? Then its magnitude is 0, and 0/0 is `nan`. One such row is enough: every later layer that mixes
-# rows would be `nan`. $\epsilon$ inside the root prevents it. Rows much larger than $\sqrt\epsilon$ do not notice; smaller
-# ones are not blown up to full magnitude:
-
-# %%
-scale_of_rows = np.logspace(-7, 1, 200)
-unit = np.ones((1, 64), dtype=np.float32)
-ones64 = np.ones(64, dtype=np.float32)
-
-
-def magnitude_after(eps):
-    return [
-        rms(operators.rms_norm(np.float32(magnitude) * unit, ones64, eps))[0]
-        for magnitude in scale_of_rows
-    ]
-
-
-print("a row of zeros:", operators.rms_norm(0 * unit, ones64, 1e-6)[0, :3])
-for magnitude in (1, 1e-3, 1e-5):
-    out = operators.rms_norm(np.float32(magnitude) * unit, ones64, 1e-6)
-    print(
-        f"magnitude {magnitude:6g} before, {rms(out)[0]:.4f} after; root of eps: {math.sqrt(1e-6):.0e}"
-    )
+# What if a row is all zeros? Its magnitude is 0, and 0/0 is `nan`; later layers that mix rows would spread it. $\epsilon$ inside
+# the root prevents this. Rows much larger than $\sqrt\epsilon$ do not notice it; smaller ones are not blown up to full magnitude.
 
 # %% jupyter={"source_hidden": true}
+scale_of_rows = np.logspace(-7, 1, 200)
+unit, ones64 = np.ones((1, 64), dtype=np.float32), np.ones(64, dtype=np.float32)
 fig, axis = plots.figure(width=6.4)
 for eps, dashes in [(1e-5, "-"), (1e-6, "--"), (1e-12, "-.")]:
-    axis.loglog(scale_of_rows, magnitude_after(eps), dashes, label=f"ε = {eps:.0e}")
+    after = [
+        rms(operators.rms_norm(np.float32(size) * unit, ones64, eps))[0] for size in scale_of_rows
+    ]
+    axis.loglog(scale_of_rows, after, dashes, label=f"ε = {eps:.0e}")
 axis.set(xlabel="magnitude of the row before", ylabel="magnitude after", ylim=(1e-5, 3))
 axis.grid()
 axis.legend()
@@ -219,8 +283,8 @@ plots.show(
 )
 
 # %% [markdown]
-# A trap of rounding. The variance is also the mean of the squares minus the square of the mean, which needs only one walk
-# through the row. In float32 that fails when the mean is large against the spread:
+# **A worked error.** Somebody wants to save a walk through the row. The variance is also the mean of the squares minus the square
+# of the mean, and both sums can be taken in one walk. On paper this is right. In float32:
 
 # %%
 row = (10_000 + np.random.default_rng(0).normal(size=(1, 4096))).astype(np.float32)
@@ -232,300 +296,193 @@ print(f"mean of squares minus squared mean:    {one_walk:.4f}")
 print(f"step between float32 numbers at 10^8:  {np.spacing(np.float32(1e8)):.0f}")
 
 # %% [markdown]
-# Both terms are near $10^8$, where float32 goes in steps of 8. Their difference should be about 1, and is all
-# rounding. A negative variance has no root: the norm would be `nan`.
+# Both terms are near $10^8$, where float32 goes in steps of 8. Their difference should be about 1, and is all rounding.
+# Where it comes out negative, its root is `nan`. How to notice such an error: test with a mean that is large against the spread.
+# How to avoid it: subtract before you square.
 
 # %% [markdown]
-# ## 4. Adding up a row on a CPU core
+# ## 5. Thirty layers
 #
-# A norm, like the softmax before it, must turn a row into one number: a *reduction*. Here is a plain one, the same with
-# `fastmath=True`, which allows the compiler to add in another order, and one with four sums side by side.
+# Does it help to train? We take a network of 30 layers with 24 neurons each, on two half moons of 64 points, full batch, plain
+# gradient descent. Norms stand between the linear step and ReLU. To rule out one lucky choice, each network is trained with
+# four learning rates and from four starts.
+#
+# The gradient of a norm follows from the chain rule. With $\hat x = (x - \mu) / s$ and means over the same numbers as in the
+# forward pass:
+#
+# $$g_{\text{in}} = \frac1s\Big(g - \operatorname{mean}(g) - \hat x \cdot \operatorname{mean}(g \cdot \hat x)\Big)$$
+#
+# Without $\mu$, as in RMSNorm, the term $\operatorname{mean}(g)$ falls away.
 
 
 # %%
-def sum_of_squares(x):
-    total = np.float32(0)
-    for n in range(x.size):
-        total += x[n] * x[n]
-    return total
+def normalise(z, axis, centred):
+    """z [starts, N, E] -> normalised, and the size that it was divided by."""
+    if centred:
+        z = z - z.mean(axis, keepdims=True)
+    size = np.sqrt((z * z).mean(axis, keepdims=True) + np.float32(1e-5))
+    return z / size, size
 
 
-in_order = njit(sum_of_squares)
-in_any_order = njit(fastmath=True)(sum_of_squares)
-
-
-@njit
-def four_sums(x):
-    """x [N / 4, 4]"""
-    a = b = c = d = np.float32(0)
-    for n in range(x.shape[0]):
-        a += x[n, 0] * x[n, 0]
-        b += x[n, 1] * x[n, 1]
-        c += x[n, 2] * x[n, 2]
-        d += x[n, 3] * x[n, 3]
-    return (a + b) + (c + d)
-
-
-# %% [markdown]
-# > **Predict, then run.** How much faster is `fastmath`: not at all, twice, ten times? And the four sums?
-
-# %%
-x = np.random.default_rng(0).normal(size=16_384).astype(np.float32)  # 64 kB: it stays in the cache
-exact = (x.astype(np.float64) ** 2).sum()
-per_number = {}
-for name, kernel, numbers in [
-    ("in order", in_order, x),
-    ("four sums", four_sums, x.reshape(-1, 4)),
-    ("in any order", in_any_order, x),
-]:
-    per_number[name] = 1e9 * seconds(kernel, numbers, repeats=20) / x.size
-    error = abs(kernel(numbers) / exact - 1)
-    print(f"{name:13s} {per_number[name]:.3f} ns for one number, relative error {error:.0e}")
-ratio = per_number["in order"] / per_number["in any order"]
-print(f"the fastest is {ratio:.0f} times as fast as the slowest")
-
-# %% [markdown]
-# > **The common guess**, that the compiler makes the fastest loop out of any loop, forgets that it must keep the order of a
-# > float sum unless we allow another: the order decides the last digits.
-#
-# Each addition of the plain loop needs the result of the one before. An addition takes several clock cycles, and the CPU waits.
-# Four sums that do not depend on each other keep it busy meanwhile.
-#
-# In any order, the compiler goes further: it keeps many sums in wide registers, and one instruction adds to all sums of a
-# register. This is *SIMD*, single instruction, multiple data. The machine code shows it:
-
-
-# %%
-def additions(kernel):
-    """Instructions that add float32 numbers, with the kind of their registers: {name: count}."""
-    (code,) = kernel.inspect_asm().values()
-    intel_and_amd = re.findall(r"\s(\w*add\w*[ps]s)\s.*%([xyz]mm)", code)
-    arm = re.findall(r"\s(fadd|fmadd|fmla)\s+([sv])\d", code)
-    return Counter(" ".join(found) for found in intel_and_amd + arm)
-
-
-for name, kernel in [("in order", in_order), ("in any order", in_any_order)]:
-    print(f"{name}:")
-    for instruction, count in additions(kernel).most_common():
-        print(f"  {count} × {instruction}")
-
-# %% [markdown]
-# On Intel and AMD a name in `ss` adds one number, one in `ps` a register full: 4 numbers in `xmm`, 8 in `ymm`, 16 in `zmm`. On ARM
-# registers `s` hold one, `v` four. The narrow ones beside the wide are for what is left at the end.
-
-# %% [markdown]
-# The chain, drawn for 8 numbers: in order there are 8 steps after each other, in a tree 3.
-
-# %% jupyter={"source_hidden": true}
-fig, axes = plots.figure(1, 2, width=9, height=3)
-line = dict(color="#777777", linewidth=1)
-dot = dict(s=70, zorder=3, edgecolor="white")
-for place in range(8):
-    for axis in axes:
-        axis.scatter(place, 0, color=plots.BLUE, **dot)
-    axes[0].plot([place, place], [0, place + 1], **line)
-    axes[0].scatter(place, place + 1, color=plots.VERMILION, marker="s", **dot)
-    if place:
-        axes[0].plot([place - 1, place], [place, place + 1], **line)
-at = list(range(8))
-for level in (1, 2, 3):
-    pairs = [(at[i], at[i + len(at) // 2]) for i in range(len(at) // 2)]
-    for left, right in pairs:
-        axes[1].plot([left, left], [level - 1, level], **line)
-        axes[1].plot([right, left], [level - 1, level], **line)
-        axes[1].scatter(left, level, color=plots.VERMILION, marker="s", **dot)
-    at = [left for left, _ in pairs]
-axes[0].set(title="in order", ylabel="step", xlabel="number", yticks=range(9))
-axes[1].set(
-    title="as a tree: the upper half is added to the lower",
-    ylabel="step",
-    xlabel="number",
-    yticks=range(4),
-)
-plots.show(
-    fig,
-    alt="Left: eight numbers added one after the other in a chain of eight steps. Right: in a tree "
-    "of three steps, in which the upper half is added to the lower half each time.",
-)
-
-# %% [markdown]
-# ### Several cores
-#
-# Rows are independent of each other, so the cores can share them: `prange` in place of `range`. Starting the threads has a
-# price, though:
-
-
-# %%
-@njit(fastmath=True)
-def square_sums(x, out):
-    for n in range(x.shape[0]):
-        total = np.float32(0)
-        for e in range(x.shape[1]):
-            total += x[n, e] * x[n, e]
-        out[n] = total
-
-
-@njit(fastmath=True, parallel=True)
-def square_sums_on_all_cores(x, out):
-    for n in prange(x.shape[0]):
-        total = np.float32(0)
-        for e in range(x.shape[1]):
-            total += x[n, e] * x[n, e]
-        out[n] = total
-
-
-wall = time.perf_counter  # the work of all threads counts
-print("threads:", numba.get_num_threads())
-for rows in (1, 16, 256, 4096):
-    x, out = np.ones((rows, 1024), np.float32), np.empty(rows, np.float32)
-    alone = seconds(square_sums, x, out, clock=wall)
-    together = seconds(square_sums_on_all_cores, x, out, clock=wall)
-    print(f"{rows:5d} rows: {1e6 * alone:8.1f} µs on one core, {1e6 * together:8.1f} µs on all")
-
-# %% [markdown]
-# For one row the threads only cost. The course's kernels therefore use them from a certain number of elements on
-# (`PARALLEL_FROM` in `solutions/kernels/cpu/rms_norm.py`).
-
-# %% [markdown]
-# ## 5. Adding up a row on a GPU
-#
-# A GPU runs thousands of threads. Three terms are needed; lecture 10 has the rest:
-#
-# - A **thread** runs the kernel once, with its own index.
-# - A **warp** is 32 threads, its *lanes*, that go through the program together. They can read each other's registers: a *shuffle*.
-# - A **block** is several warps. They have a small *shared memory*, and a *barrier* (`syncthreads`) at which all wait for all.
-#
-# So a row is added up in three stages:
-#
-# 1. each thread adds up its part;
-# 2. each warp adds its 32 numbers as a tree of shuffles, in 5 steps, since $2^5 = 32$;
-# 3. one number of each warp goes through shared memory.
-#
-# The course runs such kernels without a GPU too, in its *sanitizer*: it executes all threads on the CPU, and watches every access.
-
-# %%
-THREADS = 128
-WARPS = THREADS // 32  # a name for the shape below, in which nothing can be computed
-
-
-@cuda.jit
-def row_sums(x, out):
-    of_warps = cuda.shared.array(WARPS, np.float32)
-    row, thread = cuda.blockIdx.x, cuda.threadIdx.x
-    total = np.float32(0)
-    for e in range(thread, x.shape[1], THREADS):  # neighbouring threads read neighbouring numbers
-        total += x[row, e] * x[row, e]
-    for step in (16, 8, 4, 2, 1):  # lane i adds what lane i + step holds
-        total += cuda.shfl_down_sync(0xFFFFFFFF, total, step)  # 32 ones: all lanes take part
-    if thread % 32 == 0:
-        of_warps[thread // 32] = total
-    cuda.syncthreads()
-    if thread == 0:
-        out[row] = of_warps[0] + of_warps[1] + of_warps[2] + of_warps[3]
-
-
-# %%
-x = np.random.default_rng(0).normal(size=(3, 1000)).astype(np.float32)
-out = np.full(3, np.nan, dtype=np.float32)
-with cuda.sanitized(outputs=[out]) as report:
-    row_sums[3, THREADS](x, out)  # 3 blocks, one for each row
-print("kernel:", out)
-print("NumPy: ", (x * x).sum(axis=1))
-print("findings:", len(report.findings))
-of_a_thread = math.ceil(1000 / THREADS)
-print(f"additions one after another: 1000 in order, here {of_a_thread} + 5 + {WARPS}")
-
-# %% [markdown]
-# The threads of a warp go together, but the four warps do not. Thread 0 must not read the numbers of the other warps before
-# they are written, which is what the barrier is for.
-#
-# > **Predict, then run.** We leave the barrier out. Will the result be wrong? What will the sanitizer say?
-
-
-# %%
-@cuda.jit
-def row_sums_without_barrier(x, out):
-    of_warps = cuda.shared.array(WARPS, np.float32)
-    row, thread = cuda.blockIdx.x, cuda.threadIdx.x
-    total = np.float32(0)
-    for e in range(thread, x.shape[1], THREADS):
-        total += x[row, e] * x[row, e]
-    for step in (16, 8, 4, 2, 1):
-        total += cuda.shfl_down_sync(0xFFFFFFFF, total, step)
-    if thread % 32 == 0:
-        of_warps[thread // 32] = total
-    if thread == 0:
-        out[row] = of_warps[0] + of_warps[1] + of_warps[2] + of_warps[3]
-
-
-try:
-    with cuda.sanitized(outputs=[out]):
-        row_sums_without_barrier[3, THREADS](x, out)
-except SanitizerError as error:
-    for line in str(error).split("\n"):
-        print(textwrap.fill(line, 96))
-
-# %% [markdown]
-# > **The common guess**, that a wrong kernel gives a wrong number, holds only when a warp is late. Otherwise the number is
-# > right by luck, and a test that compares numbers passes.
-#
-# On a real GPU the result may be right a thousand times, and wrong when a warp is late. Such *data races* are hard to find by
-# testing. The sanitizer does not wait for bad luck: it sees that nothing orders the write before the read.
-#
-# How many threads should a block have? We count the additions that must wait for each other, in the thread, in its warp and
-# over the warps:
+def normalise_backward(g, z, size, axis, centred):
+    shift = g.mean(axis, keepdims=True) if centred else 0
+    return (g - shift - z * (g * z).mean(axis, keepdims=True)) / size
 
 
 # %% jupyter={"source_hidden": true}
-def steps(width, threads):
-    """Additions after each other: in a thread, in its warp, over the warps."""
-    return math.ceil(width / threads) + 5 + threads // 32
+def half_moons(rng, count=64):
+    angle, side = rng.uniform(0, np.pi, count), rng.integers(0, 2, count)
+    upper = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    lower = np.stack([1 - np.cos(angle), 0.5 - np.sin(angle)], axis=1)
+    points = np.where(side[:, None] == 1, lower, upper) + rng.normal(scale=0.1, size=(count, 2))
+    return (points - [0.5, 0.25]).astype(np.float32), side
 
 
-fig, axis = plots.figure(width=6.4, height=2.9)
-choices = [32, 64, 128, 256, 512, 1024]
-for width, marker, dashes in zip((256, 1024, 4096), plots.MARKERS, ("-", "--", "-."), strict=False):
-    axis.plot(
-        range(6),
-        [steps(width, threads) for threads in choices],
-        marker + dashes,
-        label=f"row of {width}",
+points, side = half_moons(np.random.default_rng(0))
+
+
+# %%
+def train(norm, c, rate, starts=4, layers=30, width=24, steps=150):
+    """Share of points on the right side after training, for each start. norm: (axis, centred) or None."""
+    rng, widths = np.random.default_rng(1), [2] + [width] * layers + [2]
+    weights = [
+        rng.normal(scale=math.sqrt((c if layer else 2) / k), size=(starts, k, m)).astype(np.float32)
+        for layer, (k, m) in enumerate(itertools.pairwise(widths))
+    ]
+    target = np.eye(2, dtype=np.float32)[side]
+    for _ in range(steps):
+        h, kept = np.broadcast_to(points, (starts, *points.shape)), []
+        for weight in weights[:-1]:
+            z, size = h @ weight, None
+            if norm:
+                z, size = normalise(z, *norm)
+            kept.append((h, z, size))
+            h = np.maximum(z, 0)
+        p = operators.softmax(h @ weights[-1])
+        inputs, g = h, (p - target) / len(points)  # the gradient of the cross-entropy (lecture 03)
+        for layer in reversed(range(layers + 1)):
+            if layer < layers:
+                inputs, z, size = kept[layer]
+                g = g * (z > 0)
+                if norm:
+                    g = normalise_backward(g, z, size, *norm)
+            step = inputs.transpose(0, 2, 1) @ g
+            g = g @ weights[layer].transpose(0, 2, 1)
+            weights[layer] -= np.float32(rate) * step
+    return (p.argmax(-1) == side).mean(axis=1)
+
+
+# %% [markdown]
+# > **Predict, then run.** Which of the four networks learn the moons, where guessing gives about half: no norm with $c$ = 1, no
+# > norm with $c$ = 2, BatchNorm, RMSNorm?
+
+# %%
+NETWORKS = {
+    "no norm, c = 1": (None, 1),
+    "no norm, c = 2": (None, 2),
+    "BatchNorm, c = 2": ((1, True), 2),  # axis 1 of [starts, N, E]: over the rows
+    "RMSNorm, c = 2": ((2, False), 2),
+}
+RATES = (0.01, 0.03, 0.1, 0.3)
+with np.errstate(over="ignore", invalid="ignore"):  # without a norm some of them diverge
+    right = {
+        name: np.array([train(*kind, rate) for rate in RATES]) for name, kind in NETWORKS.items()
+    }
+for name, shares in right.items():
+    print(
+        f"{name:17s}",
+        "  ".join(
+            f"rate {r}: {s.min():.2f}-{s.max():.2f}" for r, s in zip(RATES, shares, strict=True)
+        ),
     )
-axis.set(
-    xlabel="threads in the block",
-    ylabel="additions one after another",
-    ylim=(0, None),
-    xticks=range(6),
-)
-axis.set_xticklabels(choices)
-axis.grid()
-axis.legend()
+
+# %% jupyter={"source_hidden": true}
+fig, axes = plots.figure(1, 4, width=9.6, height=2.9, sharey=True)
+for axis, (name, shares), colour in zip(axes, right.items(), plots.COLOURS, strict=False):
+    for start in range(shares.shape[1]):
+        axis.semilogx(RATES, shares[:, start], "o", color=colour, alpha=0.65)
+    axis.semilogx(RATES, np.median(shares, axis=1), color=colour)
+    axis.axhline(max(side.mean(), 1 - side.mean()), color=plots.GREY, linestyle="--", linewidth=1)
+    axis.set(title=name, xlabel="learning rate", ylim=(0.35, 1.03), xticks=RATES)
+    axis.set_xticks([], minor=True)
+    axis.set_xticklabels(RATES, fontsize=8)
+    axis.grid(axis="y")
+axes[0].set_ylabel("share on the right side")
 plots.show(
     fig,
-    alt="Additions one after another against the number of threads, for rows of 256, 1024 and 4096 "
-    "numbers. Each curve falls, has a lowest point, later for longer rows, and rises again.",
+    alt="Share of training points on the right side against the learning rate, one dot for each of four starts and a line "
+    "through the medians, in four panels. Without a norm the dots stay at or near guessing, with a few higher ones at c = 2; with "
+    "BatchNorm nearly all are close to one; with RMSNorm they lie between.",
 )
 
 # %% [markdown]
-# With too few threads the first stage is long; with too many the last is. Lecture 10 weighs what else counts.
+# > **The common guess**, that a good start ($c$ = 2) is enough, takes the first step for the whole way: each step moves all thirty
+# > layers, and their factors multiply.
+#
+# Without a norm no rate trains all four starts, and most runs stay at guessing. BatchNorm gets close to all points at several
+# rates, from every start. RMSNorm helps some starts at the small rates, and none at the largest. Why does it not do better, although it
+# holds the rows at one magnitude? We look at how alike the rows have become after 30 layers, before any training: the mean
+# cosine of two rows, where 1 means the same direction.
+
+
+# %%
+def likeness(norm, layers=30, width=24):
+    rng, h = np.random.default_rng(1), points[None]
+    for k in [2] + [width] * (layers - 1):
+        z = h @ rng.normal(scale=math.sqrt(2 / k), size=(1, k, width))
+        h = np.maximum(normalise(z, *norm)[0] if norm else z, 0)
+    directions = h[0] / np.linalg.norm(h[0], axis=1, keepdims=True)
+    return (directions @ directions.T).mean()
+
+
+for name in ("no norm, c = 2", "BatchNorm, c = 2", "RMSNorm, c = 2"):
+    print(f"{name:17s} mean cosine of two rows {likeness(NETWORKS[name][0]):.3f}")
+
+# %% [markdown]
+# RMSNorm keeps the direction of each row, and the directions run together: to the last layer all points look the same. BatchNorm
+# subtracts what the rows have in common. Deep networks with RMSNorm pass their input around each layer as well, which
+# is the residual stream of lecture 13.
+
+# %% [markdown]
+# ## With pencil and paper
+#
+# **1.** $x = \begin{pmatrix} 1 & 2 \\ 3 & 6 \end{pmatrix}$, two rows, with $w = 1$, $b = 0$, $\epsilon = 0$. What do BatchNorm (training) and LayerNorm return?
+#
+# <details><summary>Answer</summary>
+#
+# BatchNorm: the column (1, 3) has mean 2 and deviation 1, the column (2, 6) mean 4 and deviation 2, so both become (-1, 1):
+# $\begin{pmatrix} -1 & -1 \\ 1 & 1 \end{pmatrix}$. LayerNorm: the rows (1, 2) and (3, 6) both become (-1, 1):
+# $\begin{pmatrix} -1 & 1 \\ -1 & 1 \end{pmatrix}$.
+#
+# </details>
+#
+# **2.** A linear step $z = 2x + 5$ is followed by a BatchNorm at inference with running mean 3, running variance 4, $w = 6$, $b = 1$
+# and $\epsilon = 0$. Write both as one linear step.
+#
+# <details><summary>Answer</summary>
+#
+# $6 \cdot \frac{(2x + 5) - 3}{2} + 1 = 6x + 7$. At inference the numbers of a BatchNorm are fixed, so it costs nothing: it is merged
+# into the weights before it.
+#
+# </details>
 
 # %% [markdown]
 # ## The answer
 #
-# - A factor per layer is a power over many layers. Norms set every row back to a common magnitude: LayerNorm to mean 0 and
-#   variance 1, RMSNorm to root mean square 1. $\epsilon$ keeps rows of zeros finite.
-# - A sum in order is a chain of waits. Independent partial sums break it: SIMD lanes and registers in one core, rows shared among cores,
-#   shuffles within a warp and shared memory within a block.
-# - Order of addition changes the last digits, and a missing barrier changes more.
+# - A factor per layer becomes a power over many layers, for activations on the way forward and for gradients on the way back.
+# - A norm measures the scale and divides by it. **BatchNorm** measures down the columns of a batch, and at inference uses running
+#   means. **LayerNorm** and **RMSNorm** measure along each row, so a row's result does not depend on others.
+# - LayerNorm sets mean 0 and variance 1, RMSNorm root mean square 1. $\epsilon$ keeps rows of zeros finite.
+# - Subtract before you square: mean of squares minus squared mean cancels.
 #
 # ## Sources
 #
+# - K. He et al. (2015), [Delving deep into rectifiers](https://arxiv.org/abs/1502.01852).
+# - S. Ioffe, C. Szegedy (2015), [Batch normalization](https://arxiv.org/abs/1502.03167).
 # - J. Ba, J. Kiros, G. Hinton (2016), [Layer normalization](https://arxiv.org/abs/1607.06450).
 # - B. Zhang, R. Sennrich (2019), [Root mean square layer normalization](https://arxiv.org/abs/1910.07467).
-# - K. He et al. (2015), [Delving deep into rectifiers](https://arxiv.org/abs/1502.01852).
-# - M. Harris (2007), [Optimizing parallel reduction in CUDA](https://developer.download.nvidia.com/assets/cuda/files/reduction.pdf).
 #
 # ## Go on
 #
-# In [lab 05 norms](../labs/05_norms/05_norms.ipynb) you write both norms for the CPU and for CUDA. Then:
-# [09 Matmul on a CPU](09_matmul_cpu.ipynb); there is no lecture 08 yet.
+# In [lab 05 norms](../labs/05_norms/05_norms.ipynb) you write `rms_norm`, and make `layer_norm` out of it.
+# Then: [06 Tensors](06_tensors.ipynb).

@@ -5,7 +5,7 @@
 #
 # | before this | you need | reading time | lab | next |
 # |---|---|---|---|---|
-# | [04 Training](04_training.ipynb) | NumPy arrays, binary numbers | 25 minutes | [06 tensor](../labs/06_tensor/06_tensor.ipynb) | [07 Softmax](07_softmax.ipynb) |
+# | [05 Normalisation](05_normalisation.ipynb) | NumPy arrays, binary numbers | 25 minutes | [06 tensor](../labs/06_tensor/06_tensor.ipynb) | [07 Softmax](07_softmax.ipynb) |
 
 # %%
 import itertools
@@ -75,43 +75,49 @@ for name, view in views.items():
 
 
 # %% jupyter={"source_hidden": true}
-def draw_walk(axis, tensor, title):
-    """The storage as boxes; below each, when it is read as the indices of `tensor` count up."""
-    numbers = tensor.storage.data.view(np.float32)
-    order = {}
-    for turn, index in enumerate(itertools.product(*map(range, tensor.shape))):
-        position = tensor.offset // 4 + sum(
-            i * stride for i, stride in zip(index, tensor.strides, strict=True)
-        )
-        order[position] = turn, index[0]
+def draw_grid_and_walk(grid, walk, tensor, title):
+    """Left the logical grid of a matrix, right the storage: below each box, when it is read as the indices count up."""
+    numbers, places = tensor.storage.data.view(np.float32), {}
+    for turn, (i, j) in enumerate(itertools.product(*map(range, tensor.shape))):
+        position = tensor.offset // 4 + i * tensor.strides[0] + j * tensor.strides[1]
+        places.setdefault(position, []).append((turn, i))
+        face = plots.COLOURS[i] + "50"
+        grid.bar(j, 0.94, bottom=-i, width=0.94, color=face, edgecolor="#999999", linewidth=0.7)
+        grid.text(j, 0.47 - i, f"{numbers[position]:.0f}", ha="center", va="center", fontsize=8.5)
     for position, number in enumerate(numbers):
-        turn, row = order.get(position, ("", None))
-        face = "white" if row is None else plots.COLOURS[row] + "50"
-        axis.bar(position, 1, width=0.94, color=face, edgecolor="#999999", linewidth=0.7)
-        axis.text(position, 0.5, f"{number:.0f}", ha="center", va="center")
-        axis.text(position, -0.42, turn, ha="center", va="center", fontsize=8, color="#555555")
-    axis.set(xlim=(-0.6, len(numbers) - 0.4), ylim=(-0.8, 1.1), title=title)
-    axis.axis("off")
+        reads = places.get(position, [])
+        face = plots.COLOURS[reads[0][1]] + "50" if reads else "white"
+        if len(reads) > 1:
+            face = plots.GREY + "50"
+        walk.bar(position, 1, width=0.94, color=face, edgecolor="#999999", linewidth=0.7)
+        walk.text(position, 0.5, f"{number:.0f}", ha="center", va="center")
+        turns = ", ".join(str(turn) for turn, _ in reads)
+        walk.text(position, -0.42, turns, ha="center", va="center", fontsize=8, color="#555555")
+    grid.set(xlim=(-0.6, 5.6), ylim=(0.9 - tensor.shape[0], 1.1), aspect="equal", anchor="W")
+    walk.set(xlim=(-0.6, 11.6), ylim=(-0.8, 1.1), title=title)
+    grid.axis("off")
+    walk.axis("off")
 
 
-fig, axes = plots.figure(len(views), 1, width=7.6, height=1.08 * len(views))
-for axis, (name, view) in zip(axes, views.items(), strict=True):
-    draw_walk(
-        axis, view, f"{name}    shape {view.shape}, strides {view.strides}, offset {view.offset} B"
-    )
+fig, axes = plots.figure(
+    len(views), 2, width=9.4, height=1.25 * len(views), gridspec_kw={"width_ratios": [1, 3.3]}
+)
+for (grid, walk), (name, view) in zip(axes, views.items(), strict=True):
+    about = f"{name}    shape {view.shape}, strides {view.strides}, offset {view.offset} B"
+    draw_grid_and_walk(grid, walk, view, about)
 plots.show(
     fig,
-    alt="The twelve numbers of the storage, drawn once for each view. Colours show the first "
-    "index, small numbers the order in which the view walks: in order for t and its view, in "
-    "jumps of four for the transpose, with gaps for the slice.",
+    alt="For each view, left the matrix as its indices show it, right the twelve numbers of the storage. Colours show the row. "
+    "Small numbers tell when each is read: in order for t and its view, in jumps of four for the transpose, with gaps for the slice.",
 )
 
 # %% [markdown]
 # > **The common guess**, that the transpose moves the numbers, mixes up the walk with the memory: `permute` exchanges the
 # > strides, and `slice` only moves the offset.
 #
-# The boxes are the memory, always the same. A colour is one value of the first index. The small numbers below tell in which
-# order the elements come when the indices count up.
+# Left is what the indices show, the *logical* matrix; right is the memory, always the same. A colour is one row. The small numbers
+# tell in which order the elements come when the indices count up. The rows of `t` lie one after the other: this order is called
+# *row-major*.
 #
 # Views share memory, so writing through one is seen through the other:
 
@@ -121,20 +127,20 @@ column.load(np.array([[-1], [-2], [-3]]))
 print(t.numpy())
 
 # %% [markdown]
-# Lecture 12 uses this for the KV cache, a store that hands out its filled part; lecture 14 for the weights of a model, which
-# are used straight from their file. Nothing is copied.
-
-# %% [markdown]
 # ## 3. When a copy is needed
 #
 # A tensor is *contiguous* when its elements lie side by side in the order of their indices. For shape $(3, 4)$ that means strides
 # $(4, 1)$: each stride is the product of the lengths after it.
 #
 # The transpose is not contiguous. Can it be seen as one row of 12 numbers? That would need one single stride, but its walk
-# jumps by 4, and at the end of each column back by 7. No stride does that:
+# jumps by 4, and at the end of each column back by 7. No stride does that. Splitting the last dimension in two is possible, though:
 
 # %%
 t = Tensor.from_numpy(np.arange(12, dtype=np.float32).reshape(3, 4))
+split = t.permute(1, 0).view(2, 2, 3)
+print(
+    "split:", split.shape, "strides", split.strides, "- same storage:", split.storage is t.storage
+)
 try:
     t.permute(1, 0).view(12)
 except TensorError as error:
@@ -144,7 +150,8 @@ copied = t.permute(1, 0).contiguous().view(12)
 print(copied.numpy(), "- same storage:", copied.storage is t.storage)
 
 # %% [markdown]
-# `contiguous()` makes a new storage and moves every number. What that costs, beside a view, for 16 million numbers:
+# `contiguous()` makes a new storage and moves every number. NumPy follows the same rules, with strides in bytes, but its `reshape`
+# copies without a word where a view is impossible. What a copy costs, beside a view, for 16 million numbers:
 
 
 # %%
@@ -153,16 +160,6 @@ copying = seconds(lambda: large.permute(1, 0).contiguous())
 print(f"permute, 12 numbers:         {1e6 * seconds(t.permute, 1, 0):10.1f} µs")
 print(f"permute, 16 million numbers: {1e6 * seconds(large.permute, 1, 0):10.1f} µs")
 print(f"permute and contiguous:      {1e6 * copying:10.1f} µs")
-
-# %% [markdown]
-# NumPy follows the same rules, with strides in bytes and, where a view is impossible, silent copies:
-
-# %%
-a = np.arange(12, dtype=np.float32).reshape(3, 4)
-print("strides in bytes:", a.strides, "and transposed:", a.T.strides)
-print("a.reshape(12) shares memory with a:  ", np.shares_memory(a, a.reshape(12)))
-print("a.T.reshape(12) shares memory with a:", np.shares_memory(a, a.T.reshape(12)))
-print("a[[0, 2]] (rows picked by a list) does:", np.shares_memory(a, a[[0, 2]]))
 
 # %% [markdown]
 # ## 4. Broadcasting: a stride of zero
@@ -176,6 +173,18 @@ repeated = Tensor.from_numpy(np.broadcast_to(bias, (3, 4)))
 print(repeated)
 print("numbers in the tensor:", repeated.size)
 print("numbers in memory:    ", repeated.storage.data.nbytes // 4)
+
+# %% [markdown]
+# %% jupyter={"source_hidden": true}
+fig, (grid, walk) = plots.figure(
+    1, 2, width=9.4, height=1.5, gridspec_kw={"width_ratios": [1, 3.3]}
+)
+draw_grid_and_walk(grid, walk, repeated, f"shape {repeated.shape}, strides {repeated.strides}")
+plots.show(
+    fig,
+    alt="Left three equal rows 10, 20, 30, 40. Right the storage of four numbers, each of which is read three times: the first at the "
+    "turns 0, 4 and 8.",
+)
 
 # %% [markdown]
 # The rule: line the shapes up at their last dimension. Two lengths fit if they are equal or one of them is 1 (or missing);
@@ -241,6 +250,32 @@ print(f"the transpose down its columns: {1000 * seconds(sum_down_columns, matrix
 # The last line shows that neither the loops nor the numbers are to blame: down the columns of the transpose means along the
 # rows of the memory. What counts is the stride of the inner loop.
 #
+# %% jupyter={"source_hidden": true}
+fig, axis = plots.figure(width=8.4, height=2.7)
+LEVELS = [
+    ("registers", "some 100 numbers", "no wait"),
+    ("level 1 cache, of each core", "32 to 64 kB", "about 4 cycles"),
+    ("level 2 cache, of each core", "0.5 to 2 MB", "about 15 cycles"),
+    ("level 3 cache, shared", "10 to 100 MB", "about 50 cycles"),
+    ("memory", "10 to 1000 GB", "about 300 cycles"),
+]
+for level, (name, size, wait) in enumerate(LEVELS):
+    half = 0.9 + 0.55 * level
+    axis.barh(-level, 2 * half, left=-half, height=0.9, color=plots.SKY + "55", edgecolor="#777777")
+    axis.text(0, -level, name, ha="center", va="center")
+    axis.text(3.5, -level, f"{size}", va="center", fontsize=9, color="#555555")
+    axis.text(6.2, -level, wait, va="center", fontsize=9, color="#555555")
+axis.set(xlim=(-3.3, 8.3), ylim=(-4.6, 0.6))
+axis.axis("off")
+plots.show(
+    fig,
+    alt="The memory pyramid: registers, three levels of cache and memory. From level to level there is more room and a longer wait, "
+    "from no wait in registers to some three hundred cycles for memory.",
+)
+
+# %% [markdown]
+# (Orders of magnitude; Drepper, 2007, has measured ones.)
+#
 # Between memory and CPU stands the *cache*, small and fast, which keeps what was used last. Memory delivers whole *cache lines*
 # to it, never single numbers. On most CPUs a line is 64 bytes, 16 float32 numbers. With stride 1 all 16 are used. With stride 16
 # or more each line is fetched for one number.
@@ -301,8 +336,9 @@ plots.show(
 print("stride:ns  ", "  ".join(f"{n}:{t:.2f}" for n, t in zip(strides, times, strict=True)))
 
 # %% [markdown]
-# Up to 16 each doubling of the stride doubles the lines. Beyond, the number of lines stays, but they lie further apart: the CPU
-# is worse at fetching them ahead of time and at looking up where they are (Drepper, 2007).
+# Up to 16 each doubling of the stride doubles the lines, yet at small strides the time hardly grows: lines are fetched ahead while the
+# additions go on, until fetching takes longer than adding. Beyond 16 the number of lines stays, but they lie further apart: the
+# CPU is worse at fetching them ahead of time and at looking up where they are (Drepper, 2007).
 #
 # So the innermost loop should walk with stride 1. Lecture 09 builds on this; lecture 10 finds the same rule on a GPU.
 
@@ -320,8 +356,7 @@ print("stride:ns  ", "  ".join(f"{n}:{t:.2f}" for n, t in zip(strides, times, st
 # | float16 (IEEE 754) | 1 | 5 | 10 | 15 |
 # | bfloat16 | 1 | 8 | 7 | 127 |
 #
-# (Numbers too small to be normal have exponent bits 0 and are stored a little differently.)
-# bfloat16 is the upper half of a float32. NumPy does not have it; the package `ml_dtypes` adds it.
+# bfloat16 has the layout of the upper half of a float32; the rest is rounded, not cut off. NumPy does not have it; the package `ml_dtypes` adds it.
 
 # %%
 FORMATS = {
@@ -338,21 +373,8 @@ def bits_of(value, dtype):
     return f"{whole:0{8 * stored.itemsize}b}"
 
 
-def decode(bits, exponent_bits):
-    """The formula above, for a normal number."""
-    sign, exponent, fraction = bits[0], bits[1 : 1 + exponent_bits], bits[1 + exponent_bits :]
-    bias = 2 ** (exponent_bits - 1) - 1
-    return (
-        (-1) ** int(sign)
-        * 2.0 ** (int(exponent, 2) - bias)
-        * (1 + int(fraction, 2) / 2 ** len(fraction))
-    )
-
-
-for name, (dtype, exponent_bits) in FORMATS.items():
-    bits = bits_of(0.1, dtype)
-    by_hand, by_numpy = decode(bits, exponent_bits), float(dtype(0.1))
-    print(f"{name:9s} {bits:32s} = {by_hand:.10f}  NumPy: {by_numpy:.10f}")
+for name, (dtype, _) in FORMATS.items():
+    print(f"{name:9s} {bits_of(0.1, dtype):32s} is {float(dtype(0.1)):.10f}")
 
 
 # %% jupyter={"source_hidden": true}
@@ -374,13 +396,12 @@ def draw_bits(axis, value):
     axis.axis("off")
 
 
-fig, axes = plots.figure(2, 1, width=9, height=3.6)
-draw_bits(axes[0], 0.1)
-draw_bits(axes[1], -6.5)
+fig, axis = plots.figure(width=9, height=1.8)
+draw_bits(axis, 0.1)
 plots.show(
     fig,
-    alt="0.1 and -6.5 as sign, exponent and fraction bits. The bfloat16 bits are the first half of "
-    "the float32 bits. -6.5 is exact in all three, 0.1 in none.",
+    alt="0.1 as sign, exponent and fraction bits in three types. The bfloat16 bits are those of the upper half of the float32, but "
+    "for the last one, which is rounded up.",
 )
 
 
@@ -399,11 +420,27 @@ for name, (dtype, _) in FORMATS.items():
     info = ml_dtypes.finfo(dtype)
     largest, smallest, step = float(info.max), float(info.smallest_normal), float(info.eps)
     print(f"{name:9s} {info.bits // 8:5d} {largest:10.3g} {smallest:16.3g} {step:13.3g}")
-with np.errstate(over="ignore"):
-    print("70000 as float16: ", np.float32(70000).astype(np.float16))
-    print("70000 as bfloat16:", ml_dtypes.bfloat16(70000))
 
 # %% [markdown]
+# So the numbers of a type do not lie evenly. Those of a tiny float with two fraction bits, from 0.5 to 14:
+
+# %% jupyter={"source_hidden": true}
+fig, axis = plots.figure(width=9, height=1.3)
+for exponent, marker in zip(range(-1, 4), plots.MARKERS, strict=False):
+    numbers = [2.0**exponent * (1 + f / 4) for f in range(4)]
+    axis.plot(numbers, [0] * 4, marker, color=plots.COLOURS[exponent + 1], markersize=6)
+    axis.text(numbers[0], 0.35, f"$2^{{{exponent}}}$", ha="center", fontsize=8.5, color="#555555")
+axis.set(xlim=(0, 14.5), ylim=(-0.3, 0.9), yticks=[], xticks=range(0, 15))
+axis.spines["left"].set_visible(False)
+plots.show(
+    fig,
+    alt="A number line from 0 to 14. Four numbers lie between each power of two and the next, so the distance between neighbours "
+    "doubles at each power of two.",
+)
+
+# %% [markdown]
+# The step between neighbours doubles at each power of two.
+#
 # > **Predict, then run.** We add up a thousand ones, and round to the type after each addition. What comes out?
 
 # %%
@@ -417,48 +454,15 @@ for name, (dtype, _) in FORMATS.items():
 # > **The common guess**, that a thousand ones make a thousand in any type, forgets that the distance between neighbouring
 # > floats grows with their size: from some sum on, adding 1 no longer reaches the next one.
 #
-# In bfloat16 the sum sticks at 256. There the step from one number to the next is 2, so 256 + 1 lies halfway and is rounded back
-# to 256. That is why the kernels of this course *store* weights in 16 bits but *add up* in float32.
+# **A worked error.** Somebody keeps a running sum in the type of the numbers. In bfloat16 it sticks at 256. There the step from one number to the next is 2, so 256 + 1 lies halfway and is rounded back
+# to 256. How to notice such an error: add up so many numbers that you know the sum.
+# How to avoid it: *store* in 16 bits, *add up* in float32, as the kernels of this course do.
 
 # %% [markdown]
 # ## 7. int8: whole numbers and a scale
 #
 # One byte holds a whole number from −128 to 127, without exponent or fraction. The last seven bits count 64, 32, ..., 1, and
-# the first counts −128 (*two's complement*):
-
-# %%
-PLACES = [-128, 64, 32, 16, 8, 4, 2, 1]
-
-
-def int8_bits(whole):
-    return [int(bit) for bit in bits_of(whole, np.int8)]
-
-
-for whole in (17, -4, 127, -128):
-    bits = int8_bits(whole)
-    total = sum(place * bit for place, bit in zip(PLACES, bits, strict=True))
-    print(f"{whole:4d} is {bits}, which counts {total}")
-
-# %% jupyter={"source_hidden": true}
-fig, axis = plots.figure(width=6.4, height=1.5)
-for row, whole in enumerate((17, -4)):
-    for place, bit in enumerate(int8_bits(whole)):
-        face = (plots.VERMILION if place == 0 else plots.SKY) + ("66" if bit else "1A")
-        axis.barh(
-            -row, 0.94, left=place, height=0.8, color=face, edgecolor="#777777", linewidth=0.6
-        )
-        axis.text(place + 0.47, -row, bit, ha="center", va="center", fontsize=9)
-        axis.text(place + 0.47, 0.65, PLACES[place], ha="center", fontsize=8.5, color="#555555")
-    counted = [str(n) for n, bit in zip(PLACES, int8_bits(whole), strict=True) if bit]
-    axis.text(-0.2, -row, whole, ha="right", va="center")
-    axis.text(8.2, -row, "= " + " + ".join(counted), va="center")
-axis.set(xlim=(-1, 14), ylim=(-1.5, 1.1))
-axis.axis("off")
-plots.show(
-    fig,
-    alt="The eight bits of 17 and of -4 with the worth of each place: 17 is 16 + 1, -4 is -128 + "
-    "64 + 32 + 16 + 8 + 4.",
-)
+# the first counts −128 (*two's complement*): 17 is `00010001`, 16 + 1, and −4 is `11111100`, −128 + 64 + 32 + 16 + 8 + 4.
 
 # %% [markdown]
 # To store real numbers $w$ in int8, choose a scale $s = \max|w| / 127$ and keep $q = \operatorname{round}(w / s)$. Then
@@ -504,15 +508,33 @@ for name, values in rounded.items():
     print(f"{name:30s} relative error {root_mean_square(error) / root_mean_square(w):.2e}")
 
 # %% [markdown]
-# A single large weight stretches the scale and spoils all others. Models do have such outliers (Dettmers et al., 2022). With a
+# A single large number stretches the scale and spoils all others. Models have such outliers above all in their activations, in a few
+# columns that are always the same (Dettmers et al., 2022); there a scale for each row or column matters even more. With a
 # scale for every 32 neighbours it spoils 31. So real formats have scales for small groups, as do the operators `linear_int8` and
 # `linear_int4` of this course.
-#
-# What fewer bits buy, for the 0.6 billion weights of Qwen3-0.6B (Qwen team, 2025), scales not counted:
 
-# %%
-for name, bytes_each in [("float32", 4), ("bfloat16, float16", 2), ("int8", 1), ("int4", 0.5)]:
-    print(f"{name:18s} {0.6e9 * bytes_each / 1e9:.1f} GB")
+# %% [markdown]
+# ## With pencil and paper
+#
+# **1.** A contiguous float32 tensor has the shape (2, 3, 4). Which strides does it have? Which shape, strides and offset has
+# `permute(2, 0, 1).slice(0, 1, 3)`, and is it contiguous?
+#
+# <details><summary>Answer</summary>
+#
+# Strides (12, 4, 1). After `permute`: shape (4, 2, 3), strides (1, 12, 4). The slice steps over one element of stride 1: shape
+# (2, 2, 3), strides (1, 12, 4), offset 4 bytes. Not contiguous: the last stride is 4.
+#
+# </details>
+#
+# **2.** A cache line holds 16 floats. A matrix [1024, 1024] lies row by row, and the cache is smaller than one column's lines. How
+# many lines does a walk along the rows fetch, and how many a walk down the columns?
+#
+# <details><summary>Answer</summary>
+#
+# Along the rows: $1024 \cdot 1024 / 16 = 65\,536$, each line once. Down the columns each number lies in another line than the one
+# before, and when the walk returns to a line it is gone: $1024 \cdot 1024 = 1\,048\,576$, 16 times as many.
+#
+# </details>
 
 # %% [markdown]
 # ## The answer
@@ -530,9 +552,8 @@ for name, bytes_each in [("float32", 4), ("bfloat16, float16", 2), ("int8", 1), 
 # - C. Harris et al. (2020), [Array programming with NumPy](https://doi.org/10.1038/s41586-020-2649-2): strides and broadcasting.
 # - U. Drepper (2007), [What every programmer should know about memory](https://people.freebsd.org/~lstewart/articles/cpumemory.pdf).
 # - T. Dettmers et al. (2022), [LLM.int8(): 8-bit matrix multiplication for transformers at scale](https://arxiv.org/abs/2208.07339).
-# - Qwen team (2025), [Qwen3 technical report](https://arxiv.org/abs/2505.09388).
 #
 # ## Go on
 #
-# In [lab 06 tensor](../labs/06_tensor/06_tensor.ipynb) you write `view`, `permute`, `slice` and `is_contiguous` yourself; the package
-# then uses yours. Next: [07 Softmax](07_softmax.ipynb).
+# In [lab 06 tensor](../labs/06_tensor/06_tensor.ipynb) you write `is_contiguous`, `view`, `permute`, `slice` and `load`
+# yourself; the package then uses the first four. Next: [07 Softmax](07_softmax.ipynb).

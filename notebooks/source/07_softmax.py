@@ -5,13 +5,12 @@
 #
 # | before this | you need | reading time | lab | next |
 # |---|---|---|---|---|
-# | [06 Tensors](06_tensors.ipynb) | $e^x$, $\log$, the derivative | 25 minutes | [07 softmax](../labs/07_softmax/07_softmax.ipynb) | [05 Normalisation](05_normalisation.ipynb) |
+# | [06 Tensors](06_tensors.ipynb) | $e^x$, $\log$, the derivative | 25 minutes | [07 softmax](../labs/07_softmax/07_softmax.ipynb) | [08 Reductions](08_reductions.ipynb) |
 
 # %%
 import math
 
 import numpy as np
-from ipywidgets import interact
 from numba import njit
 
 from llaisys_mini import load_model, operators, paths, plots
@@ -21,13 +20,11 @@ from llaisys_mini.lectures import widgets
 # %% [markdown]
 # ## 1. From scores to probabilities
 #
-# Lecture 02 ended with a vector of scores (*logits*), one for each class, and took the largest. Often we want more: how sure is it?
-# Which answer comes second? For that the scores $x_1, \dots, x_C$ must become probabilities $p_1, \dots, p_C$:
-# positive, with the sum one, and in the same order. *Softmax* does it:
+# Lecture 03 turned the scores $x_1, \dots, x_C$ of a network (*logits*) into probabilities with the *softmax*:
 #
 # $$p_c = \frac{e^{x_c}}{\sum_{j=1}^{C} e^{x_j}}$$
 #
-# The exponential makes everything positive, the division makes the sum one.
+# The exponential makes everything positive, the division makes the sum one. Here it becomes a kernel, and a model's last step.
 
 
 # %%
@@ -44,7 +41,8 @@ print("probabilities", np.round(p, 3), " sum", p.sum())
 print("each is e =", round(math.e, 3), "times the next:", np.round(p[:-1] / p[1:], 3))
 
 # %% [markdown]
-# Equal differences of scores are equal ratios of probabilities: $p_a / p_b = e^{x_a - x_b}$.
+# Equal differences of scores are equal ratios of probabilities: $p_a / p_b = e^{x_a - x_b}$. With two classes this is
+# the sigmoid of lecture 02: $p_1 = 1 / (1 + e^{-(x_1 - x_2)})$.
 #
 # > **Predict, then run.** What happens to the probabilities if we add 5 to all scores? If we double all scores? If we add 100?
 
@@ -96,6 +94,33 @@ print("all - 1000: ", np.round(safe_softmax(x - 1000), 3))
 print("far apart:  ", safe_softmax(np.array([1000, 0, -1000], np.float32)))
 print("operator:   ", np.round(operators.softmax(x + 100), 3))
 
+# %% jupyter={"source_hidden": true}
+fig, axis = plots.figure(width=9, height=2.5)
+HIGH, LOW = math.log(np.finfo(np.float32).max), math.log(np.finfo(np.float32).smallest_subnormal)
+axis.axvspan(HIGH, 130, color=plots.VERMILION, alpha=0.18, linewidth=0)
+axis.axvspan(-130, LOW, color=plots.GREY, alpha=0.18, linewidth=0)
+axis.text(HIGH + 2, 1.72, "$e^x$ is inf", va="center")
+axis.text(LOW - 2, 1.72, "$e^x$ is 0", va="center", ha="right")
+scores = np.array([30, 60, 95, 115])
+for height, shifted, name in [(1, scores, "scores x"), (0, scores - scores.max(), "x - m")]:
+    axis.plot(shifted, np.full(4, height), "os"[height], color=plots.COLOURS[height], zorder=3)
+    axis.text(-127, height, name, va="center")
+for score in scores:
+    axis.annotate(
+        "",
+        (score - scores.max(), 0.1),
+        (score, 0.9),
+        arrowprops=dict(arrowstyle="->", color="#999999", linewidth=0.8),
+    )
+axis.axvline(0, color="#555555", linewidth=0.8)
+axis.set(xlim=(-130, 130), ylim=(-0.5, 2.1), yticks=[], xlabel="exponent")
+axis.spines["left"].set_visible(False)
+plots.show(
+    fig,
+    alt="A line of exponents. Above 88.7 the exponential is infinite in float32, below about -103 it is zero. Two of four scores lie "
+    "in the infinite part. With the largest subtracted all lie at zero or below, the largest at zero.",
+)
+
 # %% [markdown]
 # ## 3. How often must we walk through memory?
 #
@@ -107,6 +132,37 @@ print("operator:   ", np.round(operators.softmax(x + 100), 3))
 #
 # Rows can be long: Qwen3 has a score for each of some 150 000 tokens (Qwen team, 2025). When a row does not fit into the cache,
 # each pass fetches it from memory again. Can passes 1 and 2 become one? Pass 2 needs $m$, known only at the end of pass 1.
+
+# %% jupyter={"source_hidden": true}
+fig, axis = plots.figure(width=9, height=2.4)
+PASSES = {
+    "three passes": [
+        ("read: m", plots.BLUE),
+        ("read: s", plots.BLUE),
+        ("read, write: p", plots.ORANGE),
+    ],
+    "two passes?": [("read: m and s", plots.BLUE), ("read, write: p", plots.ORANGE)],
+}
+for row, (name, walks) in enumerate(PASSES.items()):
+    axis.text(-0.05, -row, name, ha="right", va="center")
+    for place, (what, colour) in enumerate(walks):
+        axis.annotate(
+            "",
+            (place + 0.93, -row - 0.28),
+            (place + 0.03, -row - 0.28),
+            arrowprops=dict(arrowstyle="->", color="#555555"),
+        )
+        axis.barh(
+            -row, 0.9, left=place + 0.03, height=0.34, color=colour + "55", edgecolor="#777777"
+        )
+        axis.text(place + 0.48, -row, what, ha="center", va="center")
+axis.set(xlim=(-0.6, 3.05), ylim=(-1.6, 0.4))
+axis.axis("off")
+plots.show(
+    fig,
+    alt="Walks over a row, each drawn as a bar with an arrow. Above: three, one for the maximum, one for the sum, one that writes "
+    "the probabilities. Below: two, if maximum and sum came out of the same walk.",
+)
 
 # %% [markdown]
 # ### Online softmax
@@ -133,7 +189,28 @@ for score in (1.0, 3.0, 2.0, 5.0):
     m = new_m
 print(f"directly: {sum(math.exp(score - 5) for score in (1.0, 3.0, 2.0, 5.0)):.3f}")
 
+# %% jupyter={"source_hidden": true}
+row = np.random.default_rng(0).normal(size=40) + np.linspace(0, 2, 40)
+tops = np.maximum.accumulate(row)
+sums = [np.exp(row[: n + 1] - tops[n]).sum() for n in range(row.size)]
+fig, axes = plots.figure(2, 1, width=8, height=3.8, sharex=True)
+axes[0].plot(row, "o", markersize=3.5, label="score")
+axes[0].step(range(row.size), tops, where="post", color=plots.VERMILION, label="running maximum m")
+axes[1].step(range(row.size), sums, where="post", color=plots.GREEN)
+for n in np.flatnonzero(np.diff(tops)) + 1:
+    axes[1].axvline(n, color=plots.GREY, linestyle="--", linewidth=0.8)
+axes[0].set(ylabel="score")
+axes[0].legend(loc="lower right", ncols=2)
+axes[1].set(xlabel="scores read so far", ylabel="running sum s", ylim=(0, None))
+plots.show(
+    fig,
+    alt="Above: forty scores and their running maximum, which rises in a few steps. Below: the running sum. It grows with each score, "
+    "and where the maximum rises, marked by dashed lines, it falls, since the old sum is rescaled.",
+)
+
 # %% [markdown]
+# Where the maximum grows (dashed), the sum falls: it is now measured against a larger maximum.
+#
 # The same rule for eight scores, one at a time. What is drawn dashed below is what the sum held before the maximum grew. For which order of
 # the scores is the old sum rescaled most often, and for which never?
 
@@ -281,20 +358,32 @@ for name in KERNELS:
 # | online | 2 | 1 | 3 |
 # | in blocks | 2, and 1 more from the cache | 1 | 2, and one for each block |
 
+
 # %%
+@njit(fastmath={"reassoc", "contract"})
+def read(x):
+    total = np.float32(0)
+    for i in range(x.size):
+        total += x[i]  # in any order, so that no addition waits for the one before
+    return total
+
+
 x = np.random.default_rng(0).normal(size=5_000_000).astype(np.float32)
-reading = nanoseconds(x.size, largest, x, 0, x.size)
+reading = nanoseconds(x.size, read, x)
+finding = nanoseconds(x.size, largest, x, 0, x.size)
 with_exp = nanoseconds(x.size, sum_of_exponentials, x, 0, x.size, x[0])
-print(f"a pass that only reads:                {reading:.2f} ns for one number")
+print(f"a pass that reads and adds up:         {reading:.2f} ns for one number")
+print(f"a pass that finds the maximum:         {finding:.2f} ns")
 print(f"a pass with an exponential per number: {with_exp:.2f} ns")
 
 # %% [markdown]
-# On one CPU core the exponentials take most of the time, so a saved read hardly shows. On a GPU arithmetic is plentiful and
+# A read is cheap. The pass for the maximum costs more than its reads, since each comparison waits for the one before; lecture 08
+# takes this up. On one CPU core the exponentials take most of the time, so a saved read hardly shows. On a GPU arithmetic is plentiful and
 # memory is the bottleneck: there the saved read makes softmax up to 1.3 times as fast (Milakov and Gimelshein, 2018).
 #
 # The errors differ far more. Adding millions of small numbers to one float32 sum loses digits: the larger the sum, the coarser its
 # steps (lecture 06). In `online` each number waits for the one before, so there is one sum. In `three_passes` the compiler keeps
-# several (lecture 05 looks at that). In blocks, each sum is short, and only some thousands of them are added up.
+# several (lecture 08 looks at that). In blocks, each sum is short, and only some thousands of them are added up.
 
 # %% [markdown]
 # ### One pass
@@ -387,25 +476,11 @@ print(f"all {len(scores)} equally likely: entropy {math.log(len(scores)):.3f} na
 # A low temperature makes the model bold: towards $T = 0$ all the probability goes to the largest score. A high one makes it even:
 # towards $T = \infty$ all tokens are equally likely.
 
-
-# %%
-@interact(temperature=(0.1, 5.0, 0.1))
-def draw_chosen_temperature(temperature=0.7):
-    fig, axis = plots.figure(width=5.5)
-    draw_temperature(axis, temperature)
-    plots.show(fig, alt=f"Probabilities of the next token at temperature {temperature}.")
-
-
 # %% [markdown]
 # ## 5. Cross-entropy: how surprised is the model?
 #
-# To train or judge a model we need one number for "how wrong". Let $t$ be the right class. The *cross-entropy* loss, also
-# called *negative log-likelihood*, is
-#
-# $$L = -\log p_t.$$
-#
-# It is 0 if the model was certain and right, and grows without bound as $p_t$ goes to 0. Why the logarithm: the probability of a
-# whole text is the product of its tokens' probabilities, and the logarithm turns this product into a sum.
+# With the right class $t$ the *cross-entropy* of lecture 03 is $L = -\log p_t$. The probability of a whole text is the product of its
+# tokens' probabilities; the logarithm turns this product into a sum.
 #
 # > **Predict, then run.** What is the loss of a model that knows nothing and gives all 2048 tokens the same probability?
 
@@ -422,10 +497,12 @@ print(f"like a choice among e^{loss:.2f} = {math.exp(loss):.1f} equally likely t
 # > **The common guess**, 1 or 0.5, takes the loss for a share of wrong answers. It is $-\log(1/2048)$, and grows with the
 # > number of tokens to choose from.
 #
-# The text is one that the model was not trained on. The last number, $e^{L}$ with the mean of $L$, is the model's *perplexity*.
+# The text is one that the model was not trained on, but it is made from the same patterns as the training text, so this is an easy
+# one. The last number, $e^{L}$ with the mean of $L$, is the model's *perplexity*.
 
 # %% [markdown]
-# There is a trap. Computing the probability first and taking its logarithm fails where the probability rounds to zero:
+# **A worked error.** The formula says: first softmax, then the logarithm. Written like this, it fails where the probability
+# rounds to zero:
 
 # %%
 x = np.array([[0, 200]], dtype=np.float32)  # the model is sure of class 1 ...
@@ -437,54 +514,33 @@ print("cross_entropy: ", operators.cross_entropy(x, target)[0])
 # %% [markdown]
 # The operator never forms the probability. It uses the logarithm of the formula, again with the maximum taken out:
 #
-# $$L = -\log\frac{e^{x_t - m}}{\sum_j e^{x_j - m}} = m + \log \sum_j e^{x_j - m} - x_t$$
+# $$L = -\log\frac{e^{x_t - m}}{\sum_j e^{x_j - m}} = \underbrace{m + \log \sum_j e^{x_j - m}}_{\text{log-sum-exp}} - x_t$$
+#
+# The part that does not depend on $t$ is called *log-sum-exp*. It is $m + \log s$, so one online pass is enough for it. How to
+# notice such an error: test with a model that is sure and wrong. How to avoid it: join the logarithm with the exponential
+# on paper before you compute.
 
 # %% [markdown]
-# ## 6. Its gradient
+# ## With pencil and paper
 #
-# What should each score do to lower the loss? Differentiate $L = \log \sum_j e^{x_j} - x_t$:
+# **1.** What is the softmax of the scores $0, \log 2, \log 5$? Of the same scores plus 3? At temperature $\frac12$?
 #
-# $$\frac{\partial L}{\partial x_c} = \frac{e^{x_c}}{\sum_j e^{x_j}} - [c = t] = p_c - [c = t]$$
+# <details><summary>Answer</summary>
 #
-# Here $[c = t]$ is 1 for the right class and 0 for all others. So the gradient is the probability, minus one for the right
-# class. Check it with finite differences (lecture 03):
-
-# %%
-x = np.array([[2.0, 1.0, 0.0, -1.0]])
-target = np.array([1])
-
-
-def loss_of(x):
-    return operators.cross_entropy.reference(x, target)[0]  # the reference computes in float64
-
-
-nudge = 1e-6
-measured = [
-    (loss_of(x + nudge * unit) - loss_of(x - nudge * unit)) / (2 * nudge) for unit in np.eye(4)
-]
-formula = operators.softmax_cross_entropy_backward(x.astype(np.float32), target)[0]
-print("measured:", np.round(measured, 4))
-print("formula: ", np.round(formula, 4), f" sum: {abs(formula.sum()):.6f}")
-
-# %% jupyter={"source_hidden": true}
-fig, axes = plots.figure(1, 3, width=9, height=2.7)
-colours = [plots.VERMILION if c == target[0] else plots.BLUE for c in range(4)]
-panels = [("score", x[0]), ("probability", safe_softmax(x[0])), ("a step downhill", -formula)]
-for axis, (name, values) in zip(axes, panels, strict=True):
-    bars = axis.bar(range(4), values, color=colours)
-    bars[target[0]].set_hatch("//")
-    axis.axhline(0, color="#555555", linewidth=0.8)
-    axis.set(xlabel="class", ylabel=name, xticks=range(4))
-axes[0].set_title("class 1 is the right one (hatched)")
-plots.show(
-    fig,
-    alt="Scores, probabilities and the negative gradient of four classes. The step raises the "
-    "score of the right class and lowers each other one in proportion to its probability.",
-)
-
-# %% [markdown]
-# A step downhill raises the right score and lowers each other score in proportion to its probability. The parts add up to zero: what
-# one class gains the others lose. If the model is certain and right, the gradient is zero.
+# The exponentials are 1, 2, 5, the probabilities $\frac18, \frac28, \frac58$. Adding 3 changes nothing. At temperature $\frac12$ the scores are
+# doubled, so the exponentials are squared: 1, 4, 25, and the probabilities $\frac1{30}, \frac4{30}, \frac{25}{30}$.
+#
+# </details>
+#
+# **2.** Of two parts of a row we know $(m, s) = (3, 2)$ and $(1, 4)$. What are $m$, $s$ and the log-sum-exp of the whole row? What is
+# the largest probability in it?
+#
+# <details><summary>Answer</summary>
+#
+# $m = 3$, $s = 2 + 4e^{1 - 3} = 2 + 0.541 = 2.541$. Log-sum-exp: $3 + \log 2.541 = 3.933$. The largest score has the probability
+# $e^{3 - 3} / s = 1 / 2.541 = 0.394$.
+#
+# </details>
 
 # %% [markdown]
 # ## The answer
@@ -493,7 +549,8 @@ plots.show(
 # - Written plainly it takes three passes. Keeping maximum and sum so far and rescaling (online softmax) takes two; a weighted
 #   mean takes one. Whether that pays depends on whether memory or arithmetic is scarce.
 # - Temperature divides the scores: cold is bold, hot is even.
-# - Cross-entropy is $-\log p_t$, computed without ever forming $p_t$. Its gradient is $p$ minus one at the right class.
+# - Cross-entropy is log-sum-exp minus the right score, computed without ever forming $p_t$. Its mean $L$ over a text gives the
+#   **perplexity** $e^L$.
 #
 # ## Sources
 #
@@ -506,6 +563,5 @@ plots.show(
 #
 # ## Go on
 #
-# In [lab 07 softmax](../labs/07_softmax/07_softmax.ipynb) you write the safe softmax and the cross-entropy as kernels, and the merge of
-# online softmax in plain Python.
-# Then: [05 Normalisation](05_normalisation.ipynb), which builds on this lecture although its number is lower.
+# In [lab 07 softmax](../labs/07_softmax/07_softmax.ipynb) you write the safe softmax, online softmax and the cross-entropy as kernels.
+# Then: [08 Reductions](08_reductions.ipynb).

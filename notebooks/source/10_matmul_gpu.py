@@ -20,7 +20,7 @@ from llaisys_mini.sanitizer import SanitizerError
 rng = np.random.default_rng(0)
 
 # %% [markdown]
-# You need no GPU. The course's *sanitizer* (lecture 05) runs every thread of a kernel on the CPU, watches each access, and counts the
+# You need no GPU. The course's *sanitizer* (lecture 08) runs every thread of a kernel on the CPU, watches each access, and counts the
 # traffic that a GPU would have. Whatever is counted below is counted so.
 
 # %% [markdown]

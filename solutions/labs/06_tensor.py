@@ -4,6 +4,8 @@
 # A tensor is a flat run of bytes and a description: shape, strides, and where the first element lies. Transposing, cutting
 # and reshaping change the description only. No number moves.
 # When your methods pass, the whole package uses them: every checkpoint is read and every KV cache is cut by your code.
+#
+# About 110 minutes. All tasks are required.
 
 # %%
 import numpy as np
@@ -35,17 +37,20 @@ print(matrix.permute(1, 0))
 print(matrix.slice(1, 1, 3))
 
 # %% [markdown]
-# ## Four methods
+# ## Five methods
 #
 # - **`is_contiguous()`**: do the elements lie next to each other in the order of their indices? The last dimension then has
 #   stride 1, each earlier one the product of the lengths behind it. A dimension of length 1 may have any stride: it is
 #   never used.
 # - **`view(*shape)`**: the same numbers in the same order under another shape. Raise ValueError if the new shape has
-#   another number of elements, or if the tensor is not contiguous.
+#   another number of elements, or if no strides can describe the walk. A tensor need not be contiguous: see below.
 # - **`permute(*order)`**: dimensions in another order; `permute(1, 0)` is the transpose. Raise ValueError unless each
 #   dimension is named once.
 # - **`slice(dim, start, end)`**: elements `start` to `end` (exclusive) along one dimension. Raise ValueError for what lies
 #   outside.
+# - **`load(values)`**: store the NumPy array `values` where the elements of the tensor lie, converted to its dtype. Raise
+#   ValueError if `values.shape` is another. `self.storage.data` is all bytes of the storage, a flat array of uint8. (The package
+#   keeps its own `load`, which moves millions of numbers at a time.)
 #
 # With numbers, for shape `(3, 4)`, strides `(4, 1)`, offset 0, float32:
 #
@@ -55,33 +60,48 @@ print(matrix.slice(1, 1, 3))
 # | `permute(1, 0)` | (4, 3) | (1, 4) | 0 | no |
 # | `slice(0, 1, 3)` | (2, 4) | (4, 1) | 16 | yes |
 # | `slice(1, 1, 3)` | (3, 2) | (4, 1) | 4 | no |
+#
+# `load` of `[[7], [8], [9]]` into `slice(1, 1, 2)` changes the bytes 4 to 7, 20 to 23 and 36 to 39.
+#
+# **Which views are possible?** Dimensions fall into groups that are walked with one constant step: two neighbours belong together if
+# the outer stride is the inner stride times the inner length. Within a group, dimensions may be split and joined at will. A new
+# dimension may not reach from one group into the next.
+#
+# | shape | strides | groups | `view(...)` | result |
+# |---|---|---|---|---|
+# | (3, 4) | (4, 1) | 12 elements, step 1 | (2, 6) | strides (6, 1) |
+# | (4, 4), a slice of (4, 6) | (6, 1) | 4 with step 6; 4 with step 1 | (2, 2, 2, 2) | strides (12, 6, 2, 1) |
+# | the same | (6, 1) | the same | (16,) | refused: 16 reaches over both groups |
+# | (4, 3), a transpose | (1, 4) | 4 with step 1; 3 with step 4 | (2, 2, 3) | strides (2, 1, 4) |
 
 # %% task="python/tensor_views"
 
 # %% [markdown]
 # <details><summary>Hint 1: is_contiguous and view</summary>
 #
-# Walk from the last dimension to the first and keep the stride that you expect: 1 at first, then times each length.
-# `view` makes new strides by the same rule.
+# Both walk from the last dimension to the first. Which stride do you expect next, if everything lies together? And for `view`: how many
+# elements of the present group are not dealt out yet, and with which step?
 #
 # </details>
-# <details><summary>Hint 2: permute</summary>
+# <details><summary>Hint 2: permute and slice</summary>
 #
-# The new dimension i is the old dimension `order[i]`, for the shape and for the strides. `sorted(order)` tells whether each is
-# named once.
+# The new dimension i of `permute` is the old dimension `order[i]`, for the shape and for the strides. For `slice`: which of shape,
+# strides and offset change when you skip the first elements of a dimension, and in which unit is the offset?
 #
 # </details>
-# <details><summary>Hint 3: slice</summary>
+# <details><summary>Hint 3: view, nearly all of it</summary>
 #
-# The strides stay. The length of one dimension becomes `end - start`. The offset grows by `start` steps of that dimension:
-# in bytes, so times the itemsize, and on top of the offset that the tensor already has.
+# Leave out old dimensions of length 1. Keep `left` (elements of the group that are left, 1 at first) and `step`. For each new length, from
+# the last: while `length` does not divide `left`, take the next old dimension. If `left > 1`, its stride must be `step * left`, or the
+# view is refused; if `left` is 1, its stride is the new `step`. Then `left` is multiplied by its length. The new stride is `step`;
+# after it `left //= length` and `step *= length`.
 #
 # </details>
 
-# %% test="views-public" points=6
+# %% test="views-public" points=7
 check("tensor_views")
 
-# %% test="views-hidden" points=4
+# %% test="views-hidden" points=5
 # Other shapes and orders, when it is graded.
 ### BEGIN HIDDEN TESTS
 check("tensor_views", seed=40301)

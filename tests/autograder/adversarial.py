@@ -1,7 +1,6 @@
-"""A class of honest, unlucky and hostile submissions of lab 07, made from the solution lab, each with its verdict.
+"""A class of honest, unlucky and hostile submissions, made from the solution labs, each with its verdict.
 
-Most of them use a serial softmax, which compiles fast and scores all but the two points for a vectorised, parallel one,
-and leave the CUDA kernel out.
+Most of them are of lab 07. Those of CUDA kernels are of lab 08, and hold its softmax and nothing else.
 """
 
 import copy
@@ -18,11 +17,10 @@ from autograder.judge.submission import CRASHED, GRADED, MANUAL, TAMPERING, TIME
 from autograder.sandbox.limits import Limits
 from autograder.worker.pool import Worker
 
-LAB = "07_softmax"
-SOFTMAX, MERGE, ENTROPY, GPU = 6, 2, 4, 5
-COMPILED, COUNTED = 2, 1  # of softmax: for the compiler's facts; and for the traffic of the CUDA kernel, within GPU
-BASE = SOFTMAX + MERGE + ENTROPY
-FULL = BASE + COMPILED + GPU
+LAB, GPU_LAB = "07_softmax", "08_reductions"
+SOFTMAX, MERGE, ONLINE, ENTROPY = 6, 2, 4, 4
+BASE = SOFTMAX + MERGE + ONLINE + ENTROPY
+GPU, COUNTED = 5, 1  # of the CUDA softmax; and for its traffic, within GPU
 NO_SOFTMAX, NO_MERGE, NO_ENTROPY = BASE - SOFTMAX, BASE - MERGE, BASE - ENTROPY
 LIMITS = Limits(wall=300, cpu=30, memory=1 << 30)
 SMALL_LIMITS = Limits(wall=8, cpu=2, memory=1 << 30)
@@ -101,12 +99,18 @@ MERGE_RIGHT = """
 
 @dataclass(frozen=True)
 class Attempt:
-    """One submission: `write(folder)` makes its files; `points` are those decided without a person."""
+    """One submission of `lab`: `write(folder)` makes its files; `points` are those decided without a person."""
 
     student: str
     write: Callable[[Path], None]
     points: float
     state: str = GRADED
+    lab: str = LAB
+
+
+def on_gpu(student: str, write: Callable[[Path], None], points: float, state: str = GRADED) -> Attempt:
+    """One submission of the CUDA softmax."""
+    return Attempt(student, write, points, state, GPU_LAB)
 
 
 class ClassWorker:
@@ -137,15 +141,14 @@ class ClassWorker:
 
 
 def solution() -> dict:
-    """The solution lab as JSON, without the written answer and the CUDA kernel: then no points are left to a person."""
+    """The solution lab as JSON, without the written answer: then no points are left to a person."""
     notebook = json.loads((tasks.WITH_SOLUTIONS / LAB / f"{LAB}.ipynb").read_text())
-    for left_to_a_person in ("softmax-mean", "softmax-cuda"):
-        cell(notebook, left_to_a_person)["source"] = tasks_stub(left_to_a_person)
+    cell(notebook, "softmax-mean")["source"] = tasks_stub("softmax-mean")
     return notebook
 
 
-def tasks_stub(cell_id: str) -> str:
-    return tasks.plan_of(LAB).texts[cell_id]
+def tasks_stub(cell_id: str, lab: str = LAB) -> str:
+    return tasks.plan_of(lab).texts[cell_id]
 
 
 def base() -> dict:
@@ -194,9 +197,9 @@ def softmax(source: str) -> Callable:
 
 
 def gpu(source: str) -> Callable:
-    notebook = base()
+    notebook = json.loads((tasks.RELEASED / GPU_LAB / f"{GPU_LAB}.ipynb").read_text())
     cell(notebook, "softmax-cuda")["source"] = source
-    return save(notebook)
+    return save(notebook, f"{GPU_LAB}.ipynb")
 
 
 def gpu_changed(before: str, after: str) -> Callable:
@@ -350,7 +353,7 @@ def the_class() -> list[Attempt]:
     complete = json.loads((tasks.WITH_SOLUTIONS / LAB / f"{LAB}.ipynb").read_text())
     released = json.loads((tasks.RELEASED / LAB / f"{LAB}.ipynb").read_text())
     only_softmax = base()
-    for cell_id in ("merge_softmax-python", "cross_entropy-cpu"):
+    for cell_id in ("merge_softmax-python", "softmax-online", "cross_entropy-cpu"):
         cell(only_softmax, cell_id)["source"] = tasks_stub(cell_id)
     text = json.dumps(base())
     solutions = str(tasks.ROOT / "solutions" / "kernels" / "python" / "merge_softmax.py")
@@ -362,7 +365,7 @@ def the_class() -> list[Attempt]:
 
     attempts = [
         # honest
-        Attempt("perfect", save(complete), FULL, MANUAL),
+        Attempt("perfect", save(complete), BASE, MANUAL),
         Attempt("serial", save(base()), BASE),
         Attempt("partial", save(only_softmax), SOFTMAX),
         Attempt("wrong", softmax(WRONG), NO_SOFTMAX),
@@ -451,45 +454,45 @@ def the_class() -> list[Attempt]:
         Attempt("compiled-but-empty", softmax(PARALLEL_COPY), NO_SOFTMAX),
         Attempt("idle-prange", softmax(IDLE), BASE),
         # CUDA kernels
-        Attempt("gpu-right", gpu(GPU_RIGHT), BASE + GPU),
-        Attempt("gpu-float64", gpu_changed("np.float32(1) / values[0]", "1.0 / values[0]"), BASE + GPU),
-        Attempt("gpu-wrong", gpu_changed("math.exp(x[row, c] - top)", "math.exp(x[row, c])"), BASE + COUNTED),
-        Attempt("gpu-uncoalesced", gpu_changed(GPU_KERNEL, _strided()), BASE + GPU - COUNTED),
-        Attempt("gpu-race", gpu_changed("    cuda.syncthreads()  # everyone has read it\n", ""), BASE),
-        Attempt("gpu-race-in-loop", gpu_changed("values[t + step])\n        cuda.syncthreads()", "values[t + step])"), BASE),
-        Attempt("gpu-out-of-bounds", gpu_changed("for c in range(t, x.shape[1], THREADS):\n        top", "for c in range(t, x.shape[1] + 1, THREADS):\n        top"), BASE),
-        Attempt("gpu-negative-index", gpu_changed("values[t + step])", "values[t - step])"), BASE + COUNTED),
-        Attempt("gpu-divergent-barrier", gpu_changed("values[t + step])\n        cuda", "values[t + step])\n            cuda"), BASE),
-        Attempt("gpu-uninitialised-shared", gpu_changed("    values[t] = top\n", "    if t < x.shape[1]:\n        values[t] = top\n"), BASE + COUNTED),
-        Attempt("gpu-uninitialised-output", gpu_changed("for c in range(t, x.shape[1], THREADS):\n        out", "for c in range(t, x.shape[1] - 1, THREADS):\n        out"), BASE),
-        Attempt("gpu-writes-input", gpu_changed("total += math.exp(x[row, c] - top)", "x[row, c] -= top\n        total += math.exp(x[row, c])\n    top = np.float32(0)"), BASE),
-        Attempt("gpu-loop", gpu_changed("    share =", "    while top == top:\n        total += np.float32(1)\n    share ="), BASE),
-        Attempt("gpu-loop-on-host", gpu_host("while True:\n    softmax_kernel[x.shape[0], THREADS](x, out)"), BASE, TIMED_OUT),
-        Attempt("gpu-too-many-threads", gpu_changed("THREADS = 64", "THREADS = 2048"), BASE),
-        Attempt("gpu-not-python", gpu_changed("def softmax_kernel(x, out):", "def softmax_kernel(x, out)"), BASE),
-        Attempt("gpu-not-known", gpu_changed("    share =", "    values.sort()\n    share ="), BASE, MANUAL),
-        Attempt("gpu-raises", gpu_host("raise ValueError('too wide')"), BASE),
-        Attempt("gpu-memory", gpu_host("cuda.device_array(10**12)\nsoftmax_kernel[x.shape[0], THREADS](x, out)"), BASE, CRASHED),
-        Attempt("gpu-numbas-own", gpu_changed("from llaisys_mini import cuda, kernel", "from numba import cuda\nfrom llaisys_mini import kernel"), BASE + GPU),
-        Attempt("gpu-numpy", gpu(GPU_IMPORTS + GPU_HEAD + "    e = np.exp(x - x.max(axis=1, keepdims=True))\n    out[:] = e / e.sum(axis=1, keepdims=True)\n"), BASE),
-        Attempt("gpu-numpy-too", gpu_host("softmax_kernel[1, THREADS](x, out)\ne = np.exp(x - np.max(x, axis=1, keepdims=True))\nout[:] = e / np.sum(e, axis=1, keepdims=True)"), BASE),
-        Attempt("gpu-host-arithmetic", gpu_host("y = cuda.device_array(x.shape, np.float32)\ncopy_kernel[x.size, 64](x.reshape(x.size), y.reshape(x.size))\ny = math.e ** y\ncopy_kernel[x.size, 64](y.reshape(x.size), out.reshape(x.size))"), BASE),
-        Attempt("gpu-host-list", gpu_host("for n in range(x.shape[0]):\n    row = np.float64([x[n]])[0]\nsoftmax_kernel[x.shape[0], THREADS](x, out)"), BASE),
-        Attempt("gpu-host-tuple", gpu_host("rows = (x[0], x[0])\ntop = max(rows)\nsoftmax_kernel[x.shape[0], THREADS](x, out)"), BASE),
-        Attempt("gpu-host-scalar", gpu_host("top = np.float32(x[0:1, 0:1])\nsoftmax_kernel[x.shape[0], THREADS](x, out)"), BASE),
-        Attempt("gpu-host-format", gpu_host("top = float(f'{x[0:1, 0:1]}')\nsoftmax_kernel[x.shape[0], THREADS](x, out)"), BASE),
-        Attempt("gpu-host-copy", gpu_host("y = np.zeros(x.shape, np.float32)\ncopy_kernel[x.size, 64](x.reshape(x.size), y.reshape(x.size))\nout[0, 0] = float(y[0, 0])\nsoftmax_kernel[x.shape[0], THREADS](x, out)"), BASE),
-        Attempt("gpu-host-reads", gpu_host("top = max(x[0, c] for c in range(x.shape[1]))\nsoftmax_kernel[x.shape[0], THREADS](x, out)"), BASE),
-        Attempt("gpu-host-writes", gpu_host("softmax_kernel[x.shape[0], THREADS](x, out)\nfor row in range(x.shape[0]):\n    out[row] = out[row] * 1"), BASE),
-        Attempt("gpu-on-the-cpu", gpu(GPU_IMPORTS + "from numba import njit\n\n\n" + GPU_HEAD + "    njit(lambda a, b: None)(x, out)\n"), BASE),
-        Attempt("gpu-calls-reference", gpu_host("out[:] = theirs.reference(x)", "from llaisys_mini.operators.softmax import softmax as theirs\n\n\n"), BASE),
-        Attempt("gpu-calls-solution", gpu_host("theirs(x, out)", "from solutions.kernels.cuda.softmax import softmax as theirs\n\n\n"), BASE),
-        Attempt("gpu-blinds-sanitizer", gpu("from llaisys_mini.sanitizer import machine\n\nmachine.Machine.report = lambda *_: None\n" + GPU_RIGHT.replace("    cuda.syncthreads()  # everyone has read it\n", "")), BASE, TAMPERING),
-        Attempt("gpu-own-sanitizer", gpu_host("with cuda.sanitized(raises=False):\n    softmax_kernel[x.shape[0], THREADS](x, out)"), BASE),
-        Attempt("gpu-imports-inside", gpu_host("import sys\nsys.modules['autograder.channel'].send = print\nsoftmax_kernel[x.shape[0], THREADS](x, out)"), BASE, TAMPERING),
-        Attempt("gpu-annotation", gpu_changed("def softmax(x, out):", "def softmax(x: exec('import os'), out):"), BASE + GPU),
-        Attempt("gpu-peeks", gpu_host("open('/etc/hostname').read()\nsoftmax_kernel[x.shape[0], THREADS](x, out)"), BASE, TAMPERING),
-        Attempt("gpu-blank-copy", gpu(tasks_stub("softmax-cuda") + "\n# to do\n"), BASE),
+        on_gpu("gpu-right", gpu(GPU_RIGHT), GPU),
+        on_gpu("gpu-float64", gpu_changed("np.float32(1) / values[0]", "1.0 / values[0]"), GPU),
+        on_gpu("gpu-wrong", gpu_changed("math.exp(x[row, c] - top)", "math.exp(x[row, c])"), COUNTED),
+        on_gpu("gpu-uncoalesced", gpu_changed(GPU_KERNEL, _strided()), GPU - COUNTED),
+        on_gpu("gpu-race", gpu_changed("    cuda.syncthreads()  # everyone has read it\n", ""), 0),
+        on_gpu("gpu-race-in-loop", gpu_changed("values[t + step])\n        cuda.syncthreads()", "values[t + step])"), 0),
+        on_gpu("gpu-out-of-bounds", gpu_changed("for c in range(t, x.shape[1], THREADS):\n        top", "for c in range(t, x.shape[1] + 1, THREADS):\n        top"), 0),
+        on_gpu("gpu-negative-index", gpu_changed("values[t + step])", "values[t - step])"), COUNTED),
+        on_gpu("gpu-divergent-barrier", gpu_changed("values[t + step])\n        cuda", "values[t + step])\n            cuda"), 0),
+        on_gpu("gpu-uninitialised-shared", gpu_changed("    values[t] = top\n", "    if t < x.shape[1]:\n        values[t] = top\n"), COUNTED),
+        on_gpu("gpu-uninitialised-output", gpu_changed("for c in range(t, x.shape[1], THREADS):\n        out", "for c in range(t, x.shape[1] - 1, THREADS):\n        out"), 0),
+        on_gpu("gpu-writes-input", gpu_changed("total += math.exp(x[row, c] - top)", "x[row, c] -= top\n        total += math.exp(x[row, c])\n    top = np.float32(0)"), 0),
+        on_gpu("gpu-loop", gpu_changed("    share =", "    while top == top:\n        total += np.float32(1)\n    share ="), 0),
+        on_gpu("gpu-loop-on-host", gpu_host("while True:\n    softmax_kernel[x.shape[0], THREADS](x, out)"), 0, TIMED_OUT),
+        on_gpu("gpu-too-many-threads", gpu_changed("THREADS = 64", "THREADS = 2048"), 0),
+        on_gpu("gpu-not-python", gpu_changed("def softmax_kernel(x, out):", "def softmax_kernel(x, out)"), 0),
+        on_gpu("gpu-not-known", gpu_changed("    share =", "    values.sort()\n    share ="), 0, MANUAL),
+        on_gpu("gpu-raises", gpu_host("raise ValueError('too wide')"), 0),
+        on_gpu("gpu-memory", gpu_host("cuda.device_array(10**12)\nsoftmax_kernel[x.shape[0], THREADS](x, out)"), 0, CRASHED),
+        on_gpu("gpu-numbas-own", gpu_changed("from llaisys_mini import cuda, kernel", "from numba import cuda\nfrom llaisys_mini import kernel"), GPU),
+        on_gpu("gpu-numpy", gpu(GPU_IMPORTS + GPU_HEAD + "    e = np.exp(x - x.max(axis=1, keepdims=True))\n    out[:] = e / e.sum(axis=1, keepdims=True)\n"), 0),
+        on_gpu("gpu-numpy-too", gpu_host("softmax_kernel[1, THREADS](x, out)\ne = np.exp(x - np.max(x, axis=1, keepdims=True))\nout[:] = e / np.sum(e, axis=1, keepdims=True)"), 0),
+        on_gpu("gpu-host-arithmetic", gpu_host("y = cuda.device_array(x.shape, np.float32)\ncopy_kernel[x.size, 64](x.reshape(x.size), y.reshape(x.size))\ny = math.e ** y\ncopy_kernel[x.size, 64](y.reshape(x.size), out.reshape(x.size))"), 0),
+        on_gpu("gpu-host-list", gpu_host("for n in range(x.shape[0]):\n    row = np.float64([x[n]])[0]\nsoftmax_kernel[x.shape[0], THREADS](x, out)"), 0),
+        on_gpu("gpu-host-tuple", gpu_host("rows = (x[0], x[0])\ntop = max(rows)\nsoftmax_kernel[x.shape[0], THREADS](x, out)"), 0),
+        on_gpu("gpu-host-scalar", gpu_host("top = np.float32(x[0:1, 0:1])\nsoftmax_kernel[x.shape[0], THREADS](x, out)"), 0),
+        on_gpu("gpu-host-format", gpu_host("top = float(f'{x[0:1, 0:1]}')\nsoftmax_kernel[x.shape[0], THREADS](x, out)"), 0),
+        on_gpu("gpu-host-copy", gpu_host("y = np.zeros(x.shape, np.float32)\ncopy_kernel[x.size, 64](x.reshape(x.size), y.reshape(x.size))\nout[0, 0] = float(y[0, 0])\nsoftmax_kernel[x.shape[0], THREADS](x, out)"), 0),
+        on_gpu("gpu-host-reads", gpu_host("top = max(x[0, c] for c in range(x.shape[1]))\nsoftmax_kernel[x.shape[0], THREADS](x, out)"), 0),
+        on_gpu("gpu-host-writes", gpu_host("softmax_kernel[x.shape[0], THREADS](x, out)\nfor row in range(x.shape[0]):\n    out[row] = out[row] * 1"), 0),
+        on_gpu("gpu-on-the-cpu", gpu(GPU_IMPORTS + "from numba import njit\n\n\n" + GPU_HEAD + "    njit(lambda a, b: None)(x, out)\n"), 0),
+        on_gpu("gpu-calls-reference", gpu_host("out[:] = theirs.reference(x)", "from llaisys_mini.operators.softmax import softmax as theirs\n\n\n"), 0),
+        on_gpu("gpu-calls-solution", gpu_host("theirs(x, out)", "from solutions.kernels.cuda.softmax import softmax as theirs\n\n\n"), 0),
+        on_gpu("gpu-blinds-sanitizer", gpu("from llaisys_mini.sanitizer import machine\n\nmachine.Machine.report = lambda *_: None\n" + GPU_RIGHT.replace("    cuda.syncthreads()  # everyone has read it\n", "")), 0, TAMPERING),
+        on_gpu("gpu-own-sanitizer", gpu_host("with cuda.sanitized(raises=False):\n    softmax_kernel[x.shape[0], THREADS](x, out)"), 0),
+        on_gpu("gpu-imports-inside", gpu_host("import sys\nsys.modules['autograder.channel'].send = print\nsoftmax_kernel[x.shape[0], THREADS](x, out)"), 0, TAMPERING),
+        on_gpu("gpu-annotation", gpu_changed("def softmax(x, out):", "def softmax(x: exec('import os'), out):"), GPU),
+        on_gpu("gpu-peeks", gpu_host("open('/etc/hostname').read()\nsoftmax_kernel[x.shape[0], THREADS](x, out)"), 0, TAMPERING),
+        on_gpu("gpu-blank-copy", gpu(tasks_stub("softmax-cuda", GPU_LAB) + "\n# to do\n"), 0),
         # reaching out
         Attempt("reads-solutions", merge(f"exec(open({solutions!r}).read())"), NO_MERGE, TAMPERING),
         Attempt("reads-hidden", merge(f"open({hidden!r}).read()"), NO_MERGE, TAMPERING),
@@ -554,9 +557,9 @@ def _known() -> str:
 def write_class(folder: Path, build: Path, attempts: list[Attempt]) -> None:
     """Write the submissions as nbgrader lays them out: <folder>/<student>/<lab>/."""
     for attempt in attempts:
-        place_of = folder / attempt.student / LAB
+        place_of = folder / attempt.student / attempt.lab
         attempt.write(place_of)
-        path = place_of / f"{LAB}.ipynb"
+        path = place_of / f"{attempt.lab}.ipynb"
         if path.is_file() and not path.is_symlink() and not place_of.is_symlink():
             data = path.read_bytes().replace(b"@CLASS@", str(folder).encode()).replace(b"@BUILD@", str(build).encode())
             path.write_bytes(data)

@@ -93,7 +93,7 @@ def test_an_exception_is_the_state_of_its_submission(problem, tmp_path):
     verdict = runner.judge_one(submission(tmp_path), worker, b"secret")
     assert verdict.state == FAILED and type(problem).__name__ in verdict.reason
     assert "Traceback" in verdict.trace and worker.closed
-    assert verdict.points == 0 and verdict.open_points == verdict.maximum == 21
+    assert verdict.points == 0 and verdict.open_points == verdict.maximum == tasks.plan_of(LAB).points
     json.dumps(verdict.as_data()).encode()
     assert (verdict.reason + verdict.trace).encode()
 

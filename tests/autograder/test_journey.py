@@ -133,11 +133,11 @@ def test_the_exchange_hands_out_and_collects(course, tmp_path):
     assert (course / "submitted" / name / LAB / "timestamp.txt").is_file()
     run(grade(course / "submitted", course / "build", "--student", name))
     graded = {row["student"]: row for row in csv.DictReader(export(course / "build").splitlines())}
-    assert graded[name]["state"] == "graded" and float(graded[name]["points"]) == 12
+    assert graded[name]["state"] == "graded" and float(graded[name]["points"]) == 10
     nbgrader(course, "release_feedback", LAB, f"--student={name}", *way)
     nbgrader(home, "fetch_feedback", LAB, *students_way)
     pages = list((home / LAB / "feedback").rglob("*.html"))
-    assert len(pages) == 1 and "hidden case" not in pages[0].read_text() and "12" in pages[0].read_text()
+    assert len(pages) == 1 and "hidden case" not in pages[0].read_text() and "10" in pages[0].read_text()
 
 
 # ---- formgrader --------------------------------------------------------------------------------------------------

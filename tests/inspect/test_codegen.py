@@ -179,10 +179,34 @@ def test_traffic_of_transposed_and_packed_arrays(write):
     assert (counted.loads, counted.stores) == (2 * 32**3 + 32**2, 2 * 32**2)  # each number of b is moved once
 
 
-def test_multiply_adds_are_counted_of_products_only(write):
-    write("add", PLAIN)
-    with pytest.raises(KernelError, match="of matmul and linear only"):
-        count_traffic("add")
+SOFTMAX = """
+import math
+import numpy as np
+from numba import njit
+from llaisys_mini import kernel
+
+@kernel("softmax", device="cpu")
+@njit
+def softmax(x, out):
+    for n in range(x.shape[0]):
+        top = x[n, 0]
+        for c in range(1, x.shape[1]):
+            top = max(top, x[n, c])
+        total = np.float32(0)
+        for c in range(x.shape[1]):
+            total += math.exp(x[n, c] - top)
+        for c in range(x.shape[1]):
+            out[n, c] = math.exp(x[n, c] - top) / total
+"""
+
+
+def test_traffic_of_a_softmax_counts_its_passes(write):
+    write("softmax", SOFTMAX)
+    counted = count_traffic("softmax")
+    assert (counted.loads, counted.stores) == (3 * 32**2, 32**2)
+    counted.require(loads_of_each_number=3)
+    with pytest.raises(CheckFailed, match=r"3\.00 loads for each number, at most 2\.1 allowed"):
+        counted.require(loads_of_each_number=2.1)
 
 
 COPY = """
