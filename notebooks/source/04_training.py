@@ -5,7 +5,7 @@
 #
 # | before this | you need | reading time | lab | next |
 # |---|---|---|---|---|
-# | [03 Losses and backpropagation](03_losses_and_backpropagation.ipynb) | gradients, mean and variance | 24 minutes | [04 training](../labs/04_training/04_training.ipynb) | [06 Tensors](06_tensors.ipynb) |
+# | [03 Losses and backpropagation](03_losses_and_backpropagation.ipynb) | gradients, mean and variance | 24 minutes | [04 training](../labs/04_training/04_training.ipynb) | [05 Normalisation](05_normalisation.ipynb) |
 
 # %%
 import numpy as np
@@ -513,4 +513,4 @@ plots.show(
 # ## Go on
 #
 # In [lab 04 training](../labs/04_training/04_training.ipynb) you write a training step and AdamW, and teach a network to read digits that it
-# has not seen. Then: [06 Tensors](06_tensors.ipynb).
+# has not seen. Then: [05 Normalisation](05_normalisation.ipynb).

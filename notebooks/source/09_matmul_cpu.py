@@ -5,7 +5,7 @@
 #
 # | before this | you need | reading time | lab | next |
 # |---|---|---|---|---|
-# | [05 Normalisation](05_normalisation.ipynb) | strides and cache lines (lecture 06), SIMD (lecture 05) | 25 minutes | [09 matmul](../labs/09_matmul/09_matmul.ipynb) | [10 Matmul on a GPU](10_matmul_gpu.ipynb) |
+# | [08 Reductions](08_reductions.ipynb) | strides and cache lines (lecture 06), SIMD (lecture 08) | 25 minutes | [09 matmul](../labs/09_matmul/09_matmul.ipynb) | [10 Matmul on a GPU](10_matmul_gpu.ipynb) |
 
 # %%
 import time
@@ -99,7 +99,7 @@ for n, phase in ((1, "decode"), (128, "prefill")):
 #
 # Two things can limit a kernel: how fast a core computes, and how fast memory delivers. We measure both, for one core.
 #
-# **Arithmetic.** A SIMD register holds `WIDTH` numbers (lecture 05). `fma(x, a, b)` computes $x a + b$ for all of them in one instruction:
+# **Arithmetic.** A SIMD register holds `WIDTH` numbers (lecture 08). `fma(x, a, b)` computes $x a + b$ for all of them in one instruction:
 # $2 \cdot$ `WIDTH` FLOP. Its result comes some cycles later, so a chain of them would wait. Ten chains side by side keep the core busy.
 
 
