@@ -8,7 +8,7 @@
 Read, this is hard to tell from a kernel that computes its blocks in parallel and the rest behind them. Run, it is easy:
 without its loops over prange an honest kernel leaves its outputs unwritten, or wrong; this one gives the same.
 
-What is compiled for it is small where the kernel is honest, since the work is in those loops.
+So that few kernels are compiled once more for it, it is first read whether anything serial stands beside those loops.
 """
 
 import ast
@@ -34,6 +34,8 @@ def is_done_elsewhere(contract: Operator, kernel: Kernel, source: str, case: Cas
     the module that the kernel stands in.
     """
     tree = ast.parse(source)
+    if not _has_serial_work(kernel, tree):
+        return False
     without = empty_outputs(contract, case.inputs)
     try:
         contract.run_with(_changed(kernel, tree, _NoRounds), case.inputs, without)
@@ -49,6 +51,52 @@ def is_done_elsewhere(contract: Operator, kernel: Kernel, source: str, case: Cas
     except Exception:
         pass
     return False
+
+
+def _has_serial_work(kernel: Kernel, tree: ast.Module) -> bool:
+    """Whether anything that may write arrays stands before or behind a loop over prange, in the same run."""
+    change = _Change(tree)
+    function: Any = kernel.function
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.FunctionDef):
+            continue
+        beside = _beside_parallel(node.body, change)
+        if beside is not None and (node.name != function.py_func.__name__ or any(map(_may_write, beside))):
+            return True  # what stands beside a loop in another function, its callers decide
+    return False
+
+
+def _beside_parallel(body: list[ast.stmt], change: "_Change") -> list[ast.stmt] | None:
+    """The statements that run before or behind a loop over prange; None if there is no such loop. Of a condition, one
+    side runs."""
+    found: list[ast.stmt] | None = None
+    for statement in body:
+        inner: list[ast.stmt] | None = None
+        if isinstance(statement, ast.For) and change.is_parallel(statement):
+            inner = []
+        else:
+            for block in ("body", "orelse"):
+                deeper = _beside_parallel(getattr(statement, block, []), change)
+                if deeper is not None:
+                    inner = (inner or []) + deeper
+        if inner is not None:
+            others = [s for s in body if s is not statement]
+            serial = [s for s in others if not (isinstance(s, ast.For) and change.is_parallel(s))]
+            found = (found or []) + inner + serial
+    return found
+
+
+def _may_write(statement: ast.stmt) -> bool:
+    """Whether it stores an element, or calls a function that may: any but those of modules, such as np.empty."""
+    return any(
+        (isinstance(node, (ast.Subscript, ast.Attribute)) and isinstance(node.ctx, ast.Store))
+        or (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id not in _OF_NUMBERS)
+        or (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "fill")
+        for node in ast.walk(statement)
+    )
+
+
+_OF_NUMBERS = frozenset("int float bool abs min max len range round".split())
 
 
 def _changed(kernel: Kernel, tree: ast.Module, change: "type[_Change]") -> Kernel:
