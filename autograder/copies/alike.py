@@ -15,7 +15,7 @@ from itertools import pairwise
 
 _MOST_TOGETHER = 12
 """Of those who share a piece, up to so many are paired each with each; of more, each with the next in order."""
-_COMMON = 0.1  # a piece of less weight than this, relative to one that two share, makes no pairs
+_COMMON = 0.1  # a piece of less weight than this makes no pairs
 
 
 @dataclass(frozen=True)
@@ -33,16 +33,17 @@ class Alike:
 def weights(works: Sequence[Mapping[bytes, int]], known: frozenset[bytes] = frozenset()) -> dict[bytes, float]:
     """How much each piece tells: 1 if at most two have it, and less the more of the class do, down to nearly 0.
 
-    works: piece -> size, one for each student. known: pieces that a right answer holds by nature, which count as if one
-    more of the class had them.
+    works: piece -> size, one for each student. known: pieces that the course's own answer holds: as the task leads there,
+    they count half.
     """
     count = Counter(piece for work in works for piece in work)
     size = len(works) + 2  # two students alone are no class in which anything could be common
 
-    def weight(number: int) -> float:
-        return min(1.0, math.log(size / number) / math.log(size / 2))
+    def weight(piece: bytes, number: int) -> float:
+        rarity = min(1.0, math.log(size / number) / math.log(size / 2))
+        return rarity / 2 if piece in known else rarity
 
-    return {piece: weight(min(number + (piece in known), size - 1)) for piece, number in count.items()}
+    return {piece: weight(piece, number) for piece, number in count.items()}
 
 
 def alike(

@@ -4,7 +4,7 @@ What is compared, for each task and each written question of a lab:
 
 - of code the subtrees of its syntax tree in a normal form (normal.py), of text its runs of words (words.py);
 - less what the released lab itself holds;
-- weighed by how few of the class have it (alike.py); the course's own solution counts as one more member.
+- weighed by how few of the class have it (alike.py); what the course's own answer holds too counts half.
 
 An answer that is short leaves no room for differences, so nothing is said of it. Nothing is executed, and the time for
 one submission is bounded.

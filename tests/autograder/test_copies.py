@@ -158,6 +158,17 @@ def test_what_many_share_counts_little():
     assert len(two) == 1 and (not many or max(p.weight for p in many) < two[0].weight / 3)
 
 
+def test_what_the_task_leads_to_counts_half():
+    kernel = weighed(INDEPENDENT["attention"]["attention_online"])
+    (two,) = alike([kernel, kernel], 0.5, 1)
+    (led,) = alike([kernel, kernel], 0.5, 1, frozenset(kernel))
+    assert led.weight == two.weight / 2 and led.share == two.share == 1
+    by_hand = weighed((tasks.KERNELS / "python" / "layers_by_hand.py").read_text(encoding="utf-8"))  # one right answer
+    others = [{bytes([n]): 300} for n in range(20)]
+    assert alike([by_hand, by_hand, *others], CODE.share, CODE.weight)
+    assert not alike([by_hand, by_hand, *others], CODE.share, CODE.weight, frozenset(by_hand))
+
+
 def test_the_work_grows_with_the_class_and_not_with_its_square(monkeypatch):
     """Counted are the pairs that are looked at, in classes in which everything is shared by some."""
     from autograder.copies import alike as module

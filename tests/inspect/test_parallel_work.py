@@ -7,6 +7,9 @@ import pytest
 from llaisys_mini import explain
 from llaisys_mini.kernels.runtime import kernels_changed
 
+# Numba, where the kernel itself holds no loop over prange
+pytestmark = pytest.mark.filterwarnings("ignore:[^a]*The keyword argument 'parallel=True'")
+
 HEAD = """
 import numpy as np
 import numba
