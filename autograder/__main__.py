@@ -5,14 +5,13 @@ import importlib
 import io
 import os
 import sys
-import zipfile
 from pathlib import Path
 
 import click
 from rich.console import Console
 
 from autograder import tasks
-from autograder.course import RELEASE, ROOT, GradingError, lab_names, told_of
+from autograder.course import ROOT, GradingError, lab_names, told_of
 from autograder.gradebook import url as gradebook_url
 from autograder.plain import plain
 from llaisys_mini.errors import UserError
@@ -52,19 +51,7 @@ def release(target):
     from autograder import labs
 
     names = labs.make_labs()
-    files = [RELEASE / name / f"{name}.ipynb" for name in names]
-    files += sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
-    data = io.BytesIO()
-    with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as archive:
-        for file in files:
-            # A fixed date: the same labs make the same file.
-            item = zipfile.ZipInfo(file.relative_to(ROOT).as_posix(), (2026, 1, 1, 0, 0, 0))
-            item.compress_type = zipfile.ZIP_DEFLATED
-            archive.writestr(item, file.read_bytes())
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.part")
-    temporary.write_bytes(data.getvalue())
-    os.replace(temporary, target)
+    labs.pack(names, target)
     Console().print(f"{len(names)} labs in {target}", highlight=False)
 
 
@@ -223,6 +210,27 @@ def export(target, lms, lab, questions, late_file, url, build):
         write_atomically(target, text.getvalue())
     else:
         sys.stdout.write(text.getvalue())
+
+
+@main.command()
+@click.argument("submissions", type=click.Path(path_type=Path), default=SUBMITTED)
+@click.option("--lab", help="This lab only, such as 07_softmax.")
+@click.option("--to", "target", type=click.Path(path_type=Path), help="The CSV; by default copies.csv in build/.")
+@in_build
+def copies(submissions, lab, target, build):
+    """Answers in SUBMISSIONS that are alike beyond chance, as a hint to look at both.
+
+    Names, comments, layout and order do not count, nor what the lab itself holds; what many of the class share counts
+    little, and of short answers nothing is said. No code of a student's is run. `report` then shows the pairs too.
+    """
+    from autograder.copies import of_class, told
+    from autograder.reading import collected
+
+    tasks.make_if_stale()
+    found = collected.collect(submissions, lab)
+    pairs, left = of_class.compare(found.submissions)
+    left += [str(place) for place in found.left]
+    told.tell(pairs, left, len(found.submissions), told.keep(pairs, left, build, target))
 
 
 @main.command()

@@ -20,9 +20,11 @@ The same source always gives the same bytes: cell ids come from grade ids and fr
 
 import ast
 import hashlib
+import io
 import re
 import shutil
 import sys
+import zipfile
 from pathlib import Path
 
 import jupytext
@@ -256,6 +258,20 @@ def make_labs(release: Path = RELEASE, with_solutions: Path = WITH_SOLUTIONS) ->
         write_atomically(with_solutions / name / f"{name}.ipynb", source)
         write_atomically(release / name / f"{name}.ipynb", released)
     return names
+
+
+def pack(names: list[str], target: Path) -> None:
+    """Write a zip for students: these labs as they are released, and the lectures they link to. The same files always
+    make the same zip."""
+    files = [RELEASE / name / f"{name}.ipynb" for name in names]
+    files += sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as archive:
+        for file in files:
+            item = zipfile.ZipInfo(file.relative_to(ROOT).as_posix(), (2026, 1, 1, 0, 0, 0))
+            item.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(item, file.read_bytes())
+    write_atomically(target, data.getvalue())
 
 
 def _was_run(path: Path) -> bool:

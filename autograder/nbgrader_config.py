@@ -12,6 +12,7 @@ from nbgrader.preprocessors import ClearSolutions, Execute, SaveAutoGrades
 from autograder.gradebook import served
 from autograder.gradebook import url as gradebook_url
 from autograder.gradebook.book import JudgedExecute, SaveJudgedGrades
+from autograder.gradebook.mathjax import PlainHTMLExporter
 from autograder.labs import ClearToStubs
 
 c = get_config()  # noqa: F821 - nbgrader defines it
@@ -40,4 +41,5 @@ c.GenerateAssignment.preprocessors = [
 
 # Pages show what students wrote; nothing of it runs.
 c.HTMLExporter.filters = {"markdown2html": "autograder.gradebook.answers.markdown2html"}
+c.GenerateFeedback.exporter_class = PlainHTMLExporter
 served.install()

@@ -19,6 +19,8 @@ _OTHER_LINE_ENDS = re.compile("[\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
 _CONTROLS_OF_SOURCES = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\ufffe\uffff]")
 _NOT_IN_NAMES = re.compile('[<>"`&\\\\/\t\n]')
 
+_FORMULA = tuple("=+-@\t\r\n＝＋－＠")  # Japanese settings take the wide signs alike
+
 _REPLACEMENT = "\ufffd"
 
 
@@ -49,3 +51,8 @@ def plain_name(name: str) -> str:
     while len(text.encode()) > 200 or len(text) > _MOST_NAME:  # file systems count bytes
         text = text[:-1]
     return text if text.strip(".") else "_"
+
+
+def spreadsheet_cell(value: object) -> object:
+    """A text that no spreadsheet takes for a formula; numbers as they are."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value

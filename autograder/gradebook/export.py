@@ -6,10 +6,9 @@ Nothing in them depends on the clock, and no cell is taken for a formula, whatev
 from autograder.gradebook.late import Deadlines, Late
 from autograder.gradebook.report import NOT_GRADED, NOT_HANDED_IN, with_absent
 from autograder.judge.submission import UNREADABLE, Verdict
+from autograder.plain import spreadsheet_cell
 from autograder.reading.collected import Left
 from autograder.tasks import plan_of
-
-_FORMULA = tuple("=+-@\t\r\n＝＋－＠")  # Japanese settings take the wide signs alike
 
 
 def rows(
@@ -29,7 +28,7 @@ def rows(
         made = _worksheet(verdicts, late)
     else:
         made = _table(verdicts, lms, late)
-    return (list(map(_cell, row)) for row in made)
+    return (list(map(spreadsheet_cell, row)) for row in made)
 
 
 def questions(verdicts: list[Verdict]):
@@ -38,7 +37,7 @@ def questions(verdicts: list[Verdict]):
     for v in verdicts:
         for name, part in v.parts.items():
             points = "" if part.points is None else part.points
-            yield list(map(_cell, [v.student, v.lab, name, part.state, points, part.maximum]))
+            yield list(map(spreadsheet_cell, [v.student, v.lab, name, part.state, points, part.maximum]))
 
 
 def _plain(verdicts, left, late):
@@ -87,8 +86,3 @@ def _decided(verdict: Verdict, late: dict[tuple[str, str], Late]):
         return ""
     its = late.get((verdict.student, verdict.lab))
     return verdict.points if its is None else its.points
-
-
-def _cell(value):
-    """A text that no spreadsheet takes for a formula; numbers as they are."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value

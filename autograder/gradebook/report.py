@@ -13,6 +13,7 @@ import jinja2
 from rich.table import Table
 from rich.text import Text
 
+from autograder.copies import told
 from autograder.course import GradingError, lab_names
 from autograder.gradebook import statistics
 from autograder.judge.submission import FAILED, GRADED, MANUAL, NOT_WRITTEN, PASSED, STATES, Verdict
@@ -181,11 +182,18 @@ def write_page(verdicts: list[Verdict], build: Path, sandbox: str) -> Path:
             suspicious=[v for v in verdicts if v.tampering],
             failed=[v for v in verdicts if v.state == FAILED],
             left=load_left(build),
+            copies=_copies(build),
             limits=[(v, n, p) for v in verdicts for n, p in v.parts.items() if p.state in ("timed out", "crashed")],
         )
     )
     write_atomically(path, text)
     return path
+
+
+def _copies(build: Path) -> dict | None:
+    """What `copies` found in its last run."""
+    found = told.load(build)
+    return None if found is None else {"hint": told.HINT, "pairs": told.shown(found[0]), "count": len(found[0])}
 
 
 def _bins(verdicts: list[Verdict], count: int = 10) -> list[dict]:

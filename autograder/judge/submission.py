@@ -31,6 +31,7 @@ from autograder.judge.verdicts import (
 )
 from autograder.reading import rules, slicing, tampering
 from autograder.reading.notebook import Reading
+from autograder.reading.submission import written_answer
 from autograder.tasks import Check, Plan
 from autograder.worker.pool import Ended, Worker
 from llaisys_mini.kernels import language
@@ -92,13 +93,7 @@ def _combine(part, found: list[Outcome]) -> PartVerdict:
 
 
 def _judge_written(plan, part, reading, verdict) -> None:
-    texts = [c.source for c in reading.cells if c.kind != "code" and part.grade_id in (c.grade_id, c.id)]
-    if not texts:  # the mark is gone: whatever text is not the lab's own
-        known = {" ".join(text.split()) for text in plan.texts.values()}
-        own = [c.source for c in reading.cells if c.kind in ("markdown", "raw")]
-        texts = [text for text in own if text.strip() and " ".join(text.split()) not in known]
-    answer = "\n\n".join(text for text in texts if text.strip() and text.strip() != part.stub.strip())
-    if answer:
+    if answer := written_answer(plan, part, reading):
         verdict.written[part.grade_id] = answer
         verdict.parts[part.grade_id] = PartVerdict(None, part.points, MANUAL, "it is graded by hand")
     else:

@@ -8,6 +8,7 @@ from autograder import tasks
 from autograder.reading.belonging import own_marks, with_tasks_as_code
 from autograder.reading.files import Unreadable, candidates, notebooks_in
 from autograder.reading.notebook import Reading, cells_of
+from autograder.tasks import Part, Plan
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,16 @@ def read_submission(folder: Path, lab: str, files: tuple[Path, ...] | None = Non
         reading.notes.append(f"of {count} notebooks {name} was read: it holds the lab's cells")
     reading.suspicious += suspicious
     return reading
+
+
+def written_answer(plan: Plan, part: Part, reading: Reading) -> str:
+    """What stands under a written question; "" if nothing does."""
+    texts = [c.source for c in reading.cells if c.kind != "code" and part.grade_id in (c.grade_id, c.id)]
+    if not texts:  # the mark is gone: whatever text is not the lab's own
+        known = {" ".join(text.split()) for text in plan.texts.values()}
+        own = [c.source for c in reading.cells if c.kind in ("markdown", "raw")]
+        texts = [text for text in own if text.strip() and " ".join(text.split()) not in known]
+    return "\n\n".join(text for text in texts if text.strip() and text.strip() != part.stub.strip())
 
 
 def files_of(submission: Submission) -> list[tuple[bytes, str]]:

@@ -25,11 +25,13 @@ from llaisys_mini.checks.compare import case_shapes, empty_outputs
 from llaisys_mini.checks.idle_loops import all_are_idle
 from llaisys_mini.console import console
 from llaisys_mini.errors import CheckFailed, KernelError
+from llaisys_mini.inspect import parallel_work
 from llaisys_mini.kernels import choice
 from llaisys_mini.kernels.compiled import is_cached
 from llaisys_mini.kernels.registry import Kernel
 from llaisys_mini.kernels.sets import STUDENT
 from llaisys_mini.operator import Operator
+from llaisys_mini.task import Case
 
 if TYPE_CHECKING:
     from llaisys_mini.inspect.compile_check import Build
@@ -164,11 +166,17 @@ def examine(contract: Operator, kernel: Kernel) -> Facts:
         vector_instructions=len(_ON_VECTORS.findall(machine_code)),
         vectorised_sums=bool(_SUMS_ON_VECTORS.search(machine_code)),
         fma=bool(_FUSED.search(machine_code)),
-        parallel="numba_parallel_for" in machine_code and not all_are_idle(_source(kernel)),
+        parallel="numba_parallel_for" in machine_code and _threads_work(contract, fresh, case, outputs),
         allocations=_allocations(lambda: contract.run_with(fresh, case.inputs, outputs))
         - _passed_arrays(case, outputs),
         case=f"'{case.name}', {case_shapes(case)}",
     )
+
+
+def _threads_work(contract: Operator, kernel: Kernel, case: Case, outputs: list[np.ndarray]) -> bool:
+    """Whether its loops over prange do the work. outputs: what the kernel gave on `case`."""
+    source = _source(kernel)
+    return not all_are_idle(source) and not parallel_work.is_done_elsewhere(contract, kernel, source, case, outputs)
 
 
 def _source(kernel: Kernel) -> str:

@@ -453,6 +453,7 @@ def the_class() -> list[Attempt]:
         Attempt("table-of-strings", softmax(_empty("A = ['import os']\n", "eval(A[0])")), NO_SOFTMAX),
         Attempt("compiled-but-empty", softmax(PARALLEL_COPY), NO_SOFTMAX),
         Attempt("idle-prange", softmax(IDLE), BASE),
+        Attempt("overwritten-prange", softmax(OVERWRITTEN), BASE),
         # CUDA kernels
         on_gpu("gpu-right", gpu(GPU_RIGHT), GPU),
         on_gpu("gpu-float64", gpu_changed("np.float32(1) / values[0]", "1.0 / values[0]"), GPU),
@@ -537,6 +538,9 @@ def softmax(x, out):
 IDLE = SERIAL.replace("import njit", "import njit, prange").replace("cache=True", "parallel=True").replace(
     "    for n in range", "    idle = 0\n    for i in prange(8):\n        idle += i\n    for n in range"
 )  # fmt: skip
+OVERWRITTEN = IDLE.replace("idle = 0\n    for i in prange(8)", "for i in prange(x.shape[0])").replace(
+    "        idle += i", "        out[i, 0] = x[i, 0]"
+)
 
 
 def _strided() -> str:

@@ -7,6 +7,7 @@ import pytest
 
 from autograder import tasks
 from autograder.judge.submission import PASSED, REFUSED, WRONG
+from llaisys_mini.exercises import layer_weights
 
 pytestmark = [
     pytest.mark.slow,
@@ -180,4 +181,32 @@ def test_the_judge_names_the_event(judged):
 def test_an_asynchronous_function_is_an_answer(judged):
     """And what drives it needs neither sockets nor a clock, which are not there."""
     states, message, _ = judged_answer(judged, "17_service", "abort_on_disconnect", None)
+    assert states == {PASSED}, message
+
+
+LAYER = (
+    HEAD
+    + '@answer("layer_weights")\ndef layer_weights(take, index):\n    names = {names}\n'
+    + ('    return {{ours: take(f"model.layers.{{index}}.{{theirs}}.weight") for ours, theirs in names.items()}}\n')
+)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        'take.__globals__["NAMES"]',
+        "sys.modules['llaisys_mini.exercises.layer_weights'].NAMES",
+        "next(v for v in take.__globals__.values() if isinstance(v, dict) and 'input_norm' in v)",
+        "next(c.cell_contents for c in take.__closure__ if 'input_norm' in c.cell_contents)",
+    ],
+)
+def test_what_gives_an_answer_its_inputs_holds_no_table_of_them(judged, names):
+    source = LAYER.format(names=names)
+    states, message, _ = judged_answer(judged, "14_the_decoder_speaks", "layer_weights", source)
+    assert states == {WRONG}, message
+
+
+def test_the_table_of_names_written_out_is_right(judged):
+    source = LAYER.format(names=repr(layer_weights.NAMES))
+    states, message, _ = judged_answer(judged, "14_the_decoder_speaks", "layer_weights", source)
     assert states == {PASSED}, message

@@ -180,6 +180,10 @@ class Formgrader:
     def get(self, path: str) -> str:
         return self._ask(urllib.request.Request(f"{self.address}{path}"))
 
+    def get_beside(self, path: str) -> str:
+        """Something else that the same server has."""
+        return self._ask(urllib.request.Request(self.address.removesuffix("/formgrader") + path))
+
     def policy(self, path: str) -> str:
         """The content policy that a page is served with."""
         request = urllib.request.Request(f"{self.address}{path}", headers={"Authorization": "token t"})
@@ -213,6 +217,9 @@ def test_formgrader_shows_the_class_and_takes_a_grade(course):
         digests = [base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in own]
         assert own and all(f"'sha256-{digest}'" in policy for digest in digests)
         assert "'unsafe-inline'" not in policy.partition("script-src")[2].partition(";")[0]
+        script = re.search(r'src="(/[^"]*MathJax\.js\?[^"]*)"', page)
+        assert script and "MathJax" in formgrader.get_beside(script[1])
+        assert not re.search(r"<(?:script|link)[^>]*(?:src|href)=.(?:https?:)?//", page)
         grades = json.loads(formgrader.get(f"/api/grades?submission_id={mine['id']}"))
         written = next(one for one in grades if one["needs_manual_grade"])
         formgrader.put(f"/api/grade/{written['id']}", {"manual_score": 1.5, "extra_credit": None})

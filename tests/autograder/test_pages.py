@@ -8,6 +8,7 @@ import json
 import re
 import time
 from html.parser import HTMLParser
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -15,13 +16,14 @@ from rich.console import Console
 from traitlets.config import Config
 
 from autograder import tasks
-from autograder.gradebook import answers, book, export, report, served
+from autograder.gradebook import answers, book, export, mathjax, report, served
 from autograder.gradebook import url as gradebook_url
 from autograder.judge.submission import GRADED, PartVerdict, Verdict
 from autograder.plain import plain
 from autograder.reading.collected import Left
 
 LAB = "07_softmax"
+MATHJAX = "/static/jupyter_server_mathjax/MathJax.js"
 
 ATTACKS = [
     "<script>alert(1)</script>",
@@ -190,8 +192,69 @@ def formgrader_page(cells) -> str:
     config.HTMLExporter.filters = {"markdown2html": "autograder.gradebook.answers.markdown2html"}
     about = dict(assignment_id=LAB, notebook_id=LAB, submission_id="1", index=0, total=1, base_url="", student="ada")
     about |= dict(last_name="", first_name="", notebook_path="x")
+    exporter = HTMLExporter(config=config)
+    mathjax.take_from(exporter, {"mathjax_url": MATHJAX})
+    return exporter.from_notebook_node(nbformat.v4.new_notebook(cells=cells), resources=about)[0]
+
+
+def feedback_page_of_nbgrader(cells) -> str:
+    """What `nbgrader generate_feedback` makes of a notebook."""
+    from nbgrader.server_extensions.formgrader import handlers
+
+    styles = Path(handlers.static_path) / "node_modules" / "bootstrap" / "dist" / "css"
+    config = Config()
+    config.HTMLExporter.template_name = "feedback"
+    config.HTMLExporter.extra_template_basedirs = [handlers.template_path]
+    config.HTMLExporter.extra_template_paths = [str(styles)]
+    graded = dict(notebook=LAB, score=1, max_score=1, late_penalty=0, comments=[])
     notebook = nbformat.v4.new_notebook(cells=cells)
-    return HTMLExporter(config=config).from_notebook_node(notebook, resources=about)[0]
+    return mathjax.PlainHTMLExporter(config=config).from_notebook_node(notebook, resources={"nbgrader": graded})[0]
+
+
+def fetched(page: str) -> list[str]:
+    """The addresses that a browser fetches when it shows a page."""
+    page = re.sub(r"/\*.*?\*/", "", page, flags=re.DOTALL)
+    found = re.findall(r"<(?:script|link|img|iframe|source)\b[^>]*?\b(?:src|href)\s*=\s*[\"']([^\"']*)", page)
+    found += re.findall(r"\burl\(\s*[\"']?([^\"')]+)", page)
+    return found + re.findall(r"(?:@import|\bimport\b[^;(]*\bfrom|\bimport\()\s*[\"']([^\"']+)", page)
+
+
+def test_no_page_fetches_anything_from_another_host(tmp_path):
+    tasks.make_if_stale()
+    cells = [nbformat.v4.new_markdown_cell("The largest is $\\max_i x_i$."), nbformat.v4.new_code_cell("1 + 1")]
+    verdict = of("ada", "wrong")
+    report.write_all([verdict], tmp_path, "none", gradebook_url.default(tmp_path))
+    pages = [formgrader_page(cells), feedback_page_of_nbgrader(cells)]
+    pages += [
+        path.read_text(encoding="utf-8") for path in (tmp_path / "report.html", *tmp_path.rglob("07_softmax.html"))
+    ]
+    assert len(pages) == 4
+    for page in pages:
+        assert not [a for a in fetched(page) if re.match(r"\s*(?:\w+:)?//", a)], page[:200]
+    assert f"{MATHJAX}?config=TeX-AMS-MML_HTMLorMML-full,Safe" in fetched(pages[0])
+    assert not fetched(pages[2]) and not fetched(pages[3])  # each is one file, and all that it needs
+
+
+def test_mathjax_has_what_the_page_asks_for():
+    """The copy is not the whole of MathJax: it has one configuration and one font."""
+    import jupyter_server_mathjax
+
+    folder = Path(jupyter_server_mathjax.__file__).parent / "static"
+    page = formgrader_page([])
+    assert (folder / "config" / "TeX-AMS-MML_HTMLorMML-full.js").is_file() and (folder / "config" / "Safe.js").is_file()
+    (font,) = re.findall(r'webFont: "([\w-]+)"', page)
+    assert list((folder / "fonts" / "HTML-CSS" / font).rglob("*.woff"))
+    assert (folder / "LICENSE").is_file()
+
+
+def test_without_the_copy_a_page_asks_nobody_for_mathjax():
+    from nbconvert.exporters import HTMLExporter
+
+    exporter = HTMLExporter(template_name="classic")
+    for settings in ({}, {"mathjax_url": "https://cdn.example.org/MathJax.js"}):
+        mathjax.take_from(exporter, settings)
+        page, _ = exporter.from_notebook_node(nbformat.v4.new_notebook())
+        assert not [address for address in fetched(page) if "mathjax" in address.lower()]
 
 
 def scripts(page: str) -> list[tuple[str, str]]:
