@@ -33,8 +33,8 @@ class Alike:
 def weights(works: Sequence[Mapping[bytes, int]], known: frozenset[bytes] = frozenset()) -> dict[bytes, float]:
     """How much each piece tells: 1 if at most two have it, and less the more of the class do, down to nearly 0.
 
-    works: piece -> size, one for each student. known: pieces that the course's own answer holds: as the task leads there,
-    they count half.
+    works: piece -> size, one for each student. known: pieces that the course's own answer holds: the task leads there,
+    so they count half.
     """
     count = Counter(piece for work in works for piece in work)
     size = len(works) + 2  # two students alone are no class in which anything could be common
