@@ -87,7 +87,7 @@ def tell(copies: list[Copy], left: list[str], submissions: int, table: Path) -> 
     if copies:
         console.print(terminal_table(copies))
         console.print(HINT)
-    console.print(f"{len(copies)} pairs, of {submissions} submissions: {table}")
+    console.print(f"{len(copies)} {'pair' if len(copies) == 1 else 'pairs'}, of {submissions} submissions: {table}")
     errors = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
     for sentence in left[:10]:
         errors.print(f"not compared: {plain(sentence)}")
