@@ -135,6 +135,10 @@ class ClassWorker:
         self.limits = worker.limits  # the judge names them
         yield from worker.run(request)
 
+    @property
+    def compiler(self):
+        return self._workers[0].compiler
+
     def close(self) -> None:
         for worker in self._workers:
             worker.close()
