@@ -32,7 +32,7 @@ OTHERS: dict[str, Callable[[], str]] = {
     "blank": submission,
     "cut off": lambda: submission(ALL)[:9000],
     "one kernel": lambda: submission(KERNELS[:1]),
-    "softmax wrong": lambda: submission(ALL, edit("softmax-cpu", "out[row, c] *= share", "out[row, c] += share")),
+    "softmax wrong": lambda: submission(ALL, edit("softmax-cpu", "out[n, c] /= total", "out[n, c] += total")),
 }
 """Kind -> the text of the notebook. All of them are of the example class's kinds, or one step from them."""
 
