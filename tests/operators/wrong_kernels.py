@@ -814,6 +814,63 @@ def attention_last_row_missing(q, k, v, scale):
     return out
 
 
+# ---- paged_attention -------------------------------------------------------------------------------------------------
+
+
+def _paged(*arguments):
+    return ref("paged_attention", *arguments)
+
+
+def paged_attention_pages_from_one(q, keys, values, table, lengths, starts, scale, window):
+    return _paged(q, keys, values, (table - 1) % len(keys), lengths, starts, scale, window)
+
+
+def paged_attention_newest_key_missing(q, keys, values, table, lengths, starts, scale, window):
+    return _paged(q, keys, values, table, np.maximum(lengths - 1, np.diff(starts)), starts, scale, window)
+
+
+def paged_attention_one_key_more(q, keys, values, table, lengths, starts, scale, window):
+    room = table.shape[1] * keys.shape[1]
+    return _paged(q, keys, values, table, np.minimum(lengths + 1, room), starts, scale, window)
+
+
+def paged_attention_pages_backwards(q, keys, values, table, lengths, starts, scale, window):
+    table = np.array(table)
+    for n, length in enumerate(lengths):
+        count = -(-length // keys.shape[1])
+        table[n, :count] = table[n, :count][::-1]
+    return _paged(q, keys, values, table, lengths, starts, scale, window)
+
+
+def paged_attention_next_text_s_pages(q, keys, values, table, lengths, starts, scale, window):
+    return _paged(q, keys, values, np.roll(table, 1, axis=0), lengths, starts, scale, window)
+
+
+def paged_attention_places_reversed(q, keys, values, table, lengths, starts, scale, window):
+    return _paged(q, keys[:, ::-1], values[:, ::-1], table, lengths, starts, scale, window)
+
+
+def paged_attention_values_of_the_first_page(q, keys, values, table, lengths, starts, scale, window):
+    values = np.broadcast_to(values[table[0, 0]], values.shape)
+    return _paged(q, keys, values, table, lengths, starts, scale, window)
+
+
+def paged_attention_keys_as_values(q, keys, values, table, lengths, starts, scale, window):
+    return _paged(q, keys, keys, table, lengths, starts, scale, window)
+
+
+def paged_attention_window_ignored_beside_one_text(q, keys, values, table, lengths, starts, scale, window):
+    return _paged(q, keys, values, table, lengths, starts, scale, window if len(lengths) == 1 else 1 << 20)
+
+
+def paged_attention_last_row_missing(q, keys, values, table, lengths, starts, scale, window):
+    return without_last_row(_paged(q, keys, values, table, lengths, starts, scale, window))
+
+
+def paged_attention_scale_squared(q, keys, values, table, lengths, starts, scale, window):
+    return _paged(q, keys, values, table, lengths, starts, scale * scale, window)
+
+
 WRONG: dict[str, list] = {
     name: elementwise(name) for name in ("add", "sign", "relu", "relu_backward", "sigmoid", "swiglu")
 }
