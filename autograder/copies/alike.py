@@ -49,8 +49,9 @@ def weights(works: Sequence[Mapping[bytes, int]], known: frozenset[bytes] = froz
 def alike(
     works: Sequence[Mapping[bytes, int]], least_share: float, least_weight: float, known: frozenset[bytes] = frozenset()
 ) -> list[Alike]:
-    """The pairs of works that share at least `least_share` of the shorter one, and `least_weight` in all; the ones that
-    share most come first. works, known: see weights."""
+    """The pairs of works that share at least `least_share` of the shorter one, and `least_weight` in all, those that
+    share most first. Of a fraction of that weight more has to be shared, by the fraction's square. works, known: see
+    weights."""
     weight = weights(works, known)
     holders: dict[bytes, list[int]] = defaultdict(list)
     for number, work in enumerate(works):
@@ -70,7 +71,8 @@ def alike(
         both = works[a].keys() & works[b].keys()
         total = sum(weight[piece] * works[a][piece] for piece in both)
         share = total / min(totals[a], totals[b])
-        if total >= least_weight and share >= least_share:
+        enough = min(1.0, total / least_weight) if least_weight else 1.0
+        if share * enough**2 >= least_share:
             telling = tuple(piece for piece in works[a] if piece in both and weight[piece] >= _COMMON)
             found.append(Alike(a, b, share, total, telling))
     return sorted(found, key=lambda pair: (-pair.weight, pair.first, pair.second))
