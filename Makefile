@@ -22,7 +22,7 @@ help:
 	@echo
 	@echo '  ARGS=...    passed on:  make generate ARGS="--help"'
 	@echo "                          make generate ARGS='\"Once upon a time\" --seed 3'"
-	@echo '  MODEL=...   a checkpoint folder or a Hugging Face name, for generate and chat'
+	@echo '  MODEL=...   a checkpoint folder or a Hugging Face name, for generate, chat and serve'
 	@echo '  PYTHON=...  the Python (3.11 to 3.14) that .venv is made from; found by itself otherwise'
 
 generate: .venv/.with-run ## the shipped model writes

@@ -41,7 +41,7 @@ def serve(model, host, port, api_key, name, pages, max_rows, max_texts, **option
     guesser = guesser_for(loaded, options, _PAGES)
     engine = dict(max_rows=max_rows, max_texts=max_texts, pages=pages or _PAGES, guesser=guesser)
     app = make_app(loaded, name or model, engine, api_key=api_key, hosts=LOOPBACK if host in _LOOPBACK else None)
-    _warm_up(loaded)
+    warm_up(loaded)
     shown = f"[{host}]" if ":" in host else host
     click.echo(f"ready after {time.perf_counter() - start:.1f} s: http://{shown}:{port}/  (Ctrl-C ends it)", err=True)
     config = uvicorn.Config(app, host, port, log_level="warning", timeout_graceful_shutdown=5, server_header=False)
@@ -51,7 +51,7 @@ def serve(model, host, port, api_key, name, pages, max_rows, max_texts, **option
 _PAGES = 1024
 
 
-def _warm_up(model):
+def warm_up(model):
     """Have the kernels compiled, or loaded, before the first request."""
     from llaisys_mini.text.sampling import SamplingParams
 

@@ -20,7 +20,7 @@ def address(url):
 
 
 def post(url, body, path="/v1/completions", **headers):
-    connection = http.client.HTTPConnection(*address(url), timeout=60)
+    connection = http.client.HTTPConnection(*address(url), timeout=300)
     connection.request("POST", path, body, {"Content-Type": "application/json", **headers})
     return connection, connection.getresponse()
 
@@ -108,7 +108,7 @@ def test_a_body_of_any_length_is_not_read_to_its_end(url):
         while True:
             yield b"x" * 10_000
 
-    connection = http.client.HTTPConnection(*address(url), timeout=60)
+    connection = http.client.HTTPConnection(*address(url), timeout=300)
     with pytest.raises((ConnectionError, BrokenPipeError)):  # it is cut off
         connection.request(
             "POST", "/v1/completions", endless(), {"Content-Type": "application/json"}, encode_chunked=True
