@@ -7,13 +7,13 @@ function, or adds to a number that is read after the loop.
 import ast
 from collections.abc import Iterator
 
-from llaisys_mini.checks.prange_races import array_behind, prange_loops
+from llaisys_mini.checks.prange_races import array_behind, parsed, prange_loops
 
 
 def all_are_idle(source: str) -> bool:
     """Whether a module has loops over prange, and none of them does anything."""
     try:
-        tree = ast.parse(source)
+        tree = parsed(source)
     except SyntaxError:
         return False
     functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]

@@ -40,7 +40,7 @@ class Race:
 def find_races(source: str) -> list[Race]:
     """All races of a module's source, by line. A source that does not parse has none."""
     try:
-        tree = ast.parse(source)
+        tree = parsed(source)
     except SyntaxError:
         return []
     functions = {node.name: node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
@@ -71,11 +71,28 @@ def prange_loops(function: ast.FunctionDef) -> Iterator[ast.For]:
             pending += ast.iter_child_nodes(node)
 
 
+def parsed(source: str) -> ast.Module:
+    """The module, in which calls of prange have that name, also where it was given another. Raises SyntaxError."""
+    tree = ast.parse(source)
+    nodes = list(ast.walk(tree))
+    others = {
+        alias.asname for n in nodes if isinstance(n, ast.ImportFrom) for alias in n.names if alias.name == "prange"
+    }
+    for node in nodes:
+        if isinstance(node, ast.Assign) and _name(node.value) == "prange":
+            others |= {_name(target) for target in node.targets}
+    for node in nodes:
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in others:
+            node.func.id = "prange"
+    return tree
+
+
 def _is_prange(node: ast.expr) -> bool:
-    if not isinstance(node, ast.Call):
-        return False
-    name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", None)
-    return name == "prange"
+    return isinstance(node, ast.Call) and _name(node.func) == "prange"
+
+
+def _name(node: ast.expr) -> str | None:
+    return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", None)
 
 
 class _Round:

@@ -20,6 +20,8 @@ RACES = {
     "a view made inside": "for n in prange(N):\n    row = out[2]\n    row[1] += x[n]",
     "flat": "for n in prange(N):\n    flat = out.reshape(-1)\n    flat[3] += x[n]",
     "with numba's name": "for n in numba.prange(N):\n    out[0] += x[n]",
+    "under another name": "each = prange\nfor n in each(N):\n    out[0] += x[n]",
+    "imported under another name": "from numba import prange as each\nfor n in each(N):\n    out[0] += x[n]",
     "under a condition": "for n in prange(N):\n    if x[n] > 0:\n        out[1] += x[n]",
     "in a while loop": "for n in prange(N):\n    i = 0\n    while i < M:\n        out[i] += x[n, i]\n        i += 1",
     "in a helper": "for n in prange(N):\n    add_to(out, 3, x[n])",
