@@ -78,6 +78,7 @@ class PagedCache:
         self._shape = (page_size, kv_heads, head_dim)
         self._allocated = min(_FIRST_PAGES, pages)
         self._layers = [(self._allocate(self._allocated), self._allocate(self._allocated)) for _ in range(layers)]
+        self._flat: list[tuple[Tensor, Tensor]] = []  # the same memory; made when it is asked for
 
     @property
     def nbytes(self) -> int:
@@ -87,6 +88,12 @@ class PagedCache:
     def layer(self, number: int) -> tuple[Tensor, Tensor]:
         """The key pages and value pages of a decoder block, [P, B, K, D] each."""
         return self._layers[number]
+
+    def side_by_side(self, number: int) -> tuple[Tensor, Tensor]:
+        """The same pages one after the other, [P * B, K, D] each."""
+        if not self._flat:
+            self._flat = [(_flat(keys), _flat(values)) for keys, values in self._layers]
+        return self._flat[number]
 
     def pages_for(self, length: int) -> int:
         """How many pages a text of that many positions needs."""
@@ -144,6 +151,7 @@ class PagedCache:
     def _grow(self, pages: int) -> None:
         pages = min(max(pages, 2 * self._allocated), self.pool.pages)  # doubling: each copy is rare
         self._layers = [(self._grown(keys, pages), self._grown(values, pages)) for keys, values in self._layers]
+        self._flat.clear()
         self._allocated = pages  # last: the device's memory may be full
 
     def _grown(self, tensor: Tensor, pages: int) -> Tensor:
@@ -181,6 +189,10 @@ class PagedPass(Cache):
         counts = [part.count for part in self.rows]
         if len(ids) != sum(counts):
             raise GenerationError(f"{len(ids)} ids were given for {sum(counts)} rows")
+        self._begun = ids
+        if len(counts) == 1 and (place := self._place_of(self.rows[0])) is not None:
+            self._one = place
+            return self._cache.positions.slice(0, len(place) - counts[0], len(place))
         size, widest = self._cache.pool.size, max(len(part.text.pages) for part in self.rows)
         # A power of two, so that few kinds of calls occur, each of which is planned anew.
         table = np.zeros((len(counts), 1 << (widest - 1).bit_length()), np.int32)
@@ -195,11 +207,6 @@ class PagedPass(Cache):
             positions.append(places)
             slots.append(pages[places // size] * size + places % size)
             lengths.append(text.length + count)
-        self._begun = ids
-        if len(counts) == 1 and (np.diff(pages) == 1).all():
-            start = int(pages[0]) * size
-            self._one = range(start, start + lengths[0])
-            return self._cache.positions.slice(0, lengths[0] - counts[0], lengths[0])
         self._slots = self._index(np.concatenate(slots))
         self._table = self._index(table)
         self._lengths = self._index(np.array(lengths, np.int32))
@@ -212,12 +219,20 @@ class PagedPass(Cache):
         return np.concatenate([np.arange(end - part.wanted, end) for part, end in zip(self.rows, ends, strict=True)])
 
     def attend(self, layer: int, q: Tensor, k: Tensor, v: Tensor, scale: float, window: int | None) -> Tensor:
-        keys, values = self._cache.layer(layer)
         if self._one is not None:
-            return self._attend_one(self._one, _flat(keys), _flat(values), q, k, v, scale, window)
+            return self._attend_one(self._one, *self._cache.side_by_side(layer), q, k, v, scale, window)
+        keys, values = self._cache.layer(layer)
         ops.store_pages(k, v, self._slots, keys, values)
         seen = self._cache.max_positions if window is None else window
         return ops.paged_attention(q, keys, values, self._table, self._lengths, self._starts, scale, seen)
+
+    def _place_of(self, part: Rows) -> range | None:
+        """Where a text lies with its new rows, counted over all pages, if these follow each other."""
+        pages, size = part.text.pages, self._cache.pool.size
+        length = part.text.length + part.count
+        if length > len(pages) * size or pages != list(range(pages[0], pages[0] + len(pages))):
+            return None
+        return range(pages[0] * size, pages[0] * size + length)
 
     def _attend_one(
         self, place: range, keys: Tensor, values: Tensor, q: Tensor, k: Tensor, v: Tensor, scale: float, window
