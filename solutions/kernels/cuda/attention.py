@@ -22,11 +22,34 @@ PER_LANE = 8
 WIDEST = 32 * PER_LANE  # numbers of a head
 
 
-@cuda.jit
-def attention_kernel(q, k, v, scale, window, out):
+@cuda.jit(device=True)
+def merge_warps(top, total, mixed, out, row, head):
+    """out[row, head] from what each warp has found: its largest score, its sum, and its lanes' mixed values."""
     tops = cuda.shared.array(WARPS, np.float32)
     totals = cuda.shared.array(WARPS, np.float32)
     parts = cuda.shared.array((WARPS, WIDEST), np.float32)
+    lane, warp = cuda.threadIdx.x % 32, cuda.threadIdx.x // 32
+    if lane == 0:
+        tops[warp] = top
+        totals[warp] = total
+    for j in range(PER_LANE):
+        parts[warp, lane + 32 * j] = mixed[j]
+    cuda.syncthreads()
+    top = tops[0]
+    for w in range(1, WARPS):
+        top = max(top, tops[w])
+    total = np.float32(0)
+    for w in range(WARPS):
+        total += totals[w] * math.exp(tops[w] - top)
+    for d in range(cuda.threadIdx.x, out.shape[2], 32 * WARPS):
+        value = np.float32(0)
+        for w in range(WARPS):
+            value += parts[w, d] * math.exp(tops[w] - top)
+        out[row, head, d] = value / total
+
+
+@cuda.jit
+def attention_kernel(q, k, v, scale, window, out):
     lane, warp = cuda.threadIdx.x % 32, cuda.threadIdx.x // 32
     row, head = cuda.blockIdx.x, cuda.blockIdx.y
     width = q.shape[2]
@@ -57,23 +80,7 @@ def attention_kernel(q, k, v, scale, window, out):
                 mixed[j] = mixed[j] * shrink + exponential * widen(v[s, key_head, d])
         top = new_top
 
-    if lane == 0:
-        tops[warp] = top
-        totals[warp] = total
-    for j in range(PER_LANE):
-        parts[warp, lane + 32 * j] = mixed[j]
-    cuda.syncthreads()
-    top = tops[0]
-    for w in range(1, WARPS):
-        top = max(top, tops[w])
-    total = np.float32(0)
-    for w in range(WARPS):
-        total += totals[w] * math.exp(tops[w] - top)
-    for d in range(cuda.threadIdx.x, width, 32 * WARPS):
-        value = np.float32(0)
-        for w in range(WARPS):
-            value += parts[w, d] * math.exp(tops[w] - top)
-        out[row, head, d] = value / total
+    merge_warps(top, total, mixed, out, row, head)
 
 
 def launch(q, k, v, scale, window, out):

@@ -12,14 +12,11 @@ from llaisys_mini.errors import KernelError
 from llaisys_mini.widen import widen
 
 ### BEGIN SOLUTION
-from .attention import PER_LANE, WARPS, WIDEST
+from .attention import PER_LANE, WARPS, WIDEST, merge_warps
 
 
 @cuda.jit
 def paged_attention_kernel(q, key_pages, value_pages, table, lengths, starts, scale, window, out):
-    tops = cuda.shared.array(WARPS, np.float32)
-    totals = cuda.shared.array(WARPS, np.float32)
-    parts = cuda.shared.array((WARPS, WIDEST), np.float32)
     lane, warp = cuda.threadIdx.x % 32, cuda.threadIdx.x // 32
     row, head = cuda.blockIdx.x, cuda.blockIdx.y
     width, size = q.shape[2], key_pages.shape[1]
@@ -58,23 +55,7 @@ def paged_attention_kernel(q, key_pages, value_pages, table, lengths, starts, sc
                 mixed[j] = mixed[j] * shrink + exponential * widen(value_pages[page, place, key_head, d])
         top = new_top
 
-    if lane == 0:
-        tops[warp] = top
-        totals[warp] = total
-    for j in range(PER_LANE):
-        parts[warp, lane + 32 * j] = mixed[j]
-    cuda.syncthreads()
-    top = tops[0]
-    for w in range(1, WARPS):
-        top = max(top, tops[w])
-    total = np.float32(0)
-    for w in range(WARPS):
-        total += totals[w] * math.exp(tops[w] - top)
-    for d in range(cuda.threadIdx.x, width, 32 * WARPS):
-        value = np.float32(0)
-        for w in range(WARPS):
-            value += parts[w, d] * math.exp(tops[w] - top)
-        out[row, head, d] = value / total
+    merge_warps(top, total, mixed, out, row, head)
 
 
 ### END SOLUTION
