@@ -43,6 +43,10 @@ class Completion:
         return self.ended and TURN_START not in self.text and not re.search(r"^(user|system)$", self.text, re.MULTILINE)
 
 
+UNANSWERED = Completion("", False, 0)
+"""What comes of a prompt that leaves no room for an answer."""
+
+
 @dataclass(frozen=True)
 class Job:
     """A prompt to complete. then: takes the completion, and may give another job to go on with."""
@@ -70,10 +74,10 @@ def run(model: LanguageModel, jobs: Iterable[Job]) -> None:
             try:
                 request = engine.add(tokenizer.encode(job.prompt), job.params)
             except GenerationError:
-                ended(job, Completion("", False, 0))
+                ended(job, UNANSWERED)
                 continue
             if request.is_finished:
-                ended(job, Completion("", False, 0))
+                ended(job, UNANSWERED)
             else:
                 running[request] = job
         for request in engine.step():
