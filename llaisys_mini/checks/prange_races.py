@@ -74,17 +74,22 @@ def prange_loops(function: ast.FunctionDef) -> Iterator[ast.For]:
 def parsed(source: str) -> ast.Module:
     """The module, in which calls of prange have that name, also where it was given another. Raises SyntaxError."""
     tree = ast.parse(source)
-    nodes = list(ast.walk(tree))
-    others = {
-        alias.asname for n in nodes if isinstance(n, ast.ImportFrom) for alias in n.names if alias.name == "prange"
-    }
-    for node in nodes:
-        if isinstance(node, ast.Assign) and _name(node.value) == "prange":
-            others |= {_name(target) for target in node.targets}
-    for node in nodes:
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in others:
+    names = names_of_prange(tree)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in names:
             node.func.id = "prange"
     return tree
+
+
+def names_of_prange(tree: ast.Module) -> set[str | None]:
+    """The names that a module has for prange: its own, and those it was imported or assigned under."""
+    names: set[str | None] = {"prange"}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            names |= {alias.asname or alias.name for alias in node.names if alias.name == "prange"}
+        elif isinstance(node, ast.Assign) and _name(node.value) == "prange":
+            names |= {_name(target) for target in node.targets}
+    return names
 
 
 def _is_prange(node: ast.expr) -> bool:

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from llaisys_mini.checks.compare import empty_outputs
+from llaisys_mini.checks.prange_races import names_of_prange
 from llaisys_mini.kernels.registry import Kernel
 from llaisys_mini.operator import Operator
 from llaisys_mini.task import Case
@@ -114,8 +115,7 @@ class _Change(ast.NodeTransformer):
     """Takes off what registers the kernel, and the options that a module without a file cannot have, or needs not."""
 
     def __init__(self, tree: ast.Module):
-        aliases = [alias for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for alias in node.names]
-        self.prange = {"prange"} | {alias.asname or alias.name for alias in aliases if alias.name == "prange"}
+        self.prange = names_of_prange(tree)
 
     def is_parallel(self, node: ast.For) -> bool:
         called = node.iter.func if isinstance(node.iter, ast.Call) else None
