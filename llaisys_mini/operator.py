@@ -48,15 +48,7 @@ class Operator(Contract):
         if named or len(arguments) != self._arity:
             arguments = self._bound(arguments, named)
         # A small model's kernel takes no longer than this method, so it is written for speed: the common case first.
-        key: tuple[Any, ...] = ()
-        for value in arguments:
-            kind = value.__class__
-            if kind is ndarray:
-                key += (value.shape, value.dtype, value.flags.c_contiguous)
-            elif kind is Tensor:
-                key += (Tensor, value.kind)
-            else:
-                key += (_other_kind(value),)
+        key = _kind_of_call(arguments)
         plan = self._plans.get(key) or self._make_plan(arguments, key)
         if out is None:
             results = plan.new_outputs()
@@ -70,9 +62,7 @@ class Operator(Contract):
         else:
             results = plan.accept(out, arguments)
         runtime = current()
-        answer = plan.answer
-        if answer.runtime is not runtime.answered or answer.changes != runtimes.changes:
-            answer = self._choose(plan, runtime)
+        answer = self._answer(plan, runtime)
         if runtime.starters:
             for starter in runtime.starters:
                 starter(self, arguments)
@@ -96,6 +86,14 @@ class Operator(Contract):
         self._require_values(plan, arguments)
         values = plan.values(arguments, self._prepares(kernel))
         devices.get(kernel.device).run(kernel.function, values, plan.outputs_for_kernel(tuple(outputs)))
+
+    def answer_for(self, arguments: Sequence[Any]) -> tuple[Plan, Kernel, tuple[Any, ...]]:
+        """The kernel that a call with these arguments, in the contract's order, would run, and the arguments as it
+        sees them. Raises ContractError and KernelError."""
+        key = _kind_of_call(arguments)
+        plan = self._plans.get(key) or self._make_plan(arguments, key)
+        answer = self._answer(plan, current())
+        return plan, answer.kernel, plan.values(arguments, answer.prepares)
 
     def exact(self, *arguments):
         """What the reference gives for these arguments, in their own precision, told to observers as a call is.
@@ -150,18 +148,34 @@ class Operator(Contract):
 
     # ---- choose ----------------------------------------------------------------------------------------------
 
-    def _choose(self, plan: Plan, runtime: Runtime) -> Answer:
+    def _answer(self, plan: Plan, runtime: Runtime) -> Answer:
         """The kernel that answers; remembered with the plan."""
-        changes = runtimes.changes
+        answer, changes = plan.answer, runtimes.changes
+        if answer.runtime is runtime.answered and answer.changes == changes:
+            return answer
         kernel = answering_kernel(self, plan.device.kernels, plan.variant, plan.dims)
         prepares = self._prepares(kernel)
         is_direct = plan.is_plain and not prepares and self._value_rule is None
-        plan.answer = answer = Answer(runtime.answered, changes, kernel.function, prepares, is_direct)
+        plan.answer = answer = Answer(runtime.answered, changes, kernel, kernel.function, prepares, is_direct)
         runtime.answered.setdefault((self.name, plan.device.kernels), {})[plan.variant] = kernel.kernel_set
         return answer
 
     def _prepares(self, kernel: Kernel) -> list[tuple[int, Callable]]:
         return [(list(self.inputs).index(name), prepare) for name, prepare in kernel.prepare.items()]
+
+
+def _kind_of_call(arguments: Sequence[Any]) -> tuple[Any, ...]:
+    """What a plan depends on."""
+    key: tuple[Any, ...] = ()
+    for value in arguments:
+        kind = value.__class__
+        if kind is ndarray:
+            key += (value.shape, value.dtype, value.flags.c_contiguous)
+        elif kind is Tensor:
+            key += (Tensor, value.kind)
+        else:
+            key += (_other_kind(value),)
+    return key
 
 
 def _other_kind(value: Any) -> Any:

@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,6 +17,9 @@ from llaisys_mini.contract import ArraySpec, Contract
 from llaisys_mini.devices import HOST, Device
 from llaisys_mini.errors import ContractError
 from llaisys_mini.tensor import Storage, Tensor, contiguous_strides
+
+if TYPE_CHECKING:
+    from llaisys_mini.kernels.registry import Kernel
 
 FIT = 0x401
 """Bits of ndarray.flags.num: C-contiguous, and writable."""
@@ -36,13 +39,14 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What was chosen to answer: `function`, and the (position, prepare) of arguments that it wants in another layout.
+    """What was chosen to answer: `kernel` with its `function`, and the (position, prepare) of arguments that it wants in another layout.
 
     It counts in the circumstances it was chosen in: `runtime`, the Runtime.answered of then, and `changes` of kernels.
     """
 
     runtime: dict | None
     changes: int
+    kernel: "Kernel | None"
     function: Callable
     prepares: list[tuple[int, Callable]]
     is_direct: bool  # whether to launch it is to call it with the caller's own arguments and outputs
@@ -73,7 +77,7 @@ class Plan:
     fitting_dtype: np.dtype | None = None
     adapts_outputs: bool = False
     may_overwrite: bool = False  # whether an output may be an input
-    answer: Answer = Answer(None, 0, _nothing_chosen, [], False)
+    answer: Answer = Answer(None, 0, None, _nothing_chosen, [], False)
 
     def values(self, arguments: Sequence[Any], prepares: Sequence[tuple[int, Callable]]) -> tuple[Any, ...]:
         """The arguments as a kernel sees them, those of `prepares` in the layout that it wants."""

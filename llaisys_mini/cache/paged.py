@@ -75,6 +75,7 @@ class PagedCache:
         self.dtype = np.dtype(dtype)
         self.device = device
         self.positions = Tensor.from_numpy(np.arange(self.max_positions)).to(device)  # copied once
+        self.slots = Tensor.from_numpy(np.arange(pages * page_size, dtype=np.int32)).freeze()
         self._shape = (page_size, kv_heads, head_dim)
         self._allocated = min(_FIRST_PAGES, pages)
         self._layers = [(self._allocate(self._allocated), self._allocate(self._allocated)) for _ in range(layers)]
@@ -84,6 +85,24 @@ class PagedCache:
     def nbytes(self) -> int:
         """Bytes allocated for keys and values."""
         return sum(tensor.nbytes for pair in self._layers for tensor in pair)
+
+    @property
+    def layers(self) -> list[tuple[Tensor, Tensor]]:
+        """Of each decoder block the key pages and value pages; another list when they have moved in memory."""
+        return self._layers
+
+    @property
+    def allocated(self) -> int:
+        """Pages that there is memory for."""
+        return self._allocated
+
+    def memory(self) -> dict[str, np.ndarray]:
+        """The pages of all decoder blocks by name, [P, B, K, D] each, on the host."""
+        return {
+            f"{name}{number}": tensor.numpy()
+            for number, pair in enumerate(self._layers)
+            for name, tensor in zip(("keys", "values"), pair, strict=True)
+        }
 
     def layer(self, number: int) -> tuple[Tensor, Tensor]:
         """The key pages and value pages of a decoder block, [P, B, K, D] each."""
@@ -172,27 +191,36 @@ class Rows:
 class PagedPass(Cache):
     """One forward pass over the rows of several texts, for which there are pages already.
 
+    by_operators: do everything by operators, also what is quicker without: a pass that is recorded.
     Raises GenerationError for no texts, a text without rows, and a text given twice.
     """
 
-    def __init__(self, cache: PagedCache, rows: Sequence[Rows]):
+    def __init__(self, cache: PagedCache, rows: Sequence[Rows], by_operators: bool = False):
         if not rows or min(part.count for part in rows) < 1:
             raise GenerationError(f"{[part.count for part in rows]} new rows: a pass needs a text, and each text a row")
         if len({id(part.text) for part in rows}) < len(rows):
             raise GenerationError("a text has its rows side by side: the same one was given twice")
         self._cache = cache
         self.rows = rows
+        self.count = sum(part.count for part in rows)
+        self.arrays: dict[str, Tensor] = {}
+        self.one: range | None = None
+        self._by_operators = by_operators
         self._begun = _NOTHING
-        self._one: range | None = None  # where the only text lies, if its pages follow each other
 
     def begin(self, ids: np.ndarray) -> Tensor:
-        counts = [part.count for part in self.rows]
-        if len(ids) != sum(counts):
-            raise GenerationError(f"{len(ids)} ids were given for {sum(counts)} rows")
+        if len(ids) != self.count:
+            raise GenerationError(f"{len(ids)} ids were given for {self.count} rows")
+        if self._begun is ids:
+            return self.arrays["positions"]
         self._begun = ids
-        if len(counts) == 1 and (place := self._place_of(self.rows[0])) is not None:
-            self._one = place
-            return self._cache.positions.slice(0, len(place) - counts[0], len(place))
+        if len(self.rows) == 1 and (place := self._place_of(self.rows[0])) is not None:
+            self.one = place
+            self.arrays["positions"] = positions = self._cache.positions.slice(0, len(place) - self.count, len(place))
+            if self._by_operators:
+                self.arrays["slots"] = self._cache.slots.slice(0, place.stop - self.count, place.stop)
+            return positions
+        counts = [part.count for part in self.rows]
         size, widest = self._cache.pool.size, max(len(part.text.pages) for part in self.rows)
         # A power of two, so that few kinds of calls occur, each of which is planned anew.
         table = np.zeros((len(counts), 1 << (widest - 1).bit_length()), np.int32)
@@ -207,11 +235,14 @@ class PagedPass(Cache):
             positions.append(places)
             slots.append(pages[places // size] * size + places % size)
             lengths.append(text.length + count)
-        self._slots = self._index(np.concatenate(slots))
-        self._table = self._index(table)
-        self._lengths = self._index(np.array(lengths, np.int32))
-        self._starts = self._index(np.cumsum([0, *counts], dtype=np.int32))
-        return Tensor.from_numpy(np.concatenate(positions)).to(self._cache.device)
+        self.arrays = {
+            "positions": Tensor.from_numpy(np.concatenate(positions)).to(self._cache.device),
+            "slots": self._index(np.concatenate(slots)),
+            "table": self._index(table),
+            "lengths": self._index(np.array(lengths, np.int32)),
+            "starts": self._index(np.cumsum([0, *counts], dtype=np.int32)),
+        }
+        return self.arrays["positions"]
 
     @property
     def last_rows(self) -> np.ndarray:
@@ -219,12 +250,14 @@ class PagedPass(Cache):
         return np.concatenate([np.arange(end - part.wanted, end) for part, end in zip(self.rows, ends, strict=True)])
 
     def attend(self, layer: int, q: Tensor, k: Tensor, v: Tensor, scale: float, window: int | None) -> Tensor:
-        if self._one is not None:
-            return self._attend_one(self._one, *self._cache.side_by_side(layer), q, k, v, scale, window)
         keys, values = self._cache.layer(layer)
-        ops.store_pages(k, v, self._slots, keys, values)
+        if self.one is None or self._by_operators:
+            ops.store_pages(k, v, self.arrays["slots"], keys, values)
+        if self.one is not None:
+            return self._attend_one(self.one, *self._cache.side_by_side(layer), q, k, v, scale, window)
+        table, lengths, starts = (self.arrays[name] for name in ("table", "lengths", "starts"))
         seen = self._cache.max_positions if window is None else window
-        return ops.paged_attention(q, keys, values, self._table, self._lengths, self._starts, scale, seen)
+        return ops.paged_attention(q, keys, values, table, lengths, starts, scale, seen)
 
     def _place_of(self, part: Rows) -> range | None:
         """Where a text lies with its new rows, counted over all pages, if these follow each other."""
@@ -237,8 +270,9 @@ class PagedPass(Cache):
     def _attend_one(
         self, place: range, keys: Tensor, values: Tensor, q: Tensor, k: Tensor, v: Tensor, scale: float, window
     ) -> Tensor:
-        for stored, new in ((keys, k), (values, v)):
-            stored.slice(0, place.stop - len(new), place.stop).load(new)
+        if not self._by_operators:
+            for stored, new in ((keys, k), (values, v)):
+                stored.slice(0, place.stop - len(new), place.stop).load(new)
         keys, values = keys.slice(0, place.start, place.stop), values.slice(0, place.start, place.stop)
         if window is None:
             return ops.attention(q, keys, values, scale)

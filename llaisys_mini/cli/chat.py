@@ -86,7 +86,9 @@ class _Talk:
 
     def start_over(self):
         self._messages = []
-        self._engine = self._model.engine(guesser=guesser_for(self._model, self._options))
+        self._engine = self._model.engine(
+            guesser=guesser_for(self._model, self._options), capture=self._options["capture"]
+        )
 
     def answer(self, text):
         """Print the model's answer to `text` and remember both.

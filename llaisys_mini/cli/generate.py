@@ -31,10 +31,9 @@ def generate(prompt, verify, sanitize, **options):
     model = load(options)
     tokenizer = tokenizer_of(model, options)
     ids = tokenizer.encode(prompt)
+    engine = model.engine(guesser=guesser_for(model, options), capture=options["capture"])
     # Sampling values and the prompt's length are checked here, before anything is printed.
-    tokens = model.generate(
-        ids, **sampling(options), engine=(engine := model.engine(guesser=guesser_for(model, options)))
-    )
+    tokens = model.generate(ids, **sampling(options), engine=engine)
     stream = TextStream(tokenizer)
     watch = Stopwatch(start)
     report = _verification(model) if verify else None

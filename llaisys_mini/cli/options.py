@@ -5,8 +5,11 @@ import click
 _SAMPLING = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty", "seed", "max_new_tokens")
 
 
-def guesser_options(command):
-    """Who guesses tokens ahead."""
+def engine_options(command):
+    """Who guesses tokens ahead, and whether steps are replayed: what an engine is told."""
+    command = click.option(
+        "--capture/--no-capture", default=True, help="Replay recorded steps as one compiled function; same text."
+    )(command)
     count = click.option("--guesses", type=click.IntRange(1, 16), default=4, show_default=True, help="Tokens ahead.")
     return click.option("--draft", default=None, help="A smaller model that guesses tokens ahead, or 'ngram'.")(
         count(command)
@@ -22,7 +25,8 @@ def guesser_for(model, options, pages=None):
         return None
     if options["draft"] == "ngram":
         return NGrams(most=options["guesses"])
-    guesser = DraftModel(load_model(options["draft"], device=options["device"]).decoder, options["guesses"], pages)
+    draft = load_model(options["draft"], device=options["device"]).decoder
+    guesser = DraftModel(draft, options["guesses"], pages, options["capture"])
     guesser.require_same_tokens(model.config.vocab_size)
     return guesser
 
@@ -55,7 +59,7 @@ def model_options(command):
         ),
         click.option("--device", default="cpu", show_default=True, help="Where to compute: cpu or cuda."),
         click.option("--dtype", default="auto", show_default=True, help="Storage: float32, float16, bfloat16 or auto."),
-        guesser_options,
+        engine_options,
         click.option("--stats", is_flag=True, help="Report speed, memory and which kernels answered."),
     ]
     for option in reversed(options):

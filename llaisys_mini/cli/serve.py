@@ -4,7 +4,7 @@ import time
 
 import click
 
-from llaisys_mini.cli.options import guesser_for, guesser_options, load
+from llaisys_mini.cli.options import engine_options, guesser_for, load
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -21,7 +21,7 @@ _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 @click.option("--pages", type=click.IntRange(1), default=None, help="Of the KV cache, 16 tokens each. Default: 1024.")
 @click.option("--max-rows", type=click.IntRange(1), default=256, show_default=True, help="Rows of a step at most.")
 @click.option("--max-texts", type=click.IntRange(1), default=64, show_default=True, help="Texts in work at a time.")
-@guesser_options
+@engine_options
 def serve(model, host, port, api_key, name, pages, max_rows, max_texts, **options):
     """Serve a model over HTTP: /v1/chat/completions, /v1/completions, a page to talk on at /, the engine at /engine."""
     from llaisys_mini.errors import UserError
@@ -39,7 +39,13 @@ def serve(model, host, port, api_key, name, pages, max_rows, max_texts, **option
     start = time.perf_counter()
     loaded = load(dict(options, model=model))
     guesser = guesser_for(loaded, options, _PAGES)
-    engine = dict(max_rows=max_rows, max_texts=max_texts, pages=pages or _PAGES, guesser=guesser)
+    engine = dict(
+        max_rows=max_rows,
+        max_texts=max_texts,
+        pages=pages or _PAGES,
+        guesser=guesser,
+        capture=options["capture"],
+    )
     app = make_app(loaded, name or model, engine, api_key=api_key, hosts=LOOPBACK if host in _LOOPBACK else None)
     warm_up(loaded)
     shown = f"[{host}]" if ":" in host else host

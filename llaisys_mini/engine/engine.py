@@ -21,8 +21,9 @@ import numpy as np
 
 from llaisys_mini import devices, dtypes
 from llaisys_mini import operators as ops
-from llaisys_mini.cache.paged import PAGE_SIZE, PagedCache, PagedPass, Rows
+from llaisys_mini.cache.paged import PAGE_SIZE, PagedCache, Rows
 from llaisys_mini.cache.pool import PagesExhausted
+from llaisys_mini.capture.replay import Replay
 from llaisys_mini.engine.request import ChangeLogits, Request, check_ids
 from llaisys_mini.engine.scheduler import Scheduler, Turn
 from llaisys_mini.engine.speculation import Guesser
@@ -57,6 +58,7 @@ class Engine:
     one text needs that fills the model's context. max_rows: of a step. max_texts: in work at a time.
     last_step: of the last step each request, its rows, and the guessed tokens among them not counted.
     guesser: guesses tokens ahead, for speculative decoding; see speculation.py. tokenizer: for messages only.
+    capture: whether steps may be recorded and replayed; see capture/replay.py.
     Raises GenerationError for sizes that leave no room for anything.
     """
 
@@ -70,6 +72,7 @@ class Engine:
         max_texts: int = MAX_TEXTS,
         guesser: Guesser | None = None,
         tokenizer: Tokenizer | None = None,
+        capture: bool = True,
     ):
         if max_rows < 1 or max_texts < 1:
             raise GenerationError(f"an engine of {max_rows} rows and {max_texts} texts does nothing: give at least one")
@@ -78,6 +81,7 @@ class Engine:
         self.cache = PagedCache(
             c.layers, c.kv_heads, c.head_dim, c.max_positions, dtype, decoder.device, pages, page_size
         )
+        self.replay = Replay(decoder, self.cache, capture)
         self.scheduler = Scheduler(self.cache, max_rows, max_texts)
         self.counts = Counts()
         self.last_step: list[tuple[Request, int, int]] = []
@@ -142,11 +146,13 @@ class Engine:
             stored = turn.request.stored
             ids += turn.request.text[stored.length : stored.length + turn.count] + guess
             rows.append(Rows(stored, turn.count + len(guess), count + len(guess)))
-        logits = self.decoder.forward(np.array(ids), PagedPass(self.cache, rows), last_only=True)
+        greedy = all(turn.request.takes_the_largest_logit for turn in turns)
+        logits, index = self.replay.forward(np.array(ids), rows, greedy)
         self.counts.steps += 1
         self.counts.rows += len(ids)
         self.last_step = [(t.request, t.count, len(guess)) for t, guess in zip(turns, guesses, strict=True)]
-        return self._choose(turns, wanted, guesses, logits)
+        likeliest = _likeliest(logits, index) if greedy and len(logits) else None
+        return self._choose(turns, wanted, guesses, logits, likeliest)
 
     def _guesses(self, turns: Sequence[Turn]) -> list[list[int]]:
         """Guessed tokens that follow each turn, with pages for their rows; they use what is left of the step's rows."""
@@ -173,14 +179,16 @@ class Engine:
         return 1 if turn.count == request.missing else 0
 
     def _choose(
-        self, turns: Sequence[Turn], wanted: Sequence[int], guesses: Sequence[list[int]], logits: Tensor
+        self,
+        turns: Sequence[Turn],
+        wanted: Sequence[int],
+        guesses: Sequence[list[int]],
+        logits: Tensor,
+        best: list[tuple[int, float]] | None,
     ) -> list[Request]:
-        """Let each request whose text was read to its end write on. logits: [sum of wanted and guessed, V]."""
-        best = table = None
-        if len(logits) and all(turn.request.takes_the_largest_logit for turn in turns):
-            best = _likeliest(logits)
-        else:
-            table = logits.numpy()
+        """Let each request whose text was read to its end write on. logits: [sum of wanted and guessed, V]; best: of
+        each row the largest one's place and value, if nothing else is needed."""
+        table = logits.numpy() if best is None else None
         went_on, start = [], 0
         for turn, count, guess in zip(turns, wanted, guesses, strict=True):
             request, end = turn.request, start + count + len(guess)
@@ -231,10 +239,16 @@ class Engine:
             self.guesser.forget(request)
 
 
-def _likeliest(logits: Tensor) -> list[tuple[int, float]]:
-    """For each row of logits [N, V] the id of the largest, and that logit; NaN if a NaN was found among them."""
-    index, value = ops.argmax(logits)
-    # NumPy's maximum is NaN if any logit is; argmax alone would silently pass over it. On a device only the largest
-    # is looked at, since the logits stay there: it is NaN where all of them are.
-    largest = logits.numpy().max(axis=1) if logits.storage.device is devices.HOST else value.numpy()
-    return list(zip(index.numpy().tolist(), largest.tolist(), strict=True))
+def _likeliest(logits: Tensor, index: np.ndarray | None) -> list[tuple[int, float]]:
+    """For each row of logits [N, V] the id of the largest, and that logit; NaN if a NaN was found among them.
+
+    index: what argmax said, if the logits lie on the host and it was asked already.
+    """
+    if logits.storage.device is not devices.HOST:
+        # Only the largest is looked at, since the logits stay on the device: it is NaN where all of them are.
+        found, value = ops.argmax(logits)
+        return list(zip(found.numpy().tolist(), value.numpy().tolist(), strict=True))
+    if index is None:
+        index = ops.argmax(logits)[0].numpy()
+    # NumPy's maximum is NaN if any logit is; argmax alone would silently pass over it.
+    return list(zip(index.tolist(), logits.numpy().max(axis=1).tolist(), strict=True))

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from llaisys_mini import operators as ops
-from llaisys_mini.cache.paged import PagedCache, PagedPass, PagedText, Rows
+from llaisys_mini.cache.paged import PagedCache, PagedText, Rows
+from llaisys_mini.capture.replay import Replay
 from llaisys_mini.engine.request import Request
 from llaisys_mini.errors import GenerationError
 from llaisys_mini.models.decoder import Decoder
@@ -93,15 +94,16 @@ class NGrams:
 class DraftModel:
     """Guesses `most` tokens with a smaller decoder, the likeliest each time.
 
-    It has a KV cache of its own, of `pages` pages. passes: how many forward passes it has made.
+    It has a KV cache of its own, of `pages` pages. passes: how many forward passes it has made. capture: see Engine.
     """
 
-    def __init__(self, decoder: Decoder, most: int = 4, pages: int | None = None):
+    def __init__(self, decoder: Decoder, most: int = 4, pages: int | None = None, capture: bool = True):
         c = decoder.config
         self.decoder = decoder
         self.most = most
         self.passes = 0
         self.cache = PagedCache(c.layers, c.kv_heads, c.head_dim, c.max_positions, device=decoder.device, pages=pages)
+        self.replay = Replay(decoder, self.cache, capture)
         self._texts: dict[Request, PagedText] = {}
 
     def require_same_tokens(self, vocab_size: int) -> None:
@@ -122,11 +124,14 @@ class DraftModel:
             ]
             if not going:
                 break
-            rows = [Rows(texts[n], len(ahead[n]) - texts[n].length) for n in going]
-            ids = np.concatenate([ahead[n][texts[n].length :] for n in going])
-            logits = self.decoder.forward(ids, PagedPass(self.cache, rows), last_only=True)
+            missing = [ahead[n][texts[n].length :] for n in going]
+            # Of the few rows behind a guess all logits are asked for: a step of that kind may be replayed.
+            wanted = [len(ids) if len(ids) <= self.most + 1 else 1 for ids in missing]
+            rows = [Rows(texts[n], len(ids), w) for n, ids, w in zip(going, missing, wanted, strict=True)]
+            logits, index = self.replay.forward(np.concatenate(missing), rows, greedy=True)
             self.passes += 1
-            chosen = ops.argmax(logits)[0].numpy().tolist()
+            index = ops.argmax(logits)[0].numpy() if index is None else index
+            chosen = index[np.cumsum(wanted) - 1].tolist()
             for number, token in zip(going, chosen, strict=True):
                 guesses[number].append(token)
                 ahead[number].append(token)

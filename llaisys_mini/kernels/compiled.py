@@ -41,6 +41,7 @@ from typing import Any
 import numba
 from numba.core import caching, ccallback, dispatcher
 from numba.core.serialize import dumps
+from numba.misc.appdirs import AppDirs
 from numba.np.ufunc import ufuncbuilder, wrappers
 
 from llaisys_mini import paths
@@ -99,6 +100,23 @@ def keep_parallel_helpers_within(kernel: Any, module: ModuleType) -> None:
 
 def _dispatchers(module: ModuleType) -> list[Any]:
     return [value for value in vars(module).values() if isinstance(value, dispatcher.Dispatcher)]
+
+
+def generated_file(name: str, text: str) -> Path | None:
+    """The file of this name that holds `text`, source that the package wrote itself; its compiled form is kept beside
+    it. None if no folder for it can be written. The name is to change whenever the text does."""
+    wanted = os.environ.get("NUMBA_CACHE_DIR")
+    for folder in [wanted] if wanted else [AppDirs("llaisys_mini", appauthor=False).user_cache_dir, _private_folder]:
+        try:
+            path = Path(folder() if callable(folder) else folder) / name
+            if not path.is_absolute():
+                continue  # nobody knows this user's home
+            if not path.is_file() or path.read_text() != text:
+                write_atomically(path, text)
+            return path
+        except OSError:
+            continue
+    return None
 
 
 def is_cached(function: Any) -> bool:

@@ -27,10 +27,11 @@ def kernel(
     device: str = "cpu",
     prepare: dict[str, Callable] | None = None,
     when: Callable[[Mapping[str, int]], bool] | None = None,
+    whole: Callable[[Mapping[str, int]], Callable | None] | None = None,
 ) -> Callable:
     """Register the function below as the kernel of `operator` on `device` ("cpu" or "cuda").
 
-    prepare, when: see registry.Kernel.
+    prepare, when, whole: see registry.Kernel.
 
     In a notebook cell, or in a script that is run, it also saves the whole cell or script as
     `student/<device>/<operator>.py` and returns the function of that module. Raises KernelError if there is no such
@@ -42,7 +43,7 @@ def kernel(
 
     def register(function: Callable) -> Callable:
         _check_arguments(function, contract)
-        return enter(Kernel(operator, device, "", function, prepare or {}, when), sys._getframe(1))
+        return enter(Kernel(operator, device, "", function, prepare or {}, when, whole), sys._getframe(1))
 
     return register
 

@@ -20,6 +20,8 @@ class Kernel:
     never change are prepared once, see Tensor.freeze.
     when: for an expert kernel, from the lengths of the contract's dimensions by name ("..." is the product of the
     leading ones): whether it answers such a call, or leaves it to the plain kernel. None for every call.
+    whole: for a function that only picks among compiled ones: from the same lengths, the compiled function with the
+    same arguments that does all of such a call; or None where no single one does.
     """
 
     operator: str
@@ -28,4 +30,9 @@ class Kernel:
     function: Callable
     prepare: dict[str, Callable] = field(default_factory=dict)
     when: Callable[[Mapping[str, int]], bool] | None = None
+    whole: Callable[[Mapping[str, int]], Callable | None] | None = None
     path: Path | None = None
+
+    def whole_for(self, dims: Mapping[str, int]) -> Callable | None:
+        """The one function that does all of a call of these dimensions, without Python in between where it can be."""
+        return self.function if self.whole is None else self.whole(dims)

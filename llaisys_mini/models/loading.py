@@ -135,7 +135,8 @@ class _Loader:
         rope = self.config.rope
         if rope.is_plain:
             return Rotary(rope.theta)
-        return ScaledRotary(Tensor.from_numpy(rope.inverse_frequencies).to(self.device), rope.attention_factor)
+        frequencies = Tensor.from_numpy(rope.inverse_frequencies).to(self.device).freeze()
+        return ScaledRotary(frequencies, rope.attention_factor)
 
     def norm(self, name: str, width: int) -> RMSNorm:
         return RMSNorm(self.weight(f"{name}.weight", width), self.config.rms_norm_eps)

@@ -137,7 +137,7 @@ def merge_parts(mixed, tops, totals, out):
         scale_row(row, np.float32(1) / total, row)
 
 
-@njit(parallel=True, cache=True)
+@njit(parallel=True)  # not kept on disk: it lies within what calls it, see llaisys_mini.kernels.compiled
 def decode(q, k, v, scale, keys, heads, key_heads, width, out):
     """attention for one query position, L = 1."""
     parts = (keys + BLOCK - 1) // BLOCK
@@ -274,7 +274,7 @@ def prompt_block(q, packed_k, packed_v, scale, keys, group, key_head, first_row,
         scale_row(mixed[r * width : r * width + width], np.float32(1) / totals[r], out[query, head])
 
 
-@njit(parallel=True, cache=True)
+@njit(parallel=True)  # not kept on disk: it lies within what calls it, see llaisys_mini.kernels.compiled
 def read_prompt(q, k, v, scale, out):
     """attention for several query positions."""
     length, heads, width = q.shape
@@ -303,15 +303,26 @@ def answers(dims):
     return dims["S"] * dims["K"] * dims["D"] >= LARGE
 
 
-@kernel("attention", device="cpu", when=answers)
-def attention(q, k, v, scale, out):
-    """Plain Python: it only picks one of three, and the other two need not be compiled."""
-    length, heads, width = q.shape
+@njit(cache=True)
+def one_query(q, k, v, scale, out):
+    flat_q, flat_k, flat_v = q.reshape(-1), k.reshape(-1), v.reshape(-1)
+    _, heads, width = q.shape
     keys, key_heads, _ = k.shape
-    if width % (VALUE_COLUMNS * WIDTH):
-        plain_attention(q, k, v, scale, out)
-    elif length == 1:
-        flat = q.reshape(-1), k.reshape(-1), v.reshape(-1)
-        decode(*flat, np.float32(scale), keys, heads, key_heads, width, out.reshape(-1))
-    else:
-        read_prompt(q, k, v, np.float32(scale), out)
+    decode(flat_q, flat_k, flat_v, np.float32(scale), keys, heads, key_heads, width, out.reshape(-1))
+
+
+@njit(cache=True)
+def many_queries(q, k, v, scale, out):
+    read_prompt(q, k, v, np.float32(scale), out)
+
+
+def whole(dims):
+    """Each of the three is compiled only if it is needed."""
+    if dims["D"] % (VALUE_COLUMNS * WIDTH):
+        return plain_attention
+    return one_query if dims["L"] == 1 else many_queries
+
+
+@kernel("attention", device="cpu", when=answers, whole=whole)
+def attention(q, k, v, scale, out):
+    whole({"L": q.shape[0], "D": q.shape[2]})(q, k, v, scale, out)

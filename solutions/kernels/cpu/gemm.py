@@ -81,7 +81,7 @@ def pair_product(x, packed, first, second, length, out):
     store_rows(other_total, out, second * PANEL, 0, 1)
 
 
-@njit(parallel=True, cache=True)
+@njit(parallel=True)  # not kept on disk: it lies within what calls it, see llaisys_mini.kernels.compiled
 def multiply_row(x, packed, out):
     """out [1, M] = x [1, K] @ weight.T, where packed = pack_weight(weight)."""
     panels, length, _ = packed.shape
@@ -283,7 +283,7 @@ def panels_per_task(panels, threads):
     return (panels + tasks - 1) // tasks
 
 
-@njit(parallel=True, cache=True)
+@njit(parallel=True)  # not kept on disk: it lies within what calls it, see llaisys_mini.kernels.compiled
 def multiply(x, packed, out, threads):
     """out [N, M] = x [N, K] @ weight.T, where packed = pack_weight(weight), shared out among `threads`."""
     rows, length = x.shape

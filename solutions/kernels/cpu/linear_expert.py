@@ -1,8 +1,9 @@
 """linear on the CPU, expert version: the weight is packed once, then gemm does the work for one row or for many."""
 
-from numba import get_num_threads
+from numba import njit
 
 from llaisys_mini import kernel
+from llaisys_mini.cpu.threads import thread_count
 
 from .gemm import multiply, multiply_row
 from .linear import add_bias
@@ -20,11 +21,25 @@ def answers(dims):
     return dims["M"] * dims["K"] >= LARGE
 
 
-@kernel("linear", device="cpu", prepare={"weight": pack_weight}, when=answers)
-def linear(x, weight, bias, out):
-    if x.shape[0] == 1:
-        multiply_row(x, weight, out)
-    else:
-        multiply(x, weight, out, get_num_threads())
+@njit(cache=True)
+def one_row(x, weight, bias, out):
+    multiply_row(x, weight, out)
     if bias is not None:
         add_bias(out, bias)
+
+
+@njit(cache=True)
+def many_rows(x, weight, bias, out):
+    multiply(x, weight, out, thread_count())
+    if bias is not None:
+        add_bias(out, bias)
+
+
+def whole(dims):
+    """Each of the two is compiled only if it is needed."""
+    return one_row if dims["N"] == 1 else many_rows
+
+
+@kernel("linear", device="cpu", prepare={"weight": pack_weight}, when=answers, whole=whole)
+def linear(x, weight, bias, out):
+    whole({"N": x.shape[0]})(x, weight, bias, out)

@@ -1,5 +1,7 @@
 """linear_int8 on the CPU, expert version: weight and scales are packed once, then quantised.py does the work."""
 
+from numba import njit
+
 from llaisys_mini import kernel
 
 from .linear import add_bias
@@ -18,11 +20,27 @@ def answers(dims):
     return dims["M"] * dims["K"] >= LARGE
 
 
-@kernel("linear_int8", device="cpu", prepare={"weight": pack_in_turn, "scales": pack_in_turn}, when=answers)
-def linear_int8(x, weight, scales, bias, out):
-    if x.shape[0] == 1:
-        multiply_row(x, weight, scales, out)
-    else:
-        multiply_rows(x, weight, scales, out)
+@njit(cache=True)
+def one_row(x, weight, scales, bias, out):
+    multiply_row(x, weight, scales, out)
     if bias is not None:
         add_bias(out, bias)
+
+
+@njit(cache=True)
+def many_rows(x, weight, scales, bias, out):
+    multiply_rows(x, weight, scales, out)
+    if bias is not None:
+        add_bias(out, bias)
+
+
+def whole(dims):
+    """Each of the two is compiled only if it is needed."""
+    return one_row if dims["N"] == 1 else many_rows
+
+
+@kernel(
+    "linear_int8", device="cpu", prepare={"weight": pack_in_turn, "scales": pack_in_turn}, when=answers, whole=whole
+)
+def linear_int8(x, weight, scales, bias, out):
+    whole({"N": x.shape[0]})(x, weight, scales, bias, out)

@@ -19,9 +19,9 @@ from .attention_expert import (
     QUERY_ROWS,
     VALUE_COLUMNS,
     WIDTH,
+    many_queries,
     merge_parts,
     mix_part,
-    read_prompt,
     score_part,
     weigh_part,
 )
@@ -62,24 +62,35 @@ def decode_block(q, keys, values, numbers, size, begin, end, heads, key_heads, w
 
 
 @njit(cache=True)
-def decode_task(task, q, keys, values, table, lengths, first_tasks, size, heads, key_heads, mixed, tops, totals):
+def first_key(length, window):
+    """The first key that the last position of a text of this length sees."""
+    return max(0, length - window)
+
+
+@njit(cache=True)
+def decode_task(
+    task, q, keys, values, table, lengths, first_tasks, size, window, heads, key_heads, mixed, tops, totals
+):  # fmt: skip
     """Task number `task` of all blocks of all texts; text n has those from first_tasks[n] on."""
     n = text_of(first_tasks, task)
-    begin = (task - first_tasks[n]) * BLOCK
-    end = min(begin + BLOCK, np.intp(lengths[n]))
+    first = first_key(np.intp(lengths[n]), window)
+    block = first // BLOCK + task - first_tasks[n]
+    begin, end = max(first, block * BLOCK), min((block + 1) * BLOCK, np.intp(lengths[n]))
     width = q.shape[1] // heads
     decode_block(
         q[n], keys, values, table[n], size, begin, end, heads, key_heads, width, mixed[task], tops[task], totals[task]
     )
 
 
-@njit(parallel=True, cache=True)
-def decode_texts(q, keys, values, table, lengths, size, scale, heads, key_heads, out):
+@njit(parallel=True)  # not kept on disk: it lies within what calls it, see llaisys_mini.kernels.compiled
+def decode_texts(q, keys, values, table, lengths, size, scale, window, heads, key_heads, out):
     """paged_attention for texts of one row each: q, out [N, H * D]; keys and values flat; table [N, M], lengths [N]."""
     texts = lengths.size
     first_tasks = np.zeros(texts + 1, np.intp)
     for n in range(texts):
-        first_tasks[n + 1] = first_tasks[n] + (lengths[n] + BLOCK - 1) // BLOCK
+        length = np.intp(lengths[n])
+        blocks = (length + BLOCK - 1) // BLOCK - first_key(length, window) // BLOCK
+        first_tasks[n + 1] = first_tasks[n] + blocks
     tasks = first_tasks[texts]
     scaled = np.empty(q.shape, np.float32)
     for n in range(texts):
@@ -89,13 +100,15 @@ def decode_texts(q, keys, values, table, lengths, size, scale, heads, key_heads,
     if lengths.sum() * q.shape[1] < PARALLEL_FROM:
         for task in range(tasks):
             decode_task(
-                task, scaled, keys, values, table, lengths, first_tasks, size, heads, key_heads, mixed, tops, totals
+                task, scaled, keys, values, table, lengths, first_tasks, size, window, heads, key_heads, mixed, tops,
+                totals,
             )  # fmt: skip
     else:
         for number in prange(tasks):
             task = np.intp(number)  # prange counts without sign, and decode_task would be compiled once more for that
             decode_task(
-                task, scaled, keys, values, table, lengths, first_tasks, size, heads, key_heads, mixed, tops, totals
+                task, scaled, keys, values, table, lengths, first_tasks, size, window, heads, key_heads, mixed, tops,
+                totals,
             )  # fmt: skip
     for n in range(texts):
         first, last = first_tasks[n], first_tasks[n + 1]
@@ -119,28 +132,47 @@ def answers(dims):
     return dims["M"] * dims["B"] * dims["K"] * dims["D"] >= LARGE
 
 
-@kernel("paged_attention", device="cpu", when=answers)
-def paged_attention(q, key_pages, value_pages, table, lengths, starts, scale, window, out):
-    """Plain Python: it sorts the texts, and only what they need is compiled."""
+@njit(cache=True)
+def rows_of_texts(q, key_pages, value_pages, table, lengths, starts, scale, window, out):
+    """paged_attention for texts of one row each."""
     rows, heads, width = q.shape
     size, key_heads = key_pages.shape[1], key_pages.shape[2]
-    if width % (VALUE_COLUMNS * WIDTH) or window < lengths.max():
+    flat_q, flat_out = q.reshape(rows, heads * width), out.reshape(rows, heads * width)
+    keys, values = key_pages.reshape(-1), value_pages.reshape(-1)
+    decode_texts(
+        flat_q, keys, values, table, lengths, size, np.float32(scale), window, heads, key_heads, flat_out
+    )  # fmt: skip
+
+
+def whole(dims):
+    """One compiled function for calls that need only one: texts that are writing, or widths that leave no choice."""
+    if dims["D"] % (VALUE_COLUMNS * WIDTH):
+        return plain_paged_attention
+    return rows_of_texts if dims["T"] == dims["N"] else None
+
+
+@kernel("paged_attention", device="cpu", when=answers, whole=whole)
+def paged_attention(q, key_pages, value_pages, table, lengths, starts, scale, window, out):
+    """Plain Python: it sorts the texts, and only what they need is compiled."""
+    (rows, heads, width), size, texts = q.shape, key_pages.shape[1], lengths.size
+    alone = whole({"D": width, "T": rows, "N": texts})
+    if alone is not None:
+        alone(q, key_pages, value_pages, table, lengths, starts, scale, window, out)
+        return
+    if window < lengths.max():
         plain_paged_attention(q, key_pages, value_pages, table, lengths, starts, scale, window, out)
         return
-    scale = np.float32(scale)
-    for n in range(lengths.size):
+    for n in range(texts):
         first, last = starts[n], starts[n + 1]
         if last - first > 1:
             k, v = gather(key_pages, table[n], lengths[n]), gather(value_pages, table[n], lengths[n])
-            read_prompt(q[first:last], k, v, scale, out[first:last])
+            many_queries(q[first:last], k, v, scale, out[first:last])
     writing = texts_with_one_row(starts)
-    if len(writing) == 0:
-        return
-    place = starts[writing]
-    few = len(writing) < rows  # others stand between their rows
-    given = q.reshape(rows, -1)[place] if few else q.reshape(rows, -1)
-    mixed = np.empty(given.shape, np.float32) if few else out.reshape(rows, -1)
-    flat = key_pages.reshape(-1), value_pages.reshape(-1)
-    decode_texts(given, *flat, table[writing], lengths[writing], size, scale, heads, key_heads, mixed)
-    if few:
-        out.reshape(rows, -1)[place] = mixed
+    if len(writing):
+        place = starts[writing]
+        mixed = np.empty((len(writing), heads, width), np.float32)
+        each = np.arange(len(writing) + 1, dtype=np.int32)
+        rows_of_texts(
+            q[place], key_pages, value_pages, table[writing], lengths[writing], each, scale, window, mixed
+        )  # fmt: skip
+        out[place] = mixed

@@ -144,7 +144,7 @@ def pair_product(x, packed, scales, first, second, lines, groups, out):
     store_rows(other_sums, out, second * PANEL, 0, 1)
 
 
-@njit(parallel=True, cache=True)
+@njit(parallel=True)  # not kept on disk: it lies within what calls it, see llaisys_mini.kernels.compiled
 def multiply_row(x, packed, scales, out):
     """out [1, M] for x [1, K]; packed and scales are panels, see the head of this file."""
     panels, lines, _ = packed.shape
@@ -253,7 +253,7 @@ def rows_times_panel(packed_x, packed, scales, length, out, panel):
                 out[row, column + j] = target[row * PANEL + j]
 
 
-@njit(parallel=True, cache=True)
+@njit(parallel=True)  # not kept on disk: it lies within what calls it, see llaisys_mini.kernels.compiled
 def multiply_rows(x, packed, scales, out):
     """out [N, M] for x [N, K]; packed and scales are panels, see the head of this file."""
     rows, groups = x.shape[0], scales.shape[1]

@@ -1,0 +1,1 @@
+"""Passes: each takes a Graph and gives one that computes the same, with less."""
