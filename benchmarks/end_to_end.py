@@ -22,7 +22,7 @@ MODELS = Path(__file__).parent / "results" / "models"
 """Where the random models are kept: up to 5 GB, safe to delete."""
 
 LLAMA, TF_BF16, TF_F32 = "llama.cpp", "transformers bf16", "transformers f32"
-NUMPY_KERNELS, IMPORTS = "NumPy kernels", "import numba, numpy"
+NUMPY_KERNELS, CALL_BY_CALL, IMPORTS = "NumPy kernels", "call by call", "import numba, numpy"
 
 FORMATS = ("bf16", "q8", "q4")
 
@@ -183,19 +183,20 @@ def _whole_model(field: Field, call, tokens: int, settings: Settings) -> Work:
 
 
 def shipped_model(settings: Settings) -> Work:
-    """The model that comes with the course, with our kernels and with the NumPy reference kernels."""
+    """The model that comes with the course: replayed, call by call, and with the NumPy reference kernels."""
     Field.leave()
     tokens, prompt = (4, 8) if settings.small else (32, 16)
     folder = paths.shipped_model()
-    model = rivals.Ours(folder, prompt)
+    model, uncaptured = rivals.Ours(folder, prompt), rivals.Ours(folder, prompt, capture=False)
     work = Work(
         [
             Contestant(OURS, lambda: model.decode(tokens), lambda: use_kernels(SOLUTIONS)),
+            Contestant(CALL_BY_CALL, lambda: uncaptured.decode(tokens), lambda: use_kernels(SOLUTIONS)),
             Contestant(NUMPY_KERNELS, lambda: model.decode(tokens), lambda: use_kernels(REFERENCE)),
         ],
         amount=tokens,
         unit="tokens/s",
-        targets={NUMPY_KERNELS: 3.0},
+        targets={NUMPY_KERNELS: 3.0, CALL_BY_CALL: 3.0},
         effort=Effort(sample=0.0, rounds=settings.effort.rounds, seconds=10.0),
     )
     if machine.imported_if_installed("transformers") is None or machine.imported_if_installed("torch") is None:

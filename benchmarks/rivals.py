@@ -35,9 +35,9 @@ class Model(Protocol):
 
 
 class Ours:
-    """This course's decoder."""
+    """This course's decoder. capture: whether steps are replayed."""
 
-    def __init__(self, folder: Path, prompt: int = PROMPT):
+    def __init__(self, folder: Path, prompt: int = PROMPT, capture: bool = True):
         from llaisys_mini.engine.generate import load_model
 
         self.folder = folder
@@ -45,7 +45,7 @@ class Ours:
         # A random model may choose a stop token at any time; all must write equally many.
         self.model.config = dataclasses.replace(self.model.config, stop_ids=frozenset())
         self.prompt = prompt_ids(prompt, self.model.config.vocab_size)
-        self.cache, self.engine = self.model.cache(), self.model.engine()
+        self.cache, self.engine = self.model.cache(), self.model.engine(capture=capture)
 
     def use_threads(self, count: int) -> None:
         """machine.use_threads has set them."""
@@ -55,7 +55,9 @@ class Ours:
         return self.model.decoder.forward(ids, self.cache, last_only=True).numpy()[0]
 
     def decode(self, count: int) -> list[int]:
-        return list(self.model.generate(self.prompt, count, temperature=0, engine=self.engine))
+        ids = list(self.model.generate(self.prompt, count, temperature=0, engine=self.engine))
+        self.engine.replay.wait()  # a step that is compiled meanwhile would slow down who comes next
+        return ids
 
 
 class Transformers:

@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -39,14 +39,15 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What was chosen to answer: `kernel` with its `function`, and the (position, prepare) of arguments that it wants in another layout.
+    """What was chosen to answer: a `kernel`, its `function`, and the (position, prepare) of arguments that it wants in
+    another layout.
 
     It counts in the circumstances it was chosen in: `runtime`, the Runtime.answered of then, and `changes` of kernels.
     """
 
     runtime: dict | None
     changes: int
-    kernel: "Kernel | None"
+    kernel: "Kernel"
     function: Callable
     prepares: list[tuple[int, Callable]]
     is_direct: bool  # whether to launch it is to call it with the caller's own arguments and outputs
@@ -54,6 +55,9 @@ class Answer:
 
 def _nothing_chosen(*_: Any) -> None:
     raise AssertionError("no kernel was chosen yet")
+
+
+_UNANSWERED = Answer(None, 0, cast(Any, None), _nothing_chosen, [], False)
 
 
 @dataclass(slots=True)
@@ -77,7 +81,7 @@ class Plan:
     fitting_dtype: np.dtype | None = None
     adapts_outputs: bool = False
     may_overwrite: bool = False  # whether an output may be an input
-    answer: Answer = Answer(None, 0, None, _nothing_chosen, [], False)
+    answer: Answer = _UNANSWERED
 
     def values(self, arguments: Sequence[Any], prepares: Sequence[tuple[int, Callable]]) -> tuple[Any, ...]:
         """The arguments as a kernel sees them, those of `prepares` in the layout that it wants."""

@@ -224,7 +224,7 @@ class PagedPass(Cache):
         size, widest = self._cache.pool.size, max(len(part.text.pages) for part in self.rows)
         # A power of two, so that few kinds of calls occur, each of which is planned anew.
         table = np.zeros((len(counts), 1 << (widest - 1).bit_length()), np.int32)
-        positions, slots, lengths = [], [], []
+        places_of, slots, lengths = [], [], []
         for number, (part, count) in enumerate(zip(self.rows, counts, strict=True)):
             text = part.text
             if text.length + count > len(text.pages) * size:
@@ -232,11 +232,11 @@ class PagedPass(Cache):
             pages = np.array(text.pages, np.int32)
             table[number, : len(pages)] = pages
             places = np.arange(text.length, text.length + count)
-            positions.append(places)
+            places_of.append(places)
             slots.append(pages[places // size] * size + places % size)
             lengths.append(text.length + count)
         self.arrays = {
-            "positions": Tensor.from_numpy(np.concatenate(positions)).to(self._cache.device),
+            "positions": Tensor.from_numpy(np.concatenate(places_of)).to(self._cache.device),
             "slots": self._index(np.concatenate(slots)),
             "table": self._index(table),
             "lengths": self._index(np.array(lengths, np.int32)),

@@ -3,7 +3,7 @@
 import hashlib
 import threading
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numba import int64, intp, njit, typeof, types
@@ -103,7 +103,7 @@ class CapturedStep:
 class _Function:
     """The compiled function of a source; one for all steps with the same."""
 
-    _known: dict[tuple, "_Function"] = {}
+    _known: ClassVar[dict[tuple, "_Function"]] = {}
 
     def __init__(self, source: Source, signature: tuple):
         makers = {name: native.array_over(kind) for name, kind in source.kinds.items()}

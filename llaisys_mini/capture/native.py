@@ -26,7 +26,8 @@ def array_over(kind: types.Array) -> Callable:
             array = context.make_array(kind)(context, builder)
             lengths = cgutils.unpack_tuple(builder, arguments[1])
             size = context.get_abi_sizeof(context.get_data_type(kind.dtype))
-            stride, strides = context.get_constant(types.intp, size), []
+            stride = context.get_constant(types.intp, size)
+            strides: list = []
             for length in reversed(lengths):
                 strides.insert(0, stride)
                 stride = builder.mul(stride, length)

@@ -77,8 +77,8 @@ class Recorder:
 
     def graph(self, *results: np.ndarray) -> Graph:
         """What was recorded, with these results as its outputs. Raises CannotCapture."""
-        outputs = [self._by_address.get(first_byte(array)) for array in results]
-        if self.problem is None and not all(outputs):
+        outputs = [self._by_address[first_byte(a)] for a in results if first_byte(a) in self._by_address]
+        if self.problem is None and len(outputs) < len(results):
             self.problem = CannotCapture("its result comes from no operator")
         if self.problem is not None:
             raise self.problem
@@ -89,7 +89,7 @@ class Recorder:
         function = kernel.whole_for(plan.dims)
         inputs = [self._input(operator, *pair) for pair in zip(arguments, seen, strict=True)]
         outputs = [
-            self._output(operator, *pair) for pair in zip(results, plan.outputs_for_kernel(results), strict=True)
+            self._output(operator, *pair) for pair in zip(results, plan.outputs_for_kernel(tuple(results)), strict=True)
         ]
         self._kept += arguments
         kernel_arguments = (*inputs, *outputs)

@@ -68,6 +68,13 @@ WORTH = {
         "chat_request-python": 2,
         "abort_on_disconnect-python": 2,
     },
+    "18_one_call": {
+        "dead_code-python": 4,
+        "fold_constants-python": 4,
+        "fuse-python": 7,
+        "plan_buffers-python": 7,
+        "choose_tile-python": 2,
+    },
 }
 """Lab -> its task cells, and the points that each brings by itself."""
 

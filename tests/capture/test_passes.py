@@ -1,5 +1,7 @@
 """The passes over a recorded step, the loop that is found in it, and the source that is written for it."""
 
+from itertools import pairwise
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -71,7 +73,7 @@ def test_arrays_that_live_together_lie_apart(graph):
 
 def test_a_chain_needs_two_buffers():
     values = [value("x", INPUT), *(value(f"v{i}", numbers=64) for i in range(9))]
-    calls = [call("op", [a], [b]) for a, b in zip(values, values[1:], strict=False)]
+    calls = [call("op", [a], [b]) for a, b in pairwise(values)]
     assert plan_buffers(Graph(calls, [values[-1]])).nbytes == 2 * 256
 
 

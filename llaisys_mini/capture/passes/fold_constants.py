@@ -4,7 +4,7 @@ from llaisys_mini.capture.graph import CONSTANT, Graph
 
 
 def fold_constants(graph: Graph) -> Graph:
-    """Without the calls whose arrays are all constants: what they computed, kept as `Value.array`, is a constant too."""
+    """Without the calls whose arrays are all constants: what they computed, their outputs' `array`, is constant too."""
     kept = []
     for call in graph.calls:
         if call.reads and not call.writes and all(value.kind == CONSTANT for value in call.reads):

@@ -154,7 +154,7 @@ def whole(dims):
 @kernel("paged_attention", device="cpu", when=answers, whole=whole)
 def paged_attention(q, key_pages, value_pages, table, lengths, starts, scale, window, out):
     """Plain Python: it sorts the texts, and only what they need is compiled."""
-    (rows, heads, width), size, texts = q.shape, key_pages.shape[1], lengths.size
+    (rows, heads, width), texts = q.shape, lengths.size
     alone = whole({"D": width, "T": rows, "N": texts})
     if alone is not None:
         alone(q, key_pages, value_pages, table, lengths, starts, scale, window, out)
