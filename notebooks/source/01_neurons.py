@@ -255,8 +255,8 @@ plots.show(
 )
 
 # %% [markdown]
-# With 48 points degree 7 is chosen most often, by the cautious rule three times out of four. With 16 points chance decides, and caution often ends at a
-# constant or a straight line: 12 points to fit and 4 to judge are too few. A validation error is a measurement, and has an error of its own.
+# With 48 points degree 7 is chosen most often, by the cautious rule two times out of three. With 16 points chance decides, and the cautious rule often ends
+# at a constant or a straight line: 12 points to fit and 4 to judge are too few. A validation error is a measurement, and has an error of its own.
 
 # %% [markdown]
 # ## 3. Where this stops
@@ -451,7 +451,8 @@ plots.show(
 # Another point may now be wrong, so we go round again. One round over all points is an *epoch*.
 #
 # The rule is descent again. Let the loss of a point be $\max(0, -y z)$: nothing where the sign is right, and the distance of $z$ from zero where it is
-# wrong. The gradient for $w$ of a wrong point is $-y\,x$, and for $b$ it is $-y$. A step against it with $\eta = 1$, one point at a time, is Rosenblatt's rule.
+# wrong. The gradient for $w$ of a wrong point is $-y\,x$, and for $b$ it is $-y$. A step against it with $\eta = 1$, one point at a time, is Rosenblatt's rule
+# (at $z = 0$, where the slope jumps, it takes that of the wrong side).
 
 # %% jupyter={"source_hidden": true}
 rng = np.random.default_rng(4)

@@ -536,7 +536,7 @@ plots.show(
     "circles without lines.",
 )
 
-# %%
+# %% jupyter={"source_hidden": true}
 train_x, train_y = two_moons(60, seed=5, wrong_labels=8)
 valid_x, valid_y = two_moons(100, seed=6)
 test_x, test_y = two_moons(1000, seed=7)
