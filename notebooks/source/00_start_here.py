@@ -222,8 +222,20 @@ for x, y in ((16.1, 4.2), (PLACES[4] - 0.4, LOWER)):
     axis.text(x, y, "+", ha="center", va="center", fontsize=13)
     axis.scatter(x, y, s=170, facecolor="none", edgecolor="#555555", zorder=3)
 aside = dict(fontsize=8.5, color="#555555", ha="center", va="center")
-axis.text(9.55, 6.5, "add what came in (13)", bbox=dict(facecolor="#F4F4F1", edgecolor="none", pad=2), **aside)
-axis.text(9.55, 1.95, "add what came in (13)", bbox=dict(facecolor="#F4F4F1", edgecolor="none", pad=2), **aside)
+axis.text(
+    9.55,
+    6.5,
+    "add what came in (13)",
+    bbox=dict(facecolor="#F4F4F1", edgecolor="none", pad=2),
+    **aside,
+)
+axis.text(
+    9.55,
+    1.95,
+    "add what came in (13)",
+    bbox=dict(facecolor="#F4F4F1", edgecolor="none", pad=2),
+    **aside,
+)
 box(18.4, LOWER, "RMSNorm", "lecture 05", plots.BLUE)
 box(18.4, UPPER, "linear: scores", "02, 09, 10", plots.BLACK)
 box(18.4, 8.3, "choose a token", "lectures 07, 14", plots.ORANGE)

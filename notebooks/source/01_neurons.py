@@ -513,7 +513,7 @@ with_one = np.append(cloud, np.ones((len(cloud), 1)), axis=1)  # [50, 3]
 found = np.append(*states[-1])  # w and b, [3]
 gamma = np.min(cloud_labels * (with_one @ found)) / np.linalg.norm(found)
 R = np.linalg.norm(with_one, axis=1).max()
-print(f"R = {R:.2f}, γ = {gamma:.3f}: at most {(R / gamma) ** 2:,.0f} updates; it took {len(states) - 1}")
+print(f"R = {R:.2f}, γ = {gamma:.3f}: at most {(R / gamma) ** 2:.0f} updates")
 
 # %% [markdown]
 # Play it yourself: drag the boundary until no point is wrong, or let the rule do it step by step.

@@ -69,13 +69,13 @@ def draw_valley(axis, H, reach=6):
     axis.set(xlabel="$w_1$", xlim=(3 - reach, 3 + reach), ylim=(2 - reach, 2 + reach))
 
 
-fig, axes = plots.figure(1, 3, width=9.6, height=3)
+fig, axes = plots.figure(1, 3, width=9.6, height=2.6)
 draw_valley(axes[0], straight)
 axes[0].set(ylabel="$w_2$", title="60 steps from (-1, -2)")
 for (rate, track), marker, dashes in zip(runs.items(), "os^", ("-", "--", "-."), strict=True):
     if rate < 0.1:
         axes[0].plot(*track[:, 0].T, marker + "-", markersize=3, linewidth=0.9)
-    axes[1].plot(track[:, 0, 0], dashes, label=f"rate {rate}", linewidth=1.2)
+    axes[1].plot(track[:, 0, 0], dashes, label=f"rate {rate}", linewidth=0.9)
     axes[2].semilogy(loss_at(track[:, 0], straight), dashes)
 axes[1].axhline(lowest[0], color=plots.GREY, linewidth=0.8)
 axes[1].set(
@@ -168,7 +168,7 @@ for name in rules:
         )
 
 # %% jupyter={"source_hidden": true}
-fig, axes = plots.figure(2, 4, width=9.6, height=5)
+fig, axes = plots.figure(2, 4, width=9.6, height=4.5)
 for row, degrees in enumerate((0, 45)):
     H = valley(degrees)
     for axis, name in zip(axes[row], list(rules)[1:], strict=False):
@@ -448,10 +448,10 @@ for strength, dashes in ((0, ":"), (strengths[best], "-"), (1, "--")):
     axes[1].plot(between, powers(between) @ c, dashes, label=f"λ = {strength:g}", linewidth=1.4)
 axes[1].plot(place, y, "o", color=plots.BLACK, markersize=4)
 axes[1].set(xlabel="x", ylabel="y", ylim=(-3, 3), title="one draw")
-axes[1].legend(fontsize=8.5, loc="lower right")
+axes[1].legend(fontsize=8.5, loc="lower center")
 plots.show(
     fig,
-    alt="Left: error against λ. On the points seen it rises with λ; on new ones it falls, is lowest near one hundred-thousandth, "
+    alt="Left: error against λ. On the points seen it rises with λ; on new ones it falls, is lowest near a millionth, "
     "and rises. Right: without a penalty the curve passes through all 16 points and swings far away near the ends; with the best λ it "
     "follows them smoothly; with λ = 1 it is nearly flat.",
 )
@@ -464,7 +464,7 @@ plots.show(
 
 # %% jupyter={"source_hidden": true}
 bowl, bottom = np.array([[2, 1.2], [1.2, 1.6]]), np.array([1.8, 0.9])
-grid = np.stack(np.meshgrid(np.linspace(-1, 3, 120), np.linspace(-1, 2, 120)), axis=-1)
+grid = np.stack(np.meshgrid(np.linspace(-1.5, 3, 120), np.linspace(-1.5, 2, 120)), axis=-1)
 losses = 0.5 * np.einsum("...i,ij,...j->...", grid - bottom, bowl, grid - bottom)
 
 
@@ -481,7 +481,7 @@ ends = {
     "L2: circles": [np.linalg.solve(bowl + s * np.eye(2), bowl @ bottom) for s in growing],
     "L1: diamonds": [lowest_with_l1(s) for s in growing],
 }
-fig, axes = plots.figure(1, 2, width=9, height=3.2, sharey=True)
+fig, axes = plots.figure(1, 2, width=8.4, height=3, sharey=True)
 for axis, (name, path), size in zip(
     axes, ends.items(), (np.linalg.norm(grid, axis=-1), np.abs(grid).sum(axis=-1)), strict=True
 ):
