@@ -5,7 +5,7 @@
 #
 # | before this | you need | reading time | lab | next |
 # |---|---|---|---|---|
-# | [01 From curves to neurons](01_neurons.ipynb) | the product of matrices, the derivative | 20 minutes | [02 layers](../labs/02_layers/02_layers.ipynb) | [03 Losses and backpropagation](03_losses_and_backpropagation.ipynb) |
+# | [01 From curves to neurons](01_neurons.ipynb) | the product of matrices, the derivative | 21 minutes | [02 layers](../labs/02_layers/02_layers.ipynb) | [03 Losses and backpropagation](03_losses_and_backpropagation.ipynb) |
 
 # %%
 import numpy as np

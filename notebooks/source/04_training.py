@@ -5,7 +5,7 @@
 #
 # | before this | you need | reading time | lab | next |
 # |---|---|---|---|---|
-# | [03 Losses and backpropagation](03_losses_and_backpropagation.ipynb) | gradients, mean and variance | 24 minutes | [04 training](../labs/04_training/04_training.ipynb) | [05 Normalisation](05_normalisation.ipynb) |
+# | [03 Losses and backpropagation](03_losses_and_backpropagation.ipynb) | gradients, mean and variance | 25 minutes | [04 training](../labs/04_training/04_training.ipynb) | [05 Normalisation](05_normalisation.ipynb) |
 
 # %%
 import numpy as np

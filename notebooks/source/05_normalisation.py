@@ -5,7 +5,7 @@
 #
 # | before this | you need | reading time | lab | next |
 # |---|---|---|---|---|
-# | [04 Training](04_training.ipynb) | mean and variance; backpropagation (lecture 03), initial weights (lecture 04) | 24 minutes | [05 norms](../labs/05_norms/05_norms.ipynb) | [06 Tensors](06_tensors.ipynb) |
+# | [04 Training](04_training.ipynb) | mean and variance; backpropagation (lecture 03), initial weights (lecture 04) | 25 minutes | [05 norms](../labs/05_norms/05_norms.ipynb) | [06 Tensors](06_tensors.ipynb) |
 
 # %%
 import itertools

@@ -313,7 +313,7 @@ KERNELS = {"three passes": three_passes, "online": online, "in blocks": in_block
 
 def nanoseconds(count, work, *arguments):
     """For one of `count` numbers."""
-    return 1e9 * seconds(work, *arguments) / count
+    return 1e9 * seconds(work, *arguments, repeats=15) / count
 
 
 lengths = [10_000, 100_000, 1_000_000, 5_000_000]

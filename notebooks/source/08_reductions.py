@@ -222,7 +222,7 @@ for rows in (1, 16, 256, 4096):
 # > **The common guess**, that two cores always halve the time, forgets what it takes to wake the threads and to wait for the last
 # > of them.
 #
-# For one row the threads only cost. The course's kernels therefore use them from a certain number of elements on
+# For one row the threads only cost, for 4096 they pay. Where the edge lies depends on the machine and on what else runs on it. The course's kernels therefore use them from a certain number of elements on
 # (`PARALLEL_FROM` in `solutions/kernels/cpu/rms_norm.py`).
 #
 # Note what is shared: whole rows. Two threads that add to the same `total` would overwrite each other's sums. Each variable of one
