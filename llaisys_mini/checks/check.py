@@ -199,7 +199,9 @@ def describe(operator: Contract, result: Result, path: Path | None = None) -> st
             lines.append("  it is under Numba's own cuda.jit, which needs a GPU: write `from llaisys_mini import cuda`")
         lines.append(f"  the kernel raised {type(result.exception).__name__}: {_first_lines(result.exception)}")
         if isinstance(result.exception, ZeroDivisionError):
-            lines.append("  What is divided by, and how can it become 0 on this case? Follow one row of it through the kernel")
+            lines.append(
+                "  what is divided by, and how can it be 0 on this case? Follow one row of it through the kernel"
+            )
         if isinstance(result.exception, ImportError) and "scipy" in str(result.exception):
             lines.append("  Numba would have @ and np.dot computed by a library: write the loops yourself")
     lines += [f"  {sentence}" for sentence in result.out_of_bounds]

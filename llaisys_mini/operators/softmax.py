@@ -102,8 +102,8 @@ def new_maximum_not_added(x):
 
 
 @softmax.mistake(
-    "a score above the running maximum rescales the sum, but its own exponential, 1, is not added; scores of -inf are left "
-    "out, as they should be"
+    "a score above the running maximum rescales the sum, but its own exponential, 1, is not added; scores of -inf are "
+    "left out, as they should be"
 )
 def new_finite_maximum_not_added(x):
     return _without_new_maxima(x)

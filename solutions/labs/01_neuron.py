@@ -245,7 +245,9 @@ across = np.array([-3.0, 3.0])
 axes.plot(across, -(weights[0] * across + bias) / weights[1], color=plots.GREY, label="decision boundary")
 axes.set(xlim=(-3, 3), ylim=(-3, 3), xlabel="$x_1$", ylabel="$x_2$")
 axes.legend()
-plots.show(figure, alt="The points, marked by what the neuron says of them, and its decision boundary between the two classes.")
+plots.show(
+    figure, alt="The points, marked by what the neuron says of them, and its decision boundary between the two classes."
+)
 
 # %% [markdown]
 # ## 5. Regression, downhill
@@ -306,7 +308,10 @@ best = np.mean((A @ np.linalg.lstsq(A, heights)[0] - heights) ** 2)
 axes.axhline(best, color=plots.GREY, linewidth=1, label="least squares")
 axes.set(xlabel="step", ylabel="mean squared error [m²]")
 axes.legend()
-plots.show(figure, alt="The error against the step for both ways to count time, and the error of least squares as a level line.")
+plots.show(
+    figure,
+    alt="The error against the step for both ways to count time, and the error of least squares as a level line.",
+)
 
 # %% [markdown]
 # ## 6. In your own words

@@ -77,7 +77,10 @@ surface = right.contourf(
 )
 figure.colorbar(surface, label="output")
 right.set(title="distance", xlabel="$x_1$", ylabel="$x_2$", aspect="equal")
-plots.show(figure, alt="Left: where your network says yes, beside where it says no. Right: its output for the distance, by colour.")
+plots.show(
+    figure,
+    alt="Left: where your network says yes, beside where it says no. Right: its output for the distance, by colour.",
+)
 
 # %% [markdown]
 # ## 2. Two linear layers are one
@@ -205,7 +208,10 @@ for hidden, style in ((1, "-"), (3, "--"), (50, "-.")):
     )
 axes.set(xlabel="x", ylabel="output")
 axes.legend()
-plots.show(figure, alt="The outputs of networks with 1, 3 and 50 hidden neurons over their input: straight pieces, more with more neurons.")
+plots.show(
+    figure,
+    alt="The outputs of networks with 1, 3 and 50 hidden neurons over their input: straight pieces, more with more neurons.",
+)
 
 # %% [markdown]
 # ## 5. In your own words

@@ -258,7 +258,10 @@ plots.draw_regions(right, lambda points: logits_of(points).value.argmax(axis=1),
 plots.draw_points(right, points, labels, size=10, names=("spiral 0", "spiral 1"))
 right.set(title="what the network answers")
 right.legend(loc="upper right")
-plots.show(figure, alt="Left: the loss over the steps. Right: the points of both spirals, over the regions that the network gives to each.")
+plots.show(
+    figure,
+    alt="Left: the loss over the steps. Right: the points of both spirals, over the regions that the network gives to each.",
+)
 
 # %% [markdown]
 # ## 6. In your own words
