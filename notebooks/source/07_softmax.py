@@ -338,8 +338,8 @@ for axis in axes:
     axis.grid()
 plots.show(
     fig,
-    alt="Left: time for one number against the length of the row; the three kernels are close to "
-    "each other. Right: the relative error; it grows with the length for three passes and most "
+    alt="Left: time for one number against the length of the row; the three kernels are within a "
+    "factor of about two. Right: the relative error; it grows with the length for three passes and most "
     "for online, and stays small in blocks.",
 )
 print("a row of 5 million numbers:")
@@ -350,7 +350,7 @@ for name in KERNELS:
 # > **The common guess**, that fewer passes are faster, counts reads only. Most of the time goes into exponentials, and `online`
 # > computes the most of them.
 #
-# The times are close. To see why, count what each does for one number, and measure what a read and an exponential cost:
+# On the longest row no version with fewer reads is faster. Count what each does for one number, and measure a read and an exponential:
 #
 # | | reads | writes | exponentials |
 # |---|---|---|---|
