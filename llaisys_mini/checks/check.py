@@ -154,13 +154,18 @@ def _where(device) -> str:
 
 
 def diagnosis(operator: Contract, failed: Result, results: Iterable[Result], path: Path | None = None) -> str:
-    """What is wrong with a kernel, in a few lines: the first result that failed, and the mistake that explains all.
+    """What is wrong with a kernel, in a few lines: the first result that failed, and the mistake that explains all, or
+    where a later case leaves an array.
 
     results: on all cases. path: the kernel's file, where a compile error points to.
     """
     found = slips(operator, path.read_text(encoding="utf-8")) if path and failed.differences else []
     lines = [describe(operator, failed, path), *(f"  {sentence}" for sentence in found)]
-    if not found and failed.differences:
+    outside = next((result for result in results if result.out_of_bounds), failed)
+    if outside is not failed:  # on few numbers, an index too far may look like another mistake
+        lines.append(f"  and on the case '{outside.case.name}', {case_shapes(outside.case)}:")
+        lines += [f"  {sentence}" for sentence in outside.out_of_bounds]
+    elif not found and failed.differences:
         complete = [result for result in results if result.exception is None and not result.out_of_bounds]
         sentence = recognised(operator, ((result.case.inputs, result.results) for result in complete))
         lines += [told(sentence)] if sentence else pattern_lines(complete)
@@ -193,6 +198,10 @@ def describe(operator: Contract, result: Result, path: Path | None = None) -> st
         if type(result.exception).__name__ == "CudaSupportError":
             lines.append("  it is under Numba's own cuda.jit, which needs a GPU: write `from llaisys_mini import cuda`")
         lines.append(f"  the kernel raised {type(result.exception).__name__}: {_first_lines(result.exception)}")
+        if isinstance(result.exception, ZeroDivisionError):
+            lines.append(
+                "  what is divided by, and how can it be 0 on this case? Follow one row of it through the kernel"
+            )
         if isinstance(result.exception, ImportError) and "scipy" in str(result.exception):
             lines.append("  Numba would have @ and np.dot computed by a library: write the loops yourself")
     lines += [f"  {sentence}" for sentence in result.out_of_bounds]

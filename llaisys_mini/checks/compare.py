@@ -1,5 +1,6 @@
 """Compare a kernel's outputs with the reference, and recognise well-known mistakes."""
 
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -82,10 +83,12 @@ def recognised(operator: Contract, runs: Iterable[Run]) -> str | None:
     wrong = [run for run in measured if any(map(np.any, run.wrong))]
     right = [run for run in measured if not any(map(np.any, run.wrong))]
     wrong.sort(key=lambda run: sum(result.size for result in run.results))  # most mistakes are out after the first
-    for mistakes in (lambda: operator.mistakes, lambda: derived_mistakes(operator)):
-        told = recognise(mistakes(), lambda mistake, run: _explains(operator, mistake, run), wrong, right)
-        if told or not wrong:
-            return told
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # mistakes take means of nothing and the like; the learner has no part in that
+        for mistakes in (lambda: operator.mistakes, lambda: derived_mistakes(operator)):
+            told = recognise(mistakes(), lambda mistake, run: _explains(operator, mistake, run), wrong, right)
+            if told or not wrong:
+                return told
     return None
 
 

@@ -61,6 +61,11 @@ _ADVICE = [
         "this index does not fit the array: one whole number for each dimension, [row, column], not a float",
     ),
     (
+        r"tuple index out of range",
+        "this asks for a length that the array does not have, such as x.shape[1] of an array of one dimension: look at "
+        "the shapes that the task states",
+    ),
+    (
         r"cannot index|Unsupported array index type|too many indices",
         "this index does not fit the array: one whole number for each dimension, [row, column], not a float",
     ),

@@ -79,6 +79,12 @@ adamw_step.mistake("it steps uphill: rate times the direction has to be subtract
 )
 
 
+@adamw_step.mistake("the decay is taken of the weights after the step; both parts use the weights from before it")
+def decay_of_the_new(w, g, mean, square, step, rate, decay):
+    moved, mean, square = adamw_step.reference(w, g, mean, square, step, rate, 0.0)
+    return moved - rate * decay * moved, mean, square
+
+
 @adamw_step.mistake("the decay is added to the gradient: that is Adam with L2, which divides the decay by the root too")
 def coupled(w, g, mean, square, step, rate, decay):
     return adamw_step.reference(w, g + decay * w, mean, square, step, rate, 0.0)

@@ -76,6 +76,9 @@ layers_by_hand.mistake("the output neuron of the triangle says yes where any hid
 layers_by_hand.mistake("the hidden neurons of the triangle say yes outside: their weights have the wrong sign")(
     _changed(triangle=([[-1, 0], [0, -1], [1, 1]], [0, 0, -4], [[1, 1, 1]], [-2.5]))
 )
+layers_by_hand.mistake(
+    "the neuron of the triangle's sloping side says yes beyond it: its z has to be positive inside, where x1 + x2 < 4"
+)(_changed(triangle=([[1, 0], [0, 1], [1, 1]], [0, 0, -4], [[1, 1, 1]], [-2.5])))
 layers_by_hand.mistake("the distance is x1 - x2 where that is positive, else 0: one more hidden neuron is needed")(
     _changed(distance=([[1, -1]], [0], [[1]], [0]))
 )

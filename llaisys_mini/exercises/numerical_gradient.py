@@ -79,6 +79,21 @@ def not_put_back(function, x, step):
     return gradient
 
 
+@numerical_gradient.mistake(
+    "x is put back by adding and subtracting the step: floats round, so keep the element and store it again"
+)
+def put_back_nearly(function, x, step):
+    gradient = np.zeros_like(x)
+    for index in np.ndindex(x.shape):
+        x[index] += step
+        above = function(x)
+        x[index] -= 2 * step
+        below = function(x)
+        x[index] += step
+        gradient[index] = (above - below) / (2 * step)
+    return gradient
+
+
 @numerical_gradient.mistake("the sign is wrong: f(x - step) - f(x + step)")
 def wrong_sign(function, x, step):
     return -numerical_gradient.reference(function, x, step)

@@ -68,7 +68,9 @@ def too_few(result, images, labels, seed):
     if unseen >= ASKED:
         return None
     why = (
-        "It learned its images by heart; what makes it see more than these?"
+        "All hidden neurons have the same weights: those that begin equal get equal gradients. Begin at random."
+        if hidden > 1 and np.ptp(w1, axis=0).max() <= 1e-6 * np.abs(w1).max()
+        else "It learned its images by heart; what makes it see more than these?"
         if seen - unseen > 0.1
         else "It does not know those it was given either: train longer, wider, or with another rate."
     )

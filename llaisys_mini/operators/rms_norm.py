@@ -102,7 +102,8 @@ def one_plus_weight(x, weight, eps):
 @rms_norm.mistake("the weight is taken by row, weight[n], instead of by column")
 def weight_by_row(x, weight, eps):
     rows = x.reshape(-1, x.shape[-1])
-    by_row = weight[np.arange(len(rows)) % len(weight)][:, None]
+    by_row = np.full((len(rows), 1), np.nan, dtype=np.float32)  # beyond its end weight holds no numbers
+    by_row[: len(weight), 0] = weight[: len(rows)]
     return (by_row * rms_norm.reference(rows, np.ones_like(weight), eps)).reshape(x.shape)
 
 

@@ -95,6 +95,27 @@ def sum_of_finite_not_rescaled(x):
     return np.exp(x - x.max(axis=-1, keepdims=True)) / total
 
 
+@softmax.mistake("a score above the running maximum rescales the sum, but its own exponential, 1, is not added")
+def new_maximum_not_added(x):
+    so_far = np.maximum.accumulate(x, axis=-1)
+    return _without_new_maxima(x) + 0 * np.exp(x - so_far).sum(axis=-1, keepdims=True)
+
+
+@softmax.mistake(
+    "a score above the running maximum rescales the sum, but its own exponential, 1, is not added; scores of -inf are "
+    "left out, as they should be"
+)
+def new_finite_maximum_not_added(x):
+    return _without_new_maxima(x)
+
+
+def _without_new_maxima(x):
+    """Exponentials over the sum of those whose scores were not above all before them."""
+    before = np.concatenate([np.full_like(x[..., :1], -np.inf), np.maximum.accumulate(x, axis=-1)[..., :-1]], axis=-1)
+    exponentials = np.exp(x - x.max(axis=-1, keepdims=True))
+    return exponentials / np.where(x > before, 0, exponentials).sum(axis=-1, keepdims=True)
+
+
 @softmax.mistake("-inf is subtracted from -inf, which gives NaN: the running maximum of a row that begins with -inf")
 def maximum_stays_infinite(x):
     so_far = np.maximum.accumulate(x, axis=-1)

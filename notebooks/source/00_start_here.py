@@ -5,7 +5,7 @@
 #
 # | before this | you need | reading time | lab | next |
 # |---|---|---|---|---|
-# | nothing | Python, a little NumPy | 16 minutes | [00 practice](../labs/00_practice/00_practice.ipynb) | [01 From curves to neurons](01_neurons.ipynb) |
+# | nothing | Python, a little NumPy | 17 minutes | [00 practice](../labs/00_practice/00_practice.ipynb) | [01 From curves to neurons](01_neurons.ipynb) |
 
 # %% [markdown]
 # ## 1. Where this is going
@@ -105,7 +105,7 @@ from llaisys_mini import observe_calls, operators
 
 calls = Counter()
 with observe_calls(lambda operator, arguments, results: calls.update([operator.name])):
-    list(model.generate(model.tokenizer.encode("Once"), max_new_tokens=1))
+    list(model.generate(model.tokenizer.encode("Once"), max_new_tokens=1, temperature=0.0))
 for name, count in calls.most_common():
     print(f"{count:4d} × {name:14s} {operators.get(name).__doc__.splitlines()[0]}")
 print(f"{calls.total():4d} calls of {len(calls)} operators for one token")
@@ -201,8 +201,8 @@ def arrow(*places):
 
 
 frame = dict(facecolor="#00000008", edgecolor="#999999", linestyle="--")
-axis.add_patch(Rectangle((2.75, 1.2), 13.7, 5.6, **frame))
-axis.text(2.9, 1.4, "a block, repeated in every layer", fontsize=9, color="#555555")
+axis.add_patch(Rectangle((2.55, 1.0), 14.3, 5.8, **frame))
+axis.text(2.7, 1.2, "a block, repeated in every layer", fontsize=9, color="#555555")
 UPPER, LOWER = 5.5, 2.9
 PLACES = (4.25, 6.9, 9.55, 12.2, 14.7)
 box(1.1, 8.3, "text to tokens", "lecture 11", plots.GREEN)
@@ -214,15 +214,28 @@ for place, text, lecture, colour in [
 ]:  # fmt: skip
     box(PLACES[place], UPPER, text, lecture, colour)
 for place, text, lecture, colour in [
-    (0, "RMSNorm", "lecture 05", plots.BLUE), (1, "linear: two", "02, 09, 10", plots.BLACK),
+    (0, "RMSNorm", "lecture 05", plots.BLUE), (1, "linear: twice", "02, 09, 10", plots.BLACK),
     (2, "SwiGLU", "lecture 13", plots.PURPLE), (3, "linear", "02, 09, 10", plots.BLACK),
 ]:  # fmt: skip
     box(PLACES[place], LOWER, text, lecture, colour)
 for x, y in ((16.1, 4.2), (PLACES[4] - 0.4, LOWER)):
     axis.text(x, y, "+", ha="center", va="center", fontsize=13)
     axis.scatter(x, y, s=170, facecolor="none", edgecolor="#555555", zorder=3)
-axis.text(12.9, 4.5, "add what came in (13)", fontsize=8.5, color="#555555", ha="center")
-axis.text(PLACES[4] + 0.4, 1.75, "add what came in", fontsize=8.5, color="#555555", ha="center")
+aside = dict(fontsize=8.5, color="#555555", ha="center", va="center")
+axis.text(
+    9.55,
+    6.5,
+    "add what came in (13)",
+    bbox=dict(facecolor="#F4F4F1", edgecolor="none", pad=2),
+    **aside,
+)
+axis.text(
+    9.55,
+    1.95,
+    "add what came in (13)",
+    bbox=dict(facecolor="#F4F4F1", edgecolor="none", pad=2),
+    **aside,
+)
 box(18.4, LOWER, "RMSNorm", "lecture 05", plots.BLUE)
 box(18.4, UPPER, "linear: scores", "02, 09, 10", plots.BLACK)
 box(18.4, 8.3, "choose a token", "lectures 07, 14", plots.ORANGE)
@@ -232,23 +245,33 @@ arrow((1.1 + HALF, UPPER), (PLACES[0] - HALF, UPPER))
 for row, boxes in ((UPPER, 5), (LOWER, 4)):
     for left, right in itertools.pairwise(PLACES[:boxes]):
         arrow((left + HALF, row), (right - HALF, row))
+arrow((2.8, UPPER), (2.8, 6.5), (16.55, 6.5), (16.55, 4.2), (16.42, 4.2))
+arrow((2.8, LOWER), (2.8, 1.95), (PLACES[4] - 0.4, 1.95), (PLACES[4] - 0.4, LOWER - 0.37))
 arrow((PLACES[4] + HALF, UPPER), (16.1, UPPER), (16.1, 4.55))
-arrow((15.75, 4.2), (3.0, 4.2), (3.0, LOWER), (PLACES[0] - HALF, LOWER))
+arrow((15.75, 4.2), (2.8, 4.2), (2.8, LOWER), (PLACES[0] - HALF, LOWER))
 arrow((PLACES[3] + HALF, LOWER), (PLACES[4] - 0.75, LOWER))
 arrow((PLACES[4] - 0.05, LOWER), (18.4 - HALF, LOWER))
 arrow((18.4, LOWER + 0.65), (18.4, UPPER - 0.65))
 arrow((18.4, UPPER + 0.65), (18.4, 7.65))
 arrow((18.4 - HALF, 8.3), (1.1 + HALF, 8.3))
 axis.text(9.7, 8.5, "append it, and go round again", ha="center", fontsize=9, color="#555555")
-below = "Below all of it: neurons (01), layers (02), tensors (06), products of matrices (09, 10)"
+below = "What it rests on: neurons (01), layers (02), training (03, 04), tensors (06), reductions (08), matrix products (09, 10)"
 axis.text(9.7, 0.2, below, ha="center")
 plots.show(
     fig,
     alt="The path of a token: text to tokens, embedding; then in every layer RMSNorm, linear, RoPE, "
-    "attention, linear and an addition, then RMSNorm, linear, SwiGLU, linear and an addition; after "
+    "attention, linear, then RMSNorm, linear, SwiGLU, linear; to the result of each half its own input is added; after "
     "the last layer RMSNorm, a linear step to the scores, and the choice of a token, which is "
     "appended. Each part names its lectures.",
 )
+
+# %% [markdown]
+# <details><summary>Pencil 1: "linear: q, k, v" stands for three calls of linear. How many calls does one block make, and how many blocks has a model
+# that calls linear 57 times for a token?</summary>
+#
+# $3 + 1 + 2 + 1 = 7$ in a block, and one more for the scores at the end: $(57 - 1) / 7 = 8$ blocks.
+#
+# </details>
 
 # %% [markdown]
 # ## 2. Three ways through
@@ -267,6 +290,8 @@ plots.show(
 # | 00 Start here | what happens inside? | [00 practice](../labs/00_practice/00_practice.ipynb) |
 # | [01 From curves to neurons](01_neurons.ipynb) | how does a machine find a rule? | [01 neuron](../labs/01_neuron/01_neuron.ipynb) |
 # | [02 Layers](02_layers.ipynb) | how do many neurons learn any shape? | [02 layers](../labs/02_layers/02_layers.ipynb) |
+# | [03 Losses and backpropagation](03_losses_and_backpropagation.ipynb) | how much is each weight to blame? | [03 backpropagation](../labs/03_backpropagation/03_backpropagation.ipynb) |
+# | [04 Training](04_training.ipynb) | how does a network learn the rule, and not its examples? | [04 training](../labs/04_training/04_training.ipynb) |
 # | [05 Normalisation](05_normalisation.ipynb) | what keeps numbers in range? | [05 norms](../labs/05_norms/05_norms.ipynb) |
 # | [06 Tensors](06_tensors.ipynb) | how does a matrix live in memory? | [06 tensor](../labs/06_tensor/06_tensor.ipynb) |
 # | [07 Softmax](07_softmax.ipynb) | how do scores become probabilities? | [07 softmax](../labs/07_softmax/07_softmax.ipynb) |
@@ -282,10 +307,10 @@ plots.show(
 # | [18 From a list of calls to one](18_one_call.ipynb) | where does the time between the kernels go? | [18 one call](../labs/18_one_call/18_one_call.ipynb) |
 
 # %% [markdown]
-# A lecture is a notebook like this one. Run a cell with Shift+Enter, change it, run it again. In JupyterLab cells that only
-# draw are folded; a click unfolds them. Sliders appear once their cell has run.
+# A lecture is a notebook like this one. Run a cell with Shift+Enter, change it, run it again. In JupyterLab cells that draw, or
+# repeat something many times, are folded; a click unfolds them. Sliders appear once their cell has run.
 #
-# Before a cell that says **Predict, then run**, say aloud what you expect: what surprises you is what you learn from. What comes out is
+# Before a cell that says **Predict, then run**, write down what you expect. A wrong guess shows you what to read again. What comes out is
 # folded until you run the cell or click on it, and so is the line after it, on a common guess and what is wrong with it.
 #
 # No GPU is needed. If something does not work on your machine, `llaisys-mini doctor` in a terminal says what is missing and what to do about
@@ -396,7 +421,15 @@ with use_kernels(argmax="student"):
     speak(tokens=20)
 
 # %% [markdown]
-# That one was easy to notice. The next mistake is not: the search starts from 0 instead of the first score.
+# That one was easy to notice.
+#
+# <details><summary>Pencil 2: a row of scores is −2, −1, −1, −3. Which index and which value must argmax return?</summary>
+#
+# Index 1 and value −1: the largest is −1, at 1 and 2, and the lowest index wins a tie.
+#
+# </details>
+#
+# The next mistake is harder to notice: the search starts from 0 instead of the first score.
 #
 # > **Predict, then run.** Does the model still speak? Does the check notice?
 
@@ -429,7 +462,8 @@ diagnose("argmax")
 # > **The common guess**, that a kernel with which the model speaks well must be right, takes one example for all.
 #
 # The story is perfect, because the best score happens to be positive every time. The check has rows in which all scores are negative, and
-# recognises the mistake by name. A program that seems to work is not yet a program that works.
+# recognises the mistake by name. So one good run is no
+# proof: a check needs inputs that use every part of the contract, negative scores and ties among them.
 
 # %% [markdown]
 # ## The answer

@@ -56,8 +56,8 @@ print(f"root of the mean squared residual: {100 * np.sqrt(np.mean(residuals**2))
 # **By descent.** For most models of this course no such formula exists. Then we go downhill: compute the slope (the *gradient*) of $L$ for each
 # unknown, and take a step against it, again and again: $c \leftarrow c - \eta\,\frac2N A^{\mathsf T}(Ac - h)$. The number $\eta$ is the *learning rate*.
 #
-# > **Predict, then run.** Gradient descent begins at $c = (0, 0, 0)$ with $\eta = 0.3$. How many steps until $g$ is right to two decimals: 10, 100, or
-# > more than 1,000?
+# > **Predict, then run.** Gradient descent begins at $c = (0, 0, 0)$ with $\eta = 0.3$. How many steps until $g$ agrees with the
+# > formula to two decimals: 10, 100, or more than 1,000?
 
 
 # %%
@@ -99,7 +99,7 @@ plots.show(
 )
 
 # %% [markdown]
-# > **The common guess**, a hundred, takes the quick fall of the loss at the beginning for arrival.
+# > **The common guess**, a hundred, overlooks that the loss falls fast at first, long before $g$ is right.
 #
 # More than a thousand. Grey contours join points of equal loss: the loss is a narrow valley, because a larger $h_0$ can nearly be made up for by a
 # smaller $v$. Descent falls into it at once and creeps along it.
@@ -110,7 +110,7 @@ plots.show(
 # Now 16 points of which we know nothing: no physics, only pairs $(x, y)$. A polynomial of degree $d$, $y = c_0 + c_1 x + \dots + c_d x^d$, is a flexible
 # guess. It has $d + 1$ numbers to fit, its *parameters*. The degree is a *hyperparameter*: it is chosen before anything is fitted.
 
-# %%
+# %% jupyter={"source_hidden": true}
 rng = np.random.default_rng(5)
 
 
@@ -134,7 +134,8 @@ def error(polynomial, x, y):
 
 
 # %% [markdown]
-# `x, y` are for fitting. `new_x, new_y` come from the same process, but the fit never sees them.
+# `x, y` are for fitting. 200 points `new_x, new_y` come from the same process, but the fit never sees them. Errors are roots of the mean
+# squared error.
 #
 # > **Predict, then run.** We fit polynomials of degree 0, 1, 2, ... up to 15.
 # > Which degree has the smallest error on the 16 points it was fitted to? Which on the new points?
@@ -152,7 +153,7 @@ print("smallest on the points seen: degree", np.argmin(error_seen))
 print("smallest on the new points:  degree", np.argmin(error_new))
 
 # %% [markdown]
-# > **The common guess**, the same degree for both, takes fitting for predicting.
+# > **The common guess**, the same degree for both, forgets that a fit to noisy points also fits their noise.
 #
 # More numbers always fit the points seen better. With 16 numbers for 16 points the error is zero up to rounding. The new points tell another story:
 #
@@ -174,7 +175,9 @@ for degree in (1, 7, 13):
     )  # [200 fits, 200 places]
     bias2 = np.mean((repeated[degree].mean(axis=0) - truth(everywhere)) ** 2)
     variance = np.mean(repeated[degree].var(axis=0))
-    print(f"degree {degree:2d}: bias² {bias2:.3f}, variance {variance:.3f}, noise {0.2**2:.3f}")
+    new = np.mean((repeated[degree] - unknown_process(np.tile(everywhere, (200, 1)))) ** 2)
+    print(f"degree {degree:2d}: bias² {bias2:.3f} + variance {variance:.3f} + noise {0.2**2:.3f}")
+    print(f"           = {bias2 + variance + 0.04:.3f}; squared error on new points {new:.3f}")
 
 # %% jupyter={"source_hidden": true}
 fig, axes = plots.figure(1, 3, width=9, height=2.9, sharey=True)
@@ -252,8 +255,8 @@ plots.show(
 )
 
 # %% [markdown]
-# With 48 points degree 7 is chosen most often, by the cautious rule three times out of four. With 16 points chance decides, and caution often ends at a
-# constant or a straight line: 12 points to fit and 4 to judge are too few. Validation is a measurement, and measurements have errors.
+# With 48 points degree 7 is chosen most often, by the cautious rule two times out of three. With 16 points chance decides, and the cautious rule often ends
+# at a constant or a straight line: 12 points to fit and 4 to judge are too few. A validation error is a measurement, and has an error of its own.
 
 # %% [markdown]
 # ## 3. Where this stops
@@ -273,7 +276,7 @@ for inputs in (1, 2, 10, 784):
 # %% [markdown]
 # ## 4. A neuron: a linear step, then a non-linear step
 #
-# 1. **Linear step.** Multiply each input by a *weight*, add everything up, add a *bias*:
+# 1. **Linear step.** Multiply each input by a *weight*, add everything up, add a *bias* (a number; not the bias of section 2):
 #    $\quad z = w_1 x_1 + w_2 x_2 + \dots + w_K x_K + b$
 # 2. **Non-linear step.** Keep only the sign: $\quad y = \operatorname{sgn}(z)$, which is $+1$ where $z \ge 0$ and $-1$ elsewhere.
 #    The function of this step is called the *activation function*.
@@ -448,7 +451,8 @@ plots.show(
 # Another point may now be wrong, so we go round again. One round over all points is an *epoch*.
 #
 # The rule is descent again. Let the loss of a point be $\max(0, -y z)$: nothing where the sign is right, and the distance of $z$ from zero where it is
-# wrong. The gradient for $w$ of a wrong point is $-y\,x$, and for $b$ it is $-y$. A step against it with $\eta = 1$, one point at a time, is Rosenblatt's rule.
+# wrong. The gradient for $w$ of a wrong point is $-y\,x$, and for $b$ it is $-y$. A step against it with $\eta = 1$, one point at a time, is Rosenblatt's rule
+# (at $z = 0$, where the slope jumps, it takes that of the wrong side).
 
 # %% jupyter={"source_hidden": true}
 rng = np.random.default_rng(4)
@@ -502,6 +506,14 @@ plots.show(
 #
 # It always stops if some line separates the points at all (Novikoff, 1962): after at most $(R/\gamma)^2$ updates, where $R$ is the distance of the
 # farthest point from the origin and $\gamma$ that of the nearest point from a separating plane, both with a 1 appended to every point for $b$.
+# For these points, with the boundary that was found:
+
+# %%
+with_one = np.append(cloud, np.ones((len(cloud), 1)), axis=1)  # [50, 3]
+found = np.append(*states[-1])  # w and b, [3]
+gamma = np.min(cloud_labels * (with_one @ found)) / np.linalg.norm(found)
+R = np.linalg.norm(with_one, axis=1).max()
+print(f"R = {R:.2f}, γ = {gamma:.3f}: at most {(R / gamma) ** 2:.0f} updates")
 
 # %% [markdown]
 # Play it yourself: drag the boundary until no point is wrong, or let the rule do it step by step.
@@ -549,7 +561,7 @@ for w, b in states[-8:]:
     print("  w = ({:2.0f}, {:2.0f}), b = {:2.0f}".format(*(w + 0.0), b))  # + 0.0 turns -0 into 0
 
 # %% [markdown]
-# It runs in circles, and would for ever. Is the rule too weak, or is there no such boundary? Three attempts:
+# The states repeat every four updates, and so they will for ever. Is the rule too weak, or is there no such boundary? Three attempts:
 
 # %% jupyter={"source_hidden": true}
 fig, axes = plots.figure(1, 3, width=9, height=3.4)

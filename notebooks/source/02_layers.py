@@ -5,13 +5,13 @@
 #
 # | before this | you need | reading time | lab | next |
 # |---|---|---|---|---|
-# | [01 From curves to neurons](01_neurons.ipynb) | the product of matrices, the derivative | 20 minutes | [02 layers](../labs/02_layers/02_layers.ipynb) | [03 Losses and backpropagation](03_losses_and_backpropagation.ipynb) |
+# | [01 From curves to neurons](01_neurons.ipynb) | the product of matrices, the derivative | 21 minutes | [02 layers](../labs/02_layers/02_layers.ipynb) | [03 Losses and backpropagation](03_losses_and_backpropagation.ipynb) |
 
 # %%
 import numpy as np
 
 from llaisys_mini import operators, plots
-from llaisys_mini.lectures import drawings, networks
+from llaisys_mini.lectures import drawings, networks, widgets
 from llaisys_mini.lectures.datasets import two_spirals
 
 # %% [markdown]
@@ -214,7 +214,7 @@ plots.show(
 )
 
 # %% [markdown]
-# Twice the neurons, half the error. Cybenko (1989) and Hornik (1991) proved: on a closed and bounded set one hidden layer
+# With twice the bars the error is about half as large. Cybenko (1989) and Hornik (1991) proved: on a closed and bounded set one hidden layer
 # comes as close as we like to any continuous function. This is *universal approximation*. It does not say how many neurons
 # are needed, or who finds their weights. Here we placed them by hand.
 
@@ -296,6 +296,13 @@ for layers in (1, 2, 3, 10):
 #
 # One hidden layer bends the line once per neuron, so pieces are *added*: at most neurons + 1. Folds *multiply*.
 #
+# Fold the line yourself. One boundary is drawn on top of the last layer: how often does the answer change along the input with one
+# layer, and with each layer more?
+
+# %%
+widgets.show("folding_layers")
+
+# %% [markdown]
 # In the plane the same happens along lines. Below, layer 1 folds along both axes, and layer 2 folds what is left along
 # its two middle lines. The fourth picture goes back: where in the original plane does *one* neuron put on top draw its
 # boundary?
@@ -445,7 +452,7 @@ print(f"40 neurons, x1, x2: {np.median(row):.1%}  ({row.min():.1%} to {row.max()
 # %% [markdown]
 # ## The answer
 #
-# - A layer is many neurons over the same inputs. Without an activation function between them, layers melt into one.
+# - A layer is many neurons over the same inputs. Without an activation function between them, two layers compute no more than one.
 # - Half-planes make polygons, polygons make regions, one logit per class makes colours. One hidden layer can follow any
 #   continuous function on a closed and bounded set.
 # - A later layer bends everything at once: pieces multiply with depth. Whether a network learns them depends on learning rate and

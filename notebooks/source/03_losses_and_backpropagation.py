@@ -29,7 +29,7 @@ from llaisys_mini.lectures import drawings, widgets
 # - **A class is predicted**, with probability $p_c$ for class $c$. Then $-\log p$ is $-\log p_y$, where $y$ is the right class. This is
 #   the *cross-entropy*. Certain and right costs 0; certain and wrong costs without limit.
 #
-# Both rest on the same idea; they differ in what they hold possible.
+# Both follow from the same principle. They assume different things of the data: scattered numbers, or one class out of several.
 
 # %%
 for p in (0.99, 0.5, 0.1, 0.001):
@@ -38,7 +38,7 @@ for p in (0.99, 0.5, 0.1, 0.001):
 # %% [markdown]
 # <details><summary>Pencil 1: a model knows nothing and gives each of 10 classes the same probability. What is its cross-entropy?</summary>
 #
-# $-\log\frac1{10} = \log 10 = 2.30$. A network that begins near this number begins well.
+# $-\log\frac1{10} = \log 10 = 2.30$. A network that has not learned anything yet should start near this number.
 #
 # </details>
 
@@ -115,11 +115,12 @@ plots.show(
 )
 
 # %% [markdown]
-# > **The common guess**, that both arrive, the one with the larger loss sooner, forgets that not the loss pushes, but its
-# > slope.
+# > **The common guess**, that both arrive, the one with the larger loss sooner, forgets that $z$ is moved by the slope of the
+# > loss, not by the loss.
 #
 # With MSE almost nothing happened: at $z = -8$ the sigmoid is flat (it is *saturated*), its slope $p(1-p)$ is a factor of the
-# gradient, and so the most wrong neuron learns slowest. Cross-entropy cancels that factor. So classes get cross-entropy, and numbers MSE.
+# gradient, and so the most wrong neuron learns slowest. Cross-entropy cancels that factor: by the chain rule
+# $\frac{dL_\text{CE}}{dz} = -\frac1p \cdot p\,(1-p) = p - 1$. So classes get cross-entropy, and numbers MSE.
 
 # %% [markdown]
 # ## 4. Four ways to a derivative
@@ -128,9 +129,9 @@ plots.show(
 #
 # - **By hand**: $f'(x) = 2x \sin x + x^2 \cos x$. Exact; and no one does it for a million weights.
 # - **Numerically**: $(f(x+s) - f(x-s)) / 2s$ for a small step $s$. Needs two evaluations of $f$ for *each* weight, and rounding spoils it.
-# - **Symbolically**: a program applies the rules to the formula. Exact, but formulas explode.
-# - **Automatically**: a program applies the rules to the *numbers*, one operation after the other. Exact up to rounding, and
-#   as cheap as $f$ itself. That is what all deep learning libraries do, and what the lab builds.
+# - **Symbolically**: a program applies the rules to the formula. Exact, but the formula of the derivative can grow very long.
+# - **Automatically**: a program applies the rules to the *numbers*, one operation after the other. Exact up to rounding, at
+#   a few times the cost of $f$ itself (lecture 04 counts it). That is what all deep learning libraries do, and what the lab builds.
 #
 # > **Predict, then run.** Which step $s$ gives the most exact numerical derivative: 0.1, 10⁻⁵ or 10⁻¹²?
 
@@ -195,7 +196,8 @@ print(f"automatic, 5 steps: value {x:.4f}, derivative {slope:.5f}, two numbers k
 
 # %% [markdown]
 # The derivative's formula grows faster than the formula itself, since the product rule writes both factors out again. Keeping
-# numbers instead of formulas takes two of them, however many steps there are.
+# numbers instead of formulas takes two of them, however many steps there are. Here the slope was carried along from the input to the result
+# (*forward mode*), which fits one input. A network has many weights and one loss, so we shall go the other way.
 
 # %% [markdown]
 # ## 5. The computational graph

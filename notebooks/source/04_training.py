@@ -5,7 +5,7 @@
 #
 # | before this | you need | reading time | lab | next |
 # |---|---|---|---|---|
-# | [03 Losses and backpropagation](03_losses_and_backpropagation.ipynb) | gradients, mean and variance | 24 minutes | [04 training](../labs/04_training/04_training.ipynb) | [05 Normalisation](05_normalisation.ipynb) |
+# | [03 Losses and backpropagation](03_losses_and_backpropagation.ipynb) | gradients, mean and variance | 25 minutes | [04 training](../labs/04_training/04_training.ipynb) | [05 Normalisation](05_normalisation.ipynb) |
 
 # %%
 import numpy as np
@@ -69,22 +69,28 @@ def draw_valley(axis, H, reach=6):
     axis.set(xlabel="$w_1$", xlim=(3 - reach, 3 + reach), ylim=(2 - reach, 2 + reach))
 
 
-fig, axes = plots.figure(1, 2, width=9, height=3.2)
+fig, axes = plots.figure(1, 3, width=9.6, height=2.6)
 draw_valley(axes[0], straight)
 axes[0].set(ylabel="$w_2$", title="60 steps from (-1, -2)")
 for (rate, track), marker, dashes in zip(runs.items(), "os^", ("-", "--", "-."), strict=True):
     if rate < 0.1:
         axes[0].plot(*track[:, 0].T, marker + "-", markersize=3, linewidth=0.9)
-    else:
-        axes[0].plot(*track[:8, 0].T, marker + "-", markersize=3, linewidth=0.9)
-    axes[1].semilogy(loss_at(track[:, 0], straight), dashes, label=f"rate {rate}")
-axes[1].set(xlabel="step", ylabel="loss", title="0.101 diverges")
-axes[1].legend()
-axes[1].grid()
+    axes[1].plot(track[:, 0, 0], dashes, label=f"rate {rate}", linewidth=0.9)
+    axes[2].semilogy(loss_at(track[:, 0], straight), dashes)
+axes[1].axhline(lowest[0], color=plots.GREY, linewidth=0.8)
+axes[1].set(
+    xlabel="step", ylabel="$w_1$, across the valley", title="across: 0.101 overshoots more and more"
+)
+axes[1].legend(loc="upper left", fontsize=8)
+axes[2].set(xlabel="step", ylabel="loss", title="loss")
+axes[2].grid()
+for axis in axes:
+    axis.set_title(axis.get_title(loc="left"), fontsize=9)
 plots.show(
     fig,
-    alt="Left: with rate 0.02 the path falls into the valley and creeps along it; with 0.09 it zigzags across; with "
-    "0.101 it jumps ever further. Right: the loss falls for two rates and grows steadily for 0.101.",
+    alt="Left: with rate 0.02 the path falls into the valley and creeps along it; with 0.09 it zigzags across. Middle: w1 over the "
+    "steps; for 0.02 and 0.09 it settles at 3, for 0.101 it swings further with each step. Right: the loss falls for two rates and "
+    "grows steadily for 0.101.",
 )
 
 # %% [markdown]
@@ -105,7 +111,8 @@ plots.show(
 # ## 2. Four changes, one at a time
 #
 # - **Momentum**: step along a decaying sum of the gradients, $m \leftarrow \beta m + g$. What zigzags cancels, what keeps its direction adds up.
-# - **RMSProp**: divide each weight's gradient by its own recent size. $v \leftarrow \beta v + (1-\beta)\, g^2$ is a running mean of squares.
+# - **RMSProp**: divide each weight's gradient by its own recent size: step along $g / \sqrt v$, where $v \leftarrow \beta v + (1-\beta)\, g^2$ is a
+#   running mean of squares.
 # - **Adam** (Kingma and Ba, 2014): both. The means start at 0, so the first are too small; dividing by $1 - \beta^t$ at step $t$ corrects that.
 # - **AdamW** (Loshchilov and Hutter, 2017): Adam that also shrinks the weights by $\eta\lambda w$, called *weight decay*; section 6 says what for.
 
@@ -161,7 +168,7 @@ for name in rules:
         )
 
 # %% jupyter={"source_hidden": true}
-fig, axes = plots.figure(2, 4, width=9.6, height=5)
+fig, axes = plots.figure(2, 4, width=9.6, height=4.5)
 for row, degrees in enumerate((0, 45)):
     H = valley(degrees)
     for axis, name in zip(axes[row], list(rules)[1:], strict=False):
@@ -190,8 +197,8 @@ plots.show(
 # > **The common guess**, none, since a turned valley is the same valley, forgets that RMSProp and Adam look at each weight by
 # > itself.
 #
-# Gradient descent and momentum do not notice the turn. RMSProp and Adam scale each weight by itself: a gift where the valley lies along the axes,
-# gone where it lies across them. No rule is best in general. What speaks for Adam in practice: its rate is roughly the length of a step,
+# Gradient descent and momentum do not notice the turn. RMSProp and Adam scale each weight by itself. That helps much where the valley lies along the
+# axes, and no longer where it lies across them. No rule is best in general. What speaks for Adam in practice: its rate is roughly the length of a step,
 # whatever the scale of the loss. Always look at the loss over several rates.
 
 # %%
@@ -204,7 +211,7 @@ for decay in (0.0, 0.2, 1.0):
     print(f"AdamW, λ = {decay}: ends at {end.round(2)}; the lowest point is {lowest}")
 
 # %% [markdown]
-# AdamW's decay pulls the weights towards zero, so it does not end at the lowest point: a price for what section 6 shows.
+# AdamW's decay pulls the weights towards zero, so it does not end at the lowest point. Section 6 shows what is gained by that.
 #
 # <details><summary>Pencil 2: how long is Adam's very first step, if the gradient is 0.003? And if it is 3,000?</summary>
 #
@@ -245,7 +252,7 @@ for B in (2, 8, 32, 128):
 # %% [markdown]
 # > **The common guess**, a quarter, forgets the square root: the *variance* falls to a quarter, the standard deviation to a half.
 #
-# Half: the noise falls with $1/\sqrt B$. Is a cheap noisy step worth it? Three epochs with three sizes of batch:
+# Half: the noise falls with $1/\sqrt B$. Is a cheap noisy step worth it? Three epochs with three sizes of batch, the median of ten runs:
 
 
 # %%
@@ -260,19 +267,19 @@ def descend(B, epochs, rate=0.05, shuffle=True):
 
 
 exact = np.linalg.lstsq(A, ys)[0]
-tracks = {B: descend(B, epochs=3) for B in (512, 32, 4)}
-for B, track in tracks.items():
-    distance = np.linalg.norm(track[-1] - exact)
-    print(f"B = {B:3d}: {len(track) - 1:3d} steps in 3 epochs, {distance:.3f} from least squares")
+tracks = {B: [descend(B, epochs=3) for _ in range(10)] for B in (512, 32, 4)}
+for B, runs in tracks.items():
+    distance = np.median([np.linalg.norm(track[-1] - exact) for track in runs])
+    print(f"B = {B:3d}: {len(runs[0]) - 1:3d} steps in 3 epochs, {distance:.3f} from least squares")
 
 # %% jupyter={"source_hidden": true}
 fig, axes = plots.figure(1, 2, width=9, height=3)
-for (B, track), marker in zip(tracks.items(), "os^", strict=True):
+for (B, (track, *_)), marker in zip(tracks.items(), "os^", strict=True):
     axes[0].plot(*track.T, marker + "-", markersize=2.5, linewidth=0.9, label=f"B = {B}")
     distance = np.linalg.norm(track - exact, axis=1)
     axes[1].semilogy(np.linspace(0, 3, len(track)), distance, linewidth=1, label=f"B = {B}")
 axes[0].plot(*exact, "*", color=plots.BLACK, markersize=11)
-axes[0].set(xlabel="slope $w_1$", ylabel="offset $w_2$", title="three epochs")
+axes[0].set(xlabel="slope $w_1$", ylabel="offset $w_2$", title="one run each")
 axes[1].set(xlabel="epochs", ylabel="distance from least squares", title="the same points seen")
 axes[0].legend(loc="lower right")
 axes[1].grid()
@@ -388,15 +395,134 @@ print(f"multiplications: inference {forward_only:,}, training {forward_only + ba
 # %% [markdown]
 # ## 6. Learning the points, or learning the rule
 #
-# Networks overfit as polynomials do (lecture 01). Here are 60 points in two half-moons, 8 of them with the wrong label. A network with two hidden
-# layers of 64 has enough weights to memorise even those. Remedies, called *regularisation*:
+# Networks overfit as polynomials do (lecture 01). What is done against it is called *regularisation*:
 #
 # - **L2**, or weight decay: pull each weight towards zero, in proportion to its size. For plain descent that is the gradient of $\tfrac\lambda2 \sum w^2$.
 # - **L1**: pull each weight by the same amount, the gradient of $\lambda \sum |w|$, and stop at zero. Small weights end *at* zero.
 # - **Dropout** (Srivastava et al., 2014): in each step silence a random share of the hidden neurons, and scale up the rest. At inference all work.
 # - **Early stopping**: watch points held out, and keep the weights of the best step.
+
+# %% [markdown]
+# ### A price for large weights
 #
-# The points are divided in three: to *train*, to choose the settings (*validation*), and to judge (*test*). The test points choose nothing.
+# First on the polynomials of lecture 01, which have a formula. Degree 15, 16 points, and the loss $\text{MSE} + \lambda \lVert c\rVert^2$: L2 for a linear
+# model, called *ridge regression*. $A$ [16, 16] holds the powers of each $x$. Setting the derivative to zero gives $(A^{\mathsf T}A + N\lambda I)\,c = A^{\mathsf T}y$. The median of 40 draws of the points:
+
+
+# %% jupyter={"source_hidden": true}
+def curve(x):
+    return np.sin(3 * x) + 0.5 * x + rng.normal(scale=0.2, size=x.shape)
+
+
+def powers(x):
+    return (x[:, None] / 2) ** np.arange(16)  # [N, 16]; x / 2 lies in [-1, 1]
+
+
+place, between = np.linspace(-2, 2, 16), np.linspace(-2, 2, 400)
+
+# %%
+strengths, ridge = [0, *10.0 ** np.arange(-8, 2)], np.zeros((40, 11, 2))
+for draw in ridge:
+    y, new_y = curve(place), curve(between)
+    for row, strength in zip(draw, strengths, strict=True):
+        A = powers(place)
+        c = np.linalg.solve(A.T @ A + 16 * strength * np.eye(16), A.T @ y)
+        row[:] = np.sqrt([np.mean((A @ c - y) ** 2), np.mean((powers(between) @ c - new_y) ** 2)])
+seen, new = np.median(ridge, axis=0).T
+best = new.argmin()
+for n in (0, best, len(new) - 1):
+    print(
+        f"λ = {strengths[n]:5.0e}: error {seen[n]:.2f} on the points seen, {new[n]:.2f} on new ones"
+    )
+
+# %% jupyter={"source_hidden": true}
+fig, axes = plots.figure(1, 2, width=9, height=2.8)
+axes[0].loglog(strengths[1:], seen[1:], "o-", label="on the points seen")
+axes[0].loglog(strengths[1:], new[1:], "s--", label="on new ones")
+axes[0].axhline(0.2, color=plots.GREY, linewidth=1, label="the noise")
+axes[0].set(xlabel="λ", ylabel="error (root mean square)", title="ridge, degree 15")
+axes[0].legend(fontsize=8.5)
+A, y = powers(place), curve(place)
+for strength, dashes in ((0, ":"), (strengths[best], "-"), (1, "--")):
+    c = np.linalg.solve(A.T @ A + 16 * strength * np.eye(16), A.T @ y)
+    axes[1].plot(between, powers(between) @ c, dashes, label=f"λ = {strength:g}", linewidth=1.4)
+axes[1].plot(place, y, "o", color=plots.BLACK, markersize=4)
+axes[1].set(xlabel="x", ylabel="y", ylim=(-3, 3), title="one draw")
+axes[1].legend(fontsize=8.5, loc="lower center")
+plots.show(
+    fig,
+    alt="Left: error against λ. On the points seen it rises with λ; on new ones it falls, is lowest near a millionth, "
+    "and rises. Right: without a penalty the curve passes through all 16 points and swings far away near the ends; with the best λ it "
+    "follows them smoothly; with λ = 1 it is nearly flat.",
+)
+
+# %% [markdown]
+# Without a penalty the curve swings between the points. With a small one it fits the points seen less exactly and new ones far better; with
+# a large one it is flat.
+#
+# L1 has the penalty $\lambda \sum |w|$ instead. Two weights, the same loss, and both penalties, for growing $\lambda$:
+
+# %% jupyter={"source_hidden": true}
+bowl, bottom = np.array([[2, 1.2], [1.2, 1.6]]), np.array([1.8, 0.9])
+grid = np.stack(np.meshgrid(np.linspace(-1.5, 3, 120), np.linspace(-1.5, 2, 120)), axis=-1)
+losses = 0.5 * np.einsum("...i,ij,...j->...", grid - bottom, bowl, grid - bottom)
+
+
+def lowest_with_l1(strength):
+    w = np.zeros(2)
+    for _ in range(2000):
+        w = w - 0.2 * bowl @ (w - bottom)
+        w = np.sign(w) * np.maximum(np.abs(w) - 0.2 * strength, 0)
+    return w
+
+
+growing = np.linspace(0, 6, 25)
+ends = {
+    "L2: circles": [np.linalg.solve(bowl + s * np.eye(2), bowl @ bottom) for s in growing],
+    "L1: diamonds": [lowest_with_l1(s) for s in growing],
+}
+fig, axes = plots.figure(1, 2, width=8.4, height=3, sharey=True)
+for axis, (name, path), size in zip(
+    axes, ends.items(), (np.linalg.norm(grid, axis=-1), np.abs(grid).sum(axis=-1)), strict=True
+):
+    path = np.array(path)
+    touching = path[8]  # λ = 2
+    at = np.hypot(*touching) if "L2" in name else np.abs(touching).sum()
+    loss_there = 0.5 * (touching - bottom) @ bowl @ (touching - bottom)
+    axis.contour(
+        *grid.transpose(2, 0, 1),
+        losses,
+        levels=loss_there * np.array([0.25, 1, 2.5]),
+        colors=plots.GREY,
+        linewidths=0.8,
+    )
+    axis.contourf(*grid.transpose(2, 0, 1), size, levels=[0, at], colors=[plots.SKY], alpha=0.35)
+    axis.plot(*path.T, "o-", color=plots.BLUE, markersize=3, linewidth=0.9)
+    axis.plot(*touching, "s", color=plots.VERMILION, markersize=7, zorder=4)
+    axis.plot(*bottom, "*", color=plots.BLACK, markersize=10, zorder=4)
+    axis.axhline(0, color=plots.BLACK, linewidth=0.6)
+    axis.axvline(0, color=plots.BLACK, linewidth=0.6)
+    axis.set(
+        xlabel="$w_1$",
+        title=f"{name}; square: λ = 2, w = ({touching[0]:.2f}, {touching[1]:.2f})",
+        aspect="equal",
+    )
+axes[0].set_ylabel("$w_2$")
+plots.show(
+    fig,
+    alt="Contours of a loss over two weights, its lowest point a star, and the path of the minimum as λ grows. Left, L2: a disc touches "
+    "a contour, and both weights shrink towards zero without reaching it. Right, L1: a diamond touches a contour with its corner on "
+    "the first axis, where the second weight is exactly zero.",
+)
+
+# %% [markdown]
+# The minimum lies where a contour of the loss (grey) touches one of the penalty (the rim of the blue area). A circle is touched anywhere, so L2 shrinks
+# both weights and leaves none at zero. A diamond is mostly touched at a corner, where a weight *is* zero.
+#
+# ### A network
+#
+# Here are 60 points in two half-moons, 8 of them with the wrong label. Two hidden layers of 64 have enough weights to memorise even
+# those. Other points choose the settings (*validation*), and others again judge (*test*); the test points choose nothing.
 
 # %% jupyter={"source_hidden": true}
 fig, axes = plots.figure(1, 2, width=7.5, height=2.5)
@@ -410,11 +536,10 @@ plots.show(
     "circles without lines.",
 )
 
-# %%
+# %% jupyter={"source_hidden": true}
 train_x, train_y = two_moons(60, seed=5, wrong_labels=8)
 valid_x, valid_y = two_moons(100, seed=6)
 test_x, test_y = two_moons(1000, seed=7)
-seeds = range(5)
 
 
 class L1:
@@ -426,6 +551,10 @@ class L1:
     def __call__(self, parameters, grads):
         moved = self.adam(parameters, grads)
         return [np.sign(w) * np.maximum(np.abs(w) - self.shrink, 0) for w in moved]
+
+
+# %% jupyter={"source_hidden": true}
+seeds = range(5)
 
 
 def run(optimiser, dropout=0.0, steps=500):

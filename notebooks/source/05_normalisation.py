@@ -5,7 +5,7 @@
 #
 # | before this | you need | reading time | lab | next |
 # |---|---|---|---|---|
-# | [04 Training](04_training.ipynb) | mean and variance; backpropagation (lecture 03), initial weights (lecture 04) | 24 minutes | [05 norms](../labs/05_norms/05_norms.ipynb) | [06 Tensors](06_tensors.ipynb) |
+# | [04 Training](04_training.ipynb) | mean and variance; backpropagation (lecture 03), initial weights (lecture 04) | 25 minutes | [05 norms](../labs/05_norms/05_norms.ipynb) | [06 Tensors](06_tensors.ipynb) |
 
 # %%
 import itertools
@@ -15,6 +15,7 @@ import numpy as np
 from matplotlib.patches import Rectangle
 
 from llaisys_mini import operators, plots
+from llaisys_mini.lectures.datasets import two_moons
 
 # %% [markdown]
 # ## 1. Drift
@@ -148,8 +149,8 @@ print("alone:                 ", batch_norm(alone, alone.mean(axis=0), alone.var
 # > **The common guess**, that the row comes out as it did in its batch, overlooks that mean and variance are those of the batch.
 # > A single row is its own mean, and nothing is left of it.
 #
-# A row's result depends on its company. In training that is noise, which does little harm. At inference it is not acceptable: an
-# answer must not depend on who else asks. So BatchNorm has two modes:
+# A row's result depends on the other rows of its batch. In training that is noise, which does little harm. At inference it is not
+# acceptable: the answer to one request must not depend on the others. So BatchNorm has two modes:
 #
 # - **training**: mean and variance of the batch. On the side it keeps running means of both, here with the factor 0.9;
 # - **inference**: the running means, which are fixed by then.
@@ -329,19 +330,25 @@ def normalise_backward(g, z, size, axis, centred):
     return (g - shift - z * (g * z).mean(axis, keepdims=True)) / size
 
 
-# %% jupyter={"source_hidden": true}
-def half_moons(rng, count=64):
-    angle, side = rng.uniform(0, np.pi, count), rng.integers(0, 2, count)
-    upper = np.stack([np.cos(angle), np.sin(angle)], axis=1)
-    lower = np.stack([1 - np.cos(angle), 0.5 - np.sin(angle)], axis=1)
-    points = np.where(side[:, None] == 1, lower, upper) + rng.normal(scale=0.1, size=(count, 2))
-    return (points - [0.5, 0.25]).astype(np.float32), side
+for name, (axis, centred) in [
+    ("BatchNorm", (1, True)),  # axis 1 of [starts, N, E]: over the rows
+    ("LayerNorm", (2, True)),
+    ("RMSNorm", (2, False)),
+]:
+    z, g, direction = rng.normal(size=(3, 1, 8, 6))
+    z_hat, size = normalise(z, axis, centred)
+    formula = np.sum(normalise_backward(g, z_hat, size, axis, centred) * direction)
+    more, less = (normalise(z + s * direction, axis, centred)[0] for s in (1e-5, -1e-5))
+    measured = np.sum(g * (more - less)) / 2e-5
+    print(f"{name}: {formula:.5f} by the formula, {measured:.5f} measured")
 
-
-points, side = half_moons(np.random.default_rng(0))
-
+# %% [markdown]
+# The formula gives what a small step in a random direction measures. Now the network:
 
 # %%
+points, side = two_moons(64, seed=0)
+
+
 def train(norm, c, rate, starts=4, layers=30, width=24, steps=150):
     """Share of points on the right side after training, for each start. norm: (axis, centred) or None."""
     rng, widths = np.random.default_rng(1), [2] + [width] * layers + [2]
@@ -373,14 +380,15 @@ def train(norm, c, rate, starts=4, layers=30, width=24, steps=150):
 
 
 # %% [markdown]
-# > **Predict, then run.** Which of the four networks learn the moons, where guessing gives about half: no norm with $c$ = 1, no
-# > norm with $c$ = 2, BatchNorm, RMSNorm?
+# > **Predict, then run.** Which of the five networks learn the moons, where guessing gives about half: no norm with $c$ = 1, no
+# > norm with $c$ = 2, BatchNorm, LayerNorm, RMSNorm?
 
 # %%
 NETWORKS = {
     "no norm, c = 1": (None, 1),
     "no norm, c = 2": (None, 2),
-    "BatchNorm, c = 2": ((1, True), 2),  # axis 1 of [starts, N, E]: over the rows
+    "BatchNorm, c = 2": ((1, True), 2),
+    "LayerNorm, c = 2": ((2, True), 2),
     "RMSNorm, c = 2": ((2, False), 2),
 }
 RATES = (0.01, 0.03, 0.1, 0.3)
@@ -397,31 +405,32 @@ for name, shares in right.items():
     )
 
 # %% jupyter={"source_hidden": true}
-fig, axes = plots.figure(1, 4, width=9.6, height=2.9, sharey=True)
+fig, axes = plots.figure(1, 5, width=9.8, height=2.7, sharey=True)
 for axis, (name, shares), colour in zip(axes, right.items(), plots.COLOURS, strict=False):
     for start in range(shares.shape[1]):
         axis.semilogx(RATES, shares[:, start], "o", color=colour, alpha=0.65)
     axis.semilogx(RATES, np.median(shares, axis=1), color=colour)
     axis.axhline(max(side.mean(), 1 - side.mean()), color=plots.GREY, linestyle="--", linewidth=1)
-    axis.set(title=name, xlabel="learning rate", ylim=(0.35, 1.03), xticks=RATES)
+    axis.set(xlabel="learning rate", ylim=(0.35, 1.03), xticks=RATES)
     axis.set_xticks([], minor=True)
-    axis.set_xticklabels(RATES, fontsize=8)
+    axis.set_xticklabels(RATES, fontsize=7.5)
+    axis.set_title(name, fontsize=9.5)
     axis.grid(axis="y")
 axes[0].set_ylabel("share on the right side")
 plots.show(
     fig,
     alt="Share of training points on the right side against the learning rate, one dot for each of four starts and a line "
-    "through the medians, in four panels. Without a norm the dots stay at or near guessing, with a few higher ones at c = 2; with "
-    "BatchNorm nearly all are close to one; with RMSNorm they lie between.",
+    "through the medians, in five panels. Without a norm the dots stay at or near guessing, with a few higher ones at c = 2; with "
+    "BatchNorm nearly all are close to one; with LayerNorm and RMSNorm they lie between.",
 )
 
 # %% [markdown]
-# > **The common guess**, that a good start ($c$ = 2) is enough, takes the first step for the whole way: each step moves all thirty
-# > layers, and their factors multiply.
+# > **The common guess**, that a good start ($c$ = 2) is enough, forgets that training moves the weights: each step changes all
+# > thirty layers, and their factors multiply.
 #
-# Without a norm no rate trains all four starts, and most runs stay at guessing. BatchNorm gets close to all points at several
-# rates, from every start. RMSNorm helps some starts at the small rates, and none at the largest. Why does it not do better, although it
-# holds the rows at one magnitude? We look at how alike the rows have become after 30 layers, before any training: the mean
+# Without a norm no rate trains all four starts, and most runs stay at guessing. BatchNorm gets close to all points at the rates
+# 0.1 and 0.3, from every start. LayerNorm and RMSNorm help some starts and leave others at guessing. Why do they not do better, although they
+# hold the rows at one magnitude? We look at how alike the rows have become after 30 layers, before any training: the mean
 # cosine of two rows, where 1 means the same direction.
 
 
@@ -435,12 +444,12 @@ def likeness(norm, layers=30, width=24):
     return (directions @ directions.T).mean()
 
 
-for name in ("no norm, c = 2", "BatchNorm, c = 2", "RMSNorm, c = 2"):
+for name in list(NETWORKS)[1:]:
     print(f"{name:17s} mean cosine of two rows {likeness(NETWORKS[name][0]):.3f}")
 
 # %% [markdown]
-# RMSNorm keeps the direction of each row, and the directions run together: to the last layer all points look the same. BatchNorm
-# subtracts what the rows have in common. Deep networks with RMSNorm pass their input around each layer as well, which
+# RMSNorm keeps the direction of each row, and the directions run together: to the last layer all points look the same. LayerNorm removes
+# one direction, $(1, \dots, 1)$, and changes little. BatchNorm subtracts what the rows have in common. Deep networks with RMSNorm pass their input around each layer as well, which
 # is the residual stream of lecture 13.
 
 # %% [markdown]

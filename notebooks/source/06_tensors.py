@@ -175,6 +175,9 @@ print("numbers in the tensor:", repeated.size)
 print("numbers in memory:    ", repeated.storage.data.nbytes // 4)
 
 # %% [markdown]
+# Left the matrix that the indices show, right the memory. Four numbers are there, and each is read three times: at the turns 0, 4 and 8
+# for the first.
+
 # %% jupyter={"source_hidden": true}
 fig, (grid, walk) = plots.figure(
     1, 2, width=9.4, height=1.5, gridspec_kw={"width_ratios": [1, 3.3]}
@@ -248,8 +251,9 @@ print(f"the transpose down its columns: {1000 * seconds(sum_down_columns, matrix
 # > lines, and the walk down the columns fetches a line for each number.
 #
 # The last line shows that neither the loops nor the numbers are to blame: down the columns of the transpose means along the
-# rows of the memory. What counts is the stride of the inner loop.
-#
+# rows of the memory. What counts is the stride of the inner loop. Why? Between the registers of a CPU, which hold the numbers it computes
+# with, and the memory stand *caches*: smaller and faster memories that keep what was used last.
+
 # %% jupyter={"source_hidden": true}
 fig, axis = plots.figure(width=8.4, height=2.7)
 LEVELS = [
@@ -274,10 +278,9 @@ plots.show(
 )
 
 # %% [markdown]
-# (Orders of magnitude; Drepper, 2007, has measured ones.)
+# (Orders of magnitude; Drepper, 2007, has measured ones. A cycle is one tick of the CPU's clock.)
 #
-# Between memory and CPU stands the *cache*, small and fast, which keeps what was used last. Memory delivers whole *cache lines*
-# to it, never single numbers. On most CPUs a line is 64 bytes, 16 float32 numbers. With stride 1 all 16 are used. With stride 16
+# Memory delivers whole *cache lines* to the cache, never single numbers. On most CPUs a line is 64 bytes, 16 float32 numbers. With stride 1 all 16 are used. With stride 16
 # or more each line is fetched for one number.
 #
 # Walk through a small tensor yourself. Read it to the end as `t` and as its transpose: how many lines does each fetch? And a slice,
@@ -338,7 +341,8 @@ print("stride:ns  ", "  ".join(f"{n}:{t:.2f}" for n, t in zip(strides, times, st
 # %% [markdown]
 # Up to 16 each doubling of the stride doubles the lines, yet at small strides the time hardly grows: lines are fetched ahead while the
 # additions go on, until fetching takes longer than adding. Beyond 16 the number of lines stays, but they lie further apart: the
-# CPU is worse at fetching them ahead of time and at looking up where they are (Drepper, 2007).
+# CPU is worse at fetching them ahead of time and at looking up where they are (Drepper, 2007). This part of the curve
+# differs from machine to machine, and it often jumps at powers of two, where many lines compete for the same places of the cache.
 #
 # So the innermost loop should walk with stride 1. Lecture 09 builds on this; lecture 10 finds the same rule on a GPU.
 
@@ -346,7 +350,7 @@ print("stride:ns  ", "  ".join(f"{n}:{t:.2f}" for n, t in zip(strides, times, st
 # ## 6. Numbers in bits
 #
 # A float has a sign $s$, an exponent $e$ and a fraction $f$. With a fraction of $F$ bits and a *bias* that centres the exponent, a
-# normal number is
+# normal number is (all exponent bits 0 or all 1 are kept for numbers near zero, for inf and for nan)
 #
 # $$(-1)^s \cdot 2^{\,e - \text{bias}} \cdot (1 + f / 2^{F}).$$
 #
@@ -358,7 +362,7 @@ print("stride:ns  ", "  ".join(f"{n}:{t:.2f}" for n, t in zip(strides, times, st
 #
 # bfloat16 has the layout of the upper half of a float32; the rest is rounded, not cut off. NumPy does not have it; the package `ml_dtypes` adds it.
 
-# %%
+# %% jupyter={"source_hidden": true}
 FORMATS = {
     "float32": (np.float32, 8),
     "float16": (np.float16, 5),
@@ -455,7 +459,7 @@ for name, (dtype, _) in FORMATS.items():
 # > floats grows with their size: from some sum on, adding 1 no longer reaches the next one.
 #
 # **A worked error.** Somebody keeps a running sum in the type of the numbers. In bfloat16 it sticks at 256. There the step from one number to the next is 2, so 256 + 1 lies halfway and is rounded back
-# to 256. How to notice such an error: add up so many numbers that you know the sum.
+# to 256 (of two equally near numbers the one whose last bit is 0 is taken). How to notice such an error: add up so many numbers that you know the sum.
 # How to avoid it: *store* in 16 bits, *add up* in float32, as the kernels of this course do.
 
 # %% [markdown]
@@ -508,10 +512,11 @@ for name, values in rounded.items():
     print(f"{name:30s} relative error {root_mean_square(error) / root_mean_square(w):.2e}")
 
 # %% [markdown]
-# A single large number stretches the scale and spoils all others. Models have such outliers above all in their activations, in a few
-# columns that are always the same (Dettmers et al., 2022); there a scale for each row or column matters even more. With a
-# scale for every 32 neighbours it spoils 31. So real formats have scales for small groups, as do the operators `linear_int8` and
-# `linear_int4` of this course.
+# A single large number stretches the scale and spoils all 65 535 others; in groups of 32 it spoils 31. So real formats have a scale for each
+# small group, as do the operators `linear_int8` and `linear_int4` of this course.
+#
+# Models have such outliers above all in their activations, in a few
+# columns that are always the same (Dettmers et al., 2022); there a scale for each row or column matters even more.
 
 # %% [markdown]
 # ## With pencil and paper

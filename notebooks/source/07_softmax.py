@@ -73,7 +73,7 @@ for dtype in (np.float16, np.float32, np.float64):
     print(f"{info.dtype}: e^x is inf for x above {high:.2f}, and zero for x below about {low:.2f}")
 
 # %% [markdown]
-# A network's scores may well lie beyond 89. The cure uses what we just saw: subtracting a constant changes nothing.
+# In float16 even the scores of section 4, up to 13.5, are too large. But subtracting a constant changes nothing.
 # Subtract the largest score, $m = \max_j x_j$:
 #
 # $$p_c = \frac{e^{x_c - m}}{\sum_j e^{x_j - m}}$$
@@ -313,7 +313,7 @@ KERNELS = {"three passes": three_passes, "online": online, "in blocks": in_block
 
 def nanoseconds(count, work, *arguments):
     """For one of `count` numbers."""
-    return 1e9 * seconds(work, *arguments) / count
+    return 1e9 * seconds(work, *arguments, repeats=15) / count
 
 
 lengths = [10_000, 100_000, 1_000_000, 5_000_000]
@@ -338,8 +338,8 @@ for axis in axes:
     axis.grid()
 plots.show(
     fig,
-    alt="Left: time for one number against the length of the row; the three kernels are close to "
-    "each other. Right: the relative error; it grows with the length for three passes and most "
+    alt="Left: time for one number against the length of the row; the three kernels are within a "
+    "factor of about two. Right: the relative error; it grows with the length for three passes and most "
     "for online, and stays small in blocks.",
 )
 print("a row of 5 million numbers:")
@@ -350,7 +350,7 @@ for name in KERNELS:
 # > **The common guess**, that fewer passes are faster, counts reads only. Most of the time goes into exponentials, and `online`
 # > computes the most of them.
 #
-# The times are close. To see why, count what each does for one number, and measure what a read and an exponential cost:
+# On the longest row no version with fewer reads is faster. Count what each does for one number, and measure a read and an exponential:
 #
 # | | reads | writes | exponentials |
 # |---|---|---|---|
@@ -439,7 +439,7 @@ for token, word in zip(top, words, strict=True):
 def draw_temperature(axis, temperature):
     p = operators.softmax((scores / temperature).astype(np.float32))
     axis.barh(range(len(top)), p[top], color=plots.BLUE)
-    axis.set(xlim=(0, max(0.5, 1.05 * p.max())), xlabel="probability", yticks=range(len(top)))
+    axis.set(xlim=(0, 1), xlabel="probability", yticks=range(len(top)))
     axis.set_yticklabels([word.strip() or repr(word) for word in words])
     axis.set_title(f"T = {temperature:g}: top 8 hold {p[top].sum():.0%}", fontsize=10)
     axis.invert_yaxis()
@@ -473,7 +473,7 @@ for temperature in (0.01, 0.2, 1, 2, 1000):
 print(f"all {len(scores)} equally likely: entropy {math.log(len(scores)):.3f} nats")
 
 # %% [markdown]
-# A low temperature makes the model bold: towards $T = 0$ all the probability goes to the largest score. A high one makes it even:
+# A low temperature favours the largest score: towards $T = 0$ it gets all the probability. A high one makes all more even:
 # towards $T = \infty$ all tokens are equally likely.
 
 # %% [markdown]
@@ -548,7 +548,7 @@ print("cross_entropy: ", operators.cross_entropy(x, target)[0])
 # - Softmax: exponentials, divided by their sum. Subtract the maximum first, and nothing can overflow.
 # - Written plainly it takes three passes. Keeping maximum and sum so far and rescaling (online softmax) takes two; a weighted
 #   mean takes one. Whether that pays depends on whether memory or arithmetic is scarce.
-# - Temperature divides the scores: cold is bold, hot is even.
+# - Temperature divides the scores: a low one favours the largest score, a high one makes all more even.
 # - Cross-entropy is log-sum-exp minus the right score, computed without ever forming $p_t$. Its mean $L$ over a text gives the
 #   **perplexity** $e^L$.
 #

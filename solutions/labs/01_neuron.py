@@ -6,10 +6,9 @@
 # About 100 minutes; all tasks count.
 
 # %%
-import matplotlib.pyplot as plt
 import numpy as np
 
-from llaisys_mini import check, explain, operators
+from llaisys_mini import check, explain, operators, plots
 
 # %% [markdown]
 # ## 1. Weights by hand
@@ -238,15 +237,17 @@ for passes in range(1, 101):
 weight_matrix = np.array([weights], np.float32)
 said = operators.sign(operators.linear(points, weight_matrix, np.array([bias], np.float32)))[:, 0]
 print(f"{passes} passes, {int((said != labels).sum())} of {len(points)} points wrong, weights {weights}, bias {bias}")
-figure, axes = plt.subplots(figsize=(4, 4), layout="constrained")
-for label, marker, colour in ((1, "o", "#0072B2"), (-1, "s", "#E69F00")):
+figure, axes = plots.figure(width=4, height=4)
+for label, marker, colour in ((1, "o", plots.BLUE), (-1, "s", plots.ORANGE)):
     chosen = said == label
     axes.scatter(*points[chosen].T, marker=marker, color=colour, label=f"neuron says {label}")
 across = np.array([-3.0, 3.0])
-axes.plot(across, -(weights[0] * across + bias) / weights[1], color="#808080", label="decision boundary")
+axes.plot(across, -(weights[0] * across + bias) / weights[1], color=plots.GREY, label="decision boundary")
 axes.set(xlim=(-3, 3), ylim=(-3, 3), xlabel="$x_1$", ylabel="$x_2$")
 axes.legend()
-plt.show()
+plots.show(
+    figure, alt="The points, marked by what the neuron says of them, and its decision boundary between the two classes."
+)
 
 # %% [markdown]
 # ## 5. Regression, downhill
@@ -295,7 +296,7 @@ check("least_squares_descent", seed=40104)
 rng = np.random.default_rng(2)
 seconds = np.linspace(0.1, 1.4, 12)
 heights = 1.5 + 7 * seconds - 9.81 / 2 * seconds**2 + rng.normal(scale=0.05, size=12)
-figure, axes = plt.subplots(figsize=(6, 3.2), layout="constrained")
+figure, axes = plots.figure(width=6, height=3.2)
 for time, name, style in ((seconds, "from the throw", "-"), ((seconds - 0.75) / 0.65, "from the middle", "--")):
     A = np.stack([np.ones(12), time, time**2], axis=1)
     losses = []
@@ -304,10 +305,13 @@ for time, name, style in ((seconds, "from the throw", "-"), ((seconds - 0.75) / 
         losses.append(np.mean((A @ c - heights) ** 2))
     axes.semilogy(range(0, 301, 10), losses, style, label=f"time {name}")
 best = np.mean((A @ np.linalg.lstsq(A, heights)[0] - heights) ** 2)
-axes.axhline(best, color="#808080", linewidth=1, label="least squares")
+axes.axhline(best, color=plots.GREY, linewidth=1, label="least squares")
 axes.set(xlabel="step", ylabel="mean squared error [m²]")
 axes.legend()
-plt.show()
+plots.show(
+    figure,
+    alt="The error against the step for both ways to count time, and the error of least squares as a level line.",
+)
 
 # %% [markdown]
 # ## 6. In your own words

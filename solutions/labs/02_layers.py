@@ -5,10 +5,9 @@
 # keep this from happening. About 75 minutes; all tasks count.
 
 # %%
-import matplotlib.pyplot as plt
 import numpy as np
 
-from llaisys_mini import check, exercises, operators
+from llaisys_mini import check, exercises, operators, plots
 
 # %% [markdown]
 # ## 1. Networks by hand
@@ -65,7 +64,7 @@ def hidden_layer(name):
     return grid @ w1.T + b1, w2, b2
 
 
-figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.6), layout="constrained")
+figure, (left, right) = plots.figure(1, 2, width=8, height=3.6)
 z, w2, b2 = hidden_layer("triangle")
 said = ((z >= 0) @ w2.T + b2 >= 0).reshape(160, 160)
 left.contourf(
@@ -74,11 +73,14 @@ left.contourf(
 left.set(title="triangle: blue is yes", xlabel="$x_1$", ylabel="$x_2$", aspect="equal")
 z, w2, b2 = hidden_layer("distance")
 surface = right.contourf(
-    np.linspace(-2, 6, 160), np.linspace(-2, 6, 160), (np.maximum(z, 0) @ w2.T + b2).reshape(160, 160), cmap="cividis"
+    np.linspace(-2, 6, 160), np.linspace(-2, 6, 160), (np.maximum(z, 0) @ w2.T + b2).reshape(160, 160), cmap="YlGnBu"
 )
 figure.colorbar(surface, label="output")
 right.set(title="distance", xlabel="$x_1$", ylabel="$x_2$", aspect="equal")
-plt.show()
+plots.show(
+    figure,
+    alt="Left: where your network says yes, beside where it says no. Right: its output for the distance, by colour.",
+)
 
 # %% [markdown]
 # ## 2. Two linear layers are one
@@ -192,7 +194,7 @@ check("sigmoid", seed=40202)
 
 # %%
 line = np.linspace(-3, 3, 601, dtype=np.float32)[:, None]  # [N, 1]
-figure, axes = plt.subplots(figsize=(6.5, 3.2), layout="constrained")
+figure, axes = plots.figure(width=6.5, height=3.2)
 for hidden, style in ((1, "-"), (3, "--"), (50, "-.")):
     rng = np.random.default_rng(4)
     w1, b1 = rng.normal(size=(hidden, 1)).astype(np.float32), rng.normal(size=hidden).astype(np.float32)
@@ -206,7 +208,10 @@ for hidden, style in ((1, "-"), (3, "--"), (50, "-.")):
     )
 axes.set(xlabel="x", ylabel="output")
 axes.legend()
-plt.show()
+plots.show(
+    figure,
+    alt="The outputs of networks with 1, 3 and 50 hidden neurons over their input: straight pieces, more with more neurons.",
+)
 
 # %% [markdown]
 # ## 5. In your own words

@@ -5,10 +5,9 @@
 # 60 lines that uses them. About 120 minutes; all tasks count.
 
 # %%
-import matplotlib.pyplot as plt
 import numpy as np
 
-from llaisys_mini import check, explain, operators
+from llaisys_mini import check, explain, operators, plots
 from llaisys_mini.lectures.datasets import two_spirals
 
 # %% [markdown]
@@ -251,18 +250,18 @@ for _ in range(1500):
 said = logits_of(points).value.argmax(axis=1)
 print(f"loss {losses[0]:.3f} -> {losses[-1]:.3f}, {(said == labels).mean():.1%} right")
 
-grid = np.stack(np.meshgrid(*[np.linspace(-3.5, 3.5, 120)] * 2), axis=-1).reshape(-1, 2).astype(np.float32)
-figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.8), layout="constrained")
+figure, (left, right) = plots.figure(1, 2, width=8, height=3.8)
 left.semilogy(losses)
 left.set(xlabel="step", ylabel="cross-entropy", title="loss")
 left.grid()
-there = logits_of(grid).value.argmax(axis=1).reshape(120, 120)
-right.imshow(there, extent=(-3.5, 3.5, -3.5, 3.5), origin="lower", cmap="cividis", alpha=0.4)
-for label, colour, marker in ((0, "#0072B2", "o"), (1, "#B36B00", "s")):
-    right.scatter(*points[labels == label].T, color=colour, marker=marker, s=10, label=f"spiral {label}")
-right.set(xlabel="$x_1$", ylabel="$x_2$", title="what the network answers")
+plots.draw_regions(right, lambda points: logits_of(points).value.argmax(axis=1), -3.5, 3.5, steps=120)
+plots.draw_points(right, points, labels, size=10, names=("spiral 0", "spiral 1"))
+right.set(title="what the network answers")
 right.legend(loc="upper right")
-plt.show()
+plots.show(
+    figure,
+    alt="Left: the loss over the steps. Right: the points of both spirals, over the regions that the network gives to each.",
+)
 
 # %% [markdown]
 # ## 6. In your own words

@@ -5,10 +5,9 @@
 # then one that reads digits it has never seen. About 120 minutes; all tasks count.
 
 # %%
-import matplotlib.pyplot as plt
 import numpy as np
 
-from llaisys_mini import check, operators
+from llaisys_mini import check, operators, plots
 from llaisys_mini.lectures.datasets import digits
 
 # %% [markdown]
@@ -117,13 +116,13 @@ unseen, truth = digits(2000, seed=2)
 
 
 def draw_digits(images, titles):
-    _, all_axes = plt.subplots(1, 10, figsize=(9, 1.5), layout="constrained")
+    figure, all_axes = plots.figure(1, 10, width=9, height=1.5)
     for axes, image, title in zip(all_axes, images, titles):
         # White where there is no ink; noise below a third of a stroke's strength is left out of the picture.
         axes.imshow(np.clip(image.reshape(9, 9), 0.35, 1), cmap="gray_r", interpolation="bicubic")
         axes.set_title(title, fontsize=10)
         axes.set(xticks=[], yticks=[])
-    plt.show()
+    plots.show(figure, alt="Ten images of digits: " + ", ".join(map(str, titles)))
 
 
 draw_digits(images, labels)
@@ -155,14 +154,14 @@ draw_digits(unseen, [f"{s}" if s == t else f"{s} (is {t})" for s, t in zip(said,
 
 
 def draw_losses(log):
-    _, axes = plt.subplots(figsize=(6, 3), layout="constrained")
+    figure, axes = plots.figure(width=6, height=3)
     steps, seen, not_seen = zip(*log)
     axes.plot(steps, seen, label="images seen")
     axes.plot(steps, not_seen, "--", label="unseen")
     axes.set(xlabel="step", ylabel="cross-entropy")
     axes.grid()
     axes.legend()
-    plt.show()
+    plots.show(figure, alt="The cross-entropy over the steps, on the images seen and on unseen ones.")
 
 
 draw_losses(log)

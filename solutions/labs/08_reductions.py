@@ -4,7 +4,7 @@
 # A sum over a row is a chain in which each addition waits for the one before. You break it: with vectors and cores on a CPU, with
 # shuffles and shared memory on a GPU. `rms_norm` and `softmax` come out of it as the model uses them.
 #
-# About 140 minutes. Sections 1 to 4 and the written question are required (125 minutes), section 5 is extra: nothing later builds on it.
+# About 155 minutes. Sections 1 to 5 and the written question are required (140 minutes), section 6 is extra: nothing later builds on it.
 #
 # You need no GPU. Where there is none, the sanitizer runs all threads on the CPU, watches every access to memory, and counts the traffic.
 
@@ -129,9 +129,56 @@ check("softmax", seed=40802)
 race("softmax", lambda rows: dict(x=rng.normal(size=(rows, 1024))), (4, 16, 64, 256), size_name="rows of 1024 scores")
 
 # %% [markdown]
-# ## 3. RMS norm on a GPU, with a reduction of your own
+# ## 3. A first kernel for a GPU
 #
-# A CUDA kernel is two functions, as in lab 00: one under `@cuda.jit`, which every thread runs, and a launcher under `@kernel`. Here
+# The operator `add` of lab 00, `out[i] = x[i] + y[i]`, for a GPU. A GPU kernel is written for one thread; very many run it at once. It
+# consists of two functions:
+#
+# - one under `@cuda.jit`, which every thread runs. `cuda.grid(1)` is the number of the thread among all. Threads come in whole blocks,
+#   so some numbers lie beyond the end of the array: those threads must do nothing.
+# - the launcher under `@kernel`, an ordinary function. It says how many blocks of how many threads there are:
+#   `add_kernel[blocks, threads](x, y, out)`.
+#
+# Example: 1000 elements and 256 threads per block take 4 blocks, `(1000 + 255) // 256`. That is 1024 threads; the last 24 do nothing.
+
+# %% task="cuda/add"
+
+# %% [markdown]
+# <details><summary>Hint 1</summary>
+#
+# Each thread runs the function once. What has become of the loop of lab 00, and how does a thread know which element is its own?
+#
+# </details>
+# <details><summary>Hint 2</summary>
+#
+# Above the launcher write `@cuda.jit` and `def add_kernel(x, y, out):`. Its first line is `i = cuda.grid(1)`. For which `i` must it do
+# nothing?
+#
+# </details>
+# <details><summary>Hint 3</summary>
+#
+# Where `i` is below `out.size`, the line that was in your loop on the CPU. The launcher computes the number of blocks and calls
+# `add_kernel[blocks, 256](x, y, out)`.
+#
+# </details>
+
+# %% test="add-gpu-public" points=1
+check("add", device="cuda")
+
+# %% test="add-gpu-hidden" points=1
+# Other sizes and numbers, when it is graded.
+### BEGIN HIDDEN TESTS
+check("add", device="cuda", seed=40002)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# Now leave out the `if`, and run the cell and the check: which thread reads out of bounds, and of which array? Then put it back and run the
+# check again.
+
+# %% [markdown]
+# ## 4. RMS norm on a GPU, with a reduction of your own
+#
+# Again two functions, the kernel under `@cuda.jit` and the launcher under `@kernel`. Here
 # one block of 128 threads takes one row: `rms_norm_kernel[x.shape[0], 128](...)`. Thread t takes the columns t, t + 128, t + 256, ...,
 # so that neighbouring threads read neighbouring numbers. `cuda.blockIdx.x` is the number of the block, `cuda.threadIdx.x` that of the
 # thread in it.
@@ -190,7 +237,7 @@ check("rms_norm", device="cuda", seed=40503)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# ## 4. Softmax on a GPU
+# ## 5. Softmax on a GPU
 #
 # Again one block of 128 threads per row, with two reductions.
 #
@@ -236,7 +283,7 @@ check("softmax", device="cuda", seed=40420)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# ## 5. Layer norm on a GPU (extra)
+# ## 6. Layer norm on a GPU (extra)
 #
 # The same with two sums, one after the other: first the mean, then the squared differences to it. `block_sum` is given here. When you use
 # your own one twice in a kernel, a barrier is needed between the two calls: a fast warp may overwrite the four numbers of the first sum
@@ -275,9 +322,9 @@ check("layer_norm", device="cuda", seed=40504)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# ## 6. In your own words
+# ## 7. In your own words
 #
-# For the same row your `rms_norm` of lab 05, that of section 1 and that of section 3 give results that differ in the last digits. A
+# For the same row your `rms_norm` of lab 05, that of section 1 and that of section 4 give results that differ in the last digits. A
 # fellow student says: then at most one of them is right. What do you answer, and which of the three would you expect to be nearest to
 # the exact result for a row of a million numbers?
 

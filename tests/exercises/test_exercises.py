@@ -178,3 +178,14 @@ def test_tensors_use_the_learners_views_once_they_passed(tmp_path, monkeypatch):
         monkeypatch.undo()
         kernels_changed()
     assert learners_views() is None
+
+
+def test_equal_first_weights_of_a_network_are_named():
+    """Trained longer or wider, as the check would advise otherwise, such a network learns as little."""
+    inputs = next(iter(exercises.get("train_digits").make_cases())).inputs
+
+    def alike(images, labels, seed):
+        return np.ones((64, 81)), np.zeros(64), np.ones((10, 64)), np.zeros(10)
+
+    said = exercises.get("train_digits").judge(alike(**inputs), **inputs)
+    assert "All hidden neurons have the same weights" in said

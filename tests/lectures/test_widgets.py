@@ -181,6 +181,38 @@ def test_the_graph_widget_shows_the_gradients_that_finite_differences_give():
 
 
 @in_a_browser
+def test_the_folding_widget_counts_changes_and_coinciding_inputs_as_numpy_does():
+    settings = [(0, 0.25, 0.3), (1, -0.5, 0.0), (2, 0.05, -0.62), (3, 0.25, 0.3), (4, 0.0, 1.0), (5, 0.95, -0.98)]
+    found = browser.ask(
+        "folding_layers",
+        HANDS
+        + f"""
+        return {[list(setting) for setting in settings]}.map(([layers, boundary, x]) => {{
+            move("layers", layers); move("boundary", boundary); move("input", x);
+            return words();
+        }});
+        """,
+    )
+    line = np.linspace(-1, 1, 64 * 1001 + 1)  # every corner is one of its points
+    for (layers, boundary, x), said in zip(settings, found, strict=True):
+
+        def output(x, layers=layers):
+            for layer in range(1, layers + 1):
+                x = np.maximum(x, 0) + np.maximum(-x, 0) - 0.5**layer
+            return x
+
+        folded = output(line)
+        pieces = 1 + np.count_nonzero(np.diff(np.sign(np.diff(folded))))
+        changes = np.count_nonzero(np.diff(folded > boundary * 0.5**layers))
+        level = output(x)
+        touches = np.abs(folded - level) < 1e-4 / 2  # less than half a step of the line, whose slope is 1
+        others = np.count_nonzero(np.diff(touches.astype(int), prepend=0) == 1) - 1
+        numbers = [int(n) for n in re.findall(r"(\d+) (?:straight|time|other)", said)]
+        assert numbers == [pieces, changes, others], said
+        assert float(re.search(r"the output (-?[\d.]+),", said)[1]) == pytest.approx(level, abs=6e-4)
+
+
+@in_a_browser
 def test_the_softmax_widget_ends_with_the_sum_of_all_exponentials():
     got = browser.ask("online_softmax", HANDS + "move('scores read', 7); press('Next'); return texts();")
     scores = np.array([1, 3, 2, 5, 4.5, 0.5, 6, 2.5])
