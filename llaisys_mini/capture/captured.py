@@ -1,9 +1,11 @@
 """captured: a recorded step, compiled, with its memory laid out."""
 
 import hashlib
+import sys
 import threading
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from types import ModuleType
+from typing import ClassVar
 
 import numpy as np
 from numba import int64, intp, njit, typeof, types
@@ -107,13 +109,15 @@ class _Function:
 
     def __init__(self, source: Source, signature: tuple):
         makers = {name: native.array_over(kind) for name, kind in source.kinds.items()}
-        namespace: dict[str, Any] = {"run": native.run, **makers}
         kinds = "".join(f"# {name}: {kind}\n" for name, kind in sorted(source.kinds.items()))
         text = f"# A captured step, written by llaisys_mini.capture.\n{kinds}\n{source.text}"
-        name = f"step_{hashlib.sha256(text.encode()).hexdigest()[:24]}.py"
-        exec(compile(text, str(compiled.generated_file(name, text) or f"<{name}>"), "exec"), namespace)
+        name = f"llaisys_mini_step_{hashlib.sha256(text.encode()).hexdigest()[:24]}"
+        module = sys.modules[name] = ModuleType(name)  # Numba imports it by name when it takes the function from disk
+        vars(module).update(run=native.run, **makers)
+        file = compiled.generated_file(f"{name}.py", text) or f"<{name}>"
+        exec(compile(text, str(file), "exec"), vars(module))
         with compiled.made_beside(paths.PACKAGE / "capture"):
-            self.compiled = njit(cache=True)(namespace["step"])
+            self.compiled = njit(cache=True)(vars(module)["step"])
         self._problem: Exception | None = None
         self._thread = threading.Thread(target=self._compile, args=(signature,))
         self._thread.start()
