@@ -31,7 +31,7 @@ class Writers:
         where = ", ".join(map(str, np.unravel_index(first, array.shape)))
         few = f"; the launch has {threads} threads" if threads < array.size else ""
         if _is_past_the_blocks(unset.reshape(array.shape)):
-            few += ". Is the number of blocks rounded down? (n + 15) // 16 rounds up, so that the last block reaches over"
+            few += ". Is the number of blocks rounded down? (n + 15) // 16 rounds up"
         message = f"{count} of the {array.size} elements of {name} are never written, the first is {name}[{where}]{few}"
         code = kernel.py_func.__code__
         return Finding(findings.UNWRITTEN, message, kernel.__name__, code.co_filename, code.co_firstlineno)

@@ -39,7 +39,12 @@ WORTH = {
     "07_softmax": {"softmax-cpu": 6, "merge_softmax-python": 2, "softmax-online": 4, "cross_entropy-cpu": 4},
     "08_reductions": {"rms_norm-cpu": 5, "softmax-cpu": 4, "rms_norm-cuda": 5, "softmax-cuda": 5, "layer_norm-cuda": 3},
     "09_matmul": {"linear-order": 4, "linear-registers": 9, "linear-threads": 7, "linear-tiles": 4},
-    "10_matmul_gpu": {"matmul-plain-cuda": 5, "matmul-tiles-cuda": 7, "matmul-registers-cuda": 7},
+    "10_matmul_gpu": {
+        "matmul-plain-cuda": 5,
+        "linear-tiles-cuda": 8,
+        "linear-registers-cuda": 8,
+        "linear-rows-cuda": 3,
+    },
     "11_tokens_and_positions": {
         "bpe_step-python": 3,
         "embedding-cpu": 2,
