@@ -521,3 +521,99 @@ count_gpu_traffic("linear", prompt).require(loads_of_each_input=2.5, shared_load
 
 # %%
 write(8)
+
+# %% [markdown]
+# ## 7. Extra: a runtime for a small chip
+#
+# `cuda.to_device`, `cuda.stream()` and a launch reach the GPU through a *runtime*, which the vendor wrote. Here is a chip without one. It is
+# simulated, and it can do very little:
+#
+# | what the chip can do | |
+# |---|---|
+# | `chip.size` | bytes of memory, with addresses from 0 |
+# | `chip.new_queue()` | the number of a new queue of commands; queue 0 is there already |
+# | `chip.put(queue, "write", address, values)` | from host to chip; `values` is uint8 `[n]`, and is read **when its turn comes** |
+# | `chip.put(queue, "read", address, into)` | from chip to host; `into` is filled when its turn comes |
+# | `chip.put(queue, "move", source, target, nbytes)` | within the chip |
+# | `chip.put(queue, "run", function, arguments)` | run `function(memory, *arguments)` on the chip |
+# | `chip.new_flag()` | the number of a new flag, which is down |
+# | `chip.put(queue, "raise", flag)` | the flag is up from then on |
+# | `chip.put(queue, "await", flag)` | the queue stands still until the flag is up |
+# | `chip.is_up(flag)` | whether it is up |
+# | `chip.drain(queue)` | the host waits until the queue is empty |
+#
+# A command that is put into a queue is not done yet. This chip is as lazy as a chip may be: it does something when somebody waits for it,
+# and no sooner. Write the runtime, a class that is made with the chip:
+#
+# | method | what it does |
+# |---|---|
+# | `allocate(nbytes)` | the lowest free address that is a multiple of 16; `raise MemoryError` where nothing is long enough |
+# | `free(address)` | waits until the chip has done all it was asked for; then these bytes are free |
+# | `memory_info()` | `(free, total)` bytes; a buffer counts rounded up to a multiple of 16 |
+# | `upload(values, address, stream=0)` | does not wait; the caller may write something else into `values` right away |
+# | `download(address, nbytes)` | a new uint8 array, behind all that was asked for before in **every** stream |
+# | `copy(source, target, nbytes, stream=0)` | does not wait |
+# | `launch(function, arguments, stream=0)` | does not wait |
+# | `stream()` | a new stream; 0 is there already |
+# | `record(stream=0)` | an *event*: a mark behind what the stream holds now |
+# | `wait(event, stream)` | what the stream is given from now on is done behind the mark; the host does not wait |
+# | `is_done(event)` | whether the mark has been passed; does not wait |
+# | `synchronise(stream=None)` | waits for this stream, or for all |
+#
+# With 64 bytes:
+#
+# | call | result | why |
+# |---|---|---|
+# | `A = allocate(5)`, `B = allocate(20)` | 0, 16 | A takes 16 bytes, B 32 |
+# | `memory_info()` | (16, 64) | |
+# | `upload([1, 2], A, s)`, `e = record(s)` | | put into the queue of s |
+# | `is_done(e)` | False | nobody has waited yet |
+# | `wait(e, t)`, `copy(A, B, 2, t)` | | t stands still until e |
+# | `synchronise(t)`, `is_done(e)` | True | t could not end before e |
+# | `download(B, 2)` | [1, 2] | |
+
+# %% task="python/device_runtime"
+
+# %% [markdown]
+# <details><summary>Hint 1: streams and events</summary>
+#
+# Which of the chip's things is a stream, and which is an event? Seven of the methods are then one line each.
+#
+# </details>
+# <details><summary>Hint 2: what may change meanwhile</summary>
+#
+# `upload` returns before the chip has read `values`. What does the chip read if the caller changes them then? And what must have happened
+# before the array that `download` returns can be looked at?
+#
+# </details>
+# <details><summary>Hint 3: memory</summary>
+#
+# Keep a dict, address -> bytes in use. Go through it in order of addresses, with the end of the last buffer: is the gap before the next one
+# long enough? `(nbytes + 15) // 16 * 16` rounds up. `free` calls `synchronise()` first: a copy into these bytes may still be waiting.
+#
+# </details>
+
+# %% test="runtime-public" points=5
+check("device_runtime")
+
+# %% test="runtime-hidden" points=2
+# Other programs, when it is graded.
+### BEGIN HIDDEN TESTS
+check("device_runtime", seed=41007)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# All devices of the package have one face, `llaisys_mini/devices/device.py`. `ChipDevice` puts your runtime behind it, and the sanitizer is the
+# part of the chip that runs kernels. The model does not notice: weights go up through your `upload`, every operator is a `launch`, and each
+# token comes down through your `download`.
+
+# %%
+from llaisys_mini.devices import use_device
+from llaisys_mini.devices.small_chip import ChipDevice
+
+with use_device(ChipDevice(exercises.get("device_runtime").answering())) as chip:
+    model = load_model("mini", device="chip")
+    ids = model.tokenizer.encode("Once upon a time")
+    print(model.tokenizer.decode(ids + list(model.generate(ids, 8, temperature=0))))
+    free, total = chip.memory_info()
+print(f"{total - free:,d} of {total:,d} bytes in use")

@@ -44,6 +44,7 @@ WORTH = {
         "linear-tiles-cuda": 8,
         "linear-registers-cuda": 8,
         "linear-rows-cuda": 3,
+        "device_runtime-python": 7,
     },
     "11_tokens_and_positions": {
         "bpe_step-python": 3,
