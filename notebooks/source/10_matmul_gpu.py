@@ -16,6 +16,7 @@ from matplotlib.patches import Rectangle
 from llaisys_mini import cuda, plots
 from llaisys_mini.inspect import occupancy, pictures
 from llaisys_mini.kernels import choice
+from llaisys_mini.lectures import widgets
 from llaisys_mini.sanitizer import SanitizerError
 
 rng = np.random.default_rng(0)
@@ -494,21 +495,8 @@ left, above = rng.integers(1, 5, size=(2, 3, 3))
 states = list(systolic(left, above))
 print("as NumPy:", np.array_equal(states[-1][0], left @ above), "after", len(states), "steps")
 
-# %% jupyter={"source_hidden": true}
-fig, axes = plots.figure(1, 7, width=9.6, height=1.9)
-for step, (axis, (sums, works)) in enumerate(zip(axes, states, strict=True)):
-    for m in range(3):
-        for n in range(3):
-            face = plots.ORANGE + "AA" if works[m, n] else "none"
-            axis.add_patch(Rectangle((n, m), 0.94, 0.94, facecolor=face, edgecolor="#777777"))
-            axis.text(n + 0.47, m + 0.47, f"{sums[m, n]:.0f}", ha="center", va="center", fontsize=9)
-    axis.set(xlim=(-0.05, 3), ylim=(3, -0.05), aspect="equal", title=f"step {step + 1}")
-    axis.axis("off")
-plots.show(
-    fig,
-    alt="A systolic array of 3 by 3 units in its seven steps, each unit with its sum. Those that work form a diagonal band that moves from the "
-    "upper left to the lower right.",
-)
+# %%
+widgets.show("systolic_array")
 
 # %% [markdown]
 # Orange: units at work. Each number was read from memory once and used three times, with no address and no bank in between; in an array of
