@@ -315,7 +315,7 @@ plots.show(
 # ## 6. What is on its way
 #
 # A number from global memory takes 650 cycles. Memory delivers at its full rate only if enough has been asked for meanwhile, as a long hose
-# delivers only when it is full. This is *Little's law*:
+# delivers only when it is full. This is **Little's law**:
 #
 # $$\text{bytes on their way} = \text{bandwidth} \cdot \text{latency}$$
 #
@@ -348,7 +348,7 @@ for name, threads, registers, shared in (
     print(f"{name:22s} {fits.blocks} blocks, {fits.share:4.0%} of the warps; limit: {fits.limit}")
 
 # %% [markdown]
-# A register tile has a quarter of the warps, and yet more bytes on their way than 2048 threads with 4: two blocks are the 512 threads with 64
+# (32 and 128 registers are what the compiler takes, 160 is assumed.) A register tile has a quarter of the warps, and yet more bytes on their way than 2048 threads with 4: two blocks are the 512 threads with 64
 # bytes each above. High occupancy is one means of two (Volkov, 2010).
 #
 # These bytes must be asked for *before* they are needed. **Double buffering**: while a step is computed, the next tiles are already on their
@@ -367,8 +367,8 @@ for name, threads, registers, shared in (
 # %% [markdown]
 # ## 7. Streams and pinned memory
 #
-# The same idea between computer and card. A *stream* is a queue: its copies and kernels run in order, those of different
-# streams may run at the same time. A copy beside a kernel needs host memory that the operating system cannot move, *pinned* memory;
+# The same idea helps between computer and card. A *stream* is a queue: its copies and kernels run in order, those of different
+# streams may run at the same time. A copy beside a kernel needs host memory that the operating system does not move, **pinned memory**;
 # the card reads it by itself.
 
 # %%
@@ -504,7 +504,7 @@ widgets.show("systolic_array")
 # asks for. Google's TPU is built so (Jouppi et al., 2017).
 #
 # A GPU's **tensor core** is a small array of this kind: one instruction of a warp multiplies two tiles, say 16 × 16 by 16 × 8, of 16-bit numbers.
-# An H100 reaches 990 TFLOP/s with them, 15 times float32. Tiles, banks and bytes on their way remain.
+# An H100 reaches 990 TFLOP/s with them, 15 times float32.
 
 # %% [markdown]
 # ## 10. A worked error
