@@ -73,7 +73,9 @@ def first_row_only(x, weight, bias):
 
 for side in (8, 16, 32):
 
-    @linear.mistake("a tile of weight is read as tile[k, m], but it was copied row by row: it holds tile[m, k]")
+    @linear.mistake(
+        f"a tile of weight, {side} x {side}, is read as tile[k, m], but it was copied row by row: it holds tile[m, k]"
+    )
     def tile_not_transposed(x, weight, bias, side=side):
         padded = np.zeros([-(-length // side) * side for length in weight.shape])
         padded[: weight.shape[0], : weight.shape[1]] = weight
