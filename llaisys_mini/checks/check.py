@@ -29,7 +29,7 @@ from llaisys_mini.kernels import choice, earlier, failed_cells, language, verdic
 from llaisys_mini.kernels.registry import Kernel
 from llaisys_mini.kernels.runtime import kernels_changed
 from llaisys_mini.kernels.sets import NAMES, STUDENT
-from llaisys_mini.sanitizer.findings import UNWRITTEN, DoesNotCompile, UnsupportedInKernel
+from llaisys_mini.sanitizer.findings import EARLY_RETURN, UNWRITTEN, DoesNotCompile, UnsupportedInKernel
 
 if TYPE_CHECKING:
     from llaisys_mini.sanitizer import Finding
@@ -207,7 +207,7 @@ def describe(operator: Contract, result: Result, path: Path | None = None) -> st
     lines += [f"  {sentence}" for sentence in result.out_of_bounds]
     for difference in result.differences:
         lines += _describe(difference)
-    lines += [f"  {remark.message}" for remark in result.remarks if remark.kind == UNWRITTEN]
+    lines += [f"  {remark.message}" for remark in result.remarks if remark.kind in (UNWRITTEN, EARLY_RETURN)]
     if result.changed_inputs:
         lines.append(f"  the kernel changed its input {', '.join(result.changed_inputs)}; inputs are read-only")
     return "\n".join(lines)

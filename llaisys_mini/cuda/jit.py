@@ -138,15 +138,24 @@ def launch_configuration(kernel: CudaKernel, configuration) -> tuple:
     grid, block, stream, shared_bytes = [*parts, 0, 0][:4]
     sizes = [_three(size) for size in (grid, block)]
     if None in sizes or not isinstance(shared_bytes, (int, np.integer)) or shared_bytes < 0:
+        launch = f"{kernel.__name__}[{', '.join(map(repr, parts))}]"
+        if 0 in _parts(grid):
+            raise KernelError(
+                f"{launch}: there are no blocks. n // 16 rounds down, and gives 0 for fewer than 16 elements; "
+                "(n + 15) // 16 rounds up"
+            )
         raise KernelError(
-            f"{kernel.__name__}[{', '.join(map(repr, parts))}]: blocks and threads are ints of 1 or more, or tuples of "
-            "up to three; shared_bytes is an int"
+            f"{launch}: blocks and threads are ints of 1 or more, or tuples of up to three; shared_bytes is an int"
         )
     return (*sizes, stream, int(shared_bytes))
 
 
+def _parts(size) -> tuple:
+    return tuple(size) if isinstance(size, (tuple, list)) else (size,)
+
+
 def _three(size):
-    sizes = size if isinstance(size, (tuple, list)) else (size,)
+    sizes = _parts(size)
     if not 1 <= len(sizes) <= 3 or not all(isinstance(n, (int, np.integer)) and n >= 1 for n in sizes):
         return None
     return (*map(int, sizes), 1, 1)[:3]

@@ -4,6 +4,7 @@ device.py       the face that all of them have
 host.py         the computer's own processor and memory: "cpu"
 cuda.py         an NVIDIA GPU: "cuda"
 sanitized.py    the sanitizer in its place, where there is no GPU or within `cuda.sanitized()`: "cuda" too
+small_chip.py   a simulated chip behind a runtime: what lab 10 asks for as an extra
 opaque.py       an array whose numbers are out of a launcher's reach, as the judge hands them out
 faults.py       what is said when a kernel has ended a GPU's context
 in_launchers.py what a launcher may ask of the device that runs it: `cuda.device_array` and others

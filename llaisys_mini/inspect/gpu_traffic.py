@@ -75,7 +75,10 @@ class GpuTraffic:
                 "keep numbers in variables"
             )
         if bank_conflicts is not None and self.bank_conflicts > bank_conflicts:
-            problems.append(f"bank conflicts of degree {self.bank_conflicts}, at most {bank_conflicts} allowed")
+            problems.append(
+                f"bank conflicts of degree {self.bank_conflicts}, at most {bank_conflicts} allowed: the words that a "
+                "warp wants at once should lie in different banks (number of the word modulo 32)"
+            )
         if problems:
             raise CheckFailed("\n".join(f"{self.operator}: {problem}" for problem in problems))
 

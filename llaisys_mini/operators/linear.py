@@ -71,5 +71,21 @@ def first_row_only(x, weight, bias):
     return linear.reference(np.broadcast_to(x[:1], x.shape), weight, bias)
 
 
+for side in (8, 16, 32):
+
+    @linear.mistake(
+        f"a tile of weight, {side} x {side}, is read as tile[k, m], but it was copied row by row: it holds tile[m, k]"
+    )
+    def tile_not_transposed(x, weight, bias, side=side):
+        padded = np.zeros([-(-length // side) * side for length in weight.shape])
+        padded[: weight.shape[0], : weight.shape[1]] = weight
+        tiles = padded.reshape(-1, side, padded.shape[1] // side, side)
+        turned = tiles.transpose(0, 3, 2, 1).reshape(padded.shape)
+        wide = np.zeros((len(x), padded.shape[1]))
+        wide[:, : x.shape[1]] = x
+        out = (wide @ turned.T)[:, : len(weight)]
+        return out if bias is None else out + bias
+
+
 add_bias_mistakes(linear)
 add_tail_mistakes(linear, "K", "inputs")

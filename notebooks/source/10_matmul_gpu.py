@@ -5,42 +5,80 @@
 #
 # | before this | you need | reading time | lab | next |
 # |---|---|---|---|---|
-# | [09 Matmul on a CPU](09_matmul_cpu.ipynb) | tiles, register blocks, the roofline (lecture 09) | 25 minutes | [10 matmul on a GPU](../labs/10_matmul_gpu/10_matmul_gpu.ipynb) | [11 Tokens and positions](11_tokens_and_positions.ipynb) |
+# | [09 Matmul on a CPU](09_matmul_cpu.ipynb) | warps, blocks and barriers (lecture 08), tiles and the roofline (lecture 09) | 25 minutes | [10 matmul on a GPU](../labs/10_matmul_gpu/10_matmul_gpu.ipynb) | [11 Tokens and positions](11_tokens_and_positions.ipynb) |
 
 # %%
+import textwrap
+
 import numpy as np
-from ipywidgets import interact
+from matplotlib.patches import Rectangle
 
 from llaisys_mini import cuda, plots
-from llaisys_mini.console import console
-from llaisys_mini.inspect import compile_check, occupancy, pictures
+from llaisys_mini.inspect import occupancy, pictures
 from llaisys_mini.kernels import choice
+from llaisys_mini.lectures import widgets
 from llaisys_mini.sanitizer import SanitizerError
 
 rng = np.random.default_rng(0)
 
 # %% [markdown]
-# You need no GPU. The course's *sanitizer* (lecture 08) runs every thread of a kernel on the CPU, watches each access, and counts the
-# traffic that a GPU would have. Whatever is counted below is counted so.
+# ## 1. Where numbers lie
+#
+# You need no GPU: the sanitizer runs the kernels below and counts what they ask of memory. The speeds are those of one card, NVIDIA's
+# H100. It has 132 *multiprocessors*. Each holds the warps of several blocks; when one warp waits, another computes. Per clock cycle a
+# multiprocessor does 128 multiply-adds, and its shared memory delivers 32 words of 4 bytes.
+
+# %%
+UNITS, PEAK, BANDWIDTH = 132, 67e12, 3.35e12  # multiprocessors, FLOP/s, bytes/s of global memory
+clock = PEAK / (UNITS * 128 * 2)  # a multiply-add is two FLOP
+LEVELS = {  # bytes of all together, bytes/s of all together, cycles until a number is there
+    "registers": (UNITS * 256 * 1024, UNITS * 128 * 3 * 4 * clock, 4),  # three numbers each
+    "shared memory": (UNITS * 228 * 1024, UNITS * 32 * 4 * clock, 34),
+    "L2 cache": (50e6, 6.9e12, 266),
+    "global memory": (80e9, BANDWIDTH, 650),
+}
+print(f"clock {clock / 1e9:.2f} GHz, corner of the roofline: {PEAK / BANDWIDTH:.0f} FLOP per byte")
+for name, (size, rate, cycles) in LEVELS.items():
+    print(f"{name:14s} {size / 1e6:8,.0f} MB {rate / 1e12:6.1f} TB/s {cycles:4d} cycles")
+
+# %% jupyter={"source_hidden": true}
+fig, axes = plots.figure(1, 2, width=9, height=2.3, sharey=True)
+names = list(LEVELS)
+for axis, place, unit, label in (
+    (axes[0], 1, 1e12, "delivers to all threads [TB/s]"),
+    (axes[1], 2, 1, "latency [clock cycles]"),
+):
+    values = [LEVELS[name][place] / unit for name in names]
+    axis.barh(names, values, color=plots.BLUE if place == 1 else plots.ORANGE, height=0.62)
+    for row, value in enumerate(values):
+        axis.text(value, row, f"  {value:,.3g}", va="center", fontsize=9)
+    axis.set(xscale="log", xlabel=label, xlim=(1, 3000))
+axes[0].invert_yaxis()
+plots.show(
+    fig,
+    alt="Two bar charts on logarithmic axes. What the levels of memory of an H100 deliver: registers 402 terabytes per second, "
+    "shared memory 33.5, L2 cache 6.9, global memory 3.35. Their latency: 4, 34, 266 and 650 clock cycles.",
+)
 
 # %% [markdown]
-# ## 1. Threads, warps, blocks
+# (Rates and sizes are NVIDIA's; latencies, and the rate of L2, were measured on the PCIe card: see the sources. Shared memory is a part of the
+# L1 cache, and has its latency.) Near is fast, in both senses. It is no pyramid of sizes, though: all registers together hold more than all
+# shared memory. But a thread sees its own registers only.
+
+# %% [markdown]
+# ## 2. Neighbours read neighbours
 #
-# | level | what it is | what it shares |
-# |---|---|---|
-# | **thread** | one run of the kernel, with its own number | registers: its own, nearest |
-# | **warp** | 32 threads that execute one instruction together | one *request* to memory for all 32 |
-# | **block** | up to 1024 threads on one multiprocessor | shared memory, and a barrier to wait for each other |
-# | **grid** | all blocks of a launch, in no fixed order | global memory: large, far away |
+# Global memory moves in *sectors* of 32 bytes, eight float32. When a warp reads, every sector moves that any of its 32 threads touches.
+# If neighbours read neighbouring numbers, these are 4 sectors: the access is **coalesced**.
 #
-# Below the launch `[blocks, threads]` stands in brackets. `cuda.grid(2)` gives a thread its two numbers, x first.
-# Neighbours in x sit in the same warp.
+# `cuda.grid(2)` gives a thread its two numbers, x first; neighbours in x sit in the same warp. Here is the matrix product, with one
+# thread for each number of the result:
 
 
 # %%
 @cuda.jit
 def matmul_naive(a, b, out):
-    """a [N, K], b [K, M], out [N, M]: one thread for each number of out."""
+    """a [M, K], b [K, N], out [M, N]"""
     column, row = cuda.grid(2)
     if row < out.shape[0] and column < out.shape[1]:
         total = np.float32(0)
@@ -49,240 +87,6 @@ def matmul_naive(a, b, out):
         out[row, column] = total
 
 
-a, b = rng.normal(size=(2, 32, 32)).astype(np.float32)
-out = np.empty((32, 32), np.float32)
-with cuda.sanitized(traces=True) as naive:
-    matmul_naive[(2, 4), (16, 8)](a, b, out)  # 2 x 4 blocks of 16 x 8 threads
-print("largest difference from NumPy:", np.abs(out - a @ b).max())
-
-
-# %% jupyter={"source_hidden": true}
-fig = pictures.touched(naive, "out", "store", warp=None)
-for edge in (7.5, 15.5, 23.5):
-    fig.axes[0].axhline(edge, color="white", linewidth=3)
-fig.axes[0].axvline(15.5, color="white", linewidth=3)
-plots.show(
-    fig,
-    alt="A matrix of 32 by 32 numbers, coloured by the number of the thread in its block. White lines "
-    "part it into 2 by 4 rectangles of 16 columns and 8 rows, the blocks; the colours are the same in each.",
-)
-
-# %% [markdown]
-# Each rectangle between white lines is a block, and each colour in it one of its 128 threads. A warp is two of its rows here: 32 threads.
-# (The title names the line of the cell that is drawn.)
-
-# %% [markdown]
-# ### The levels of memory
-#
-# A GPU has many *multiprocessors*; each takes some blocks and switches between their warps. When one warp waits for memory, another
-# computes. This is what one multiprocessor of an H100 has (CUDA C++ Programming Guide, technical specifications):
-
-# %%
-h100 = occupancy.ARCHITECTURES["sm_90"]
-print(f"threads on it at a time:  {h100.threads:7,d} = {h100.threads // 32} warps")
-print(f"registers of 4 bytes:     {h100.registers:7,d} = {h100.registers * 4 // 1024} KiB")
-print(f"shared memory:            {h100.shared // 1024:7,d} KiB")
-print(f"registers for each thread if all are there: {h100.registers // h100.threads}")
-
-# %% [markdown]
-# And the whole H100 in its SXM version: 132 multiprocessors and 50 MB of L2 cache (Andersch et al., 2022), 80 GB of global memory that
-# deliver 3.35 TB/s, and 67 TFLOP/s in float32 (NVIDIA's specifications). A multiprocessor adds and multiplies 128 pairs of float32
-# in a cycle (CUDA C++ Programming Guide, arithmetic instructions); that gives the clock. Its shared memory delivers 32 words of
-# 4 bytes in a cycle.
-
-# %%
-MULTIPROCESSORS = 132
-BANDWIDTH = 3.35e12  # bytes/s of global memory
-FLOAT32 = 67e12  # FLOP/s
-BFLOAT16 = 1979e12 / 2  # 1979 is said for matrices half of zeros
-clock = FLOAT32 / (MULTIPROCESSORS * 128 * 2)  # a multiply-add is two FLOP
-shared_bandwidth = MULTIPROCESSORS * 32 * 4 * clock
-print(f"clock: {clock / 1e9:.2f} GHz; all shared memory: {shared_bandwidth / 1e12:.1f} TB/s")
-print(f"threads on it at a time: {MULTIPROCESSORS * h100.threads:,d}")
-print(f"corner of its roofline: {FLOAT32 / BANDWIDTH:.0f} FLOP per byte")
-
-# %%
-# A multiply-add reads three numbers of 4 bytes from registers.
-register_bandwidth = MULTIPROCESSORS * 128 * 3 * 4 * clock
-LEVELS = {  # size of all together, bytes; how many threads share one piece; what all deliver
-    "registers": (MULTIPROCESSORS * h100.registers * 4, "a thread", register_bandwidth),
-    "shared memory": (MULTIPROCESSORS * h100.shared, "a block", shared_bandwidth),
-    "L2 cache": (50e6, "all blocks", None),
-    "global memory": (80e9, "all blocks", BANDWIDTH),
-}
-running = MULTIPROCESSORS * h100.threads
-print(f"{'':14s} {'size of all':>12s} {'for each thread':>16s} {'delivers':>12s}  seen by")
-for name, (size, who, rate) in LEVELS.items():
-    delivers = f"{rate / 1e12:.1f} TB/s" if rate else "not said"
-    each = f"{size / running:,.0f} bytes"
-    print(f"{name:14s} {size / 1e6:9,.0f} MB {each:>16s} {delivers:>12s}  {who}")
-
-# %% jupyter={"source_hidden": true}
-known = {name: rate / 1e12 for name, (_, _, rate) in LEVELS.items() if rate}
-fig, axis = plots.figure(width=7.4, height=2.0)
-axis.barh(list(known), list(known.values()), color=plots.BLUE, height=0.62)
-for row, rate in enumerate(known.values()):
-    axis.text(rate, row, f"  {rate:,.3g} TB/s", va="center", fontsize=9)
-axis.set(xscale="log", xlim=(1, 3000), xlabel="delivers to the whole H100 [TB/s]")
-axis.invert_yaxis()
-plots.show(
-    fig,
-    alt="What the levels of memory of an H100 deliver, on a logarithmic axis: registers about 400 terabytes "
-    "per second, shared memory about 34, global memory 3.35.",
-)
-
-# %% [markdown]
-# What is near is fast: shared memory delivers ten times as much as global memory, and registers ten times as much again. It is not a
-# pyramid of sizes, as on a CPU: all registers together hold more than all shared memory. But a thread sees its own registers only, and
-# all threads that run at a time have little over a hundred bytes each of either. A kernel with fewer FLOP per byte than the corner waits
-# for global memory, as in lecture 09. So we count bytes.
-
-# %% [markdown]
-# ## 2. Coalescing
-#
-# Global memory moves in *sectors* of 32 bytes: eight neighbouring float32. One request of a warp moves every sector that any of its 32
-# threads touches. If neighbours touch neighbours, that is 4 sectors: the access is *coalesced*.
-#
-# The example is a transpose: it computes nothing, so all of its time is memory.
-
-
-# %%
-@cuda.jit
-def transpose(x, out):
-    """x [N, M] -> out [M, N]"""
-    column, row = cuda.grid(2)
-    if row < x.shape[0] and column < x.shape[1]:
-        out[column, row] = x[row, column]
-
-
-x = rng.normal(size=(32, 32)).astype(np.float32)
-turned = np.empty_like(x)
-
-# %% [markdown]
-# > **Predict, then run.** The first warp reads row 0 of `x`, and writes column 0 of `out`. How many sectors does the read move,
-# > and how many the write?
-
-# %%
-with cuda.sanitized(traces=True) as direct:
-    transpose[1, (32, 32)](x, turned)
-assert np.array_equal(turned, x.T)
-direct.table()
-
-# %% jupyter={"source_hidden": true}
-plots.show(
-    pictures.touched(direct, "x"),
-    alt="A matrix of 32 by 32. The 32 lanes of the first warp lie side by side in row 0: 4 sectors.",
-)
-plots.show(
-    pictures.touched(direct, "out", "store"),
-    alt="The same for out: the 32 lanes stand below each other in column 0, "
-    "each in a sector of its own: 32 sectors.",
-)
-
-# %% [markdown]
-# (In the table, *line* is a line of the kernel's cell, and *best possible* the fewest sectors that hold the numbers. In the pictures, numbers
-# are lanes, the threads of the warp; dashed lines part the sectors.) The write moves eight times what it needs: each sector
-# holds eight numbers, and one of them is wanted. If neighbours walked down a column of `x` instead, the
-# read would pay. The rows have to become columns elsewhere.
-
-# %% [markdown]
-# ## 3. Shared memory and its banks
-#
-# Shared memory belongs to a block, and has no sectors. So: read rows into a shared tile, wait, and write rows from its columns.
-# Here the parts of `cuda.grid` are needed: `cuda.blockIdx` is the number of the block in the grid, `cuda.threadIdx` that of the thread in
-# its block, both with x and y. `cuda.shared.array` is one tile for the whole block.
-
-
-# %%
-@cuda.jit
-def transpose_in_tiles(x, out):
-    tile = cuda.shared.array((32, 32), np.float32)
-    i, j = cuda.threadIdx.y, cuda.threadIdx.x
-    rows, columns = 32 * cuda.blockIdx.y, 32 * cuda.blockIdx.x
-    tile[i, j] = x[rows + i, columns + j]  # N and M are multiples of 32 here
-    cuda.syncthreads()  # until all threads of the block are here
-    out[columns + i, rows + j] = tile[j, i]
-
-
-with cuda.sanitized(traces=True) as in_tiles:
-    transpose_in_tiles[1, (32, 32)](x, turned)
-assert np.array_equal(turned, x.T)
-in_tiles.table()
-
-# %% [markdown]
-# Now both accesses to global memory are coalesced. But the last column of the table complains.
-#
-# Shared memory has 32 *banks*. Word $w$ (4 bytes) lies in bank $w \bmod 32$, and a bank delivers one word at a time. `tile[j, i]` with
-# $j = 0 \dots 31$ are the words $32j + i$: all in bank $i$. They are served one after the other. This is a *bank conflict*, here a
-# 32-way one.
-#
-# > **Predict, then run.** We make the tile one column wider, [32, 33], and leave the rest as it is. The last column is never used. In which
-# > banks do the words of a column lie now?
-
-
-# %%
-@cuda.jit
-def transpose_padded(x, out):
-    tile = cuda.shared.array((32, 33), np.float32)
-    i, j = cuda.threadIdx.y, cuda.threadIdx.x
-    rows, columns = 32 * cuda.blockIdx.y, 32 * cuda.blockIdx.x
-    tile[i, j] = x[rows + i, columns + j]
-    cuda.syncthreads()
-    out[columns + i, rows + j] = tile[j, i]
-
-
-with cuda.sanitized(traces=True) as padded:
-    transpose_padded[1, (32, 32)](x, turned)
-assert np.array_equal(turned, x.T)
-padded.table()
-
-# %% jupyter={"source_hidden": true}
-plots.show(
-    pictures.banks(in_tiles, "tile"),
-    alt="Words asked of each of the 32 banks by the first warp, tile of 32 columns: "
-    "32 words of bank 0, none of the others.",
-)
-plots.show(
-    pictures.banks(padded, "tile"), alt="The same for a tile of 33 columns: one word of each bank."
-)
-
-# %% [markdown]
-# Word $33j + i$ lies in bank $(j + i) \bmod 32$: another one for each $j$. For a column, one wasted word in each row of the tile is the
-# whole remedy. In general a step of $s$ words meets $32 / \gcd(s, 32)$ banks:
-
-# %%
-for step in (1, 2, 4, 8, 16, 32, 33):
-    banks = len({step * lane % 32 for lane in range(32)})
-    print(f"lanes {step:2d} words apart: {banks:2d} banks in use, {32 // banks:2d}-way")
-
-# %% [markdown]
-# What the barrier is for shows when it is missing. Warps run in no fixed order: one may read the tile before another has written it.
-# On a GPU that often goes well. The sanitizer looks at which accesses are *ordered*, so it finds the race every time.
-
-
-# %%
-@cuda.jit
-def without_barrier(x, out):
-    tile = cuda.shared.array((32, 33), np.float32)
-    i, j = cuda.threadIdx.y, cuda.threadIdx.x
-    tile[i, j] = x[i, j]
-    out[i, j] = tile[j, i]
-
-
-try:
-    with cuda.sanitized():
-        without_barrier[1, (32, 32)](x, turned)
-except SanitizerError as error:
-    print(error)
-
-# %% [markdown]
-# ## 4. The naive product, counted
-#
-# Back to the product, [128, 128] times [128, 128]. Each thread walks through a row of $A$ and a column of $B$. First the
-# same kernel with the two grid numbers exchanged: neighbouring threads take neighbouring *rows*.
-
-
-# %%
 @cuda.jit
 def matmul_along_rows(a, b, out):
     row, column = cuda.grid(2)  # the only difference
@@ -293,6 +97,11 @@ def matmul_along_rows(a, b, out):
         out[row, column] = total
 
 
+# %% [markdown]
+# > **Predict, then run.** In one step of the loop, how many sectors does a warp of `matmul_naive` move for `a`, and how many for `b`? And a
+# > warp of `matmul_along_rows`?
+
+# %%
 SIDE = 128
 a, b = rng.normal(size=(2, SIDE, SIDE)).astype(np.float32)
 reports = {}
@@ -304,306 +113,479 @@ def count(name, multiply):
         multiply(a, b, out)
     assert np.allclose(out, a @ b, atol=1e-3), name
     reports[name] = report
-    loaded, inputs = report.global_bytes()["load"], a.nbytes + b.nbytes
-    print(f"{name}: {loaded:,d} bytes loaded, {loaded / inputs:.1f} times the inputs")
+    loads = [line for line in report.traffic if (line.space, line.operation) == ("global", "load")]
+    for line in loads:
+        print(f"{name}: {line.array}, {line.sectors_per_request:.0f} sectors for each request")
+    times = report.global_bytes()["load"] / (a.nbytes + b.nbytes)
+    print(f"{name}: the inputs are loaded {times:.1f} times")
+
+
+count("naive", matmul_naive[(4, 16), (32, 8)])
+count("along rows", matmul_along_rows[(4, 16), (32, 8)])
+
+# %% [markdown]
+# > **The common guess**, that both are alike since both read all of `a` and `b`, forgets what moves with each number: the seven others of its
+# > sector.
+#
+# Neighbours in x of `matmul_naive` share a row: they want the *same* number of `a`, which is one sector, and 32 neighbours of `b`. With rows
+# and columns exchanged, 32 numbers of a column of `a` lie in 32 sectors. One line, and 33 sectors in place of 5.
+
+# %% jupyter={"source_hidden": true}
+small_a, small_b = a[:32, :32].copy(), b[:32, :32].copy()
+fig, axes = plots.figure(1, 4, width=9, height=2.7)
+for pair, (name, kernel) in enumerate([("naive", matmul_naive), ("along rows", matmul_along_rows)]):
+    with cuda.sanitized(traces=True) as traced:
+        kernel[1, (32, 32)](small_a, small_b, np.empty((32, 32), np.float32))
+    for axis, array in zip(axes[2 * pair : 2 * pair + 2], "ab", strict=True):
+        found = [x for x in traced.accesses if (x.array, x.operation) == (array, "load")][5]
+        first_warp = found.elements[found.threads < 32]
+        sectors = np.unique(first_warp // 8)
+        axis.set(xlim=(-0.5, 31.5), ylim=(31.5, -0.5), aspect="equal", xticks=[], yticks=[])
+        for spine in axis.spines.values():
+            spine.set_visible(True)
+        for sector in sectors:
+            corner = (sector % 4 * 8 - 0.5, sector // 4 - 0.5)
+            axis.add_patch(Rectangle(corner, 8, 1, facecolor=plots.ORANGE + "66"))
+        for element in np.unique(first_warp):
+            corner = (element % 32 - 0.5, element // 32 - 0.5)
+            axis.add_patch(Rectangle(corner, 1, 1, facecolor=plots.BLUE))
+        axis.set_title(f"{name}: {array}\n{len(sectors)} sector{'s' * (len(sectors) > 1)}")
+plots.show(
+    fig,
+    alt="Two matrices of 32 by 32 for each kernel, with the numbers that the first warp wants and the sectors that move. Naive: one "
+    "number and one sector of a, one row and 4 sectors of b. Along rows: a column and 32 sectors of a, one number and one sector of b.",
+)
+
+# %% [markdown]
+# Blue: what the first warp wants in step 5. Orange: what moves with it.
+#
+# **Divergence.** A warp has one place in the program. If its threads take different sides of an `if`, it goes through both, one after
+# the other. Here the side changes from thread to thread, and then from warp to warp:
 
 
 # %%
-count("naive, along rows", matmul_along_rows[(4, 16), (32, 8)])
-reports["naive, along rows"].table()
+@cuda.jit
+def two_sides(x, out, width):
+    i = cuda.grid(1)
+    if i // width % 2 == 0:
+        out[i] = x[i] + x[i]
+    else:
+        out[i] = x[i] * x[i]
+
+
+for width in (1, 32):
+    with cuda.sanitized(counts=True) as report:
+        two_sides[1, 128](np.ones(128, np.float32), np.empty(128, np.float32), width)
+    stores = sum(line.requests for line in report.traffic if line.operation == "store")
+    print(f"sides change after {width:2d} threads: {stores} store instructions by 4 warps")
 
 # %% [markdown]
-# > **Predict, then run.** `matmul_naive` has threads along columns. A warp of 32 then shares one row of $A$ and has 32 neighbouring
-# > columns of $B$. How many sectors for a request of `a`, and of `b`?
+# The edge of a matrix, `if row < out.shape[0]`, divides the last warps only.
+
+# %% [markdown]
+# ## 3. Tiles in shared memory
+#
+# Threads of one block want the same rows and columns again and again. So the block copies a $T \times T$ tile of $A$ and one of $B$ into
+# its shared memory, waits, adds $T$ products for each result, waits, and goes on along $K$. In lecture 09 the cache kept tiles; this cache is
+# filled by you.
 
 # %%
-count("naive, along columns", matmul_naive[(4, 16), (32, 8)])
-reports["naive, along columns"].table()
+T = 16
+
+
+@cuda.jit
+def matmul_tiled(a, b, out):
+    tile_a = cuda.shared.array((T, T), np.float32)
+    tile_b = cuda.shared.array((T, T), np.float32)
+    j, i = cuda.threadIdx.x, cuda.threadIdx.y
+    column, row = cuda.grid(2)
+    total = np.float32(0)
+    for start in range(0, a.shape[1], T):  # all sizes are multiples of T here
+        tile_a[i, j] = a[row, start + j]  # each thread copies one number of each
+        tile_b[i, j] = b[start + i, column]
+        cuda.syncthreads()  # the tiles are complete
+        for k in range(T):
+            total += tile_a[i, k] * tile_b[k, j]
+        cuda.syncthreads()  # all have read them
+    out[row, column] = total
+
+
+count("tiled", matmul_tiled[(8, 8), (T, T)])  # 8 tiles of 16 along each side
+
+# %% jupyter={"source_hidden": true}
+fig, axes = plots.figure(1, 3, width=9, height=3.1)
+for step, axis in enumerate(axes):
+    for left, top, name in ((0, 4.6, "A"), (4.6, 0, "B"), (4.6, 4.6, "out")):
+        axis.add_patch(Rectangle((left, top), 4, 4, facecolor="none", edgecolor="#777777"))
+        axis.text(left + 2, top - 0.15, name, ha="center", va="bottom", fontsize=9)
+    for done in range(step):
+        axis.add_patch(Rectangle((done, 5.6), 1, 1, facecolor=plots.BLUE + "33"))
+        axis.add_patch(Rectangle((6.6, done), 1, 1, facecolor=plots.ORANGE + "33"))
+    axis.add_patch(Rectangle((step, 5.6), 1, 1, facecolor=plots.BLUE))
+    axis.add_patch(Rectangle((6.6, step), 1, 1, facecolor=plots.ORANGE))
+    axis.add_patch(Rectangle((6.6, 5.6), 1, 1, facecolor=plots.GREEN + "99"))
+    axis.text(7.1, 6.1, f"{step + 1}/4", ha="center", va="center", fontsize=8)
+    axis.set(xlim=(-0.2, 8.8), ylim=(8.8, -0.8), aspect="equal", title=f"start = {T * step}")
+    axis.axis("off")
+plots.show(
+    fig,
+    alt="Three steps of one block. Its tile of the result stays where it is. The tile of A moves right along a row of tiles, the tile "
+    "of B moves down a column of tiles, one tile further in each step.",
+)
 
 # %% [markdown]
-# All 32 threads want the same number of $A$: one sector serves them all, a *broadcast*. Their 32 numbers of $B$ are 4 sectors. In the other
-# direction `a` takes 32 sectors and `b` one. One line of code, and 33 sectors in place of 5.
-#
-# Caches (L1 in each multiprocessor, L2 for all) catch part of this traffic on a real GPU; the sanitizer counts what is asked of
-# them. A kernel that asks for less does not depend on what they catch.
-
-# %% [markdown]
-# ## 5. Tiles in shared memory
-#
-# Threads of one block need the same rows and columns again and again. So the block copies a $T \times T$ tile of $A$ and one of $B$ into
-# shared memory, waits, adds $T$ products for each result from the tiles, waits, and goes on along $K$. It is section 7 of lecture 09;
-# the cache is one that you fill yourself. You saw all of its parts in `transpose_in_tiles`; the lab asks you to put them together.
-#
-# A number of $A$ is then fetched by the $M/T$ blocks in its row of blocks: $T$ times less than once for each result. For each step along
-# $K$ a block does $2T^2$ FLOP and fetches $2T$ numbers of 4 bytes:
+# The green tile belongs to one block, which holds the blue and the orange one in shared memory. Each column of a tile of $A$, with a row of one of $B$,
+# gives $2 T^2$ FLOP for $2T$ numbers of 4 bytes:
 #
 # $$\text{FLOP per byte} = \frac{2T^2}{2T \cdot 4} = \frac{T}{4}$$
+#
+# $T = 16$ gives 4, and the corner is at 20, so $T$ has to be 80 or more. A block has at most 1024 threads, 32 × 32. Beyond that,
+# a thread must compute several results (section 5).
 
+# %% [markdown]
+# ## 4. Banks
+#
+# Shared memory has no sectors. It has 32 *banks*: word $w$ of 4 bytes lies in bank $w \bmod 32$, and a bank delivers one word at a time.
+# If a warp wants several words of one bank, they come one after the other: a **bank conflict**. `matmul_tiled` reads along rows of its tiles,
+# which costs nothing. But in `linear`, $\text{out} = X W^\top$, both tiles lie along $k$, and a warp reads down a *column* of one of them.
+#
+# > **Predict, then run.** A column of a tile of 32 × 32 numbers: how many banks does it use? And if each row gets one unused number more, 32 × 33?
 
 # %%
-def speed_limit(tile, peak=FLOAT32):
-    """FLOP/s that an H100 cannot exceed if each tile really comes from global memory."""
-    return min(peak, tile / 4 * BANDWIDTH)
+for width in (32, 33):
+    banks_of_column = {(width * row + 5) % 32 for row in range(32)}
+    print(f"32 x {width}: column 5 lies in {len(banks_of_column)} banks")
 
-
-for tile in (1, 16, 32, 64, 128):
-    limit = speed_limit(tile) / 1e12
-    print(f"T = {tile:3d}: {tile / 4:5.2f} FLOP per byte, at most {limit:4.1f} TFLOP/s")
+# %% jupyter={"source_hidden": true}
+fig, axes = plots.figure(1, 2, width=9, height=4.1)
+for axis, width in zip(axes, (32, 33), strict=True):
+    bank = np.arange(32 * width).reshape(32, width) % 32
+    axis.imshow(bank, interpolation="none")
+    axis.add_patch(
+        Rectangle((4.5, -0.5), 1, 32, facecolor="none", edgecolor=plots.VERMILION, linewidth=2)
+    )
+    for row in range(0, 32, 4):
+        axis.text(
+            6.2, row, bank[row, 5], va="center", fontsize=7.5, color=plots.VERMILION,
+            bbox=dict(boxstyle="round,pad=0.15", facecolor="white", edgecolor="none"),
+        )  # fmt: skip
+    axis.set(title=f"32 × {width}, coloured by bank", xlabel="column", ylabel="row")
+plots.show(
+    fig,
+    alt="Two tiles coloured by the bank of each number. 32 by 32: every column has one colour, column 5 is bank 5 throughout. 32 by "
+    "33: the colours run diagonally, and column 5 meets every bank once: 5, 9, 13 and so on in every fourth row.",
+)
 
 # %% [markdown]
-# A block of $16 \times 16$ threads, one result each, gives $T = 16$. A block has at most 1024 threads, so with one result each
-# $T = 32$ is the end. Beyond, a thread must compute more than one result.
+# > **The common guess**, that an unused number is wasted memory and nothing else, forgets that it moves each row by one bank.
+#
+# 32 words of one bank take 32 turns, a *32-way* conflict. With one unused number a row, the column takes one.
 
 # %% [markdown]
-# ## 6. Tiles in registers
+# ## 5. Results in registers, loads of 16 bytes
 #
-# There is a second reason. Let us count for one multiply-add in a tile: `tile_a[ty, k] * tile_b[k, tx]` takes **two** loads from shared
-# memory. In one cycle a multiprocessor of an H100 computes 128 multiply-adds, those of 4 warps, but its 32 banks serve the load of
-# one warp. So the multiply-adds wait for the loads.
-#
-# If a thread computes $R \times R$ results, it loads $R + R$ numbers for $R^2$ multiply-adds, and keeps the sums in registers. For a warp
-# that is $R^2 / 4$ cycles of arithmetic, and $2R$ cycles of loads at the same time:
+# One multiply-add from tiles takes two loads from shared memory. In a cycle a multiprocessor does the multiply-adds of 4 warps, but its
+# banks serve the load of one. If a thread computes $R \times R$ results, it loads $R + R$ numbers for $R^2$ multiply-adds, and keeps the
+# sums in registers. For a warp that is $R^2 / 4$ cycles of arithmetic beside $2R$ cycles of loads:
 
 # %%
 for r in (1, 2, 4, 8):
-    cycles_of_arithmetic, cycles_of_loads = r * r / 4, 2 * r
-    share = min(1, cycles_of_arithmetic / cycles_of_loads)
-    loads = f"{2 * r:2d} loads for {r * r:2d} multiply-adds"
-    print(f"{r} x {r} results: {loads}, at most {share:6.1%} of the peak")
-
-# %% [markdown]
-# So $8 \times 8$ is what it takes, and with $16 \times 16$ threads that makes tiles of side 128. The course's fast kernel has these sizes
-# (`solutions/kernels/cuda/gemm.py`; the lab begins with $4 \times 4$). Here are the course's kernels, tiled and register-tiled,
-# on the same matrices:
-
-# %%
-tiled = choice.from_set("plain", "matmul", "cuda")  # the kernel sets of solutions/kernels/cuda
-register_tiled = choice.from_set("expert", "matmul", "cuda")
-count("tiled, T = 16", tiled.function)
-count("register-tiled, T = 128", register_tiled.function)
-
-# %%
-multiply_adds = SIDE**3 // 32  # of a whole warp each
-for name in ("tiled, T = 16", "register-tiled, T = 128"):
-    lines = [line for line in reports[name].traffic if line.space == "shared"]
-    loads = sum(line.requests for line in lines if line.operation == "load")
-    print(f"{name}: {loads:,d} shared loads, {loads / multiply_adds} for a multiply-add")
-
-# %% [markdown]
-# The inputs come $n/T = 8$ times and once, as the formula says. The first kernel has two shared loads for each multiply-add, as we counted. The
-# other needs $16/64$ numbers, and fetches four with each load: a sixteenth.
+    share = min(1, (r * r / 4) / (2 * r))
+    print(
+        f"{r} x {r} results: {2 * r / r**2:.2f} loads a multiply-add, at most {share:4.0%} of peak"
+    )
+count("registers", choice.from_set("expert", "matmul", "cuda").function)
 
 # %% jupyter={"source_hidden": true}
 plots.show(
     pictures.traffic(reports),
-    alt="Bytes between global memory and the chip, one bar for each version: naive along rows by far the "
-    "most, along columns several times less, tiled a small part of that, register-tiled the least.",
+    alt="Bytes between global memory and the chip, two bars for each version: along rows by far the most, naive several times less, tiled "
+    "a small part of that, registers the least.",
 )
 
 # %% [markdown]
-# Each pair of bars is the same product. The axis is logarithmic.
+# The course's fast kernel (`solutions/kernels/cuda/gemm.py`) computes $8 \times 8$ results in a thread and $128 \times 128$ in a block of 256
+# threads: $T/4 = 32$ FLOP per byte, beyond the corner.
 #
-# The roofline once more, with the side of a tile in place of FLOP per byte:
-
-
-# %% jupyter={"source_hidden": true}
-sides = np.logspace(0, 8, 200, base=2)
-fig, axis = plots.figure(width=6.4)
-axis.loglog(sides, [speed_limit(side) / 1e12 for side in sides], color=plots.BLACK)
-for tile, marker, colour in zip((1, 16, 32, 128), plots.MARKERS, plots.COLOURS, strict=False):
-    axis.plot(
-        tile, speed_limit(tile) / 1e12, marker, color=colour, markersize=9, label=f"T = {tile}"
-    )
-axis.set(
-    xlabel="side T of a tile",
-    ylabel="limit [TFLOP/s]",
-    xticks=[1, 4, 16, 64, 256],
-    yticks=[1, 10, 67],
-)
-axis.set_xticklabels([1, 4, 16, 64, 256])
-axis.set_yticklabels([1, 10, 67])
-axis.minorticks_off()
-axis.legend()
-axis.grid()
-plots.show(
-    fig,
-    alt="The limit of an H100 against the side of a tile: it rises with the side up to 80 and is level at "
-    "67 TFLOP/s beyond. Sides 1, 16 and 32 lie on the slope, 128 on the level part.",
-)
+# A thread may also fetch four neighbouring numbers with one instruction, a *vector load* of 16 bytes (`load4` there). The bytes
+# are the same. What falls to a quarter is the number of instructions, and each of them has four times as many bytes on their way. The next
+# section says why this counts.
 
 # %% [markdown]
-# ## 7. Occupancy
+# ## 6. What is on its way
 #
-# Registers are not free. A multiprocessor has 65,536, and all threads on it share them. *Occupancy* is the share of the possible warps that
-# fit at a time. Threads, blocks, registers and shared memory each set a limit, and the smallest counts.
-
-# %%
-small = 2 * 16 * 16 * 4  # bytes: two tiles of 16 x 16 numbers
-large = 2 * 16 * 132 * 4  # two of 16 x 128, each row with 4 numbers of padding
-for name, threads, registers, shared in [
-    ("tiled: one result each", 256, 32, small),
-    ("8 x 8 results, say 128 registers", 256, 128, large),
-    ("the same with 160", 256, 160, large),
-    ("much shared memory", 256, 32, 100_000),
-]:
-    fits = occupancy.occupancy("sm_90", threads, registers, shared)
-    print(f"{name:33s} {fits.blocks} blocks, {fits.share:4.0%} of the warps; limit: {fits.limit}")
-
-# %% [markdown]
-# The registers above are given numbers. What the compiler really takes for the course's kernels, tiled (`matmul_kernel`) and
-# register-tiled (`multiply`), can be found without a GPU, where the package numba-cuda is installed. Elsewhere the cell says "not run".
-
-# %%
-_, shown = compile_check.explain_cuda(register_tiled, ("sm_90",))
-console().print(shown)
-
-# %% jupyter={"source_hidden": true}
-registers = np.arange(16, 256)
-
-
-def draw_occupancy(axis, threads, shared, label, dashes="-"):
-    shares = [occupancy.occupancy("sm_90", threads, int(r), shared).share for r in registers]
-    axis.step(registers, 100 * np.array(shares), dashes, where="mid", label=label)
-    axis.set(xlabel="registers for each thread", ylabel="occupancy [%]", ylim=(0, 105))
-    axis.grid()
-
-
-fig, axis = plots.figure(width=6.6)
-for (threads, shared), dashes in zip(
-    [(256, 0), (1024, 0), (256, 60_000)], ("-", "--", ":"), strict=True
-):
-    draw_occupancy(axis, threads, shared, f"{threads} threads, {shared // 1000} kB shared", dashes)
-axis.legend()
-plots.show(
-    fig,
-    alt="Occupancy of an H100 against registers per thread: stairs that fall from 100 percent. Blocks of "
-    "1024 threads fall in larger steps, to zero beyond 64 registers. With 60 kB of shared memory a block "
-    "the stairs begin at 38 percent.",
-)
-
-
-# %%
-@interact(threads=[64, 128, 256, 512, 1024], shared_kB=(0, 220, 10))
-def draw_chosen_occupancy(threads=256, shared_kB=20):
-    fig, axis = plots.figure(width=6.6)
-    draw_occupancy(axis, threads, 1000 * shared_kB, "")
-    plots.show(fig, alt=f"Occupancy for blocks of {threads} threads and {shared_kB} kB.")
-
-
-# %% [markdown]
-# More is not always better. Many warps are one way to have work while a load is on its way; many independent sums in one thread are another.
-# Register tiles trade the first for the second (Volkov, 2010).
-
-# %% [markdown]
-# ## 8. What tensor cores change
+# A number from global memory takes 650 cycles. Memory delivers at its full rate only if enough has been asked for meanwhile, as a long hose
+# delivers only when it is full. This is **Little's law**:
 #
-# A *tensor core* does with one instruction of a warp what took many: it multiplies two small tiles, for example 16 × 16 by 16 × 8 (PTX ISA,
-# `mma`), and adds the result to sums in float32. The catch is the inputs: they have 16 bits. *bfloat16* is the upper half of a float32
-# (lecture 06): 8 bits of exponent, 8 of precision (one of them implied) in place of 24.
-
-
-# %%
-def to_bfloat16(x):
-    """float32 rounded to the nearest bfloat16 (ties to even), kept in a float32 array."""
-    bits = x.view(np.uint32)
-    return ((bits + 0x7FFF + ((bits >> 16) & 1)) & 0xFFFF0000).astype(np.uint32).view(np.float32)
-
-
-pi = np.array([np.pi], np.float32)
-print("pi:", pi[0], "as bfloat16:", to_bfloat16(pi)[0])
-many = rng.uniform(1, 2, size=1_000_000).astype(np.float32)
-largest = np.max(np.abs(to_bfloat16(many) / many - 1))
-print(f"largest relative error of a million numbers: {largest:.2e}; 2^-8 is {2**-8:.2e}")
-
-# %% [markdown]
-# The weights of a Qwen checkpoint are bfloat16 from the start: nothing is lost there. The activations are float32. But a float32 has 24 bits
-# of precision, and $24 = 8 + 8 + 8$: it is the sum of **three** bfloat16 numbers, exactly (Henry et al., 2019).
-
+# $$\text{bytes on their way} = \text{bandwidth} \cdot \text{latency}$$
+#
+# > **Predict, then run.** A multiprocessor holds at most 2048 threads. Each has asked for one float32. Is the hose full?
 
 # %%
-def split(x):
-    """Three bfloat16 arrays whose sum is x."""
-    high = to_bfloat16(x)
-    middle = to_bfloat16(x - high)
-    return high, middle, to_bfloat16(x - high - middle)
-
-
-x = rng.normal(size=(64, 512)).astype(np.float32)  # [N, K]
-weight = to_bfloat16(rng.normal(size=(512, 64)).astype(np.float32))  # [K, M]
-high, middle, low = split(x)
-print("parts of", x[0, 0], "are", high[0, 0], middle[0, 0], low[0, 0])
-whole = high.astype(np.float64) + middle + low
-print("all sums exact:", np.array_equal(whole, x.astype(np.float64)))
-
-# %% [markdown]
-# A product of two 8-bit numbers has 16 bits, so it is exact in float32. Only adding rounds. How wrong is a product of matrices with one, two
-# and three parts of `x`?
-
-# %%
-exact = x.astype(np.float64) @ weight.astype(np.float64)
-results = {
-    "float32": x @ weight,
-    "bfloat16, 1 part": high @ weight,
-    "2 parts": middle @ weight + high @ weight,
-    "3 parts": low @ weight + middle @ weight + high @ weight,
-}
-errors = {}
-for name, result in results.items():
-    errors[name] = np.abs(result - exact).max() / np.abs(exact).max()
-    print(f"{name:17s} largest error {errors[name]:.0e} of the largest result")
-
-# %% [markdown]
-# Three parts are as good as float32; what differs is the order in which things are added. And what do they cost?
-
-# %%
-for parts in (1, 3):
-    rate = BFLOAT16 / parts
+latency = 650 / 1.755e9  # seconds; measured at this clock
+needed = BANDWIDTH * latency / UNITS
+print(f"needed: {needed:,.0f} bytes for each multiprocessor")
+for threads, each in ((2048, 4), (2048, 16), (512, 64)):
+    share = min(1, threads * each / needed)
     print(
-        f"bfloat16 products: {parts}, {rate / 1e12:.0f} TFLOP/s, {rate / FLOAT32:.1f} times float32"
+        f"{threads} threads with {each:2d} bytes each: {threads * each:6,d} bytes, {share:4.0%} of the rate"
     )
-print(f"the corner of the roofline moves to {BFLOAT16 / BANDWIDTH:.0f} FLOP per byte")
+
+# %% [markdown]
+# > **The common guess**, that the largest number of threads is enough for anything, forgets how long 650 cycles are: more is needed than one
+# > number from each.
+#
+# Two ways fill the hose: more threads, or more bytes from each thread. The share of the possible warps that a multiprocessor holds is its
+# **occupancy**. Threads, registers and shared memory limit it:
+
+# %%
+for name, threads, registers, shared in (
+    ("tiled, T = 16", 256, 32, 2 * 16 * 16 * 4),
+    ("8 x 8 results each", 256, 128, 2 * 16 * 132 * 4),
+    ("the same, two buffers", 256, 160, 4 * 16 * 132 * 4),
+):
+    fits = occupancy.occupancy("sm_90", threads, registers, shared)
+    print(f"{name:22s} {fits.blocks} blocks, {fits.share:4.0%} of the warps; limit: {fits.limit}")
+
+# %% [markdown]
+# (32 and 128 registers are what the compiler takes, 160 is assumed.) A register tile has a quarter of the warps, and yet more bytes on their way than 2048 threads with 4: two blocks are the 512 threads with 64
+# bytes each above. High occupancy is one means of two (Volkov, 2010).
+#
+# These bytes must be asked for *before* they are needed. **Double buffering**: while a step is computed, the next tiles are already on their
+# way, into registers or a second pair of tiles:
+#
+# ```python
+# fetch(0)
+# for step in range(steps):
+#     keep()              # what was fetched goes into the tiles
+#     cuda.syncthreads()
+#     fetch(step + 1)     # asked for now, needed in the next round
+#     multiply()
+#     cuda.syncthreads()
+# ```
+
+# %% [markdown]
+# ## 7. Streams and pinned memory
+#
+# The same idea helps between computer and card. A *stream* is a queue: its copies and kernels run in order, those of different
+# streams may run at the same time. A copy beside a kernel needs host memory that the operating system does not move, **pinned memory**;
+# the card reads it by itself.
+
+# %%
+parts = np.arange(4 * 128, dtype=np.float32).reshape(4, 128)
+streams = [cuda.stream(), cuda.stream()]
+results = cuda.pinned_array((4, 128))
+for number, part in enumerate(parts):
+    stream = streams[number % 2]
+    x, out = cuda.device_array(128), cuda.device_array(128)
+    x.copy_to_device(part, stream=stream)
+    two_sides[1, 128, stream](x, out, 32)
+    out.copy_to_host(results[number], stream=stream)
+for stream in streams:
+    stream.synchronize()  # before this, results may hold anything
+print(results[:, 40])
+
+# %% [markdown]
+# (Without a GPU all is done at once. The course's `pinned_array` is ordinary memory, which runs anywhere; Numba's own is pinned.) The time
+# lines of both ideas, computed from the rates above and 64 GB/s between computer and card (PCIe 5.0):
 
 # %% jupyter={"source_hidden": true}
-fig, axes = plots.figure(1, 2, width=9, height=2.7)
-axes[0].barh(list(errors), list(errors.values()), color=plots.BLUE)
-axes[0].set(xscale="log", xlabel="largest relative error", xlim=(1e-8, 1e-1))
-rates = dict(zip(errors, (FLOAT32, BFLOAT16, BFLOAT16 / 2, BFLOAT16 / 3), strict=True))
-axes[1].barh(list(rates), [rate / 1e12 for rate in rates.values()], color=plots.ORANGE)
-axes[1].set(xlabel="peak of an H100 [TFLOP/s]")
-for axis in axes:
-    axis.invert_yaxis()
+per_cycle = BANDWIDTH / UNITS / clock  # bytes for one multiprocessor
+fetch = 650 + 2 * 128 * 16 * 4 / per_cycle  # cycles: tiles of 128 x 16, two
+multiply = 128 * 128 * 16 / 128
+up = 16e6 / 64e9 * 1e6  # µs for 16 MB
+work = 400.0
+
+
+def timeline(axis, stages, buffers, rounds, colours):
+    """Bars of `rounds` rounds through the stages; a round waits for its buffer. Returns the end."""
+    free, ends = [0.0] * len(stages), []
+    for number in range(rounds):
+        ready = ends[number - buffers] if number >= buffers else 0.0
+        for place, (name, length) in enumerate(stages):
+            start = max(ready, free[place])
+            axis.barh(name, length, left=start, color=colours[place], edgecolor="white", height=0.7)
+            axis.text(start + length / 2, name, number, ha="center", va="center", fontsize=8)
+            ready = free[place] = start + length
+        ends.append(ready)
+    return ends[-1]
+
+
+fig, axes = plots.figure(2, 2, width=9, height=3.6, sharex="col")
+tile_stages = [("fetch", fetch), ("multiply", multiply)]
+host_stages = [("up", up), ("kernel", work), ("down", up)]
+for column, (stages, rounds, unit, words) in enumerate(
+    [(tile_stages, 4, "cycles", ("one buffer", "two buffers")),
+     (host_stages, 4, "µs", ("one stream", "two streams"))]
+):  # fmt: skip
+    colours = [plots.SKY, plots.ORANGE, plots.GREEN][: len(stages)]
+    for row, buffers in enumerate((1, 2)):
+        axis = axes[row][column]
+        end = timeline(axis, stages, buffers, rounds, colours)
+        axis.set_title(f"{words[row]}: {end:,.0f} {unit}")
+        axis.invert_yaxis()
+    axes[1][column].set_xlabel(f"time [{unit}]")
 plots.show(
     fig,
-    alt="Left: the error is about as small with three bfloat16 parts as in float32, and thousands of times "
-    "larger with one part. Right: peak rates; even three products on tensor cores are several times "
-    "faster than float32.",
+    alt="Time lines of four rounds. Left, in a block: with one buffer fetching and multiplying take turns, with two buffers the next "
+    "fetch runs below the multiplication. Right, copies up, kernels and copies down: in one stream after each other, in two streams side by side.",
 )
 
 # %% [markdown]
-# The course's fast kernels use this for bfloat16 weights: float32 precision at tensor-core speed (`solutions/kernels/cuda/gemm_bfloat16.py`).
-# The arithmetic became so cheap that memory is in the way again. With one row, as when a model writes a token, no tile helps: each
-# weight is used once. Then only smaller weights help.
+# ## 8. From naive to cuBLAS
+#
+# What each version may reach on an H100 at most, if every sector that it asks for comes from global memory and loads from shared memory take
+# their cycles (section 5). And what was measured, for 4096 × 4096 numbers in float32 (version 0.1.0 of the course; the table is in
+# `docs/gpu.md`). The last bar is NVIDIA's own library, cuBLAS.
+
+# %% jupyter={"source_hidden": true}
+flop = 2 * SIDE**3
+shared_share = {"tiled": 1 / 8, "registers": 1}  # R = 1 and R = 8, with loads of 16 bytes
+limits = {
+    name: min(shared_share.get(name, 1) * PEAK, flop / report.global_bytes()["load"] * BANDWIDTH) / 1e12
+    for name, report in reports.items()
+}  # fmt: skip
+order = sorted(limits, key=limits.get)
+measured = {"registers": 29.9, "cuBLAS": 29.9 / 0.59}  # TFLOP/s
+fig, axis = plots.figure(width=8, height=2.6)
+for row, name in enumerate([*order, "cuBLAS"]):
+    top = limits.get(name, PEAK / 1e12)
+    axis.barh(row, top, color="none", edgecolor=plots.GREY, height=0.62, linestyle="--")
+    said = f"at most {top:.2g}" if name in limits else ""
+    if name in measured:
+        axis.barh(row, measured[name], color=plots.BLUE, height=0.62)
+        said = f"measured {measured[name]:.1f}"
+    axis.text(top, row, f"  {said}", va="center", fontsize=9)
+axis.set_yticks(range(len(order) + 1), [*order, "cuBLAS"])
+axis.invert_yaxis()
+axis.set(xlabel="float32 [TFLOP/s]", xlim=(0, 84))
+plots.show(
+    fig,
+    alt="Bars in TFLOP/s. Limits without caches: along rows 0.2, naive 1.3, tiled 8.4, registers 67. Measured: registers 29.9, "
+    "cuBLAS 50.7.",
+)
+
+# %% [markdown]
+# (Dashed: the limit.) Caches lift the first three above their bars; how far was not measured.
+
+# %% [markdown]
+# ## 9. Hardware that is a tile
+#
+# Reading a register takes more energy than multiplying. So accelerators build the tile itself: a **systolic array** is a grid of
+# multiply-add units. Rows of $A$ enter from the left, columns of $B$ from above, each one step later than its neighbour. In every step a unit
+# multiplies what arrives, adds the product to its own sum, and hands both numbers on.
+
+
+# %%
+def systolic(a, b):
+    """a [M, K], b [K, N]: yields the sums [M, N] and which units work, after each step."""
+    (M, K), N = a.shape, b.shape[1]
+    right, down, sums = np.zeros((3, M, N))
+    for step in range(M + N + K - 2):
+        right[:, 1:], down[1:] = right[:, :-1].copy(), down[:-1].copy()  # all move on by one
+        for m in range(M):
+            right[m, 0] = a[m, step - m] if 0 <= step - m < K else 0
+        for n in range(N):
+            down[0, n] = b[step - n, n] if 0 <= step - n < K else 0
+        sums += right * down
+        yield sums.copy(), right * down != 0
+
+
+left, above = rng.integers(1, 5, size=(2, 3, 3))
+states = list(systolic(left, above))
+print("as NumPy:", np.array_equal(states[-1][0], left @ above), "after", len(states), "steps")
+
+# %%
+widgets.show("systolic_array")
+
+# %% [markdown]
+# Orange: units at work. Each number was read from memory once and used three times, with no address and no bank in between; in an array of
+# 128 × 128 it is 128 times. What feeds the array is a *scratchpad*: memory like the shared tiles above, filled by copies that the program
+# asks for. Google's TPU is built so (Jouppi et al., 2017).
+#
+# A GPU's **tensor core** is a small array of this kind: one instruction of a warp multiplies two tiles, say 16 × 16 by 16 × 8, of 16-bit numbers.
+# An H100 reaches 990 TFLOP/s with them, 15 times float32.
+
+# %% [markdown]
+# ## 10. A worked error
+#
+# `matmul_tiled` waits twice in each round. The first barrier is easy to see: the tiles must be complete. We leave the second one out (the
+# kernel is folded).
+
+
+# %% jupyter={"source_hidden": true}
+@cuda.jit
+def one_barrier(a, b, out):
+    tile_a = cuda.shared.array((T, T), np.float32)
+    tile_b = cuda.shared.array((T, T), np.float32)
+    j, i = cuda.threadIdx.x, cuda.threadIdx.y
+    column, row = cuda.grid(2)
+    total = np.float32(0)
+    for start in range(0, a.shape[1], T):
+        tile_a[i, j] = a[row, start + j]
+        tile_b[i, j] = b[start + i, column]
+        cuda.syncthreads()
+        for k in range(T):
+            total += tile_a[i, k] * tile_b[k, j]
+    out[row, column] = total
+
+
+# %%
+try:
+    with cuda.sanitized():
+        one_barrier[(8, 8), (T, T)](a, b, np.empty((SIDE, SIDE), np.float32))
+except SanitizerError as error:
+    print(textwrap.fill(str(error.findings[0]), 96))
+
+# %% [markdown]
+# A fast warp begins the next round and overwrites a tile that a slow warp still reads.
+
+# %% [markdown]
+# ## With pencil and paper
+#
+# **1.** A warp reads `x[lane * s]` for $s$ = 1, 2, 8 and 32. How many sectors in global memory, and what degree of bank conflict in shared memory?
+#
+# <details><summary>Answer</summary>
+#
+# Sectors: 4, 8, 32, 32. With $s$ = 8 each number has a sector of its own, and more cannot be. Banks: 32 numbers in 32, 16, 4 and 1 banks: no
+# conflict, 2-way, 8-way, 32-way.
+#
+# </details>
+#
+# **2.** On a card with 1 TB/s and a latency of 500 ns each of 50 multiprocessors runs 1024 threads. How many bytes must each thread have on
+# their way? Are vector loads of 16 bytes enough?
+#
+# <details><summary>Answer</summary>
+#
+# $10^{12} \cdot 500 \cdot 10^{-9}$ = 500,000 bytes, 10,000 for each multiprocessor, so 9.8 for each thread: one load of 16 bytes is
+# enough, one or two of 4 are not.
+#
+# </details>
 
 # %% [markdown]
 # ## The answer
 #
-# - Threads wait for memory. A warp asks as one: neighbours must touch neighbours (coalescing), and in shared memory different banks.
-# - Each number should be fetched once for many uses: tiles of side $T$ in shared memory save a factor $T$ of global traffic, blocks of
-#   $R \times R$ results in registers a factor $R$ of shared traffic. Registers are limited, and occupancy says what they cost.
-# - Tensor cores make the multiply-adds many times cheaper, for inputs of 16 bits. Three such parts make a float32.
+# - Threads wait for memory: 650 cycles, and for their share of 3.35 TB/s. A warp asks as one: **coalescing** means that neighbours read
+#   neighbours. In shared memory they need different banks, or there is a **bank conflict**.
+# - Each number should be fetched once for many uses: tiles of side $T$ save a factor $T$ of global traffic, $R \times R$ results in registers
+#   a factor $R$ of shared traffic.
+# - Waiting is hidden by bytes on their way: **occupancy**, vector loads, a second buffer, streams.
+# - A systolic array, and a **tensor core**, is a tile built as hardware.
 #
 # ## Sources
 #
-# - NVIDIA (2025), [CUDA C++ Programming Guide 12.9](https://docs.nvidia.com/cuda/archive/12.9.1/cuda-c-programming-guide/index.html): warps and
-#   banks; *Arithmetic instructions* and *Technical specifications per compute capability*, column 9.0.
-# - NVIDIA, [CUDA C++ Best Practices Guide](https://docs.nvidia.com/cuda/cuda-c-best-practices-guide/): coalescing, padding, occupancy.
+# - NVIDIA (2025), [CUDA C++ Programming Guide 12.9](https://docs.nvidia.com/cuda/archive/12.9.1/cuda-c-programming-guide/index.html): warps,
+#   banks, 4 cycles for most arithmetic, *Arithmetic instructions*, and *Technical specifications per compute capability*, column 9.0.
+# - NVIDIA, [CUDA C++ Best Practices Guide](https://docs.nvidia.com/cuda/cuda-c-best-practices-guide/): coalescing, padding, occupancy, pinned memory.
 # - NVIDIA, [H100 GPU, specifications](https://www.nvidia.com/en-us/data-center/h100/): rates and bandwidth of the SXM version.
+# - D. Ernst, [gpu-benches](https://github.com/te42kyfo/gpu-benches): latencies and L2 bandwidth of an H100 PCIe at 1.755 GHz.
 # - M. Andersch et al. (2022), [NVIDIA Hopper architecture in-depth](https://developer.nvidia.com/blog/nvidia-hopper-architecture-in-depth/).
-# - NVIDIA, [PTX ISA](https://docs.nvidia.com/cuda/parallel-thread-execution/): the `mma` instructions of tensor cores.
+# - J. D. C. Little (1961), [A proof for the queuing formula L = λW](https://doi.org/10.1287/opre.9.3.383).
 # - V. Volkov (2010), [Better performance at lower occupancy](https://www.nvidia.com/content/GTC-2010/pdfs/2238_GTC2010.pdf).
-# - G. Henry, P. T. P. Tang, A. Heinecke (2019), [Leveraging the bfloat16 artificial intelligence datatype for higher-precision computations](https://arxiv.org/abs/1904.06376).
+# - H. T. Kung (1982), [Why systolic architectures?](https://doi.org/10.1109/MC.1982.1653825)
+# - N. P. Jouppi et al. (2017), [In-datacenter performance analysis of a tensor processing unit](https://arxiv.org/abs/1704.04760).
 #
 # ## Go on
 #
-# In [lab 10 matmul on a GPU](../labs/10_matmul_gpu/10_matmul_gpu.ipynb) you write the three products, naive, tiled and register-tiled, and count
-# their traffic. Then: [11 Tokens and positions](11_tokens_and_positions.ipynb).
+# In [lab 10 matmul on a GPU](../labs/10_matmul_gpu/10_matmul_gpu.ipynb) you write `matmul` coalesced, and then `linear` in tiles and in
+# registers, the operator that a model calls; their traffic is counted. Then: [11 Tokens and positions](11_tokens_and_positions.ipynb).

@@ -1,8 +1,19 @@
 # %% [markdown]
 # # Lab 10: matrix multiplication on a GPU
 #
-# A GPU runs thousands of threads at once. What they wait for is memory. You write the product three times, and each time
-# fewer bytes come from far away.
+# A GPU runs thousands of threads at once. What they wait for is memory. You write a product in which neighbouring threads touch
+# neighbouring numbers. Then you write `linear`, the product that a language model spends its time in, twice: with tiles in shared
+# memory, and with results in registers. Each time fewer bytes come from far away. At the end a model writes with your `linear`.
+#
+# | part | minutes | |
+# |---|---|---|
+# | 1 one thread for each number | 25 | required |
+# | 2 `linear` with tiles in shared memory | 45 | required |
+# | 3 `linear` with results in registers | 45 | required |
+# | 4 the model on your kernel | 5 | to look at |
+# | 5 a question | 10 | required |
+# | 6 one row | 20 | extra: nothing later needs it |
+# | 7 a runtime for a small chip | 60 | extra: nothing later needs it |
 #
 # You need no GPU. The sanitizer runs all threads on the CPU, watches every access, and counts the traffic as a GPU would
 # serve it. Where there is a GPU, the check runs on it too.
@@ -10,10 +21,12 @@
 # %%
 import numpy as np
 
-from llaisys_mini import check, count_gpu_traffic
+from llaisys_mini import check, count_gpu_traffic, cuda, exercises, load_model
 
 rng = np.random.default_rng(0)
 square = dict(a=rng.normal(size=(64, 64)), b=rng.normal(size=(64, 64)))
+prompt = dict(x=rng.normal(size=(64, 64)), weight=rng.normal(size=(64, 64)), bias=None)
+one_token = dict(x=rng.normal(size=(1, 256)), weight=rng.normal(size=(64, 256)), bias=None)
 
 # %% [markdown]
 # ## 1. One thread per number
@@ -41,7 +54,7 @@ square = dict(a=rng.normal(size=(64, 64)), b=rng.normal(size=(64, 64)))
 #
 # Example: `a = [[1, 2], [3, 4]]`, `b = [[5, 6], [7, 8]]`. Thread (1, 0) computes `out[0, 1]` = $1 \cdot 6 + 2 \cdot 8$ = 22.
 #
-# Required for 64 x 64: coalesced access, that is, at most twice the bytes that the same requests would move if neighbouring threads
+# Required for 64 x 64: coalesced access (lecture 10), that is, at most twice the bytes that the same requests would move if neighbouring threads
 # touched neighbouring numbers. With rows and columns exchanged the product is right too, and moves more than five times as much.
 
 # %% task="cuda/matmul" id="matmul-plain-cuda"
@@ -107,164 +120,270 @@ check("matmul", device="cuda", seed=40701)
 count_gpu_traffic("matmul", square)
 
 # %% [markdown]
-# ## 2. Tiles in shared memory
+# ## 2. Linear, with tiles in shared memory
 #
-# The 256 threads of a block need only 16 rows of `a` and 16 columns of `b`, but each thread fetches its own. Shared memory belongs to a
-# block, and is near. So the block goes along k in steps of 16:
+# `x` is `[N, K]`, `weight` is `[M, K]`, `bias` is `[M]` or None, `out` is `[N, M]`:
 #
-# 1. Each thread copies one number of `a` and one of `b` into two shared tiles of 16 x 16.
+# $$\text{out}[n, m] = \sum_k x[n, k] \cdot \text{weight}[m, k] + \text{bias}[m]$$
+#
+# `x = [[1, 2], [3, 4]]` and `weight = [[5, 6], [7, 8]]` give `[[17, 23], [39, 53]]`: 17 is $1 \cdot 5 + 2 \cdot 6$.
+#
+# The difference to `matmul` is small on paper and large for a warp. Suppose a thread computes `out[n, m]`, and neighbours have
+# neighbouring m. Before you write, fill in: in one step of the loop over k, how many sectors does a warp of 32 threads touch?
+#
+# | neighbours have neighbouring | sectors of x | sectors of weight |
+# |---|---|---|
+# | m | | |
+# | n | | |
+#
+# No direction is right. So the threads that *load* a number need not be those that *use* it. The block goes along k in steps of 16:
+#
+# 1. Each thread copies one number of `x` and one of `weight` into two shared tiles of 16 rows. Neighbouring threads copy neighbouring k.
 # 2. `cuda.syncthreads()`: wait until the tiles are complete.
 # 3. Each thread adds 16 products, all from the tiles.
 # 4. `cuda.syncthreads()` again: wait until all threads have read the tiles. Then the next step may overwrite them.
 #
-# `tile = cuda.shared.array((16, 16), np.float32)` makes a tile. What hangs over the edge of a matrix is filled with 0: it adds nothing.
-# Every thread must reach every barrier, also the threads over the edge.
-#
-# | step | start | tile of a | tile of b |
+# | step | start | tile of x | tile of weight |
 # |---|---|---|---|
-# | first | 0 | `a[rows, 0:16]` | `b[0:16, columns]` |
-# | second | 16 | `a[rows, 16:32]` | `b[16:32, columns]` |
+# | first | 0 | `x[rows, 0:16]` | `weight[columns, 0:16]` |
+# | second | 16 | `x[rows, 16:32]` | `weight[columns, 16:32]` |
 #
-# Required for 64 x 64: the inputs are loaded at most 5 times from global memory, and no bank conflict has a degree above 2.
+# - `tile = cuda.shared.array((16, 16), np.float32)` makes a tile. In step 3 neighbouring threads read neighbouring *rows* of a tile. In
+#   which banks do these numbers lie, and what is the remedy?
+# - What hangs over the edge of a matrix is filled with 0: it adds nothing. Every thread must reach every barrier, also those over the edge.
+# - `widen(weight[m, k])` and `widen(bias[m])` read weights of 16 bits too: real checkpoints store them so.
+# - The kernel is compiled anew for a `bias` of None: `if bias is not None` may stand in it.
+#
+# Required for 64 x 64: the inputs are loaded at most 5 times from global memory, coalesced (at most twice the bytes that are necessary), and no
+# bank conflict has a degree above 2.
 
-# %% task="cuda/matmul" id="matmul-tiles-cuda"
+# %% task="cuda/linear" id="linear-tiles-cuda"
+import numpy as np
+
+from llaisys_mini import cuda, kernel
+from llaisys_mini.widen import widen
+
+
+### BEGIN SOLUTION
+TILE = 16
+PADDED = TILE + 1
+
+
+@cuda.jit
+def tiled_kernel(x, weight, bias, out):
+    tile_x = cuda.shared.array((TILE, PADDED), np.float32)
+    tile_w = cuda.shared.array((TILE, PADDED), np.float32)
+    tx, ty = cuda.threadIdx.x, cuda.threadIdx.y
+    m, n = cuda.grid(2)
+    row_to_copy = TILE * cuda.blockIdx.x + ty  # of weight
+    total = np.float32(0)
+    for start in range(0, x.shape[1], TILE):
+        k = start + tx
+        tile_x[ty, tx] = np.float32(0)
+        if n < x.shape[0] and k < x.shape[1]:
+            tile_x[ty, tx] = x[n, k]
+        tile_w[ty, tx] = np.float32(0)
+        if row_to_copy < weight.shape[0] and k < x.shape[1]:
+            tile_w[ty, tx] = widen(weight[row_to_copy, k])
+        cuda.syncthreads()
+        for k in range(TILE):
+            total += tile_x[ty, k] * tile_w[tx, k]
+        cuda.syncthreads()
+    if n < out.shape[0] and m < out.shape[1]:
+        if bias is not None:
+            total += widen(bias[m])
+        out[n, m] = total
+
+
+### END SOLUTION
+@kernel("linear", device="cuda")
+def linear(x, weight, bias, out):
+    ### BEGIN SOLUTION
+    blocks = ((out.shape[1] + TILE - 1) // TILE, (out.shape[0] + TILE - 1) // TILE)
+    tiled_kernel[blocks, (TILE, TILE)](x, weight, bias, out)
+    ### END SOLUTION
+
 
 # %% [markdown]
-# <details><summary>Hint 1</summary>
+# <details><summary>Hint 1: who copies what</summary>
 #
-# `tx, ty = cuda.threadIdx.x, cuda.threadIdx.y` are the position in the tile. In the step that begins at `start` the thread copies
-# `a[row, start + tx]` and `b[start + ty, column]`.
+# `tx, ty = cuda.threadIdx.x, cuda.threadIdx.y` are the position in the tile. Which row of `weight` does the thread copy so that its
+# neighbour in x copies the number beside it? It is not the row that belongs to the thread's own output.
 #
 # </details>
-# <details><summary>Hint 2</summary>
+# <details><summary>Hint 2: edges and barriers</summary>
 #
 # Only the copies and the last store stand under an `if`. The loop over steps, its barriers and the sum do not: otherwise threads over
 # the edge never arrive at the barrier, and the others wait for them forever.
 #
 # </details>
-# <details><summary>Hint 3</summary>
+# <details><summary>Hint 3: the inner line</summary>
 #
-# The inner line is `total += tile_a[ty, k] * tile_b[k, tx]`, for k from 0 to 15, between the two barriers.
+# `total += tile_x[ty, k] * tile_w[tx, k]`, for k from 0 to 15, between the two barriers. A column that is never used, `(16, 17)`, moves each
+# row of a tile by one bank. The row of `weight` that a thread copies is `16 * cuda.blockIdx.x + ty`.
 #
 # </details>
 
 # %% test="tiles-public" points=4
-check("matmul", device="cuda")
+check("linear", device="cuda")
 
-# %% test="tiles-traffic" points=2
-count_gpu_traffic("matmul", square).require(loads_of_each_input=5, bank_conflicts=2)
+# %% test="tiles-traffic" points=3
+count_gpu_traffic("linear", prompt).require(loads_of_each_input=5, waste=2, bank_conflicts=2)
 
 # %% test="tiles-hidden" points=1
 # Other sizes and numbers, when it is graded.
 ### BEGIN HIDDEN TESTS
-check("matmul", device="cuda", seed=40702)
+check("linear", device="cuda", seed=40702)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# ## 3. Tiles in registers
+# ## 3. Linear, with results in registers
 #
 # For every multiply-add a thread now loads two numbers from shared memory. That is near, but not free. Let a thread compute a square of
-# 4 x 4 results: it loads 4 + 4 numbers and does 16 multiply-adds with them.
+# 4 x 4 results: it loads 4 + 4 numbers and does 16 multiply-adds with them. Before you write: how many loads are that for one
+# multiply-add, and how many would it be with 8 x 8? What speaks against 16 x 16?
 #
 # A block of 8 x 8 threads then makes 32 x 32 results, and larger tiles also mean fewer loads from global memory. Thread (tx, ty) takes
 # rows `ty`, `ty + 8`, `ty + 16`, `ty + 24` of the block, and columns `tx`, `tx + 8`, `tx + 16`, `tx + 24`: so neighbouring threads still
-# touch neighbours.
+# store neighbours.
 #
-# `sums = cuda.local.array((4, 4), np.float32)` is an array that belongs to one thread; with loops of fixed length the compiler keeps it in
-# registers. With tiles of 32 x 8 (of a) and 8 x 32 (of b), the 64 threads copy 4 numbers of each.
+# - `sums = cuda.local.array((4, 4), np.float32)` is an array that belongs to one thread; with loops of fixed length the compiler keeps it in
+#   registers.
+# - With steps of 8 along k both tiles are 32 x 8. The 64 threads copy 4 numbers of each: number the threads, `t = 8 * ty + tx`; thread t
+#   copies the elements t, t + 64, t + 128 and t + 192. Element e of a tile lies at `[e // 8, e % 8]`.
 #
-# Required for 64 x 64: the inputs are loaded at most 2.5 times from global memory, and at most 140,000 loads from shared memory (step 2 has
-# 524,288).
+# | thread | copies elements | at |
+# |---|---|---|
+# | (0, 0), t = 0 | 0, 64, 128, 192 | `[0, 0]`, `[8, 0]`, `[16, 0]`, `[24, 0]` |
+# | (3, 1), t = 11 | 11, 75, 139, 203 | `[1, 3]`, `[9, 3]`, `[17, 3]`, `[25, 3]` |
+#
+# Required for 64 x 64: the inputs are loaded at most 2.5 times from global memory, coalesced as before; at most 140,000 loads from shared
+# memory (step 2 has 524,288), and no bank conflict of a degree above 2.
 
-# %% task="cuda/matmul" id="matmul-registers-cuda"
+# %% task="cuda/linear" id="linear-registers-cuda"
 import numpy as np
 
 from llaisys_mini import cuda, kernel
+from llaisys_mini.widen import widen
 
 ### BEGIN SOLUTION
 SIDE, STEP, THREADS, EACH = 32, 8, 8, 4
+PADDED = STEP + 1
 
 
 @cuda.jit
-def matmul_kernel(a, b, out):
-    tile_a = cuda.shared.array((SIDE, STEP), np.float32)
-    tile_b = cuda.shared.array((STEP, SIDE), np.float32)
+def register_kernel(x, weight, bias, out):
+    tile_x = cuda.shared.array((SIDE, PADDED), np.float32)
+    tile_w = cuda.shared.array((SIDE, PADDED), np.float32)
     sums = cuda.local.array((EACH, EACH), np.float32)
-    of_a = cuda.local.array(EACH, np.float32)
-    of_b = cuda.local.array(EACH, np.float32)
+    of_x = cuda.local.array(EACH, np.float32)
+    of_w = cuda.local.array(EACH, np.float32)
     tx, ty = cuda.threadIdx.x, cuda.threadIdx.y
-    first_row, first_column = SIDE * cuda.blockIdx.y, SIDE * cuda.blockIdx.x
+    first_n, first_m = SIDE * cuda.blockIdx.y, SIDE * cuda.blockIdx.x
     for i in range(EACH):
         for j in range(EACH):
             sums[i, j] = np.float32(0)
-    for start in range(0, a.shape[1], STEP):
+    for start in range(0, x.shape[1], STEP):
         for e in range(THREADS * ty + tx, SIDE * STEP, THREADS * THREADS):
-            row, k = first_row + e // STEP, start + e % STEP
-            tile_a[e // STEP, e % STEP] = np.float32(0)
-            if row < a.shape[0] and k < a.shape[1]:
-                tile_a[e // STEP, e % STEP] = a[row, k]
-            k, column = start + e // SIDE, first_column + e % SIDE
-            tile_b[e // SIDE, e % SIDE] = np.float32(0)
-            if k < b.shape[0] and column < b.shape[1]:
-                tile_b[e // SIDE, e % SIDE] = b[k, column]
+            i, k = e // STEP, start + e % STEP
+            tile_x[i, e % STEP] = np.float32(0)
+            if first_n + i < x.shape[0] and k < x.shape[1]:
+                tile_x[i, e % STEP] = x[first_n + i, k]
+            tile_w[i, e % STEP] = np.float32(0)
+            if first_m + i < weight.shape[0] and k < x.shape[1]:
+                tile_w[i, e % STEP] = widen(weight[first_m + i, k])
         cuda.syncthreads()
         for k in range(STEP):
             for i in range(EACH):
-                of_a[i] = tile_a[ty + THREADS * i, k]
-                of_b[i] = tile_b[k, tx + THREADS * i]
+                of_x[i] = tile_x[ty + THREADS * i, k]
+                of_w[i] = tile_w[tx + THREADS * i, k]
             for i in range(EACH):
                 for j in range(EACH):
-                    sums[i, j] += of_a[i] * of_b[j]
+                    sums[i, j] += of_x[i] * of_w[j]
         cuda.syncthreads()
     for i in range(EACH):
         for j in range(EACH):
-            row, column = first_row + ty + THREADS * i, first_column + tx + THREADS * j
-            if row < out.shape[0] and column < out.shape[1]:
-                out[row, column] = sums[i, j]
+            n, m = first_n + ty + THREADS * i, first_m + tx + THREADS * j
+            if n < out.shape[0] and m < out.shape[1]:
+                total = sums[i, j]
+                if bias is not None:
+                    total += widen(bias[m])
+                out[n, m] = total
 
 
 ### END SOLUTION
-@kernel("matmul", device="cuda")
-def matmul(a, b, out):
+@kernel("linear", device="cuda")
+def linear(x, weight, bias, out):
     ### BEGIN SOLUTION
     blocks = ((out.shape[1] + SIDE - 1) // SIDE, (out.shape[0] + SIDE - 1) // SIDE)
-    matmul_kernel[blocks, (THREADS, THREADS)](a, b, out)
+    register_kernel[blocks, (THREADS, THREADS)](x, weight, bias, out)
     ### END SOLUTION
 
 
 # %% [markdown]
-# <details><summary>Hint 1: copying</summary>
+# <details><summary>Hint 1: the copies</summary>
 #
-# Number the 64 threads: `t = 8 * ty + tx`. Thread t copies the elements t, t + 64, t + 128 and t + 192 of each tile. Element e of the tile
-# of a lies at `[e // 8, e % 8]`, of the tile of b at `[e // 32, e % 32]`.
+# One loop serves both tiles: `for e in range(t, 256, 64)`. What are row and k of element e in `x`, what in `weight`, and when does each
+# lie over the edge?
 #
 # </details>
 # <details><summary>Hint 2: the inner loop</summary>
 #
-# For each k of the step: load 4 numbers of each tile into local arrays (or 8 variables), then two loops of 4 for the 16 products.
+# For each k of the step: which 4 numbers of each tile does the thread need? Put them into local arrays (or 8 variables) first. Then two loops
+# of 4 for the 16 products, which load nothing.
 #
 # </details>
 # <details><summary>Hint 3: the end</summary>
 #
 # A local array holds anything at first: set the sums to 0. Row of sum `[i, j]` is `32 * cuda.blockIdx.y + ty + 8 * i`, the column
-# `32 * cuda.blockIdx.x + tx + 8 * j`; store it only if both lie inside.
+# `32 * cuda.blockIdx.x + tx + 8 * j`; add the bias and store it only if both lie inside.
 #
 # </details>
 
 # %% test="registers-public" points=4
-check("matmul", device="cuda")
+check("linear", device="cuda")
 
-# %% test="registers-traffic" points=2
-count_gpu_traffic("matmul", square).require(loads_of_each_input=2.5, shared_loads=140_000)
+# %% test="registers-traffic" points=3
+count_gpu_traffic("linear", prompt).require(loads_of_each_input=2.5, waste=2, shared_loads=140_000, bank_conflicts=2)
 
 # %% test="registers-hidden" points=1
 # Other sizes and numbers, when it is graded.
 ### BEGIN HIDDEN TESTS
-check("matmul", device="cuda", seed=40703)
+check("linear", device="cuda", seed=40703)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# ## 4. In your own words
+# ## 4. A model on your kernel
+#
+# The shipped model calls `linear` seven times in each of its 8 layers and once at the end. With `device="cuda"` it takes the CUDA kernels:
+# yours where they passed their check, the course's elsewhere. The sanitizer runs every thread of every kernel, so one token takes some tens
+# of seconds here. With a GPU, leave `cuda.sanitized()` out: the device does the same in a fraction of a second.
+
+# %%
+from collections import Counter
+
+from llaisys_mini.kernels.choice import answering_kernel
+from llaisys_mini.kernels.runtime import observe_calls
+
+
+def write(count):
+    calls = Counter()
+    with cuda.sanitized(), observe_calls(lambda operator, arguments, results: calls.update([operator.name])):
+        model = load_model("mini", device="cuda")
+        ids = model.tokenizer.encode("Once upon a time")
+        print(model.tokenizer.decode(ids + list(model.generate(ids, count, temperature=0))))
+        for name, times in calls.most_common():
+            print(f"{times:4d} calls of {name:16s} {answering_kernel(name, 'cuda').kernel_set}")
+
+
+write(1)
+
+# %% [markdown]
+# Each line that says `student` is a kernel of yours; the others you can still write: `embedding`, `rope` and `argmax` in lab 11,
+# `attention` in lab 12. `llaisys-mini generate --device cuda --kernels student` runs them on a GPU.
+
+# %% [markdown]
+# ## 5. In your own words
 #
 # Leave out the second `cuda.syncthreads()` in step 2. On many GPUs the result is nevertheless right nearly every time. What can happen,
 # to which numbers, and why does a test on one GPU not show that the kernel is correct?
@@ -273,3 +392,228 @@ check("matmul", device="cuda", seed=40703)
 # A fast warp may begin the next step and overwrite the tiles while a slower warp of the same block still adds products of this one. The
 # slow warp then adds numbers of the wrong k. Whether it happens depends on how warps are scheduled, which differs between GPUs, sizes and
 # runs, so a right result shows only that it did not happen this time.
+
+# %% [markdown]
+# ## 6. Extra: one row
+#
+# When a model writes, `x` has one row. A block of step 3 then computes 32 rows of which 31 are 0, and its tiles are read for nothing.
+#
+# No weight is used twice now, so there is nothing to share: no tiles. But neighbouring threads must still read neighbouring numbers of a
+# row of `weight`. Let a *warp* compute one output: lane i takes k = i, i + 32, i + 64, ..., and the 32 sums are added with shuffles, as in
+# lab 08. A block of 128 threads has 4 warps, and so 4 outputs. The launcher chooses by the number of rows: this kernel for 1 to 4 rows (the
+# second number of its grid is the row), that of step 3 for more.
+#
+# With 3 lanes in place of 32, and K = 5: lane 0 adds the products of k = 0 and 3, lane 1 those of 1 and 4, lane 2 that of 2.
+#
+# Required for one row of 256 numbers and 64 outputs: no load from shared memory, and at most 1.1 times the necessary bytes. For 64 rows the
+# facts of step 3 still hold.
+
+# %% task="cuda/linear" id="linear-rows-cuda"
+import numpy as np
+
+from llaisys_mini import cuda, kernel
+from llaisys_mini.widen import widen
+
+### BEGIN SOLUTION
+SIDE, STEP, THREADS, EACH = 32, 8, 8, 4
+PADDED = STEP + 1
+WARPS = 4
+FEW_ROWS = 4
+
+
+@cuda.jit
+def few_rows_kernel(x, weight, bias, out):
+    lane, n = cuda.threadIdx.x % 32, cuda.blockIdx.y
+    m = WARPS * cuda.blockIdx.x + cuda.threadIdx.x // 32
+    if m < weight.shape[0]:  # the same for all lanes of a warp
+        total = np.float32(0)
+        for k in range(lane, x.shape[1], 32):
+            total += x[n, k] * widen(weight[m, k])
+        for step in (16, 8, 4, 2, 1):
+            total += cuda.shfl_xor_sync(0xFFFFFFFF, total, step)
+        if lane == 0:
+            if bias is not None:
+                total += widen(bias[m])
+            out[n, m] = total
+
+
+@cuda.jit
+def register_kernel(x, weight, bias, out):
+    tile_x = cuda.shared.array((SIDE, PADDED), np.float32)
+    tile_w = cuda.shared.array((SIDE, PADDED), np.float32)
+    sums = cuda.local.array((EACH, EACH), np.float32)
+    of_x = cuda.local.array(EACH, np.float32)
+    of_w = cuda.local.array(EACH, np.float32)
+    tx, ty = cuda.threadIdx.x, cuda.threadIdx.y
+    first_n, first_m = SIDE * cuda.blockIdx.y, SIDE * cuda.blockIdx.x
+    for i in range(EACH):
+        for j in range(EACH):
+            sums[i, j] = np.float32(0)
+    for start in range(0, x.shape[1], STEP):
+        for e in range(THREADS * ty + tx, SIDE * STEP, THREADS * THREADS):
+            i, k = e // STEP, start + e % STEP
+            tile_x[i, e % STEP] = np.float32(0)
+            if first_n + i < x.shape[0] and k < x.shape[1]:
+                tile_x[i, e % STEP] = x[first_n + i, k]
+            tile_w[i, e % STEP] = np.float32(0)
+            if first_m + i < weight.shape[0] and k < x.shape[1]:
+                tile_w[i, e % STEP] = widen(weight[first_m + i, k])
+        cuda.syncthreads()
+        for k in range(STEP):
+            for i in range(EACH):
+                of_x[i] = tile_x[ty + THREADS * i, k]
+                of_w[i] = tile_w[tx + THREADS * i, k]
+            for i in range(EACH):
+                for j in range(EACH):
+                    sums[i, j] += of_x[i] * of_w[j]
+        cuda.syncthreads()
+    for i in range(EACH):
+        for j in range(EACH):
+            n, m = first_n + ty + THREADS * i, first_m + tx + THREADS * j
+            if n < out.shape[0] and m < out.shape[1]:
+                total = sums[i, j]
+                if bias is not None:
+                    total += widen(bias[m])
+                out[n, m] = total
+
+
+### END SOLUTION
+@kernel("linear", device="cuda")
+def linear(x, weight, bias, out):
+    ### BEGIN SOLUTION
+    rows, columns = out.shape
+    if rows <= FEW_ROWS:
+        few_rows_kernel[((columns + WARPS - 1) // WARPS, rows), 32 * WARPS](x, weight, bias, out)
+    else:
+        blocks = ((columns + SIDE - 1) // SIDE, (rows + SIDE - 1) // SIDE)
+        register_kernel[blocks, (THREADS, THREADS)](x, weight, bias, out)
+    ### END SOLUTION
+
+
+# %% [markdown]
+# <details><summary>Hint 1: which thread is where</summary>
+#
+# `lane = cuda.threadIdx.x % 32`, and the warp is `cuda.threadIdx.x // 32`. Which output m belongs to a warp of block `cuda.blockIdx.x`?
+#
+# </details>
+# <details><summary>Hint 2: the edge</summary>
+#
+# All 32 lanes of a warp have the same m. What follows for an `if m < weight.shape[0]` around the shuffles, where an
+# `if k < x.shape[1]` would be wrong?
+#
+# </details>
+# <details><summary>Hint 3: the sum</summary>
+#
+# `for k in range(lane, x.shape[1], 32)` for the lane's part. Then `total += cuda.shfl_xor_sync(0xFFFFFFFF, total, step)` for the steps 16, 8, 4,
+# 2, 1. Lane 0 adds the bias and stores.
+#
+# </details>
+
+# %% test="rows-public" points=2
+check("linear", device="cuda")
+
+# %% test="rows-traffic" points=1
+count_gpu_traffic("linear", one_token).require(waste=1.1, shared_loads=0)
+count_gpu_traffic("linear", prompt).require(loads_of_each_input=2.5, shared_loads=140_000)
+
+# %% [markdown]
+# Your rows alone are fast even here: the four tokens of the prompt, and then each new one, take the new kernel.
+
+# %%
+write(8)
+
+# %% [markdown]
+# ## 7. Extra: a runtime for a small chip
+#
+# `cuda.to_device`, `cuda.stream()` and a launch reach the GPU through a *runtime*, which the vendor wrote. Here is a chip without one. It is
+# simulated, and it can do very little:
+#
+# | what the chip can do | |
+# |---|---|
+# | `chip.size` | bytes of memory, with addresses from 0 |
+# | `chip.new_queue()` | the number of a new queue of commands; queue 0 is there already |
+# | `chip.put(queue, "write", address, values)` | from host to chip; `values` is uint8 `[n]`, and is read **when its turn comes** |
+# | `chip.put(queue, "read", address, into)` | from chip to host; `into` is filled when its turn comes |
+# | `chip.put(queue, "move", source, target, nbytes)` | within the chip |
+# | `chip.put(queue, "run", function, arguments)` | run `function(memory, *arguments)` on the chip |
+# | `chip.new_flag()` | the number of a new flag, which is down |
+# | `chip.put(queue, "raise", flag)` | the flag is up from then on |
+# | `chip.put(queue, "await", flag)` | the queue stands still until the flag is up |
+# | `chip.is_up(flag)` | whether it is up |
+# | `chip.drain(queue)` | the host waits until the queue is empty |
+#
+# A command that is put into a queue is not done yet. This chip is as lazy as a chip may be: it does something when somebody waits for it,
+# and no sooner. Write the runtime, a class that is made with the chip:
+#
+# | method | what it does |
+# |---|---|
+# | `allocate(nbytes)` | the lowest free address that is a multiple of 16; `raise MemoryError` where nothing is long enough |
+# | `free(address)` | waits until the chip has done all it was asked for; then these bytes are free |
+# | `memory_info()` | `(free, total)` bytes; a buffer counts rounded up to a multiple of 16 |
+# | `upload(values, address, stream=0)` | does not wait; the caller may write something else into `values` right away |
+# | `download(address, nbytes)` | a new uint8 array, behind all that was asked for before in **every** stream |
+# | `copy(source, target, nbytes, stream=0)` | does not wait |
+# | `launch(function, arguments, stream=0)` | does not wait |
+# | `stream()` | a new stream; 0 is there already |
+# | `record(stream=0)` | an *event*: a mark behind what the stream holds now |
+# | `wait(event, stream)` | what the stream is given from now on is done behind the mark; the host does not wait |
+# | `is_done(event)` | whether the mark has been passed; does not wait |
+# | `synchronise(stream=None)` | waits for this stream, or for all |
+#
+# With 64 bytes:
+#
+# | call | result | why |
+# |---|---|---|
+# | `A = allocate(5)`, `B = allocate(20)` | 0, 16 | A takes 16 bytes, B 32 |
+# | `memory_info()` | (16, 64) | |
+# | `upload([1, 2], A, s)`, `e = record(s)` | | put into the queue of s |
+# | `is_done(e)` | False | nobody has waited yet |
+# | `wait(e, t)`, `copy(A, B, 2, t)` | | t stands still until e |
+# | `synchronise(t)`, `is_done(e)` | True | t could not end before e |
+# | `download(B, 2)` | [1, 2] | |
+
+# %% task="python/device_runtime"
+
+# %% [markdown]
+# <details><summary>Hint 1: streams and events</summary>
+#
+# Which of the chip's things is a stream, and which is an event? Seven of the methods are then one line each.
+#
+# </details>
+# <details><summary>Hint 2: what may change meanwhile</summary>
+#
+# `upload` returns before the chip has read `values`. What does the chip read if the caller changes them then? And what must have happened
+# before the array that `download` returns can be looked at?
+#
+# </details>
+# <details><summary>Hint 3: memory</summary>
+#
+# Keep a dict, address -> bytes in use. Go through it in order of addresses, with the end of the last buffer: is the gap before the next one
+# long enough? `(nbytes + 15) // 16 * 16` rounds up. `free` calls `synchronise()` first: a copy into these bytes may still be waiting.
+#
+# </details>
+
+# %% test="runtime-public" points=5
+check("device_runtime")
+
+# %% test="runtime-hidden" points=2
+# Other programs, when it is graded.
+### BEGIN HIDDEN TESTS
+check("device_runtime", seed=41007)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# All devices of the package have one face, `llaisys_mini/devices/device.py`. `ChipDevice` puts your runtime behind it, and the sanitizer is the
+# part of the chip that runs kernels. The model does not notice: weights go up through your `upload`, every operator is a `launch`, and each
+# token comes down through your `download`.
+
+# %%
+from llaisys_mini.devices import use_device
+from llaisys_mini.devices.small_chip import ChipDevice
+
+with use_device(ChipDevice(exercises.get("device_runtime").answering())) as chip:
+    model = load_model("mini", device="chip")
+    ids = model.tokenizer.encode("Once upon a time")
+    print(model.tokenizer.decode(ids + list(model.generate(ids, 8, temperature=0))))
+    free, total = chip.memory_info()
+print(f"{total - free:,d} of {total:,d} bytes in use")

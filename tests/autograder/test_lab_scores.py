@@ -46,7 +46,13 @@ WORTH = {
         "layer_norm-cuda": 3,
     },
     "09_matmul": {"linear-order": 4, "linear-registers": 9, "linear-threads": 7, "linear-tiles": 4},
-    "10_matmul_gpu": {"matmul-plain-cuda": 5, "matmul-tiles-cuda": 7, "matmul-registers-cuda": 7},
+    "10_matmul_gpu": {
+        "matmul-plain-cuda": 5,
+        "linear-tiles-cuda": 8,
+        "linear-registers-cuda": 8,
+        "linear-rows-cuda": 3,
+        "device_runtime-python": 7,
+    },
     "11_tokens_and_positions": {
         "bpe_step-python": 3,
         "embedding-cpu": 2,

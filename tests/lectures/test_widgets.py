@@ -281,3 +281,30 @@ def test_the_warp_widget_adds_as_shuffles_do():
         for step in (16, 8, 4, 2, 1):
             expected.append(expected[-1] + expected[-1][other(step)])
         assert found == np.concatenate(expected).tolist()
+
+
+@in_a_browser
+def test_the_systolic_array_multiplies_and_hands_on():
+    states = browser.ask(
+        "systolic_array",
+        HANDS
+        + """
+        const states = [];
+        for (let step = 0; step <= 7; step++) {
+            move("step", step);
+            const of = (size) => [...root.querySelectorAll(`svg text[font-size="${size}"]`)].map((e) => e.textContent);
+            states.push([of(15).map(Number), of(14).filter((text) => text.includes("·")), words()]);
+        }
+        return states;
+        """,
+    )
+    a, b = np.array([[2, 1, 3], [4, 2, 1], [1, 3, 2]]), np.array([[1, 2, 4], [3, 1, 2], [2, 4, 1]])
+    sums = np.zeros(9, int)
+    for step, (shown, products, words) in enumerate(states):
+        works = np.array([(m, n, step - 1 - m - n) for m in range(3) for n in range(3)])
+        for unit, (m, n, k) in enumerate(works):
+            sums[unit] += a[m, k] * b[k, n] if 0 <= k < 3 else 0
+        busy = [f"{a[m, k]} · {b[k, n]}" for m, n, k in works if 0 <= k < 3]
+        assert (shown, products) == (sums.tolist(), busy)
+        assert step == 0 or words.startswith(f"Step {step}: {len(busy)} of 9")
+    assert sums.tolist() == (a @ b).ravel().tolist()

@@ -742,6 +742,29 @@ def test_outputs_that_are_not_written_everywhere_are_remarked():
 
 
 @cuda.jit
+def set_one_for_each_thread(out):
+    column, row = cuda.grid(2)
+    if row < out.shape[0] and column < out.shape[1]:
+        out[row, column] = 1
+
+
+@pytest.mark.parametrize(
+    ("shape", "blocks"),
+    [
+        pytest.param((13, 37), (2, 1), id="columns"),
+        pytest.param((37, 13), (1, 2), id="rows"),
+        pytest.param((40, 40), (2, 2), id="both"),
+        pytest.param((40, 40), (2, 1), id="rows and columns, of other blocks"),
+    ],
+)
+def test_too_few_blocks_are_named(shape, blocks):
+    out = np.zeros(shape, np.float32)
+    report = report_of(set_one_for_each_thread, blocks, (16, 16), out, outputs=[out])
+    (remark,) = report.remarks
+    assert "Is the number of blocks rounded down?" in remark.message
+
+
+@cuda.jit
 def sums_in_a_branch(x, out):
     t = cuda.threadIdx.x
     if t < 16:
