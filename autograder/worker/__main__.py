@@ -21,7 +21,8 @@ from numba.np.ufunc import parallel, workqueue
 
 from autograder import sandbox
 from autograder.sandbox.limits import Limits
-from autograder.worker import answers, child
+from autograder.worker import child
+from autograder.worker.helper import Helper
 from llaisys_mini import exercises
 from llaisys_mini.cuda import reductions, tensor_cores, vectors  # noqa: F401 - imported once, for all kernels
 from llaisys_mini.kernels.threads import choose_thread_pool
@@ -46,21 +47,26 @@ def main() -> None:
             return
         if command == b"K":  # it ended by itself just before
             continue
-        helper = answers.Helper(scratch, level, limits) if command == b"P" else None
+        source, sink = descriptors
+        helper = Helper(source, sink, scratch, level, limits) if command == b"P" else None
         process = os.fork()
         if process == 0:
             try:
                 signal.set_wakeup_fd(-1)
                 signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-                source, sink = descriptors
-                child.run(source, sink, scratch, level, limits, helper.descriptor if helper else None)
+                if helper is None:
+                    child.run(source, sink, scratch, level, limits)
+                else:
+                    child.run_answer(helper.descriptor, scratch, level, limits)
             finally:
                 os._exit(0)
         for descriptor in descriptors:
             os.close(descriptor)
         report = _wait(process, control, wake_read)
         if helper is not None:
-            report["cpu"] += helper.close()
+            seconds, ended_by = helper.close()
+            report["cpu"] += seconds
+            report["signal"] = report["signal"] or ended_by
         report["left_over"] = sandbox.sweep()
         for folder in scratch.iterdir():
             shutil.rmtree(folder, ignore_errors=True)
