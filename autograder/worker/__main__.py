@@ -5,6 +5,7 @@ which does the rest (child.py). Nothing that one child does reaches another: onl
 """
 
 import atexit
+import gc
 import json
 import os
 import select
@@ -103,8 +104,6 @@ _CALLED_BY_PARALLEL_CODE = (
 def _warm_up() -> None:
     """Pay once for imports and for the parts of the compiler that every kernel needs."""
     choose_thread_pool()  # it sets an environment variable, which an answer's process may not
-    for name in exercises.names:
-        exercises.get(name)
 
     @numba.njit(parallel=True)
     def warm(x, out):
@@ -122,6 +121,12 @@ def _warm_up() -> None:
     launch, parallel._launch_threads = parallel._launch_threads, lambda: None
     warm.compile("(float32[:, ::1], float32[:, ::1])")
     parallel._launch_threads = launch
+    # A child that looks for garbage would copy all memory that it looks at, so it is to look at nothing of what stands
+    # now. The exercises come later: of these a child lets go, and must see that nothing is left (answers.py).
+    gc.collect()
+    gc.freeze()
+    for name in exercises.names:
+        exercises.get(name)
 
 
 if __name__ == "__main__":

@@ -159,7 +159,9 @@ class Worker:
                         if len(ended.tried) < 50:
                             ended.tried.append(_texts(message["tried"]))
                         continue
+                    judging = time.monotonic()
                     yield message
+                    deadline += time.monotonic() - judging  # what the judge takes is not the student's
             except channel.ChannelTimeout:
                 ended.timed_out = True
             except channel.ChannelError as problem:

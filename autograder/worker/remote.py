@@ -49,13 +49,23 @@ class RemoteObject(Remote):
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(name)
-        return self._peer.ask({"attribute": self._number, "name": name})["result"]
+        value = self._peer.ask({"attribute": self._number, "name": name})["result"]
+        if isinstance(value, Remote):  # it can be called: the next time, that is done at one go
+            value = vars(self)[name] = Method(self._peer, self._number, name)
+        return value
 
     def __add__(self, other: Any) -> Any:
         return self._peer.ask({"attribute": self._number, "name": "__add__"})["result"](other)
 
     def __mul__(self, other: Any) -> Any:
         return self._peer.ask({"attribute": self._number, "name": "__mul__"})["result"](other)
+
+
+class Method(Remote):
+    """A method of a RemoteObject, looked up anew at each call."""
+
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
+        return self._peer.call(self._number, arguments, named, self._name)
 
 
 class Peer:
@@ -93,8 +103,8 @@ class Peer:
                     return reply
                 self.answer(reply)
 
-    def call(self, number: int, arguments: tuple, named: dict) -> Any:
-        reply = self.ask({"call": number, "arguments": list(arguments), "named": named})
+    def call(self, number: int, arguments: tuple, named: dict, method: str = "") -> Any:
+        reply = self.ask({"call": number, "method": method, "arguments": list(arguments), "named": named})
         if "changed" in reply:
             after, named_after = _of_form(reply["changed"], tuple, 2)
             for before, now in [*zip(arguments, _of_form(after, list, len(arguments)), strict=True)]:
@@ -140,7 +150,7 @@ class Peer:
 
     def _refer(self, value: Any) -> list:
         if isinstance(value, Remote) and value._peer is self:
-            return ["yours", value._number]
+            return ["yours", value._number]  # of a Method its object: none is an argument
         if not self._gives_attributes and not _is_plain_function(value) and not isinstance(value, Iterator):
             raise channel.NotSendable(f"a value of type {type(value).__name__}")
         return ["mine", self.give(value), type(value).__name__[:100]]
@@ -163,8 +173,12 @@ class Peer:
 
     def _called(self, message: Message) -> Message:
         function = self.given(message["call"])
+        if message["method"]:
+            function = getattr(function, self._name_of_attribute(message["method"]))
         arguments = _of_form(message.get("arguments"), list)
         named = _of_form(message.get("named"), dict)
+        if not any(isinstance(value, _MUTABLE) for value in [*arguments, *named.values()]):
+            return {"result": function(*arguments, **named)}
         before = channel.pack([arguments, named], self._refer)
         result = function(*arguments, **named)
         if channel.pack([arguments, named], self._refer) == before:
@@ -178,9 +192,12 @@ class Peer:
             return {"end": True}
 
     def _attribute(self, message: Message) -> Message:
-        if not self._gives_attributes:
+        return {"result": getattr(self.given(message["attribute"]), self._name_of_attribute(message["name"]))}
+
+    def _name_of_attribute(self, name: Any) -> str:
+        if not self._gives_attributes or not isinstance(name, str):
             _refuse("an attribute that is nobody's to ask for")
-        return {"result": getattr(self.given(message["attribute"]), message["name"])}
+        return name
 
 
 _HANDLERS = {"call": Peer._called, "next": Peer._next, "attribute": Peer._attribute}
@@ -217,6 +234,9 @@ def _raise(error: Any) -> NoReturn:
         problem = RuntimeError(made_with)
     vars(problem)["told_by_other_side"] = [kind, text, made_with]
     raise problem
+
+
+_MUTABLE = (np.ndarray, list, dict)
 
 
 def _become(before: Any, now: Any) -> None:
