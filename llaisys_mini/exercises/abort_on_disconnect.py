@@ -112,7 +112,8 @@ class Scene:
         left = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
         for task in left:
             task.cancel()
-        await asyncio.gather(*left, return_exceptions=True)
+        for _ in range(_TURNS):  # one that catches its cancellation may go on for ever
+            await asyncio.sleep(0)
         await self._loop.shutdown_asyncgens()
         if was_done and not self._running.cancelled():
             self._running.result()
