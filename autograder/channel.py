@@ -81,9 +81,7 @@ def _pack(value, arrays, depth, refer):
     if isinstance(value, (tuple, list)):
         return ["tuple" if isinstance(value, tuple) else "list", *(_pack(v, arrays, depth + 1, refer) for v in value)]
     if isinstance(value, dict):
-        pairs = (
-            [_pack(k, arrays, depth + 1, refer), _pack(v, arrays, depth + 1, refer)] for k, v in value.items()
-        )
+        pairs = ([_pack(k, arrays, depth + 1, refer), _pack(v, arrays, depth + 1, refer)] for k, v in value.items())
         return ["dict", *pairs]
     if refer is not None:
         return ["reference", *refer(value)]

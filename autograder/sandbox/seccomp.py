@@ -18,13 +18,19 @@ _ARCHITECTURES = {
     "x86_64": (
         0xC000003E,
         (56, 72, 16),
-        dict(read=0, write=1, open=2, close=3, stat=4, fstat=5, lstat=6, poll=7, lseek=8, mmap=9, mprotect=10, munmap=11)
-        | dict(brk=12, rt_sigaction=13, rt_sigprocmask=14, rt_sigreturn=15, pread64=17, pwrite64=18, readv=19, writev=20)
+        dict(
+            read=0, write=1, open=2, close=3, stat=4, fstat=5, lstat=6, poll=7, lseek=8, mmap=9, mprotect=10, munmap=11
+        )
+        | dict(
+            brk=12, rt_sigaction=13, rt_sigprocmask=14, rt_sigreturn=15, pread64=17, pwrite64=18, readv=19, writev=20
+        )
         | dict(access=21, pipe=22, select=23, sched_yield=24, mremap=25, mincore=27, madvise=28, dup=32, dup2=33)
         | dict(nanosleep=35, getitimer=36, setitimer=38, getpid=39, exit=60, wait4=61, uname=63, getcwd=79, readlink=89)
         | dict(gettimeofday=96, getrlimit=97, getrusage=98, sysinfo=99, times=100, getuid=102, getgid=104, geteuid=107)
         | dict(getegid=108, getppid=110, getgroups=115, getpgid=121, getsid=124, rt_sigpending=127, rt_sigtimedwait=128)
-        | dict(rt_sigsuspend=130, sigaltstack=131, sched_getparam=143, sched_getscheduler=145, sched_get_priority_max=146)
+        | dict(
+            rt_sigsuspend=130, sigaltstack=131, sched_getparam=143, sched_getscheduler=145, sched_get_priority_max=146
+        )
         | dict(sched_get_priority_min=147, arch_prctl=158, gettid=186, futex=202, sched_getaffinity=204, getdents64=217)
         | dict(set_tid_address=218, restart_syscall=219, clock_gettime=228, clock_getres=229, clock_nanosleep=230)
         | dict(exit_group=231, epoll_wait=232, epoll_ctl=233, openat=257, newfstatat=262, readlinkat=267, faccessat=269)
@@ -36,7 +42,9 @@ _ARCHITECTURES = {
         0xC00000B7,
         (220, 25, 29),
         dict(getcwd=17, eventfd2=19, epoll_create1=20, epoll_ctl=21, epoll_pwait=22, dup=23, dup3=24, faccessat=48)
-        | dict(openat=56, close=57, pipe2=59, getdents64=61, lseek=62, read=63, write=64, readv=65, writev=66, pread64=67)
+        | dict(
+            openat=56, close=57, pipe2=59, getdents64=61, lseek=62, read=63, write=64, readv=65, writev=66, pread64=67
+        )
         | dict(pwrite64=68, preadv=69, pselect6=72, ppoll=73, readlinkat=78, newfstatat=79, fstat=80, exit=93)
         | dict(exit_group=94, set_tid_address=96, futex=98, set_robust_list=99, get_robust_list=100, nanosleep=101)
         | dict(getitimer=102, setitimer=103, clock_gettime=113, clock_getres=114, clock_nanosleep=115)
@@ -44,8 +52,12 @@ _ARCHITECTURES = {
         | dict(sched_get_priority_max=125, sched_get_priority_min=126, restart_syscall=128, sigaltstack=132)
         | dict(rt_sigsuspend=133, rt_sigaction=134, rt_sigprocmask=135, rt_sigpending=136, rt_sigtimedwait=137)
         | dict(rt_sigreturn=139, times=153, getpgid=155, getsid=156, getgroups=158, uname=160, getrlimit=163)
-        | dict(getrusage=165, getcpu=168, gettimeofday=169, getpid=172, getppid=173, getuid=174, geteuid=175, getgid=176)
-        | dict(getegid=177, gettid=178, sysinfo=179, brk=214, munmap=215, mremap=216, mmap=222, mprotect=226, mincore=232)
+        | dict(
+            getrusage=165, getcpu=168, gettimeofday=169, getpid=172, getppid=173, getuid=174, geteuid=175, getgid=176
+        )
+        | dict(
+            getegid=177, gettid=178, sysinfo=179, brk=214, munmap=215, mremap=216, mmap=222, mprotect=226, mincore=232
+        )
         | dict(madvise=233, wait4=260, getrandom=278, membarrier=283, statx=291, rseq=293),
     ),
 }

@@ -188,4 +188,3 @@ def _size(call: Call) -> int:
 def _not_a_value(value: object) -> NoReturn:
     kind = value._name if isinstance(value, RemoteObject) else type(value).__name__
     raise channel.NotSendable(f"a value of type {kind}")
-

@@ -60,7 +60,9 @@ def _attempts(secret, written):
     attempt("signals other processes", lambda: os.kill(parent, 0))
     attempt("signals other processes by a file", owns_signals)
     attempt("changes priorities of others", lambda: call("setpriority", 0, parent, 1))
-    attempt("changes the scheduling of others", lambda: os.sched_setscheduler(parent, os.SCHED_BATCH, os.sched_param(0)))
+    attempt(
+        "changes the scheduling of others", lambda: os.sched_setscheduler(parent, os.SCHED_BATCH, os.sched_param(0))
+    )
     attempt("moves others to other cores", lambda: os.sched_setaffinity(parent, os.sched_getaffinity(0)))
     attempt("raises its limits", lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (50, 60)))
     attempt("keeps memory beside files", lambda: os.memfd_create("x"))
