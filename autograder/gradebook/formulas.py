@@ -1,7 +1,7 @@
 """Formulas of pages that are files by themselves, drawn as pictures: such a page has no script and fetches nothing.
 
-matplotlib's mathtext reads the part of LaTeX that an answer in a lab needs. A formula that it cannot read, or that takes
-too long, stays as it was written.
+matplotlib's mathtext reads the part of LaTeX that an answer in a lab needs. A formula that it cannot read, or that
+takes too long, stays as it was written.
 """
 
 import base64

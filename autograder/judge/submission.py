@@ -60,7 +60,7 @@ def failed(plan: Plan, student: str, reason: str, trace: str) -> Verdict:
 
 def judge(plan: Plan, student: str, reading: Reading, worker: Worker, secret: bytes) -> Verdict:
     """The verdict on one submission. Raises WorkerLost or SandboxFailed if the worker cannot go on."""
-    # What is compared with are references: no kernel of the course's is compiled here, none of the grader's own answers.
+    # Only references are compared with: no kernel of the course's is compiled here, none of the grader's own answers.
     with Runtime(everywhere=REFERENCE, solutions=False, keeps_compiled=False, answers=REFERENCE).in_force():
         return _judge(plan, student, reading, worker, secret)
 

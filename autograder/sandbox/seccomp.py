@@ -1,7 +1,8 @@
 """A filter on system calls, by permission: what computing, threads and reading permitted files need, and nothing else.
 
-So there are no new processes, sockets, signals to others or looks into other processes, nothing changes the permissions,
-dates, owners or attributes of a file, nor the scheduling or limits of a process. What Linux adds later is denied too.
+So there are no new processes, sockets, signals to others or looks into other processes. Nothing changes the
+permissions, dates, owners or attributes of a file, nor the scheduling or limits of a process. What Linux adds later is
+denied too.
 The filter works for ordinary users and inside Docker.
 Source: the kernel's Documentation/userspace-api/seccomp_filter.rst; numbers from asm/unistd.h.
 """
@@ -18,47 +19,37 @@ _ARCHITECTURES = {
     "x86_64": (
         0xC000003E,
         (56, 72, 16),
-        dict(
-            read=0, write=1, open=2, close=3, stat=4, fstat=5, lstat=6, poll=7, lseek=8, mmap=9, mprotect=10, munmap=11
-        )
-        | dict(
-            brk=12, rt_sigaction=13, rt_sigprocmask=14, rt_sigreturn=15, pread64=17, pwrite64=18, readv=19, writev=20
-        )
-        | dict(access=21, pipe=22, select=23, sched_yield=24, mremap=25, mincore=27, madvise=28, dup=32, dup2=33)
-        | dict(nanosleep=35, getitimer=36, setitimer=38, getpid=39, exit=60, wait4=61, uname=63, getcwd=79, readlink=89)
-        | dict(gettimeofday=96, getrlimit=97, getrusage=98, sysinfo=99, times=100, getuid=102, getgid=104, geteuid=107)
-        | dict(getegid=108, getppid=110, getgroups=115, getpgid=121, getsid=124, rt_sigpending=127, rt_sigtimedwait=128)
-        | dict(
-            rt_sigsuspend=130, sigaltstack=131, sched_getparam=143, sched_getscheduler=145, sched_get_priority_max=146
-        )
-        | dict(sched_get_priority_min=147, arch_prctl=158, gettid=186, futex=202, sched_getaffinity=204, getdents64=217)
-        | dict(set_tid_address=218, restart_syscall=219, clock_gettime=228, clock_getres=229, clock_nanosleep=230)
-        | dict(exit_group=231, epoll_wait=232, epoll_ctl=233, openat=257, newfstatat=262, readlinkat=267, faccessat=269)
+        dict(read=0, write=1, open=2, close=3, stat=4, fstat=5, lstat=6, poll=7, lseek=8, mmap=9, mprotect=10)
+        | dict(munmap=11, brk=12, rt_sigaction=13, rt_sigprocmask=14, rt_sigreturn=15, pread64=17, pwrite64=18)
+        | dict(readv=19, writev=20, access=21, pipe=22, select=23, sched_yield=24, mremap=25, mincore=27)
+        | dict(madvise=28, dup=32, dup2=33, nanosleep=35, getitimer=36, setitimer=38, getpid=39, exit=60, wait4=61)
+        | dict(uname=63, getcwd=79, readlink=89, gettimeofday=96, getrlimit=97, getrusage=98, sysinfo=99)
+        | dict(times=100, getuid=102, getgid=104, geteuid=107, getegid=108, getppid=110, getgroups=115)
+        | dict(getpgid=121, getsid=124, rt_sigpending=127, rt_sigtimedwait=128, rt_sigsuspend=130, sigaltstack=131)
+        | dict(sched_getparam=143, sched_getscheduler=145, sched_get_priority_max=146, sched_get_priority_min=147)
+        | dict(arch_prctl=158, gettid=186, futex=202, sched_getaffinity=204, getdents64=217, set_tid_address=218)
+        | dict(restart_syscall=219, clock_gettime=228, clock_getres=229, clock_nanosleep=230, exit_group=231)
+        | dict(epoll_wait=232, epoll_ctl=233, openat=257, newfstatat=262, readlinkat=267, faccessat=269)
         | dict(pselect6=270, ppoll=271, set_robust_list=273, get_robust_list=274, epoll_pwait=281, eventfd2=290)
-        | dict(epoll_create1=291, dup3=292, pipe2=293, preadv=295, getcpu=309, getrandom=318, membarrier=324, statx=332)
-        | dict(rseq=334),
+        | dict(epoll_create1=291, dup3=292, pipe2=293, preadv=295, getcpu=309, getrandom=318, membarrier=324)
+        | dict(statx=332, rseq=334),
     ),
     "aarch64": (
         0xC00000B7,
         (220, 25, 29),
-        dict(getcwd=17, eventfd2=19, epoll_create1=20, epoll_ctl=21, epoll_pwait=22, dup=23, dup3=24, faccessat=48)
-        | dict(
-            openat=56, close=57, pipe2=59, getdents64=61, lseek=62, read=63, write=64, readv=65, writev=66, pread64=67
-        )
-        | dict(pwrite64=68, preadv=69, pselect6=72, ppoll=73, readlinkat=78, newfstatat=79, fstat=80, exit=93)
-        | dict(exit_group=94, set_tid_address=96, futex=98, set_robust_list=99, get_robust_list=100, nanosleep=101)
-        | dict(getitimer=102, setitimer=103, clock_gettime=113, clock_getres=114, clock_nanosleep=115)
-        | dict(sched_getscheduler=120, sched_getparam=121, sched_getaffinity=123, sched_yield=124)
-        | dict(sched_get_priority_max=125, sched_get_priority_min=126, restart_syscall=128, sigaltstack=132)
-        | dict(rt_sigsuspend=133, rt_sigaction=134, rt_sigprocmask=135, rt_sigpending=136, rt_sigtimedwait=137)
-        | dict(rt_sigreturn=139, times=153, getpgid=155, getsid=156, getgroups=158, uname=160, getrlimit=163)
-        | dict(
-            getrusage=165, getcpu=168, gettimeofday=169, getpid=172, getppid=173, getuid=174, geteuid=175, getgid=176
-        )
-        | dict(
-            getegid=177, gettid=178, sysinfo=179, brk=214, munmap=215, mremap=216, mmap=222, mprotect=226, mincore=232
-        )
-        | dict(madvise=233, wait4=260, getrandom=278, membarrier=283, statx=291, rseq=293),
+        dict(getcwd=17, eventfd2=19, epoll_create1=20, epoll_ctl=21, epoll_pwait=22, dup=23, dup3=24)
+        | dict(faccessat=48, openat=56, close=57, pipe2=59, getdents64=61, lseek=62, read=63, write=64, readv=65)
+        | dict(writev=66, pread64=67, pwrite64=68, preadv=69, pselect6=72, ppoll=73, readlinkat=78, newfstatat=79)
+        | dict(fstat=80, exit=93, exit_group=94, set_tid_address=96, futex=98, set_robust_list=99)
+        | dict(get_robust_list=100, nanosleep=101, getitimer=102, setitimer=103, clock_gettime=113)
+        | dict(clock_getres=114, clock_nanosleep=115, sched_getscheduler=120, sched_getparam=121)
+        | dict(sched_getaffinity=123, sched_yield=124, sched_get_priority_max=125, sched_get_priority_min=126)
+        | dict(restart_syscall=128, sigaltstack=132, rt_sigsuspend=133, rt_sigaction=134, rt_sigprocmask=135)
+        | dict(rt_sigpending=136, rt_sigtimedwait=137, rt_sigreturn=139, times=153, getpgid=155, getsid=156)
+        | dict(getgroups=158, uname=160, getrlimit=163, getrusage=165, getcpu=168, gettimeofday=169, getpid=172)
+        | dict(getppid=173, getuid=174, geteuid=175, getgid=176, getegid=177, gettid=178, sysinfo=179, brk=214)
+        | dict(munmap=215, mremap=216, mmap=222, mprotect=226, mincore=232, madvise=233, wait4=260, getrandom=278)
+        | dict(membarrier=283, statx=291, rseq=293),
     ),
 }
 _SINCE_THEN_THE_SAME = dict(faccessat2=439)

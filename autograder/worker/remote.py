@@ -127,13 +127,11 @@ class Peer:
 
     def answer(self, message: Message) -> None:
         """Do what a message asks for, and reply."""
-        for kind, handler in {**_HANDLERS, **self._also}.items():
-            if kind in message:
-                break
-        else:
+        kind = next((kind for kind in (*_HANDLERS, *self._also) if kind in message), None)
+        if kind is None:
             _refuse("a message of unknown form")
         try:
-            reply = handler(self, message) if kind in _HANDLERS else handler(message)
+            reply = _HANDLERS[kind](self, message) if kind in _HANDLERS else self._also[kind](message)
             if reply is not None:
                 self.tell(reply)
         except (channel.ChannelClosed, channel.ChannelError):

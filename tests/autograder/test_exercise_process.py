@@ -62,7 +62,7 @@ def test_operators_take_tensors_and_say_what_is_wrong(judged):
 def test_the_first_call_that_differs_is_told_as_check_tells_it(judged, tmp_path):
     """Of a public case; of a hidden one nothing, since it could hold the inputs."""
     source = MLP.format(body=RIGHT_MLP.replace("norm, eps)", "norm, 0.5)")).replace("check, ", "")
-    states, message, verdict = judged_answer(judged, "13_qwen_block", "qwen_mlp", source)
+    states, _, verdict = judged_answer(judged, "13_qwen_block", "qwen_mlp", source)
     assert states == {WRONG} and not verdict.tampering
     public, hidden = (part.message for part in verdict.parts.values() if part.task == "qwen_mlp-python")
     (tmp_path / "python").mkdir()

@@ -3,9 +3,9 @@
 import base64
 import csv
 import hashlib
+import html
 import io
 import json
-import html
 import re
 import time
 from html.parser import HTMLParser
@@ -238,7 +238,7 @@ def test_no_page_fetches_anything_from_another_host(tmp_path):
 
 
 def pictures(page: str) -> list[tuple[str, str]]:
-    """The formulas that are drawn on a page, as LaTeX, and their pictures. Nothing else may be an image, or be in one."""
+    """The formulas that are drawn on a page, as LaTeX, and their pictures. Nothing else is an image."""
     found = []
     parser = HTMLParser()
     parser.handle_starttag = lambda tag, attributes: found.append(dict(attributes)) if tag == "img" else None
@@ -263,7 +263,7 @@ def test_formulas_of_nbgraders_feedback_are_drawn_without_a_script():
 
 def test_a_formula_brings_nothing_into_a_page():
     page = feedback_page_of_nbgrader([nbformat.v4.new_markdown_cell('$x" onerror="1$ and $<img src=x onerror=1>$')])
-    assert [latex for latex, _ in pictures(page)] == ['x" onerror="1', "<img src=x onerror=1>"]
+    assert [latex for latex, _ in pictures(page)] == ["<img src=x onerror=1>"]
 
 
 @pytest.mark.parametrize("formula", ["\\foo{", "x" * 5000, "{" * 300 + "}" * 300, "\\begin{matrix}1\\end{matrix}"])
