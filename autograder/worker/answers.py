@@ -24,7 +24,7 @@ def come_from(line: Peer, asked: Exercise) -> None:
     student. Called before a student's code is loaded."""
 
     def ask(kind: str, name: str, arguments: tuple, named: dict) -> Any:
-        call = {kind: name, "arguments": list(map(_plain, arguments))}
+        call: dict[str, Any] = {kind: name, "arguments": list(map(_plain, arguments))}
         call["named"] = {key: _plain(value) for key, value in named.items()}
         try:
             return line.ask(call)["result"]

@@ -225,9 +225,10 @@ def _raise(error: Any) -> NoReturn:
     if not all(isinstance(word, str) for word in error):
         _refuse("an exception of unknown form")
     found = getattr(errors, kind, None) or getattr(builtins, kind, None)
-    known = isinstance(found, type) and issubclass(found, Exception) and found is not StopIteration
+    if not (isinstance(found, type) and issubclass(found, Exception)) or found is StopIteration:
+        found = RuntimeError
     try:
-        problem = found(made_with) if known else RuntimeError(made_with)
+        problem = found(made_with)
     except TypeError:  # one that is made of more than a text
         problem = RuntimeError(made_with)
     vars(problem)["told_by_other_side"] = [kind, text, made_with]
