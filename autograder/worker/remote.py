@@ -251,7 +251,7 @@ def _become(before: Any, now: Any) -> None:
         before.update(now)
 
 
-def _of_form(value: Any, kind: type, length: int | None = None) -> Any:
+def _of_form(value: Any, kind: Any, length: int | None = None) -> Any:
     if not isinstance(value, kind) or (length is not None and len(value) != length):
         _refuse("a message of unknown form")
     return value
