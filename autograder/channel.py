@@ -13,6 +13,7 @@ import os
 import select
 import struct
 import time
+from collections.abc import Callable
 
 import numpy as np
 
@@ -41,16 +42,22 @@ class NotSendable(TypeError):
     """A value of a kind that messages do not have, such as a function, or one that is too large for them."""
 
 
-def pack(value) -> bytes:
-    """The message for a value made of None, bool, int, float, str, arrays, tuples, lists and dicts."""
+Refer = Callable[[object], list]
+"""What stands in a message for a value of no kind that messages have; raises NotSendable where nothing does."""
+Resolve = Callable[[list], object]
+"""The value for what a Refer gave. Raises ChannelError."""
+
+
+def pack(value, refer: Refer | None = None) -> bytes:
+    """The message for a value made of None, bool, int, float, str, bytes, arrays, tuples, lists and dicts."""
     arrays: list[bytes] = []
-    text = json.dumps(_pack(value, arrays, 0)).encode()
+    text = json.dumps(_pack(value, arrays, 0, refer)).encode()
     if len(text) > MAX_TEXT or sum(map(len, arrays)) > MAX_ARRAYS:
         raise NotSendable("more than a message may hold")
     return _HEAD.pack(len(text), sum(map(len, arrays))) + text + b"".join(arrays)
 
 
-def _pack(value, arrays, depth):
+def _pack(value, arrays, depth, refer):
     if depth > MAX_DEPTH:
         raise NotSendable("nested too deeply")
     if value is None or isinstance(value, (bool, str)):
@@ -61,6 +68,8 @@ def _pack(value, arrays, depth):
         return ["int", str(value)]
     if isinstance(value, float) and not isinstance(value, np.generic):
         return ["float", value.hex()]
+    if isinstance(value, bytes):
+        return ["bytes", value.decode("latin-1")]
     if isinstance(value, (np.ndarray, np.generic)):
         array = np.asarray(value)
         if array.dtype.name not in DTYPES:
@@ -70,18 +79,20 @@ def _pack(value, arrays, depth):
         arrays.append(array.tobytes())
         return ["array", array.dtype.name, list(array.shape)]
     if isinstance(value, (tuple, list)):
-        return ["tuple" if isinstance(value, tuple) else "list", *(_pack(v, arrays, depth + 1) for v in value)]
+        return ["tuple" if isinstance(value, tuple) else "list", *(_pack(v, arrays, depth + 1, refer) for v in value)]
     if isinstance(value, dict):
-        pairs = ([_pack(k, arrays, depth + 1), _pack(v, arrays, depth + 1)] for k, v in value.items())
+        pairs = ([_pack(k, arrays, depth + 1, refer), _pack(v, arrays, depth + 1, refer)] for k, v in value.items())
         return ["dict", *pairs]
+    if refer is not None:
+        return ["reference", *refer(value)]
     raise NotSendable(f"a value of type {type(value).__name__}")
 
 
-def unpack(text: bytes, arrays: bytes):
+def unpack(text: bytes, arrays: bytes, resolve: Resolve | None = None):
     """The value of a message. Raises ChannelError for anything that `pack` does not write."""
     try:
         tree = json.loads(text.decode())
-        value, used = _unpack(tree, memoryview(arrays), 0, 0)
+        value, used = _unpack(tree, memoryview(arrays), 0, 0, resolve)
     except ChannelError:
         raise
     except Exception as problem:
@@ -91,7 +102,7 @@ def unpack(text: bytes, arrays: bytes):
     return value
 
 
-def _unpack(node, data, at, depth):
+def _unpack(node, data, at, depth, resolve):
     if depth > MAX_DEPTH:
         raise ChannelError("nested too deeply")
     if not isinstance(node, list) or not node:
@@ -103,21 +114,25 @@ def _unpack(node, data, at, depth):
         return int(content[0]), at
     if kind == "float" and len(content) == 1 and isinstance(content[0], str) and len(content[0]) < 64:
         return float.fromhex(content[0]), at
+    if kind == "bytes" and len(content) == 1 and isinstance(content[0], str):
+        return content[0].encode("latin-1"), at
+    if kind == "reference" and resolve is not None:
+        return resolve(content), at
     if kind == "array" and len(content) == 2:
         name, shape = content
         return _unpack_array(name, shape, data, at)
     if kind in ("tuple", "list"):
         values = []
         for child in content:
-            value, at = _unpack(child, data, at, depth + 1)
+            value, at = _unpack(child, data, at, depth + 1, resolve)
             values.append(value)
         return (tuple(values) if kind == "tuple" else values), at
     if kind == "dict":
         result = {}
         for pair in content:
             key_node, value_node = pair
-            key, at = _unpack(key_node, data, at, depth + 1)
-            result[key], at = _unpack(value_node, data, at, depth + 1)
+            key, at = _unpack(key_node, data, at, depth + 1, resolve)
+            result[key], at = _unpack(value_node, data, at, depth + 1, resolve)
         return result, at
     raise ChannelError(f"an unknown kind of value: {ascii(kind)[:20]}")
 
@@ -138,9 +153,9 @@ def _unpack_array(name, shape, data, at):
     return (array if shape else array[()]), at + size
 
 
-def send(descriptor: int, value, deadline: float | None = None) -> None:
+def send(descriptor: int, value, deadline: float | None = None, refer: Refer | None = None) -> None:
     """Write a message. deadline: on time.monotonic's clock. Raises ChannelClosed, ChannelTimeout, NotSendable."""
-    data = memoryview(pack(value))
+    data = memoryview(pack(value, refer))
     try:
         while data:
             if deadline is not None:
@@ -150,12 +165,12 @@ def send(descriptor: int, value, deadline: float | None = None) -> None:
         raise ChannelClosed from None
 
 
-def receive(descriptor: int, deadline: float | None = None):
+def receive(descriptor: int, deadline: float | None = None, resolve: Resolve | None = None):
     """Read one message. Raises ChannelError, ChannelClosed, ChannelTimeout."""
     text_size, arrays_size = _HEAD.unpack(_read(descriptor, _HEAD.size, deadline))
     if text_size > MAX_TEXT or arrays_size > MAX_ARRAYS:
         raise ChannelError("a message larger than allowed")
-    return unpack(_read(descriptor, text_size, deadline), _read(descriptor, arrays_size, deadline))
+    return unpack(_read(descriptor, text_size, deadline), _read(descriptor, arrays_size, deadline), resolve)
 
 
 def _read(descriptor, size, deadline):

@@ -42,4 +42,5 @@ c.GenerateAssignment.preprocessors = [
 # Pages show what students wrote; nothing of it runs.
 c.HTMLExporter.filters = {"markdown2html": "autograder.gradebook.answers.markdown2html"}
 c.GenerateFeedback.exporter_class = PlainHTMLExporter
+c.PlainHTMLExporter.filters = {"markdown2html": "autograder.gradebook.formulas.markdown2html"}
 served.install()

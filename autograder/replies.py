@@ -89,6 +89,13 @@ def _named(value) -> dict:
     return value
 
 
+def _called(value) -> list:
+    """An operator call: the operator's name, its arguments by name, its results."""
+    if not isinstance(value, list) or len(value) != 3:
+        _refuse("a call of unknown form")
+    return [_text(value[0]), _named(value[1]), _arrays(value[2])]
+
+
 def _facts(form: type) -> Form:
     """Measured facts: exactly the fields of a dataclass; or why they could not be measured."""
     kinds = {"str": _text, "bool": _flag, "int": _count(), str: _text, bool: _flag, int: _count()}
@@ -139,11 +146,13 @@ def forms() -> tuple[tuple[dict[str, Form], dict[str, Form]], ...]:
         ({"error": _error}, {}),
         ({"sandbox": _text}, {}),
         ({"tried": _texts}, {}),
+        ({"malformed": _text}, {}),
         ({"compiled": _compiled}, {}),
         ({"explained": _facts(Facts)}, {}),
         ({"traffic": _facts(Traffic), "number": _count(100)}, {}),
         ({"case": _case, "error": _error}, {}),
-        ({"case": _case, "result": _any, "inputs": _named}, {}),
+        ({"case": _case, "result": _any, "inputs": _named, "calls": _count()}, {}),
+        ({"case": _case, "called": _called}, {}),
         (of_a_case | {"out_of_bounds": _texts}, {}),
         (of_a_case | sanitized, {"traffic": _facts(GpuTraffic)}),
     )

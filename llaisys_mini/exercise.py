@@ -48,6 +48,7 @@ class Exercise(Task):
         self._use: Callable = lambda answer, **inputs: answer(**inputs)
         self.judge: Callable[..., str | None] | None = None
         self._harness: Callable | None = None
+        self._adapter: Callable | None = None
         self.left_alone: tuple[str, ...] = ()
         self.building_blocks: tuple[str, ...] = ()
         self._in_package: list[tuple[object, str]] = []
@@ -78,6 +79,17 @@ class Exercise(Task):
         self._harness = function
         return function
 
+    def adapter(self, function):
+        """`function(answer)` gives what is used and traced in the answer's place. It runs in the process of the answer,
+        also where the judge keeps that apart from what drives it: for an answer that is made of more than functions,
+        iterators and objects with methods, or works on objects of the package."""
+        self._adapter = function
+        return function
+
+    def adapted(self, answer: Callable) -> Callable:
+        """What is driven of an answer: itself, or what the adapter makes of it."""
+        return answer if self._adapter is None else self._adapter(answer)
+
     @property
     def is_trace(self) -> bool:
         """Whether the results of answers are logs."""
@@ -102,6 +114,10 @@ class Exercise(Task):
 
     def run_on(self, answer: Callable, inputs: dict[str, object]):
         """What `answer` gives on these very inputs."""
+        return self.drive(self.adapted(answer), inputs)
+
+    def drive(self, answer: Callable, inputs: dict[str, object]):
+        """What an adapted answer gives on these very inputs. The judge calls this in a process of its own."""
         if self._harness is None:
             return self._use(answer, **inputs)
         log = Log()
@@ -125,7 +141,7 @@ class Exercise(Task):
         return answering(self.name, self.reference)
 
     def hide_answer(self, *still_used: Callable) -> None:
-        super().hide_answer(self._harness or self._use, *still_used)
+        super().hide_answer(*([self._adapter] if self._adapter else []), *still_used)
 
     def hide_package_answers(self) -> None:
         """Take out of the process what stands_in_package names: for one that runs an answer to this exercise."""

@@ -29,6 +29,7 @@ from llaisys_mini.kernels.runtime import Runtime
 from llaisys_mini.kernels.sets import REFERENCE, student_set
 
 _SECONDS = 60
+MOST_LINES, MOST_OF_A_LINE = 10, 300
 _ALLOWED = limits.Limits(wall=PATIENCE - 15, cpu=_SECONDS, memory=6 << 30, file_size=256 << 20, files=256)
 
 
@@ -66,11 +67,13 @@ def _in_a_child(request: dict) -> dict:
             os.dup2(os.open(os.devnull, os.O_RDWR), 1)
             limits.apply(_ALLOWED)
             why_not = _why_not(request, folder)
-            answer = {"failed": "no kernel of the cell was launched"} if why_not is None else {"why_not": why_not}
+            answer = {"failed": "no kernel of the cell was launched"}
+            if why_not is not None:  # of bounded length, whatever the line is that the compiler refuses
+                answer = {"why_not": "\n".join(line[:MOST_OF_A_LINE] for line in why_not.split("\n")[:MOST_LINES])}
         except BaseException as problem:
             answer = {"failed": f"{type(problem).__name__} in the compiler"}
         finally:
-            os.write(write, json.dumps(answer)[:60000].encode())
+            os.write(write, json.dumps(answer).encode())
             os._exit(0)
     os.close(write)
     said, end = b"", time.monotonic() + _ALLOWED.wall

@@ -2,7 +2,7 @@
 
 nbgrader's templates fetch MathJax from a public server, and have no setting for another place. Here the template that
 they take it from is replaced: formgrader's pages take the copy that jupyter-server-mathjax serves beside them
-(MathJax 2.7, Apache-2.0), and a page that is a file by itself has no script, so that it shows a formula as LaTeX.
+(MathJax 2.7, Apache-2.0). A page that is a file by itself has no script; its formulas are pictures (formulas.py).
 """
 
 from jinja2 import DictLoader

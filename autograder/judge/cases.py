@@ -71,7 +71,7 @@ def run_cases(
     for message in worker.run(request):
         if isinstance(message, Ended):
             ended = message
-        elif type(message.get("case")) is int and 0 <= message["case"] < len(judged):
+        elif "called" not in message and type(message.get("case")) is int and 0 <= message["case"] < len(judged):
             number = message["case"]
             if number in replied:  # the worker replies once; what is kept of the replies stays bounded
                 outcome = found[judged[number].check]

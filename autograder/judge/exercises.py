@@ -8,9 +8,11 @@ from autograder.judge.cases import JudgedCase, Outcome, cases_of, fail, name_mis
 from autograder.judge.verdicts import WRONG
 from autograder.replies import size_of
 from autograder.tasks import SHIPPED_MODEL
-from autograder.worker.pool import Ended
-from llaisys_mini import exercises, paths
+from autograder.worker.pool import Ended, Worker
+from llaisys_mini import exercises, operators, paths
+from llaisys_mini.checks.calls import Call, first_that_differs, recorded
 from llaisys_mini.checks.exercises import Trial, compare_answer, recognised
+from llaisys_mini.exercise import Exercise
 from llaisys_mini.task import Case
 
 
@@ -25,6 +27,7 @@ def run_exercise(plan, task, checks, cut, worker, secret, found) -> Ended:
     request = dict(name=task.name, device=task.device, source=cut.source, cases=sent, watched=True)
     trials: list[Trial] = []
     unnamed: list[Outcome] = []
+    to_trace: list[tuple[int, Outcome]] = []  # public cases that are told, in which operators were called
     kept: list[int] = []
 
     def compare(number, reply):
@@ -42,12 +45,38 @@ def run_exercise(plan, task, checks, cut, worker, secret, found) -> Ended:
             lines = [f"{asked.name} is wrong on {j}"] + ([] if j.check.hidden else [f"  {trial.place}"])
             if fail(found[j.check], WRONG, "\n".join(lines)):
                 unnamed.append(found[j.check])
+                if not j.check.hidden and reply.get("calls") and asked.judge is None:
+                    to_trace.append((number, found[j.check]))
 
     ended = run_cases(worker, request, judged, found, compare)
     name_mistake(unnamed, recognised(asked, trials))
+    for number, outcome in to_trace:
+        lines, again = _calls_that_differ(asked, request, judged[number].case, worker)
+        outcome.message = "\n".join([outcome.message, *(f"  {line}" for line in lines)])
+        ended.cpu, ended.wall = ended.cpu + again.cpu, ended.wall + again.wall
+        ended.tried += again.tried
     return ended
 
 
+def _calls_that_differ(asked: Exercise, request: dict, case: Case, worker: Worker) -> tuple[list[str], Ended]:
+    """What `check` says of the operator calls of a wrong answer, from a log that no code of a student's has kept: the
+    case is run once more, and the process that answers the calls tells of each."""
+    calls: list[Call] = []
+    ended = Ended()
+    for message in worker.run(request | dict(cases=[{"inputs": case.inputs}], calls=True)):
+        if isinstance(message, Ended):
+            ended = message
+        elif "called" in message and message["called"][0] in operators.names and len(calls) < _MOST_CALLS:
+            name, arguments, results = message["called"]
+            calls.append(Call(operators.get(name), arguments, results))
+    expected = recorded(lambda: asked.run(asked.reference, case))
+    try:
+        return first_that_differs(calls, expected, asked.accuracy), ended
+    except Exception:  # a call of another form than an operator's: nothing is said of it
+        return [], ended
+
+
+_MOST_CALLS = 2_000
 _MOST_KEPT = 64 << 20  # bytes of results, to find the mistake that explains them
 SHIPPED_MODEL_ACCURACY = 1e-3  # of logits, relative to the largest
 

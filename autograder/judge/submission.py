@@ -36,6 +36,8 @@ from autograder.tasks import Check, Plan
 from autograder.worker.pool import Ended, Worker
 from llaisys_mini.kernels import language
 from llaisys_mini.kernels.registry import PYTHON
+from llaisys_mini.kernels.runtime import Runtime
+from llaisys_mini.kernels.sets import REFERENCE
 
 _SIGKILL, _SIGXCPU = 9, 24
 
@@ -58,6 +60,12 @@ def failed(plan: Plan, student: str, reason: str, trace: str) -> Verdict:
 
 def judge(plan: Plan, student: str, reading: Reading, worker: Worker, secret: bytes) -> Verdict:
     """The verdict on one submission. Raises WorkerLost or SandboxFailed if the worker cannot go on."""
+    # Only references are compared with: no kernel of the course's is compiled here, none of the grader's own answers.
+    with Runtime(everywhere=REFERENCE, solutions=False, keeps_compiled=False, answers=REFERENCE).in_force():
+        return _judge(plan, student, reading, worker, secret)
+
+
+def _judge(plan, student, reading, worker, secret) -> Verdict:
     verdict = Verdict(student, plan.lab, notes=list(reading.notes), tampering=list(reading.suspicious))
     outcomes: dict[tuple[str | None, Check], Outcome] = {}
     for task in plan.tasks:

@@ -5,6 +5,7 @@ which does the rest (child.py). Nothing that one child does reaches another: onl
 """
 
 import atexit
+import gc
 import json
 import os
 import select
@@ -21,7 +22,8 @@ from numba.np.ufunc import parallel, workqueue
 
 from autograder import sandbox
 from autograder.sandbox.limits import Limits
-from autograder.worker import answers, child
+from autograder.worker import child
+from autograder.worker.helper import Helper
 from llaisys_mini import exercises
 from llaisys_mini.cuda import reductions, tensor_cores, vectors  # noqa: F401 - imported once, for all kernels
 from llaisys_mini.kernels.threads import choose_thread_pool
@@ -46,21 +48,26 @@ def main() -> None:
             return
         if command == b"K":  # it ended by itself just before
             continue
-        helper = answers.Helper(scratch, level, limits) if command == b"P" else None
+        source, sink = descriptors
+        helper = Helper(source, sink, scratch, level, limits) if command == b"P" else None
         process = os.fork()
         if process == 0:
             try:
                 signal.set_wakeup_fd(-1)
                 signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-                source, sink = descriptors
-                child.run(source, sink, scratch, level, limits, helper.descriptor if helper else None)
+                if helper is None:
+                    child.run(source, sink, scratch, level, limits)
+                else:
+                    child.run_answer(helper.descriptor, scratch, level, limits)
             finally:
                 os._exit(0)
         for descriptor in descriptors:
             os.close(descriptor)
         report = _wait(process, control, wake_read)
         if helper is not None:
-            report["cpu"] += helper.close()
+            seconds, ended_by = helper.close()
+            report["cpu"] += seconds
+            report["signal"] = report["signal"] or ended_by
         report["left_over"] = sandbox.sweep()
         for folder in scratch.iterdir():
             shutil.rmtree(folder, ignore_errors=True)
@@ -97,8 +104,6 @@ _CALLED_BY_PARALLEL_CODE = (
 def _warm_up() -> None:
     """Pay once for imports and for the parts of the compiler that every kernel needs."""
     choose_thread_pool()  # it sets an environment variable, which an answer's process may not
-    for name in exercises.names:
-        exercises.get(name)
 
     @numba.njit(parallel=True)
     def warm(x, out):
@@ -116,6 +121,12 @@ def _warm_up() -> None:
     launch, parallel._launch_threads = parallel._launch_threads, lambda: None
     warm.compile("(float32[:, ::1], float32[:, ::1])")
     parallel._launch_threads = launch
+    # A child that looks for garbage would copy all memory that it looks at, so it is to look at nothing of what stands
+    # now. The exercises come later: of these a child lets go, and must see that nothing is left (answers.py).
+    gc.collect()
+    gc.freeze()
+    for name in exercises.names:
+        exercises.get(name)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,8 @@ import numpy as np
 from autograder import channel, sandbox
 from autograder.sandbox.limits import Limits
 from autograder.worker import answers, gpu
+from autograder.worker.helper import keep_only
+from autograder.worker.remote import Peer, told
 from llaisys_mini import exercises, operators, paths
 from llaisys_mini.checks.bounds import BoundsCheck
 from llaisys_mini.checks.compile_errors import COMPILE_ERRORS, describe
@@ -35,10 +37,10 @@ def _runtime(scratch: Path) -> Runtime:
     return Runtime(student=scratch, solutions=False, keeps_compiled=False, answers=REFERENCE)
 
 
-def run(source: int, sink: int, scratch: Path, level: str, limits: Limits, helper: int | None) -> None:
-    """helper: of an exercise, the descriptor at which operators are answered (answers.py)."""
+def run(source: int, sink: int, scratch: Path, level: str, limits: Limits) -> None:
+    """Run a kernel: the judge's request comes from `source`, replies go to `sink`."""
+    source, sink = keep_only(source, sink)
     request = channel.receive(source)
-    source, sink, *helpers = _keep_only(source, sink, *([] if helper is None else [helper]))
     lock = threading.Lock()
 
     def reply(**message):
@@ -46,33 +48,52 @@ def run(source: int, sink: int, scratch: Path, level: str, limits: Limits, helpe
             channel.send(sink, message)
 
     try:
-        folder = scratch / request["device"]
-        folder.mkdir(exist_ok=True)
-        (folder / f"{request['name']}.py").write_text(request["source"], encoding="utf-8")
+        _write(scratch, request["device"], request)
         sandbox.restrict(level, scratch, limits)
     except Exception as problem:  # nothing of the student's has run yet
         reply(sandbox=f"{type(problem).__name__}: {problem}")
         return
     try:
         with _runtime(scratch).in_force():
-            _RUNS[request["device"]](request, reply, *helpers)
+            _RUNS[request["device"]](request, reply)
         reply(done=True)
     except channel.ChannelClosed:
         pass
     except BaseException as problem:  # SystemExit too: whatever a student's code raises is a finding
-        reply(error=_error(problem))
+        reply(error=told(problem)[:2])
 
 
-def _keep_only(*descriptors: int) -> list[int]:
-    """Close every descriptor but these, which get numbers from 3 on; what the code prints goes nowhere."""
-    nowhere, *kept = (
-        os.dup2(d, 200 + i, inheritable=False) for i, d in enumerate((os.open(os.devnull, os.O_RDWR), *descriptors))
-    )
-    for descriptor in (0, 1, 2):
-        os.dup2(nowhere, descriptor)
-    kept = [os.dup2(d, 3 + i, inheritable=False) for i, d in enumerate(kept)]
-    os.closerange(3 + len(kept), 4096)
-    return kept
+def run_answer(line: int, scratch: Path, level: str, limits: Limits) -> None:
+    """Load an answer to an exercise, and run what the helper at the other end of `line` asks for (helper.py)."""
+    [line] = keep_only(line)
+    request = channel.receive(line)
+    try:
+        _write(scratch, PYTHON, request)
+        sandbox.restrict(level, scratch, limits)
+    except Exception as problem:
+        channel.send(line, {"sandbox": f"{type(problem).__name__}: {problem}"})
+        return
+    channel.send(line, {"locked in": True})
+
+    def load(_) -> dict:
+        asked = exercises.get(request["name"])
+        answers.come_from(peer, asked)
+        if request["watched"]:  # all but the trial of probe.py, which is to meet the sandbox itself
+            _watch(peer.tell)
+        return {"result": asked.adapted(student_set().get(asked.name, PYTHON).function)}
+
+    peer = Peer(line, gives_attributes=True, load=load)
+    try:
+        with _runtime(scratch).in_force():
+            peer.serve()
+    except (channel.ChannelClosed, channel.ChannelError):
+        return  # the helper has ended, or something here has written to the line
+
+
+def _write(scratch: Path, device: str, request: dict) -> None:
+    folder = scratch / device
+    folder.mkdir(exist_ok=True)
+    (folder / f"{request['name']}.py").write_text(request["source"], encoding="utf-8")
 
 
 def _run_kernel(request, reply) -> None:
@@ -93,7 +114,7 @@ def _run_kernel(request, reply) -> None:
             if isinstance(problem, COMPILE_ERRORS):
                 reply(case=number, error=["DoesNotCompile", "\n".join(describe(problem, kernel.path))])
             else:
-                reply(case=number, error=_error(problem))
+                reply(case=number, error=told(problem)[:2])
             if isinstance(problem, (NotImplementedError, MemoryError)):
                 return
             if not compiled and isinstance(problem, COMPILE_ERRORS):
@@ -117,14 +138,14 @@ def _empty(case) -> list[np.ndarray]:
 
 def _run_cuda_kernel(request, reply) -> None:
     contract = operators.get(request["name"])
-    _watch(reply)
+    _watch(lambda message: reply(**message))
     kernel = student_set().get(contract.name, request["device"])
     for number, case in enumerate(request["cases"]):
         inputs, outputs = case["inputs"], _empty(case)
         try:
             found = gpu.run(contract, kernel, inputs, outputs, case["counts"])
         except BaseException as problem:
-            reply(case=number, error=_error(problem))
+            reply(case=number, error=told(problem)[:2])
             if isinstance(problem, (NotImplementedError, MemoryError, HostComputation)):
                 return
             continue
@@ -137,7 +158,7 @@ def _facts(measure) -> dict:
     try:
         return dataclasses.asdict(measure())
     except Exception as problem:
-        return {"error": _error(problem)}
+        return {"error": told(problem)[:2]}
 
 
 def _compiled(function) -> dict:
@@ -151,27 +172,6 @@ def _compiled(function) -> dict:
         "object_mode": any(result.objectmode or result.lifted for result in results),
         "blas": [name for name in ("numba_xxgemm", "numba_xxgemv", "numba_xxdot", "numba_ez_") if name in code],
     }
-
-
-def _run_exercise(request, reply, helper) -> None:
-    asked = exercises.get(request["name"])
-    answers.come_from(helper, asked)
-    if request["watched"]:  # all but the trial of probe.py, which is to meet the sandbox itself
-        _watch(reply)
-    answer = student_set().get(asked.name, PYTHON).function
-    for number, case in enumerate(request["cases"]):
-        inputs = case["inputs"]
-        try:
-            result = asked.run_on(answer, inputs)
-            reply(case=number, result=result, inputs={name: inputs[name] for name in asked.left_alone})
-        except channel.NotSendable as problem:
-            reply(case=number, error=["NotSendable", str(problem)])
-        except channel.ChannelClosed:
-            raise
-        except BaseException as problem:
-            reply(case=number, error=_error(problem))
-            if isinstance(problem, (NotImplementedError, MemoryError)):
-                return
 
 
 _FORBIDDEN = tuple(
@@ -188,7 +188,7 @@ _ODD ones are only reported, since a library may cause them as well."""
 _MOST_REPORTS = 20
 
 
-def _watch(reply) -> None:
+def _watch(tell) -> None:
     """Report what an answer has no reason to do. An answer needs no files, processes or network."""
     allowed = (*(str(path) for path in sandbox.system_paths() if path.is_dir()), str(paths.PACKAGE), os.devnull)
     private = str(paths.PACKAGE / "exercises")
@@ -206,25 +206,11 @@ def _watch(reply) -> None:
                 return
         count += 1
         if count <= _MOST_REPORTS:
-            reply(tried=[event, detail])
+            tell({"tried": [event, detail]})
         if event.startswith(_FORBIDDEN):
             raise PermissionError(f"{event} is not allowed here")
 
     sys.addaudithook(hook)
 
 
-_RUNS: dict[str, Callable] = {PYTHON: _run_exercise, "cpu": _run_kernel, "cuda": _run_cuda_kernel}
-
-
-_KNOWN = ("numba", "numpy", "llaisys_mini", "autograder")
-
-
-def _error(problem: BaseException) -> list[str]:
-    """Kind and text of an exception. The text may hold inputs: the judge decides who sees it."""
-    try:
-        text = "; ".join([str(problem), *getattr(problem, "__notes__", ())])[:4000]  # notes: at which event
-    except BaseException:
-        text = ""
-    kind = type(problem)
-    known = kind.__module__ in ("builtins",) or kind.__module__.split(".")[0] in _KNOWN
-    return [kind.__name__ if known else "an exception of its own", text]
+_RUNS: dict[str, Callable] = {"cpu": _run_kernel, "cuda": _run_cuda_kernel}

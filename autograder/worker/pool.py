@@ -132,7 +132,7 @@ class Worker:
         deadline = began + self.limits.wall
         try:
             try:
-                command = b"P" if request["device"] == PYTHON else b"R"  # an answer to an exercise may ask a helper
+                command = b"P" if request["device"] == PYTHON else b"R"  # an answer to an exercise has a helper
                 socket.send_fds(self._control, [command], [request_read, reply_write])
             except OSError:
                 raise self._lost("it ended between two tasks") from None
@@ -150,13 +150,18 @@ class Worker:
                     if "error" in message and "case" not in message:
                         ended.error = _texts(message["error"])
                         break
+                    if "malformed" in message:
+                        ended.malformed = message["malformed"]
+                        break
                     if "sandbox" in message and "case" not in message:
                         raise SandboxFailed(f"the sandbox cannot be entered: {message['sandbox']}")
                     if "tried" in message:
                         if len(ended.tried) < 50:
                             ended.tried.append(_texts(message["tried"]))
                         continue
+                    judging = time.monotonic()
                     yield message
+                    deadline += time.monotonic() - judging  # what the judge takes is not the student's
             except channel.ChannelTimeout:
                 ended.timed_out = True
             except channel.ChannelError as problem:

@@ -15,8 +15,13 @@ from autograder.worker.pool import Ended, SandboxFailed, Worker, WorkerLost
 
 
 def _attempts(secret, written):
-    """Runs inside the worker, as a student's answer would. Returns what succeeded that must not."""
+    """Runs inside the worker, as a student's answer would. Returns what succeeded that must not.
+
+    That a file of a known name exists can be found out in `landlock`: what imports modules asks the same.
+    """
+    import ctypes
     import os
+    import resource
     import socket
     import subprocess
     from pathlib import Path
@@ -30,11 +35,36 @@ def _attempts(secret, written):
         except BaseException:
             pass
 
+    libc = ctypes.CDLL(None, use_errno=True)
+    path, parent = os.fsencode(secret), os.getppid()
+
+    def call(function, *arguments):
+        """A function of the C library, past all of Python. It reports failure by -1."""
+        if getattr(libc, function)(*arguments) == -1:
+            raise OSError(ctypes.get_errno())
+
+    def owns_signals():
+        call("fcntl", os.pipe()[0], 8, parent)  # F_SETOWN
+
     attempt("reads files of the grader", lambda: Path(secret).read_text())
     attempt("writes files", lambda: open(written, "w").close())
+    attempt("changes permissions", lambda: call("chmod", path, 0o644))
+    attempt("changes dates", lambda: call("utimes", path, None))
+    attempt("changes owners", lambda: call("chown", path, os.getuid(), os.getgid()))
+    attempt("sets attributes of files", lambda: call("setxattr", path, b"user.x", b"1", 1, 0))
+    attempt("lists folders", lambda: os.listdir(os.path.dirname(secret)))
     attempt("opens sockets", lambda: socket.socket().close())
     attempt("runs programs", lambda: subprocess.run(["true"], check=True))
-    attempt("signals other processes", lambda: os.kill(os.getppid(), 0))
+    attempt("starts processes", lambda: os.fork() or os._exit(0))
+    attempt("signals other processes", lambda: os.kill(parent, 0))
+    attempt("signals other processes by a file", owns_signals)
+    attempt("changes priorities of others", lambda: call("setpriority", 0, parent, 1))
+    attempt(
+        "changes the scheduling of others", lambda: os.sched_setscheduler(parent, os.SCHED_BATCH, os.sched_param(0))
+    )
+    attempt("moves others to other cores", lambda: os.sched_setaffinity(parent, os.sched_getaffinity(0)))
+    attempt("raises its limits", lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (50, 60)))
+    attempt("keeps memory beside files", lambda: os.memfd_create("x"))
     if "LEAKED_TO_STUDENTS" in os.environ:
         succeeded.append("sees the grader's environment")
     return succeeded

@@ -63,51 +63,80 @@ class Loop(asyncio.BaseEventLoop):
 _TURNS = 50  # of the loop, after which everything that could go on has gone on
 
 
-@abort_on_disconnect.trace
-def play(answer, log, happenings):
-    """happenings: ("text", ...), ("end",) of the text, ("message", ...) and ("disconnect",) from the client."""
+class Scene:
+    """A request that is being answered, and the loop in which it is. note(what, message): called at what it does."""
 
-    async def scene():
-        texts, messages = asyncio.Queue(), asyncio.Queue()
+    def __init__(self, answer, note):
+        self._apart = ThreadPoolExecutor(1)  # in a notebook this thread has a loop that runs already
+        self._loop = Loop()
+        self._texts, self._messages = asyncio.Queue(), asyncio.Queue()
 
         async def events():
-            while (text := await texts.get()) is not None:
+            while (text := await self._texts.get()) is not None:
                 yield text.encode()
 
         async def send(message):
-            log.note("it sends", message)
+            note("it sends", message)
 
         def abort():
-            log.note("it calls abort")
+            note("it calls abort", None)
 
-        running = asyncio.ensure_future(answer(messages.get, send, events(), abort))
-        for kind, *content in [("begin",), *happenings]:
-            log.note(" ".join([_SAID[kind], *content]))
-            if kind in ("text", "end"):
-                texts.put_nowait(content[0] if content else None)
-            elif kind != "begin":
-                messages.put_nowait({"type": content[0] if content else "http.disconnect"})
-            for _ in range(_TURNS):
-                await asyncio.sleep(0)
-        log.note("has it returned?", running.done())
+        self._answering = lambda: answer(self._messages.get, send, events(), abort)
+        self._running = None
+
+    def go_on(self, kind, *content):
+        """Something happens, see play; then everything goes on as far as it can. Returns whether the answer is done."""
+        return self._apart.submit(lambda: self._loop.run_until_complete(self._go_on(kind, *content))).result()
+
+    async def _go_on(self, kind, *content):
+        if kind == "begin":
+            self._running = asyncio.ensure_future(self._answering())
+        elif kind in ("text", "end"):
+            self._texts.put_nowait(content[0] if content else None)
+        else:
+            self._messages.put_nowait({"type": content[0] if content else "http.disconnect"})
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
+        return self._running.done()
+
+    def close(self):
+        """End it. Returns how many tasks were left; raises what the answer has raised."""
+        try:
+            return self._apart.submit(lambda: self._loop.run_until_complete(self._close())).result()
+        finally:
+            self._apart.submit(self._loop.close).result()
+            self._apart.shutdown()
+
+    async def _close(self):
+        was_done = self._running is not None and self._running.done()
         left = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-        log.note("tasks that still run", len(left))
         for task in left:
             task.cancel()
-        await asyncio.gather(*left, return_exceptions=True)
-        if running.done() and not running.cancelled():
-            running.result()  # raises what the answer has raised
+        for _ in range(_TURNS):  # one that catches its cancellation may go on for ever
+            await asyncio.sleep(0)
+        await self._loop.shutdown_asyncgens()
+        if was_done and not self._running.cancelled():
+            self._running.result()
+        return len(left)
 
-    def run():
-        loop = Loop()
-        try:
-            loop.run_until_complete(scene())
-        finally:
-            loop.run_until_complete(loop.shutdown_asyncgens())
-            loop.close()
 
-    with ThreadPoolExecutor(1) as apart:  # in a notebook this thread has a loop that runs already
-        apart.submit(run).result()
+@abort_on_disconnect.adapter
+def staged(answer):
+    return lambda note: Scene(answer, note)
+
+
+@abort_on_disconnect.trace
+def play(stage, log, happenings):
+    """happenings: ("text", ...), ("end",) of the text, ("message", ...) and ("disconnect",) from the client."""
+    scene, done = stage(lambda what, message: log.note(what, message)), False
+    try:
+        for kind, *content in [("begin",), *happenings]:
+            log.note(" ".join([_SAID[kind], *content]))
+            done = scene.go_on(kind, *content)
+        log.note("has it returned?", done)
+    finally:
+        left = scene.close()
+    log.note("tasks that still run", left)
 
 
 _SAID = {

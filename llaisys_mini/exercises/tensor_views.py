@@ -96,8 +96,13 @@ def cases(rng):
     yield "some sizes, viewed", inputs((a, b, c), ("view", a * b, c), ("slice", 0, 1, a * b), ("view", c, a * b - 1))
 
 
-@tensor_views.use
-def use(answer, array, steps):
+@tensor_views.adapter
+def with_tensors(answer):
+    """What becomes of tensors is told where they are: a storage is one object, and shared by its views."""
+    return lambda array, steps: _trail(answer, array, steps)
+
+
+def _trail(answer, array, steps):
     tensor, trail = Tensor.from_numpy(array), {}
     storage = tensor.storage
     trail["at first"] = {"contiguous": bool(answer.is_contiguous(tensor))}

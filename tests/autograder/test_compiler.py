@@ -52,6 +52,14 @@ def test_the_compiler_says_what_compiles_and_why_another_does_not(compiler):
 
 @needs_compiler
 @pytest.mark.slow
+def test_a_long_line_is_refused_like_a_short_one(compiler):
+    """A reason that is too long to be told was "not run", which costs nothing."""
+    said = compiler.ask("add", KERNEL.format(never=REFUSED + "  # " + "é" * 30_000), VECTORS)
+    assert "line 10 of the cell" in said.why_not and len(said.why_not) < 1500
+
+
+@needs_compiler
+@pytest.mark.slow
 def test_launches_of_other_kernels_tell_nothing(compiler):
     others = {("another", ("int",)), ("np", ("int",)), ("add", ("int",))}
     said = compiler.ask("add", KERNEL.format(never="x[i]"), others)

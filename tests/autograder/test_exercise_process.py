@@ -7,7 +7,10 @@ import pytest
 
 from autograder import tasks
 from autograder.judge.submission import PASSED, REFUSED, WRONG
+from llaisys_mini import check
+from llaisys_mini.errors import CheckFailed
 from llaisys_mini.exercises import layer_weights
+from llaisys_mini.kernels.runtime import Runtime
 
 pytestmark = [
     pytest.mark.slow,
@@ -54,6 +57,23 @@ def test_operators_take_tensors_and_say_what_is_wrong(judged):
         return operators.add(x, operators.linear(inner, down))"""
     states, message, _ = judged_answer(judged, "13_qwen_block", "qwen_mlp", MLP.format(body=body))
     assert states == {PASSED}, message
+
+
+def test_the_first_call_that_differs_is_told_as_check_tells_it(judged, tmp_path):
+    """Of a public case; of a hidden one nothing, since it could hold the inputs."""
+    source = MLP.format(body=RIGHT_MLP.replace("norm, eps)", "norm, 0.5)")).replace("check, ", "")
+    states, _, verdict = judged_answer(judged, "13_qwen_block", "qwen_mlp", source)
+    assert states == {WRONG} and not verdict.tampering
+    public, hidden = (part.message for part in verdict.parts.values() if part.task == "qwen_mlp-python")
+    (tmp_path / "python").mkdir()
+    (tmp_path / "python" / "qwen_mlp.py").write_text(source)
+    with Runtime(student=tmp_path).in_force(), pytest.raises(CheckFailed) as failed:
+        check("qwen_mlp")
+    in_the_lab = str(failed.value).splitlines()
+    at = next(n for n, line in enumerate(in_the_lab) if "the first operator call that differs" in line)
+    assert "is number 1: rms_norm(x (" in in_the_lab[at] and "eps is 0.5, expected 1e-06" in in_the_lab[at + 1]
+    assert public.splitlines()[-2:] == in_the_lab[at : at + 2]
+    assert "operator call" not in hidden and "eps" not in hidden
 
 
 ATTACKS = {

@@ -1,13 +1,20 @@
 """What large classes need of the numbers: lateness and extensions, and how the class did."""
 
 import dataclasses
+import json
+import sys
+from pathlib import Path
 
 import pytest
 
-from autograder import tasks
+from autograder import sandbox, tasks
 from autograder.course import GradingError
 from autograder.gradebook import export, late, statistics
+from autograder.judge import submission as judge
 from autograder.judge.submission import FAILED, UNREADABLE, PartVerdict, Verdict
+from autograder.reading.notebook import Reading, cells_of
+from autograder.sandbox.limits import Limits
+from autograder.worker.pool import Worker
 
 SOFTMAX, MATMUL = "07_softmax", "09_matmul"
 FILE = """
@@ -116,3 +123,45 @@ def test_statistics_of_labs_and_questions():
     assert (first.name, first.count, first.full) == ("part-0", 3, 2)
     assert first.share == pytest.approx((10 + 10 + 6) / 30) and second.count == 2 and second.share == 0.5
     assert statistics.spreads([]) == statistics.questions([]) == []
+
+
+# ---- memory ----------------------------------------------------------------------------------------------------------
+
+MERGE = "merge_softmax-python"
+
+
+def resident(process: int | str) -> int:
+    """Bytes of memory that a process holds."""
+    line = next(line for line in Path(f"/proc/{process}/status").read_text().splitlines() if line.startswith("VmRSS"))
+    return int(line.split()[1]) << 10
+
+
+def variant(source: str, number: int) -> str:
+    """The course's own answer, right or wrong in one of several ways; some of the wrong ones return much."""
+    wrong = ["", "    raise ValueError(NUMBER)\n", "    return [0.0] * 1_000\n", "    return None\n"][number % 4]
+    head, _, body = source.partition("):\n")
+    return f"NUMBER = {number}  # no two answers of a class are equal\n{head}):\n{wrong}{body}"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="the sandbox is Linux's")
+@pytest.mark.parametrize("count", [60, pytest.param(1000, marks=pytest.mark.long)])
+def test_the_memory_of_judge_and_worker_does_not_grow_with_the_class(count):
+    level = next(level for level in (sandbox.LANDLOCK, sandbox.LIMITS) if level in sandbox.candidates())
+    tasks.make_if_stale()
+    plan = tasks.plan_of(SOFTMAX)
+    parts = tuple(p for p in plan.parts if p.checks and {check.task for check in p.checks} == {MERGE})
+    plan = dataclasses.replace(plan, tasks=tuple(t for t in plan.tasks if t.grade_id == MERGE), parts=parts)
+    solved = json.loads((tasks.WITH_SOLUTIONS / SOFTMAX / f"{SOFTMAX}.ipynb").read_text())
+    cell = next(c for c in solved["cells"] if c["id"] == MERGE)
+    source, right, held = "".join(cell["source"]), 0, []
+    with Worker(level, Limits(wall=300)) as worker:
+        for number in range(count):
+            cell["source"] = variant(source, number)
+            reading = Reading(cells_of(json.dumps(solved).encode()))
+            verdict = judge.judge(plan, f"student {number}", reading, worker, b"a secret")
+            right += verdict.points == verdict.maximum
+            held.append((resident("self"), resident(worker._process.pid)))
+    assert right == (count + 3) // 4
+    for before, after in zip(held[count // 3], held[-1], strict=True):
+        assert after - before < 8 << 20, f"from {before >> 20} to {after >> 20} MB"

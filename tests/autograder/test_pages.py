@@ -3,6 +3,7 @@
 import base64
 import csv
 import hashlib
+import html
 import io
 import json
 import re
@@ -206,6 +207,7 @@ def feedback_page_of_nbgrader(cells) -> str:
     config.HTMLExporter.template_name = "feedback"
     config.HTMLExporter.extra_template_basedirs = [handlers.template_path]
     config.HTMLExporter.extra_template_paths = [str(styles)]
+    config.PlainHTMLExporter.filters = {"markdown2html": "autograder.gradebook.formulas.markdown2html"}
     graded = dict(notebook=LAB, score=1, max_score=1, late_penalty=0, comments=[])
     notebook = nbformat.v4.new_notebook(cells=cells)
     return mathjax.PlainHTMLExporter(config=config).from_notebook_node(notebook, resources={"nbgrader": graded})[0]
@@ -233,6 +235,42 @@ def test_no_page_fetches_anything_from_another_host(tmp_path):
         assert not [a for a in fetched(page) if re.match(r"\s*(?:\w+:)?//", a)], page[:200]
     assert f"{MATHJAX}?config=TeX-AMS-MML_HTMLorMML-full,Safe" in fetched(pages[0])
     assert not fetched(pages[2]) and not fetched(pages[3])  # each is one file, and all that it needs
+
+
+def pictures(page: str) -> list[tuple[str, str]]:
+    """The formulas that are drawn on a page, as LaTeX, and their pictures. Nothing else is an image."""
+    found = []
+    parser = HTMLParser()
+    parser.handle_starttag = lambda tag, attributes: found.append(dict(attributes)) if tag == "img" else None
+    parser.feed(page)
+    assert all(image.keys() == {"alt", "src", "style"} for image in found)
+    start = "data:image/svg+xml;base64,"
+    return [(image["alt"], base64.b64decode(image["src"].removeprefix(start)).decode()) for image in found]
+
+
+def test_formulas_of_nbgraders_feedback_are_drawn_without_a_script():
+    text = "Loss $L = -\\frac{1}{N}\\sum_n \\log p_n$, $a<b$ and $$\\text{mean}(x) = \\mu$$ for 5$ or 6$, not `$x^2$`."
+    page = feedback_page_of_nbgrader([nbformat.v4.new_markdown_cell(text)])
+    drawn = pictures(page)
+    assert [latex for latex, _ in drawn] == [
+        "L = -\\frac{1}{N}\\sum_n \\log p_n",
+        "a<b",
+        "\\text{mean}(x) = \\mu",
+    ]
+    assert all(picture.count("<use ") > 2 and "<script" not in picture for _, picture in drawn)
+    assert "5$ or 6$" in page and "$x^2$" in page and "\\frac" not in re.sub(r"<img[^>]*>", "", page)
+
+
+def test_a_formula_brings_nothing_into_a_page():
+    page = feedback_page_of_nbgrader([nbformat.v4.new_markdown_cell('$x" onerror="1$ and $<img src=x onerror=1>$')])
+    assert [latex for latex, _ in pictures(page)] == ["<img src=x onerror=1>"]
+
+
+@pytest.mark.parametrize("formula", ["\\foo{", "x" * 5000, "{" * 300 + "}" * 300, "\\begin{matrix}1\\end{matrix}"])
+def test_a_formula_that_cannot_be_drawn_stays_as_it_was_written(formula):
+    page = feedback_page_of_nbgrader([nbformat.v4.new_markdown_cell(f"It is ${formula}$.")])
+    assert not pictures(page)
+    assert formula[:20] in html.unescape(page)
 
 
 def test_mathjax_has_what_the_page_asks_for():

@@ -37,7 +37,9 @@ GOOD = [
     {"explained": {"error": ERROR}},
     {"traffic": dict(operator="matmul", loads=1, stores=1, misses=1, work=1), "number": 0},
     {"case": 0, "error": ERROR},
-    {"case": 0, "result": {"any": [1, (2, None)]}, "inputs": {}},
+    {"case": 0, "result": {"any": [1, (2, None)]}, "inputs": {}, "calls": 3},
+    {"case": 0, "called": ["add", {"x": np.zeros(3), "y": None}, [np.zeros(3)]]},
+    {"malformed": "a message of unknown form"},
     CASE | {"out_of_bounds": []},
     CASE | {"findings": [FINDING], "remarks": [], "launches": [["k", "int"]]},
 ]
@@ -73,7 +75,12 @@ def test_what_a_worker_says_is_taken(message):
         {"case": np.int64(0), "error": ERROR},
         {"case": 0},
         {"case": 0, "outputs": [], "inputs": {}},
-        {"case": 0, "result": 1, "inputs": None},
+        {"case": 0, "result": 1, "inputs": None, "calls": 0},
+        {"case": 0, "result": 1, "inputs": {}, "calls": -1},
+        {"case": 0, "result": 1, "inputs": {}},
+        {"case": 0, "called": ["add", {}]},
+        {"case": 0, "called": ["add", {"x": 1}, [3]]},
+        {"malformed": None},
         CASE | {"outputs": [1.0], "out_of_bounds": []},
         CASE | {"inputs": {3: np.zeros(3)}, "out_of_bounds": []},
         CASE | {"out_of_bounds": ["x"] * 60_000},
@@ -219,7 +226,9 @@ def honest(request):
     """What a worker that computes nothing right would say."""
     if request["device"] == "python":
         for number, case in enumerate(request["cases"]):
-            yield {"case": number, "result": {}, "inputs": case["inputs"]}
+            yield {"case": number, "result": {}, "inputs": case["inputs"], "calls": number % 2}
+            if request.get("calls"):
+                yield {"case": number, "called": ["add", {"x": np.zeros(3), "y": np.zeros(3)}, [np.zeros(3)]]}
     else:
         yield {"compiled": {"dispatcher": True, "object_mode": False, "blas": []}}
         for number, case in enumerate(request["cases"]):
