@@ -33,8 +33,9 @@ def test_a_wrong_number_is_named(told):
 
 
 def test_a_wrong_array_is_named_with_a_place(told):
-    text = told("qwen_heads", 'operators.rms_norm(query, layer["query_norm"]', 'operators.rms_norm(query, layer["key_norm"]')
-    assert "the first operator call that differs is number 5: rms_norm(x (5, 4, 4), weight (4,), eps 1e-06)" in text
+    right = 'operators.rms_norm(query, layer["query_norm"]'
+    text = told("qwen_heads", right, right.replace("query_norm", "key_norm"))
+    assert "the first operator call that differs is number 5: rms_norm(x (1, 2, 4), weight (4,), eps 1e-06)" in text
     assert "\n    weight: 4 of 4 elements differ, the first at [0]: got " in text
 
 
@@ -50,9 +51,14 @@ def test_a_missing_call_is_named(told):
     assert "no operator call gives what this one gives: rope(x (" in text or "number 7: rope" in text
 
 
-def test_where_all_calls_are_right_the_rest_is_named(told):
+def test_a_call_that_is_not_made_is_named(told):
     text = told("qwen_attention", "operators.add(x, operators", "(operators")
     assert "x has to be added at the end" in text
+    assert "no operator call gives what this one gives: add(x (1, 6), y (1, 6))" in text
+
+
+def test_where_all_calls_are_right_the_rest_is_named(told):
+    text = told("qwen_heads", "return query, key, value", "return query, value, key")
     assert "all operator calls give what they should: look at what happens between and after them" in text
 
 
