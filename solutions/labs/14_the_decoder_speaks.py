@@ -446,7 +446,8 @@ for seed in range(2):
     print()
 
 # %% [markdown]
-# A chat is text too. The tokenizer of the model writes the special tokens that mark who speaks:
+# A chat is text too. The tokenizer of the model writes the special tokens that mark who speaks. Between `<think>` and `</think>` the model writes down
+# its steps first; ours has learned that for sums:
 
 # %%
 speak(tokenizer.render_chat([{"role": "user", "content": "What is 347 + 285?"}]), most=120)
@@ -489,7 +490,7 @@ for label, kernels in (("reference", "reference"), ("yours", "student"), ("exper
     if label == "reference" and kind != "float32":
         continue  # of a large model it takes minutes for a token
     with use_kernels(kernels):
-        profiles[label] = profile_tokens(f"your decoder, {label} kernels", write, 64, 12, layers=model.layers, runs=1)
+        profiles[label] = profile_tokens(f"your decoder, kernels: {label}", write, 64, 12, layers=model.layers, runs=1)
 show_profiles(profiles)
 print(profiles["yours"])
 
