@@ -29,7 +29,8 @@ def listen(answer, log, prompt, says, most, stop_ids, leaves_after):
     current: dict = {"scores": None}
 
     def forward(ids):
-        log.note(f"forward pass over {[int(i) for i in ids]}")
+        is_array = isinstance(ids, np.ndarray) and ids.dtype == np.int64 and ids.ndim == 1
+        log.note(f"forward pass over {[int(i) for i in ids]}" + ("" if is_array else ", which is no int64 array"))
         current["scores"] = np.zeros(vocabulary, np.float32)
         return current["scores"]
 
@@ -115,6 +116,11 @@ def one_pass_too_many(forward, choose, prompt, most, stop_ids):
             return
         yield token
         scores = forward(np.array([token], np.int64))
+
+
+@generate_tokens.mistake("the pass gets a list of ids; it takes an int64 array")
+def lists(forward, choose, prompt, most, stop_ids):
+    return generate_tokens.reference(lambda ids: forward(ids.tolist()), choose, prompt, most, stop_ids)
 
 
 @generate_tokens.mistake("each token is yielded only after the next forward pass: the reader waits one pass too long")

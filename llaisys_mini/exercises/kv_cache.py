@@ -65,6 +65,8 @@ def fill(answer, log, layers, kv_heads, head_dim, pieces):
                 log.note(f"{where}: how many tokens come back", _amount(len(keys), total))
                 log.note(f"{where}: keys", np.array(keys[:total]))
                 log.note(f"{where}: values", np.array(values[:total]))
+                if layer + 1 < layers:
+                    log.note(f"{where} has its rows, those above do not: length", int(cache.length()))
         held += count
         if noted:
             log.note(f"length before and after pass {number + 1}", [before, int(cache.length())])
@@ -134,6 +136,12 @@ class _OneLength(kv_cache.reference):
 
     def length(self):
         return max(self.lengths)
+
+
+@kv_cache.mistake("length tells of layer 0, which is the first to get new rows; every layer holds what the last one holds")
+class _LengthOfFirst(kv_cache.reference):
+    def length(self):
+        return self.lengths[0]
 
 
 @kv_cache.mistake("the whole buffer is returned, with the room behind what is held")

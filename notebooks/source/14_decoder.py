@@ -5,7 +5,7 @@
 #
 # | before this | you need | reading time | lab | next |
 # |---|---|---|---|---|
-# | [13 The Qwen block](13_qwen_block.ipynb) | all lectures before this one | 26 minutes | [14 the decoder](../labs/14_the_decoder_speaks/14_the_decoder_speaks.ipynb) | [16 Many texts at once](16_many_texts.ipynb) |
+# | [13 The Qwen block](13_qwen_block.ipynb) | all lectures before this one | 25 minutes | [14 the decoder](../labs/14_the_decoder_speaks/14_the_decoder_speaks.ipynb) | [16 Many texts at once](16_many_texts.ipynb) |
 
 # %%
 import json
@@ -161,7 +161,7 @@ mine, its = forward(ids), model.logits(ids)
 print("logits", mine.shape, "- largest difference from the package:", np.abs(mine - its).max())
 
 # %% [markdown]
-# Some twenty lines, and the same logits as the package. Take the likeliest token, append it, start again: the model speaks. (This is *greedy* decoding.)
+# The same logits as the package. Take the likeliest token, append it, start again: the model speaks. (This is *greedy decoding*.)
 
 # %%
 text = list(ids)
@@ -256,7 +256,7 @@ print(f"concatenate copies {concatenated:,d} rows, doubling {doubled:,d}, at mos
 # %% [markdown]
 # > **The common guess**, that doubling saves half of the copies, forgets that each doubling puts off the next copy twice as long.
 #
-# The price is room that may stay empty, at most as much as is filled. In the lab you write such a cache.
+# The price is room that may stay empty, at most as much as is filled.
 
 # %% [markdown]
 # ### One error, worked through
@@ -271,8 +271,8 @@ print(tokenizer.decode(text[len(ids) :]))
 print(f"the text has {len(text)} tokens, the cache {cache.length}")
 
 # %% [markdown]
-# Nothing crashes. The model sees "Once upon a time ..." twelve times behind itself, each time one token longer, and answers to that. So compare the
-# length of the cache with that of the text: the last token is not stored yet, so it should hold one less.
+# Nothing crashes: the model answers to a text that stands behind itself twelve times. So compare the two lengths: the last token is not stored yet, so the cache
+# should hold one less.
 
 # %% [markdown]
 # ## 4. Sampling: the same model, other voices

@@ -33,7 +33,7 @@ from llaisys_mini import Tensor, check, count_gpu_traffic, count_traffic, exerci
 # | -100 | 3 | -0.0000 | -0.0000 |
 #
 # The cell below imports `fast_exp(x)`: $e^x$ made of plain arithmetic, of which the compiler makes vectors. `math.exp` would do too, and costs
-# a call for each number.
+# a call for each number. (Then write `import math` as well: a cell must hold all that it uses.)
 #
 # Required: all cores, and no array allocated. A division by zero must not raise: `error_model="numpy"` beside `parallel=True` also lets the
 # compiler make vectors, since it needs no way out of the loop.
@@ -316,6 +316,7 @@ check("qwen_mlp", seed=41002)
 # <details><summary>Hint 1: from [L, H D] to [L, H, D]</summary>
 #
 # `reshape` never moves a number; it only counts differently. In which of the two shapes does head 0 of token 1 begin where it lies?
+# No transpose is needed: if an operator complains of an array that is not contiguous, one crept in, and a copy would only hide it.
 #
 # </details>
 # <details><summary>Hint 2: the norm of a head</summary>
