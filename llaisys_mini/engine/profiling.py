@@ -95,8 +95,8 @@ def profile_tokens(
 ) -> Profile:
     """The same of a text that anybody's code writes with operator calls on the CPU, such as a learner's own decoder.
 
-    name, layers: for the title of the profile. write(ids, count): begins a new text with the int64 array `ids` and gives
-    its next `count` ids, each computed when asked for. The prompt's ids are 0 to `prompt` - 1.
+    name, layers: for the title of the profile. write(ids, count): begins a new text with the int64 array `ids` and
+    gives its next `count` ids, each computed when asked for. The prompt's ids are 0 to `prompt` - 1.
     Nothing tells here which call is the output projection, so it is counted with the other calls of `linear`.
     Raises GenerationError for fewer than 1 token, fewer than 2 new ones, no run, or a text that ends too early.
     """

@@ -20,8 +20,8 @@ def decoder_forward(ids, weights, config, cache):
 
 
 def forward(ids, weights, config, cache, remember=None, first=None, with_norm=True):
-    """The reference, and with other options well-known wrong ways. remember(layer, key, value) gives the keys and values
-    that attention reads; first: position of the first new token."""
+    """The reference, and with other options well-known wrong ways. remember(layer, key, value) gives the keys and
+    values that attention reads; first: position of the first new token."""
     remember = remember or cache.append
     start = cache.length() if first is None else first
     positions = np.arange(start, start + len(ids))

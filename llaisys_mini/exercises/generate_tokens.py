@@ -38,10 +38,8 @@ def listen(answer, log, prompt, says, most, stop_ids, leaves_after):
         log.note("choose" + ("" if scores is current["scores"] else ", but not from the last scores"))
         return next(turn, 0)
 
-    read = 0
-    for token in answer(forward, choose, list(prompt), most, frozenset(stop_ids)):
+    for read, token in enumerate(answer(forward, choose, list(prompt), most, frozenset(stop_ids)), start=1):
         log.note(f"the reader sees {int(token)}")
-        read += 1
         if read == leaves_after:
             log.note("the reader leaves")
             return

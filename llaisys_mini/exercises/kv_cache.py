@@ -70,7 +70,8 @@ def fill(answer, log, layers, kv_heads, head_dim, pieces):
         held += count
         if noted:
             log.note(f"length before and after pass {number + 1}", [before, int(cache.length())])
-    log.note(f"keys of layer 0 moved to other memory more often than {_most_moves(held)} times", bool(moved > _most_moves(held)))
+    most = _most_moves(held)
+    log.note(f"keys of layer 0 moved to other memory more often than {most} times", bool(moved > most))
     log.note("room for more than twice the tokens held, and for more than 64", bool(roomy))
 
 
@@ -124,7 +125,7 @@ class _Concatenating(kv_cache.reference):
 
 
 kv_cache.mistake(
-    "everything is copied for each token, as np.concatenate does: keep a buffer with room, and write behind what is there"
+    "all is copied for each token, as np.concatenate does: keep a buffer with room, and write behind what is there"
 )(_Concatenating)
 
 
@@ -138,7 +139,7 @@ class _OneLength(kv_cache.reference):
         return max(self.lengths)
 
 
-@kv_cache.mistake("length tells of layer 0, which is the first to get new rows; every layer holds what the last one holds")
+@kv_cache.mistake("length tells of layer 0, the first to get new rows; every layer holds what the last one holds")
 class _LengthOfFirst(kv_cache.reference):
     def length(self):
         return self.lengths[0]

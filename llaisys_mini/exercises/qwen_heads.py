@@ -11,8 +11,8 @@ def qwen_heads(x, positions, layer, config):
     """Query [L, H, D], key and value [L, K, D] of the rows x [L, E], which stand at `positions` [L].
 
     layer: float32 arrays, or None where a model has none: input_norm [E], query [H D, E], key and value [K D, E],
-    query_bias [H D], key_bias and value_bias [K D], query_norm and key_norm [D]. config: heads, kv_heads, head_dim, eps,
-    theta. Qwen2 has the biases, Qwen3 the two norms.
+    query_bias [H D], key_bias and value_bias [K D], query_norm and key_norm [D]. config: heads, kv_heads, head_dim,
+    eps, theta. Qwen2 has the biases, Qwen3 the two norms.
     Source: transformers, models/qwen3/modeling_qwen3.py, Qwen3Attention, and models/qwen2/modeling_qwen2.py.
     """
     x = np.asarray(x, np.float64)
@@ -123,7 +123,8 @@ def _taken_apart(change):
     """The reference with a change of what the projections give: change(query, key, value, h, inputs)."""
 
     def mistaken(x, positions, layer, config):
-        h = ops.rms_norm.reference(np.asarray(x, np.float64), np.asarray(layer["input_norm"], np.float64), config["eps"])
+        wide, norm = np.asarray(x, np.float64), np.asarray(layer["input_norm"], np.float64)
+        h = ops.rms_norm.reference(wide, norm, config["eps"])
         inputs = dict(x=x, positions=positions, layer=layer, config=config)
         return change(*projected(h, layer, config), inputs)
 
@@ -158,7 +159,7 @@ def value_normalised(x, positions, layer, config):
 
 
 @qwen_heads.mistake(
-    "a row [H D] is cut as if its heads stood side by side element by element: reshape(L, D, H); a head is D numbers in a row"
+    "a row [H D] is cut as if its heads were interleaved: reshape(L, D, H); a head is D numbers one behind the other"
 )
 @_taken_apart
 def cut_across(query, key, value, inputs):
@@ -171,7 +172,7 @@ def cut_across(query, key, value, inputs):
 
 
 @qwen_heads.mistake(
-    "the rows [L, H D] are reshaped to [H, L, D] and turned round: that mixes tokens; reshape(L, H, D) is what is asked for"
+    "the rows [L, H D] are reshaped to [H, L, D] and turned round, which mixes tokens; reshape(L, H, D) is asked for"
 )
 @_taken_apart
 def reshaped_for_transposed(query, key, value, inputs):

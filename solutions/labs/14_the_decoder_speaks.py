@@ -458,9 +458,21 @@ speak(tokenizer.render_chat([{"role": "user", "content": "What is 347 + 285?"}])
 # Every operator call of your decoder, and who answered:
 
 # %%
-written = ("map_weights", "layer_weights", "kv_cache", "qwen_heads", "qwen_mlp", "decoder_forward", "sample_token", "generate_tokens")
+written = (
+    "map_weights",
+    "layer_weights",
+    "kv_cache",
+    "qwen_heads",
+    "qwen_mlp",
+    "decoder_forward",
+    "sample_token",
+    "generate_tokens",
+)
 yours = [name for name in written if "student" in exercises.get(name).answering().__module__]
-print(f"{len(yours)} of {len(written)} parts are yours; the course answers for", sorted(set(written) - set(yours)) or "none")
+print(
+    f"{len(yours)} of {len(written)} parts are yours; the course answers for",
+    sorted(set(written) - set(yours)) or "none",
+)
 kind = weights["layers"][0]["query"].dtype.name
 for name in ("embedding", "rms_norm", "linear", "rope", "attention", "swiglu", "add", "softmax", "argmax"):
     print(f"{name:10} {answering_kernel(name, storage=kind).kernel_set}")
