@@ -149,7 +149,7 @@ axes[0].set(
     ylim=(1e-3, 1e3),
 )  # fmt: skip
 axes[0].set_xticklabels(scales)
-axes[1].set(xlabel="change of all weights", ylabel="cosine of before and after", ylim=(-0.1, 1.05))
+axes[1].set(xlabel="change of all weights", ylabel="cosine of before and after", ylim=(-0.3, 1.05))
 axes[1].set_xticks(changes)
 axes[1].set_xticklabels([f"{change:.0%}" for change in changes])
 for axis in axes:
@@ -240,17 +240,12 @@ numba.set_num_threads(1)  # the clock of one thread sees all of the work then
 rng = np.random.default_rng(0)
 a, b = (Tensor.from_numpy(x) for x in rng.normal(size=(2, 4096, 1024)).astype(np.float32))
 gain = np.ones(1024, np.float32)
-pairs = {
-    "add_rms_norm": (5, 4, lambda: operators.rms_norm(operators.add(a, b), gain, 1e-6),
-                     lambda: operators.add_rms_norm(a, b, gain, 1e-6)),
-    "swiglu": (5, 3, lambda: operators.silu(a).numpy() * b.numpy(), lambda: operators.swiglu(a, b)),
-}  # fmt: skip
-for name, (apart, together, two, one) in pairs.items():
-    times = seconds(two, repeats=5) / seconds(one, repeats=5)
-    print(f"{name:12s} bytes: {apart / together:.2f} times fewer, time: {times:.2f} times less")
+apart = seconds(lambda: operators.rms_norm(operators.add(a, b), gain, 1e-6), repeats=7)
+fused = seconds(operators.add_rms_norm, a, b, gain, 1e-6, repeats=7)
+print(f"bytes: {5 / 4:.2f} times fewer, time: {apart / fused:.2f} times less")
 
 # %% [markdown]
-# Measured times differ from that where arithmetic counts (the exponentials of `swiglu`), and where a new array costs time.
+# The bytes set the limit; how near a machine comes to it depends on what else it waits for. (One thread of the machine that made this page.)
 
 # %% [markdown]
 # ## 2. SwiGLU: a feed-forward network with gates
@@ -300,11 +295,13 @@ axes[1].grid()
 plots.show(
     fig,
     alt="Left: swiglu against the gate for three values of up: near zero for negative gates, then rising "
-    "with slope up. Right: how the gates of layers 0, 3 and 7 of the small model are distributed: most "
-    "lie below zero.",
+    "with slope up. Right: how the gates of layers 0, 3 and 7 of the small model are distributed: about "
+    "half to two thirds lie below zero.",
 )
 
 # %% [markdown]
+# About half to two thirds lie below 0. There silu never gives less than -0.28: such a gate lets little of `up` pass.
+#
 # A network with a gate has three matrices instead of two. To have as many weights as a plain one of hidden width $4E$, the usual choice before, it needs
 # $3 \cdot E F = 2 \cdot E \cdot 4E$, so $F = \tfrac83 E$. Qwen3-0.6B and our small model have $F = 3E$.
 
