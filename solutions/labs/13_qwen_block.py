@@ -160,6 +160,12 @@ count_traffic("add_rms_norm", rows).require(misses=280)
 # A literal `1` beside a float32 stays float32 on the GPU only if you say so: `np.float32(1)`. The check names doubles that crept in.
 #
 # </details>
+# <details><summary>Hint 3</summary>
+#
+# The kernel under `@cuda.jit` is an `if` and one line. The launcher computes the number of blocks, rounded up, and writes
+# `swiglu_kernel[blocks, 256](gate, up, out)`.
+#
+# </details>
 
 # %% test="swiglu-gpu-public" points=2
 check("swiglu", device="cuda")
@@ -227,6 +233,12 @@ def add_rms_norm(x, residual, weight, eps, total, out):
 # The launcher gets eps as a Python number, a double. Which type should the kernel get?
 #
 # </details>
+# <details><summary>Hint 3</summary>
+#
+# Two loops `for e in range(cuda.threadIdx.x, width, 128)` with one call of `block_sum` between them. Which of the three arrays x, residual and
+# total does the second loop need?
+#
+# </details>
 
 # %% test="add-rms-norm-gpu-public" points=2
 check("add_rms_norm", device="cuda")
@@ -272,6 +284,12 @@ check("add_rms_norm", device="cuda", seed=41006)
 # <details><summary>Hint 2</summary>
 #
 # Two arrows end in `add`. One of them comes from the very beginning of the picture. Does it pass the norm?
+#
+# </details>
+# <details><summary>Hint 3</summary>
+#
+# Give the result of the norm a name of its own; then x is still there at the end. The check names the first call that differs: count your calls
+# in the order in which they run.
 #
 # </details>
 
@@ -358,6 +376,11 @@ check("qwen_heads", seed=41003)
 # <details><summary>Hint 2</summary>
 #
 # `reshape(len(x), -1)` makes rows again. What is added at the end is the stream as it came in, as in section 4.
+#
+# </details>
+# <details><summary>Hint 3</summary>
+#
+# Four calls: heads, attention, linear, add. Which of their results has three dimensions, and which of them takes two?
 #
 # </details>
 

@@ -126,6 +126,11 @@ for name, array in arrays.items():
 # A dictionary from our names to theirs, without the common beginning, and one line that goes through it.
 #
 # </details>
+# <details><summary>Hint 3</summary>
+#
+# If every layer came out alike, or one too far, look at where `index` enters the name. A missing array is not your concern: `take` gives None.
+#
+# </details>
 
 # %% test="weights-public" points=2
 check("layer_weights")
@@ -310,6 +315,11 @@ assert difference < 1e-3 * np.abs(theirs).max(), f"the scores differ by up to {d
 # Two equal numbers: does `>` keep the first one, or `>=`?
 #
 # </details>
+# <details><summary>Hint 3</summary>
+#
+# It is enough to remember an index: the best number so far is `x[n, best]`. When do you store it, in the loop or after it?
+#
+# </details>
 
 # %% test="argmax-public" points=1
 check("argmax")
@@ -396,6 +406,11 @@ check("sample_token", seed=41103)
 # <details><summary>Hint 2: a pass too many</summary>
 #
 # Say `most` is 1. How many passes may there be? Where in the loop must the pass stand, before the `yield` or behind it?
+#
+# </details>
+# <details><summary>Hint 3</summary>
+#
+# Per round: pass, choose, look for a stop token, `yield`, and set what is new. A `return` ends a generator, also in the middle of a loop.
 #
 # </details>
 
