@@ -11,6 +11,7 @@
 import json
 import socket
 import textwrap
+import time
 
 import huggingface_hub
 import numba
@@ -32,8 +33,8 @@ from llaisys_mini.text.sampling import Sampler
 # %% [markdown]
 # ## 1. The file, byte by byte
 #
-# The small model of this course is a folder in the form in which all Qwen models are published: `config.json` with the sizes, `tokenizer.json` with
-# the merges, `model.safetensors` with the weights. The last one has three parts (Hugging Face, 2022):
+# The small model of this course is a *checkpoint*: a folder in the form in which all Qwen models are published. `config.json` holds the sizes, `tokenizer.json`
+# the merges, `model.safetensors` the weights. This last one has three parts (Hugging Face, 2022):
 #
 # | bytes | what |
 # |---|---|
@@ -256,7 +257,7 @@ print(f"concatenate copies {concatenated:,d} rows, doubling {doubled:,d}, at mos
 # %% [markdown]
 # > **The common guess**, that doubling saves half of the copies, forgets that each doubling puts off the next copy twice as long.
 #
-# The price is room that may stay empty, at most as much as is filled.
+# The price is some empty room.
 
 # %% [markdown]
 # ### One error, worked through
@@ -271,8 +272,8 @@ print(tokenizer.decode(text[len(ids) :]))
 print(f"the text has {len(text)} tokens, the cache {cache.length}")
 
 # %% [markdown]
-# Nothing crashes: the model answers to a text that stands behind itself twelve times. So compare the two lengths: the last token is not stored yet, so the cache
-# should hold one less.
+# Nothing crashes, and it even reads well, though it is another story than above: the beginning stands behind itself twelve times. So compare the two
+# lengths. The last token is not stored yet, so the cache should hold one less than the text.
 
 # %% [markdown]
 # ## 4. Sampling: the same model, other voices
@@ -307,7 +308,7 @@ cuts = {
 }
 for height, (name, (kept, colour)) in zip((2e-5, 2e-6, 2e-7), cuts.items(), strict=True):
     axis.plot([1, kept + 0.4], [height, height], "|-", color=colour, linewidth=3)
-    axis.text(kept * 1.25 + 0.3, height, f"{name} keeps {kept}", va="center", fontsize=9.5)
+    axis.text(8, height, f"{name} keeps {kept}", va="center", fontsize=9.5)
 axis.set(xlabel="token, the likeliest first", ylabel="probability", ylim=(5e-8, 1))
 axis.set_xticks([1, 2, 5, 10, 20, 60])
 axis.set_xticklabels([1, 2, 5, 10, 20, 60])
@@ -402,7 +403,7 @@ print(model.config.generation)
 # Which kernel answers an operator can be chosen. We begin with NumPy's `reference` for everything, and swap in kernels one after the other: yours where you have
 # written one, else the course's.
 #
-# > **Predict, then run.** Which swap brings the most tokens per second?
+# > **Predict, then run.** Is most of the gain there when `linear` alone is swapped?
 
 # %%
 ORDER = ("linear", "attention", "rms_norm", "rope", "swiglu", "add_rms_norm", "embedding")
@@ -412,7 +413,7 @@ for name in ("reference", *ORDER):
         chosen[name] = "student" if student_set().has(name, "cpu") else "solutions"
     with use_kernels("reference", **chosen):
         off = np.abs(model.logits(ids) - its).max()
-        profiles[name] = profile_model("mini", 64, 24)
+        profiles[name] = profile_model("mini", 64, 24, clock=time.thread_time)
     rate = profiles[name].decode.tokens_per_second
     print(f"{name:12s} {chosen.get(name, ''):9s} {rate:5.0f} tokens/s, logits differ by {off:.0e}")
 
@@ -433,8 +434,8 @@ plots.show(
 )
 
 # %% [markdown]
-# > **The common guess**, that it is `linear`, which takes the time of large models, forgets that NumPy hands the products of `linear` to a
-# > fast library. It has none for attention or for norms, which the reference writes as many small steps.
+# > **The common guess**, that `linear` is nearly all of it, holds for large models and for prompts. It forgets that one token of a small model needs
+# > many small calls, each of which NumPy makes in several steps.
 #
 # Where the time went before and after, by operator. This is the running figure of the course:
 
@@ -442,8 +443,8 @@ plots.show(
 show_profiles({"reference": profiles["reference"], "kernels": profiles["embedding"]})
 
 # %% [markdown]
-# In the small model much of what is left is Python between the calls: a token needs 120 of them, of a few microseconds each. Qwen3-0.6B calls 28 layers with
-# matrices 64 times as large; there `linear` is nearly everything ([lecture 09](09_matmul_cpu.ipynb)).
+# What is left in decode is largely Python between the calls. Qwen3-0.6B makes 3.5 times as many calls with matrices 64 times as large; there `linear` is nearly
+# everything ([lecture 09](09_matmul_cpu.ipynb)). (Processor time of one thread, as above.)
 
 # %% [markdown]
 # ## 6. A real Qwen
