@@ -265,7 +265,9 @@ def open_model(folder):
         if name not in arrays:
             return None
         array = arrays[name].astype(np.float32) if small else arrays[name]
-        return Tensor.from_numpy(array).freeze()  # which promises that it does not change; operators take it as an array
+        return Tensor.from_numpy(
+            array
+        ).freeze()  # which promises that it does not change; operators take it as an array
 
     model = ModelConfig.from_folder(folder)
     embeddings = take("model.embed_tokens.weight")
