@@ -308,7 +308,7 @@ cuts = {
 }
 for height, (name, (kept, colour)) in zip((2e-5, 2e-6, 2e-7), cuts.items(), strict=True):
     axis.plot([1, kept + 0.4], [height, height], "|-", color=colour, linewidth=3)
-    axis.text(8, height, f"{name} keeps {kept}", va="center", fontsize=9.5)
+    axis.text(1.05, 2 * height, f"{name} keeps {kept}", fontsize=9)
 axis.set(xlabel="token, the likeliest first", ylabel="probability", ylim=(5e-8, 1))
 axis.set_xticks([1, 2, 5, 10, 20, 60])
 axis.set_xticklabels([1, 2, 5, 10, 20, 60])
