@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from llaisys_mini.course.submission import submit
     from llaisys_mini.engine.generate import load_model
     from llaisys_mini.engine.profile_chart import show_profiles
-    from llaisys_mini.engine.profiling import profile_model
+    from llaisys_mini.engine.profiling import profile_model, profile_tokens
     from llaisys_mini.exercise import answer
     from llaisys_mini.inspect.codegen import explain
     from llaisys_mini.inspect.gpu_traffic import count_gpu_traffic
@@ -45,6 +45,7 @@ _HOME = {
     "observe_calls": "llaisys_mini.kernels.runtime",
     "load_model": "llaisys_mini.engine.generate",
     "profile_model": "llaisys_mini.engine.profiling",
+    "profile_tokens": "llaisys_mini.engine.profiling",
     "race": "llaisys_mini.inspect.race",
     "show_profiles": "llaisys_mini.engine.profile_chart",
     "show_progress": "llaisys_mini.course.progress",
@@ -67,6 +68,7 @@ __all__ = [
     "operators",
     "plots",
     "profile_model",
+    "profile_tokens",
     "race",
     "show_profiles",
     "show_progress",

@@ -11,9 +11,6 @@ from llaisys_mini.kernels.choice import from_set
 from llaisys_mini.kernels.runtime import current
 from llaisys_mini.kernels.sets import REFERENCE, STUDENT, student_set
 
-_UNNEEDED = "not needed here"
-_FEW = 4  # names listed at most for kernels that were not needed
-
 
 def kernels_that_answered() -> dict[str, dict[str, str]]:
     """Of every operator called since the choice of kernels last changed: storage of its weights -> kernel set."""
@@ -24,20 +21,22 @@ def kernels_that_answered() -> dict[str, dict[str, str]]:
 
 
 def attribution_lines(device: str) -> list[str]:
-    """Lines about the learner's kernels for `device`: which took part in the calls made so far, which not and why."""
+    """Lines about the learner's kernels for `device`: which took part in the calls made so far, which not and why.
+
+    Kernels of operators that nobody called are not named: there is nothing that a learner could do about them.
+    """
     answered = kernels_that_answered()
     yours: list[str] = []
     waiting: dict[str, list[str]] = {}
     for name in (operator for operator, written_for in student_set().written() if written_for == device):
-        sets = answered.get(name, {})
+        sets = answered.get(name)
+        if sets is None:
+            continue
         others = sorted(storage for storage, kernel_set in sets.items() if kernel_set != STUDENT)
         if len(others) < len(sets):
             yours.append(name + (f" (not for {' and '.join(others)} weights)" if others else ""))
         else:
             waiting.setdefault(_why_not(name, device, others), []).append(name)
-    unneeded = waiting.get(_UNNEEDED, [])
-    if len(unneeded) > _FEW:
-        waiting[_UNNEEDED] = [f"{len(unneeded)} operators"]
     lines = []
     if yours:
         if len(yours) == len(answered) and not any("(" in name for name in yours):
@@ -69,8 +68,6 @@ def kernels_that_change_bits(device: str) -> list[str]:
 
 def _why_not(name: str, device: str, storages: list[str]) -> str:
     """Why the learner's kernel did not answer. storages: of the calls that another kernel answered."""
-    if not storages:
-        return _UNNEEDED
     if not verdicts.was_checked(name, device):
         return "not checked (`llaisys-mini check` does)"
     passed = verdicts.passed_storages(name, device)

@@ -1,6 +1,7 @@
 """Where the time of a model goes: every operator call of a prompt and of some new tokens is timed.
 
     show_profiles({"the shipped model": profile_model("mini")})
+    print(profile_tokens("my decoder", write))                    write(ids, count): any iterator over new ids
 
 It watches operator calls from outside, as every observer does, so it tells the same of anybody's kernels. Not for
 comparing single kernels: that is `race`; not for what a call asks of memory: that is `count_traffic`.
@@ -9,7 +10,7 @@ comparing single kernels: that is `race`; not for what a call asks of memory: th
 import statistics
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache
 
@@ -70,14 +71,48 @@ def profile_model(
         operator: Kernel(operator, model.decoder.device, GIVEN, who) if callable(who) else who
         for operator, who in (kernels or {}).items()
     }
-    now = current()
-    # With nobody answered yet, the names of the kernels that answer are those of this run.
-    with replace(now, per_operator={**now.per_operator, **chosen}, answered={}).in_force():
-        _run(model, prompt, 2, clock)
-        timed = [_run(model, prompt, new_tokens, clock) for _ in range(runs)]
-    phases = [_median([run[number] for run in timed]) for number in (0, 1)]
-    prefill, decode = (_scaled(phase, (whole - 1) / max(1, measured - 1)) for phase in phases)
+    now, decoder = current(), model.decoder
+
+    def write(ids: np.ndarray, count: int) -> Iterator[int]:
+        return model.generate(ids, params=SamplingParams(max_new_tokens=count, stop_ids=frozenset()))
+
+    with replace(now, per_operator={**now.per_operator, **chosen}).in_force():
+        ids = np.arange(prompt) % model.config.vocab_size
+        timed = _timed(write, ids, new_tokens, runs, lambda: _part(decoder.place), decoder.device, clock)
+    prefill, decode = (_scaled(phase, (whole - 1) / max(1, measured - 1)) for phase in timed)
     return Profile(name, prefill, decode, measured, whole)
+
+
+def profile_tokens(
+    name: str,
+    write: Callable[[np.ndarray, int], Iterable[int]],
+    prompt: int = 128,
+    new_tokens: int = 16,
+    *,
+    layers: int = 1,
+    runs: int = 3,
+    clock: Callable[[], float] = time.perf_counter,
+) -> Profile:
+    """The same of a text that anybody's code writes with operator calls on the CPU, such as a learner's own decoder.
+
+    name, layers: for the title of the profile. write(ids, count): begins a new text with the int64 array `ids` and
+    gives its next `count` ids, each computed when asked for. The prompt's ids are 0 to `prompt` - 1.
+    Nothing tells here which call is the output projection, so it is counted with the other calls of `linear`.
+    Raises GenerationError for fewer than 1 token, fewer than 2 new ones, no run, or a text that ends too early.
+    """
+    if prompt < 1 or new_tokens < 2 or runs < 1:
+        raise GenerationError("a profile needs a prompt of 1 token or more, 2 new tokens or more, and 1 run or more")
+    prefill, decode = _timed(write, np.arange(prompt), new_tokens, runs, lambda: LAYERS, "cpu", clock)
+    return Profile(name, prefill, decode, layers, layers)
+
+
+def _timed(write, ids, new_tokens, runs, part, device, clock) -> list[Phase]:
+    """Of `runs` texts the phases with the median time; one more text before them compiles."""
+    # With nobody answered yet, the names of the kernels that answer are those of this run.
+    with replace(current(), answered={}).in_force():
+        _run(write, ids, 2, part, device, clock)
+        timed = [_run(write, ids, new_tokens, part, device, clock) for _ in range(runs)]
+    return [_median([run[number] for run in timed]) for number in (0, 1)]
 
 
 @lru_cache(maxsize=1)
@@ -90,37 +125,37 @@ def _random_model(shape: str, layers: int, dtype: str, device: str) -> LanguageM
     return LanguageModel(*random_decoder(config, stored, device), None, dtypes.float32)
 
 
-def _run(model: LanguageModel, prompt: int, new_tokens: int, clock: Callable[[], float]) -> list[Phase]:
+def _run(write, ids, new_tokens, part, device, clock) -> list[Phase]:
     """One text: the prefill phase, and the decode phase of the tokens after the first."""
-    ids = np.arange(prompt) % model.config.vocab_size
-    params = SamplingParams(max_new_tokens=new_tokens, stop_ids=frozenset())
     phases = []
-    tokens = model.generate(ids, params=params)
-    for name, count, calls in ((PREFILL, prompt, 1), (DECODE, new_tokens - 1, new_tokens - 1)):
-        watch = _Watch(model, clock)
+    tokens = iter(write(ids, new_tokens))
+    for name, count, calls in ((PREFILL, len(ids), 1), (DECODE, new_tokens - 1, new_tokens - 1)):
+        watch = _Watch(part, device, clock)
         with observe_calls(watch.ended, before=watch.started):
             for _ in range(calls):
-                next(tokens)
+                if next(tokens, None) is None:
+                    raise GenerationError(f"the text ended before it had {new_tokens} new tokens: let no token end it")
         phases.append(Phase(name, count, watch.rows()))
     return phases
 
 
-class _Watch:
-    """Adds up the time of calls, and the time between them, by operator and part of the model."""
+def _part(place: str) -> str:
+    """The part of a model to which a place of a Decoder belongs."""
+    if place == "layer 0":
+        return FIRST
+    return LAYERS if place.startswith("layer ") else place
 
-    def __init__(self, model: LanguageModel, clock: Callable[[], float]):
-        self._decoder = model.decoder
+
+class _Watch:
+    """Adds up the time of calls, and the time between them, by operator and part of the model: part() tells which."""
+
+    def __init__(self, part: Callable[[], str], device: str, clock: Callable[[], float]):
+        self._part = part
         self._clock = clock
-        self._device = devices.get(model.decoder.device)
+        self._device = devices.get(device)
         self._seconds: defaultdict[tuple[str, str], float] = defaultdict(float)
         self._calls: Counter[tuple[str, str]] = Counter()
         self._last = clock()
-
-    def _part(self) -> str:
-        place = self._decoder.place
-        if place == "layer 0":
-            return FIRST
-        return LAYERS if place.startswith("layer ") else place
 
     def started(self, operator, arguments) -> None:
         now = self._clock()

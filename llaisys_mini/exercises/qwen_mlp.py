@@ -12,7 +12,8 @@ def qwen_mlp(x, norm, gate, up, down, eps):
     all float32. Returns [L, E]. Source: transformers, models/qwen3/modeling_qwen3.py, Qwen3MLP."""
     x, norm, gate, up, down = (np.asarray(a, np.float64) for a in (x, norm, gate, up, down))
     h = ops.rms_norm.exact(x, norm, eps)
-    return x + ops.linear.exact(ops.swiglu.exact(ops.linear.exact(h, gate), ops.linear.exact(h, up)), down)
+    inner = ops.swiglu.exact(ops.linear.exact(h, gate), ops.linear.exact(h, up))
+    return ops.add.exact(x, ops.linear.exact(inner, down))
 
 
 def parameters(rng, width, inner):

@@ -14,6 +14,7 @@ import numba
 import numpy as np
 
 from llaisys_mini import operators
+from llaisys_mini.checks.compare import empty_outputs
 from llaisys_mini.console import console
 from llaisys_mini.errors import CheckFailed, KernelError
 from llaisys_mini.kernels import choice
@@ -30,7 +31,7 @@ _SIDE = 32
 @dataclass(frozen=True)
 class Traffic:
     """loads, stores: of single elements; misses: lines that had to come from memory; work: multiply-adds that a product
-    of matrices needs; of another operator the elements of its output."""
+    of matrices needs; of another operator the elements of its (last) output."""
 
     operator: str
     loads: int
@@ -184,27 +185,27 @@ def count_traffic(operator: str = "matmul", inputs: dict | None = None, kernel_s
     kernel = choice.from_set(kernel_set, operator, "cpu")
     given = contract.convert(_square(contract) if inputs is None else inputs)
     dims = make_plan(contract, list(given.values())).dims
-    (expected,) = contract.expected(given)
-    out = np.full(expected.shape, np.nan, np.float32)
-    largest = max(value.nbytes for value in [*given.values(), out] if isinstance(value, np.ndarray))
+    expected, outputs = contract.expected(given), empty_outputs(contract, given)
+    arrays = [value for value in [*given.values(), *outputs] if isinstance(value, np.ndarray)]
+    largest = max(array.nbytes for array in arrays)
     cache = _Cache(max(CACHE_LINES, largest // LINE // 3))
     try:
         function = _as_python(kernel, cache)
-        function(*(_CountingArray(v, cache) if isinstance(v, np.ndarray) else v for v in [*given.values(), out]))
+        function(*(_CountingArray(v, cache) if isinstance(v, np.ndarray) else v for v in [*given.values(), *outputs]))
     except NotImplementedError as unfinished:
         raise CheckFailed(f"{operator} is not written yet: the cell still raises ({unfinished})") from None
     except Exception as problem:
         raise KernelError(
             f"{operator}: it cannot be counted, {type(problem).__name__}: {str(problem).splitlines()[0]}"
         ) from problem
-    if not np.allclose(out, expected, rtol=1e-3, atol=1e-3):
+    if not all(np.allclose(got, want, rtol=1e-3, atol=1e-3) for got, want in zip(outputs, expected, strict=True)):
         raise CheckFailed(f'{operator}: the result is wrong; check("{operator}") says where')
     counted = Traffic(
         operator,
         cache.loads,
         cache.stores,
         cache.misses,
-        math.prod(dims.values()) if operator in PRODUCTS else out.size,
+        math.prod(dims.values()) if operator in PRODUCTS else outputs[-1].size,
     )
     console().print(str(counted), highlight=False)
     return counted

@@ -11,20 +11,20 @@
 import json
 import socket
 import textwrap
+import time
 
 import huggingface_hub
 import numba
 import numpy as np
-from ipywidgets import interact
 
 from llaisys_mini import (
     load_model,
-    observe_calls,
     operators,
     paths,
     plots,
+    profile_model,
+    show_profiles,
     use_kernels,
-    verify_calls,
 )
 from llaisys_mini.inspect.timing import seconds
 from llaisys_mini.kernels.sets import student_set
@@ -33,8 +33,8 @@ from llaisys_mini.text.sampling import Sampler
 # %% [markdown]
 # ## 1. The file, byte by byte
 #
-# The small model of this course is a folder in the form in which all Qwen models are published: `config.json` with the sizes, `tokenizer.json` with
-# the merges, `model.safetensors` with the weights. The last one has three parts (Hugging Face, 2022):
+# The small model of this course is a *checkpoint*: a folder in the form in which all Qwen models are published. `config.json` holds the sizes, `tokenizer.json`
+# the merges, `model.safetensors` the weights. This last one has three parts (Hugging Face, 2022):
 #
 # | bytes | what |
 # |---|---|
@@ -109,8 +109,9 @@ plots.show(
 # > **The common guess**, four bytes for each weight, takes them for float32. The file keeps bfloat16, two bytes each, and
 # > begins with a header that says where each tensor lies.
 #
-# Nothing in the file is a program, so loading it can run no foreign code. And since the offsets are known, a program need not read the file at all:
-# it *maps* it into memory, and the system fetches the pages that are touched. The package's `load_model` does that for large models.
+# Nothing in the file is a program, so loading it can run no foreign code. And since the offsets are known, a program need not read the file at
+# all. `np.memmap` *maps* it into memory: an array that is the file, of which the system fetches the pages that are touched. So a model of many
+# gigabytes opens at once. In the lab you read the file this way, without a copy.
 
 # %% [markdown]
 # ## 2. The whole forward pass
@@ -161,7 +162,7 @@ mine, its = forward(ids), model.logits(ids)
 print("logits", mine.shape, "- largest difference from the package:", np.abs(mine - its).max())
 
 # %% [markdown]
-# Some twenty lines, and the same logits as the package. Take the likeliest token, append it, start again: the model speaks. (This is *greedy* decoding.)
+# The same logits as the package. Take the likeliest token, append it, start again: the model speaks. (This is *greedy decoding*.)
 
 # %%
 text = list(ids)
@@ -170,69 +171,7 @@ for _ in range(40):
 print(tokenizer.decode(text))
 
 # %% [markdown]
-# ## 3. What the model thinks on the way
-#
-# Behind each block the stream is a vector of $E$ numbers for each token. What if we stop there and go straight to the head? This is the *logit lens*
-# (nostalgebraist, 2020): the model's guess so far. In `forward` we would have to keep $x$ behind each block; `observe_calls` sees it too, as the result of
-# every second `add_rms_norm` (lecture 13).
-#
-# > **Predict, then run.** The text ends with "Dot had a". In the end the model will name the colour of some thing. Behind which of the 8 blocks is that visible?
-
-# %%
-streams = []
-
-
-def keep_stream(operator, arguments, results):
-    if operator.name in ("embedding", "add_rms_norm"):
-        streams.append(np.array(results[0]))
-
-
-with observe_calls(keep_stream):
-    model.logits(ids)
-streams = streams[::2]  # behind the embedding and behind each of the 8 blocks, each [L, E]
-table = weights["model.embed_tokens.weight"]
-lens = [operators.softmax(operators.linear(normed(x, "model.norm"), table)) for x in streams]
-for block, p in enumerate(lens):
-    best = np.argsort(-p[-1])[:4]
-    guesses = "  ".join(f"{tokenizer.decode([int(token)])!r} {p[-1, token]:.0%}" for token in best)
-    print("embedding" if block == 0 else f"block {block - 1}  ", guesses)
-
-# %% jupyter={"source_hidden": true}
-shown = list(range(5, len(ids)))
-fig, axis = plots.figure(width=9.2, height=3.5)
-certainty = np.array([[p[place].max() for place in shown] for p in lens])
-image = axis.imshow(certainty, vmin=0, vmax=1, aspect="auto")
-for row, p in enumerate(lens):
-    for column, place in enumerate(shown):
-        word = tokenizer.decode([int(p[place].argmax())]).strip() or "¶"
-        colour = plots.ink_on(image, certainty[row, column])
-        axis.text(column, row, word, ha="center", va="center", fontsize=8, color=colour)
-axis.set(
-    xticks=range(len(shown)),
-    yticks=range(len(lens)),
-    xlabel="read so far, up to this token",
-    ylabel="guess behind",
-)
-axis.set_xticklabels([tokenizer.decode([int(ids[place])]).strip() for place in shown], fontsize=8.5)
-axis.set_yticklabels(
-    ["embedding", *(f"block {block}" for block in range(len(lens) - 1))], fontsize=8.5
-)
-fig.colorbar(image, ax=axis, label="probability of the guess", pad=0.01)
-plots.show(
-    fig,
-    alt="For each token of the text and each block the best guess for the next token. Behind the embedding "
-    "the guess repeats the token itself; the last blocks guess what really fits.",
-)
-
-# %% [markdown]
-# > **The common guess**, that the answer takes shape evenly from block to block, does not hold: the middle blocks name words
-# > that often follow, and only the last ones name colours.
-#
-# Without any block the head gives each token back: input and output table are the same. The middle blocks go through words that often follow; the colour comes
-# with the last ones. The lens shows what the head *would* say, which the model itself never asks for before the end.
-
-# %% [markdown]
-# ## 4. Prefill and decode: the KV cache
+# ## 3. Prefill and decode: the KV cache
 #
 # Our loop above computed the whole text again for every new token. With the KV cache of lecture 12 the text is read once, which is the *prefill*, and then each
 # new token goes through alone: this is *decode*. The package's `model.cache()` is such a store. First: is it the same?
@@ -296,20 +235,48 @@ plots.show(
 # (Processor time of one thread of the machine that made this page. Yours will differ, and it varies from run to run.)
 #
 # - Without the cache the time for one token grows with the text. With it, almost not: only attention looks at all positions.
-# - Prefill is faster per token than decode, because each weight that is fetched serves $L$ tokens (lecture 13). For long texts it becomes
-#   slower again: the n² of attention.
+# - Prefill is faster per token than decode, because each weight that is fetched serves $L$ tokens (lecture 13). For long texts
+#   attention's n² makes it slower again.
 #
-# The cache costs memory instead, by the formula of lecture 12, for as many positions as it has room for. (The
-# room doubles when it is full.)
+# The cache costs memory instead, by the formula of lecture 12. And how long a text will be, nobody knows. Two ways to keep what grows:
+#
+# - `np.concatenate` for each token: all rows are copied to a new array.
+# - a buffer with room behind what it holds. One that is full is replaced by one twice as large, and only then rows are copied.
+#
+# > **Predict, then run.** How many rows does each of them copy on the way to 1024 tokens?
 
 # %%
-config, room = model.config, filled.capacity
-formula = 2 * config.layers * room * config.kv_heads * config.head_dim * 4
-print(f"formula for {room} positions in float32: {formula:,d} bytes")
-print(f"the filled cache:                    {filled.nbytes:,d} bytes")
+concatenated = sum(range(1024))
+room, doubled = 1, 0
+for held in range(1024):
+    if held == room:
+        doubled += held
+        room *= 2
+print(f"concatenate copies {concatenated:,d} rows, doubling {doubled:,d}, at most 1 for each token")
 
 # %% [markdown]
-# ## 5. Sampling: the same model, other voices
+# > **The common guess**, that doubling saves half of the copies, forgets that each doubling puts off the next copy twice as long.
+#
+# The price is some empty room.
+
+# %% [markdown]
+# ### One error, worked through
+#
+# With a cache, a pass must get only what the cache does not hold yet. Here the whole text goes in every time, as it was right without a cache:
+
+# %%
+text, cache = list(ids), model.cache()
+for _ in range(12):
+    text.append(int(model.logits(np.array(text), cache)[-1].argmax()))
+print(tokenizer.decode(text[len(ids) :]))
+print(f"the text has {len(text)} tokens, the cache {cache.length}")
+
+# %% [markdown]
+# Nothing crashes, and it even reads well, though it is another story than above: the beginning stands behind itself twelve times. So compare the two
+# lengths. The last token is not stored yet, so the cache should hold one less than the text.
+
+# %% [markdown]
+# ## 4. Sampling: the same model, other voices
 #
 # The model gives probabilities. Who chooses? Greedy decoding always takes the best and so always tells the same story. *Sampling* draws at random, and a
 # few rules keep bad tokens out:
@@ -323,54 +290,40 @@ print(f"the filled cache:                    {filled.nbytes:,d} bytes")
 
 # %%
 last = its[4]  # [V]: the logits after "Once upon a time,"
-RULES = {
-    "T = 1": dict(temperature=1.0),
-    "T = 2": dict(temperature=2.0),
-    "T = 2, top-k 3": dict(temperature=2.0, top_k=3),
-    "T = 1, top-p 0.9": dict(temperature=1.0, top_p=0.9),
-    "T = 1, min-p 0.1": dict(temperature=1.0, min_p=0.1),
-}
-for name, rule in RULES.items():
-    p = Sampler(**rule).probabilities(last)  # [V]
-    best = np.sort(p)[-5:].sum()
-    print(f"{name:17s} {np.sum(p > 0):4d} tokens possible; the 5 likeliest have {best:.1%}")
-
+for rule in (dict(), dict(top_k=3), dict(top_p=0.9), dict(min_p=0.1)):
+    p = Sampler(temperature=1.0, **rule).probabilities(last)  # [V]
+    print(f"{rule!s:14s} {np.sum(p > 0):4d} of {len(p)} tokens can be drawn")
 
 # %% jupyter={"source_hidden": true}
-order = np.argsort(-last)[:16]
-words = [tokenizer.decode([int(token)]).strip() or "¶" for token in order]
-
-
-def draw_choice(axis, name, rule):
-    p = Sampler(**rule).probabilities(last)[order]
-    axis.bar(range(16), p, color=[plots.BLUE if value > 0 else plots.GREY for value in p])
-    axis.plot(
-        np.flatnonzero(p == 0), np.zeros(np.sum(p == 0)), "x", color=plots.VERMILION, markersize=4
-    )
-    axis.set(xticks=range(16), ylabel="probability", title=name, ylim=(0, 0.5))
-    axis.set_xticklabels(words, rotation=90, fontsize=8)
-
-
-fig, axes = plots.figure(2, 2, width=9.4, height=4.6)
-shown = ("T = 1", "T = 2, top-k 3", "T = 1, top-p 0.9", "T = 1, min-p 0.1")
-for axis, name in zip(axes.ravel(), shown, strict=True):
-    draw_choice(axis, name, RULES[name])
+best = np.sort(Sampler(temperature=1.0).probabilities(last))[::-1]
+fig, axis = plots.figure(width=8.6, height=3.3)
+ranks = np.arange(1, 61)
+for T, style in ((0.5, "-."), (1.0, "-"), (2.0, "--")):
+    values = np.sort(Sampler(temperature=T).probabilities(last))[::-1]
+    axis.loglog(ranks, values[:60], style, color=plots.BLACK if T == 1 else None, label=f"T = {T}")
+cuts = {
+    "top-k 3": (3, plots.BLUE),
+    "top-p 0.9": (int(np.searchsorted(np.cumsum(best), 0.9)) + 1, plots.VERMILION),
+    "min-p 0.1": (int(np.sum(best >= 0.1 * best[0])), plots.GREEN),
+}
+for height, (name, (kept, colour)) in zip((2e-5, 2e-6, 2e-7), cuts.items(), strict=True):
+    axis.plot([1, kept + 0.4], [height, height], "|-", color=colour, linewidth=3)
+    axis.text(1.05, 2 * height, f"{name} keeps {kept}", fontsize=9)
+axis.set(xlabel="token, the likeliest first", ylabel="probability", ylim=(5e-8, 1))
+axis.set_xticks([1, 2, 5, 10, 20, 60])
+axis.set_xticklabels([1, 2, 5, 10, 20, 60])
+axis.minorticks_off()
+axis.legend(loc="lower left", bbox_to_anchor=(0.62, 0.6))
+axis.grid()
 plots.show(
     fig,
-    alt="Probabilities of the 16 likeliest tokens after 'Once upon a time,' under four rules; crosses mark "
-    "tokens that are struck out. At T = 1 five words share nearly all; top-k, top-p and min-p each cut "
-    "the tail at another place.",
+    alt="Probabilities of the 60 likeliest tokens after 'Once upon a time,', sorted, for three "
+    "temperatures: five tokens share nearly all, then it falls by powers of ten; a higher temperature "
+    "lifts the tail. Bars below show how many tokens top-k 3, top-p 0.9 and min-p 0.1 keep at T = 1.",
 )
 
-
-# %%
-@interact(temperature=(0.1, 3, 0.1), top_k=(0, 16), top_p=(0.1, 1, 0.05), min_p=(0.0, 1, 0.05))
-def draw_chosen_rule(temperature=1.0, top_k=0, top_p=1.0, min_p=0.0):
-    fig, axis = plots.figure(width=8, height=2.8)
-    rule = dict(temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p)
-    draw_choice(axis, f"T = {temperature}, top-k {top_k}, top-p {top_p}, min-p {min_p}", rule)
-    plots.show(fig, alt="Probabilities of the 16 likeliest tokens under the chosen rule.")
-
+# %% [markdown]
+# Temperature bends the curve: hot text draws from the tail. The other rules cut the tail off, and what is left shares the probability.
 
 # %% [markdown]
 # The same beginning under four rules:
@@ -445,66 +398,70 @@ plots.show(
 print(model.config.generation)
 
 # %% [markdown]
-# ## 6. A conversation
-#
-# A chat is also only text. A *template* writes who says what, with special tokens, and the model continues. `<think>` is where it writes down its
-# steps first; ours learned it for sums.
-
-# %%
-prompt = tokenizer.render_chat([{"role": "user", "content": "What is 347 + 285?"}])
-print(
-    prompt + tokenizer.decode(list(model.generate(tokenizer.encode(prompt), 120, temperature=0.0)))
-)
-
-# %% [markdown]
-# ## 7. Your kernels, one by one
+# ## 5. Your kernels, one by one
 #
 # Which kernel answers an operator can be chosen. We begin with NumPy's `reference` for everything, and swap in kernels one after the other: yours where you have
-# written one, else the course's. After each swap the logits must be the same but for rounding, and the time for a token may fall.
+# written one, else the course's.
+#
+# > **Predict, then run.** Is most of the gain there when `linear` alone is swapped?
 
 # %%
-order_of_swaps = ("linear", "attention", "rms_norm", "rope", "swiglu", "add_rms_norm", "embedding")
-chosen, times = {}, []
-for name in ("reference", *order_of_swaps):
+ORDER = ("linear", "attention", "rms_norm", "rope", "swiglu", "add_rms_norm", "embedding")
+chosen, profiles = {}, {}
+for name in ("reference", *ORDER):
     if name != "reference":
         chosen[name] = "student" if student_set().has(name, "cpu") else "solutions"
     with use_kernels("reference", **chosen):
         off = np.abs(model.logits(ids) - its).max()
-        times.append(1000 * seconds(one_more, 100, filled, repeats=20))
-    source = chosen.get(name, "")
-    print(f"{name:12s} {source:9s} {times[-1]:5.2f} ms a token, logits differ by {off:.0e}")
+        profiles[name] = profile_model("mini", 64, 24, clock=time.thread_time)
+    rate = profiles[name].decode.tokens_per_second
+    print(f"{name:12s} {chosen.get(name, ''):9s} {rate:5.0f} tokens/s, logits differ by {off:.0e}")
 
 # %% jupyter={"source_hidden": true}
 fig, axis = plots.figure(width=7.4, height=2.8)
-labels = ["reference", *(f"+ {name}" for name in order_of_swaps)]
-axis.barh(range(len(times)), times, color=[plots.GREY] + [plots.BLUE] * len(order_of_swaps))
-for row, taken in enumerate(times):
-    axis.text(taken, row, f" {taken:.2f}", va="center", fontsize=9)
-axis.set(yticks=range(len(times)), xlabel="time for one token [ms]")
+labels = ["reference", *(f"+ {name}" for name in ORDER)]
+rates = [profile.decode.tokens_per_second for profile in profiles.values()]
+axis.barh(range(len(rates)), rates, color=[plots.GREY] + [plots.BLUE] * len(ORDER))
+for row, rate in enumerate(rates):
+    axis.text(rate, row, f" {rate:.0f}", va="center", fontsize=9)
+axis.set(yticks=range(len(rates)), xlabel="tokens per second, decode", xlim=(0, 1.12 * max(rates)))
 axis.set_yticklabels(labels)
 axis.invert_yaxis()
 plots.show(
     fig,
-    alt="Time for one token after each swap from the NumPy reference to compiled kernels, as bars. It falls, "
-    "most of all with the first swap.",
+    alt="Tokens per second after each swap from the NumPy reference to compiled kernels, as bars with "
+    "their numbers. Each bar contains the swaps above it.",
 )
 
 # %% [markdown]
-# If a swapped kernel were wrong, which one? `verify_calls` compares every operator call of a running model with the reference, and names the first that differs:
+# > **The common guess**, that `linear` is nearly all of it, holds for large models and for prompts. It forgets that one token of a small model needs
+# > many small calls, each of which NumPy makes in several steps.
+#
+# Where the time went before and after, by operator. This is the running figure of the course:
 
 # %%
-with verify_calls(model) as report:
-    model.logits(ids)
-print(report)
+show_profiles({"reference": profiles["reference"], "kernels": profiles["embedding"]})
 
 # %% [markdown]
-# In the terminal: `llaisys-mini progress` shows which operators you have written, `llaisys-mini generate --kernels student` speaks with them.
+# What is left in decode is largely Python between the calls. Qwen3-0.6B makes 3.5 times as many calls with matrices 64 times as large; there `linear` is nearly
+# everything ([lecture 09](09_matmul_cpu.ipynb)). (Processor time of one thread, as above.)
 
 # %% [markdown]
-# ## 8. A real Qwen
+# ## 6. A real Qwen
 #
-# The decoder of this course reads Qwen2, Qwen2.5, Qwen3 and DeepSeek-R1-Distill-Qwen checkpoints. The next cell lets Qwen3-0.6B speak, if its files are on this
-# machine. They are large (lecture 13: 1.2 GB of weights), so it downloads them only if you say so.
+# Nothing above is a toy: a published Qwen has the same file, names and formulas, only larger. What it asks of a machine follows from its weights (lecture 13):
+
+# %%
+WEIGHTS, CACHED = 596_049_920, 2 * 28 * 8 * 128 * 4  # of Qwen3-0.6B; bytes of the cache for a token
+print(f"disk and memory: {2 * WEIGHTS / 1e9:.1f} GB in bfloat16, and {CACHED / 1e3:.0f} kB a token")
+for memory in (10, 50):
+    print(
+        f"memory with {memory} GB/s: at most {memory * 1e9 / (2 * WEIGHTS):.0f} tokens per second"
+    )
+
+# %% [markdown]
+# So expect a few tokens each second. In the lab *your* decoder reads such a folder. The
+# next cell lets the package's speak, if the files are on this machine; it downloads them only if you say so.
 
 # %%
 NAME, DOWNLOAD = "Qwen/Qwen3-0.6B", False
@@ -534,18 +491,37 @@ else:
 # The same in a terminal, which shows the words as they come: `make chat MODEL=Qwen/Qwen3-0.6B`.
 
 # %% [markdown]
+# ## 7. With a pencil
+#
+# **1.** A safetensors file begins with the bytes 88, 1, 0, 0, 0, 0, 0, 0. A tensor has the shape [4, 8], dtype BF16 and begins at offset 256. Which bytes of the file
+# are its own?
+#
+# <details><summary>Answer</summary>
+#
+# $N = 88 + 256 = 344$. The numbers begin at byte $8 + 344 = 352$, the tensor at $352 + 256 = 608$. It has $4 \cdot 8 \cdot 2 = 64$ bytes: 608 to 671.
+#
+# </details>
+#
+# **2.** A prompt of 100 tokens, 50 new ones. How many rows go through the blocks with a cache, and how many if each pass reads the whole text?
+#
+# <details><summary>Answer</summary>
+#
+# With a cache 100 rows for the prompt, which give the first new token, and one for each of the other 49: 149. Without, $100 + 101 + \dots + 149 = 6225$.
+#
+# </details>
+
+# %% [markdown]
 # ## The answer
 #
 # - The file is a list of names and offsets, then raw numbers. The forward pass is some twenty lines: embedding, blocks that add to a stream, a norm, and a dot
 #   product with every token's vector.
-# - Speaking is prefill once, then decode, token by token, with the KV cache. In large models decode waits for memory.
+# - Speaking is prefill once, then decode, token by token, with a KV cache in buffers that double. In large models decode waits for memory.
 # - The model gives probabilities, the sampler takes a token. Up to temperature 1 our stories are as surprising as real ones; hotter ones fall apart.
 # - Every operator on the way can be a kernel of yours.
 #
 # ## Sources
 #
 # - Hugging Face (2022), [The safetensors format](https://huggingface.co/docs/safetensors).
-# - nostalgebraist (2020), [Interpreting GPT: the logit lens](https://www.lesswrong.com/posts/AcKRB8wDpdaN6v6ru/interpreting-gpt-the-logit-lens).
 # - R. Pope et al. (2022), [Efficiently scaling transformer inference](https://arxiv.org/abs/2211.05102): prefill and decode.
 # - A. Fan, M. Lewis, Y. Dauphin (2018), [Hierarchical neural story generation](https://arxiv.org/abs/1805.04833): top-k;
 #   A. Holtzman et al. (2019), [The curious case of neural text degeneration](https://arxiv.org/abs/1904.09751): top-p;
@@ -555,5 +531,5 @@ else:
 #
 # ## Go on
 #
-# In [lab 14 the decoder](../labs/14_the_decoder_speaks/14_the_decoder_speaks.ipynb) you put the decoder together from your own kernels, and it speaks. Then swap in a real Qwen.
+# In [lab 14 the decoder](../labs/14_the_decoder_speaks/14_the_decoder_speaks.ipynb) you read the file, write cache, forward pass and loop, and it speaks with your kernels.
 # [16 Many texts at once](16_many_texts.ipynb) lets it write for many people at the same time.

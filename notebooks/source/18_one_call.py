@@ -180,7 +180,7 @@ print("replayed with -3:", replay(notes, result, -3), "  but clipped(-3) is", cl
 # - **Dead code**: read from the end, a call is needed if its result is. All others go.
 # - **Constant folding**: a call that reads only weights gives the same in every step. It is computed once.
 #
-# The third one saves bytes. **Operator fusion** makes one call of two, if nobody else reads what lies between. What is it worth? Count the bytes that `silu` and `multiply` move,
+# The third one saves bytes. **Fusion** (lecture 13) makes one call of two, if nobody else reads what lies between. What is it worth? Count the bytes that `silu` and `multiply` move,
 # against those of one `swiglu`. Each array has `n` numbers of 4 bytes.
 #
 # > **Predict, then run.** `s = silu(g)` then `m = multiply(s, u)` against `m = swiglu(g, u)`: which share of the bytes is saved, a fifth, a quarter, two fifths, a half?

@@ -10,49 +10,55 @@ from llaisys_mini.kernels.registry import Kernel
 from llaisys_mini.kernels.runtime import Runtime
 from llaisys_mini.kernels.sets import solutions_set
 
-SOLUTION = solutions_set().path("qwen_attention", "python").read_text()
-
 
 @pytest.fixture
 def told(tmp_path):
-    def told_of(right, wrong):
-        assert right in SOLUTION
+    def told_of(name, right, wrong):
+        solution = solutions_set().path(name, "python").read_text()
+        assert right in solution
         (tmp_path / "python").mkdir()
-        (tmp_path / "python" / "qwen_attention.py").write_text(SOLUTION.replace(right, wrong))
+        (tmp_path / "python" / f"{name}.py").write_text(solution.replace(right, wrong))
         with Runtime(student=tmp_path).in_force(), pytest.raises(CheckFailed) as failed:
-            check("qwen_attention")
+            check(name)
         return str(failed.value)
 
     return told_of
 
 
 def test_a_wrong_number_is_named(told):
-    text = told("width**-0.5", "1.0")
+    text = told("qwen_attention", 'config["head_dim"] ** -0.5', "1.0")
     assert "on the case 'a prompt': x (5, 8), positions (5,)\n" in text
     assert "is number 9: attention(q (5, 4, 4), k (5, 2, 4), v (5, 2, 4), scale 1)" in text
     assert "\n    scale is 1, expected 0.5" in text
 
 
 def test_a_wrong_array_is_named_with_a_place(told):
-    text = told('operators.rms_norm(query, layer["query_norm"]', 'operators.rms_norm(query, layer["key_norm"]')
-    assert "the first operator call that differs is number 5: rms_norm(x (5, 4, 4), weight (4,), eps 1e-06)" in text
+    right = 'operators.rms_norm(query, layer["query_norm"]'
+    text = told("qwen_heads", right, right.replace("query_norm", "key_norm"))
+    assert "the first operator call that differs is number 5: rms_norm(x (1, 2, 4), weight (4,), eps 1e-06)" in text
     assert "\n    weight: 4 of 4 elements differ, the first at [0]: got " in text
 
 
 def test_a_wrong_shape_is_named(told):
-    text = told('operators.linear(h, layer["value"])', 'operators.linear(h[:1], layer["value"]).repeat(length, 0)')
+    right = 'operators.linear(h, layer["value"], layer["value_bias"])'
+    text = told("qwen_heads", right, right.replace("(h,", "(h[:1],") + ".repeat(length, 0)")
     assert "is number 4: linear(x (1, 8), weight (8, 8))" in text
     assert "\n    x has the shape (1, 8), expected (5, 8)" in text
 
 
 def test_a_missing_call_is_named(told):
-    text = told('operators.rope(key, positions, config["theta"])', "key")
+    text = told("qwen_heads", 'operators.rope(key, positions, config["theta"])', "key")
     assert "no operator call gives what this one gives: rope(x (" in text or "number 7: rope" in text
 
 
-def test_where_all_calls_are_right_the_rest_is_named(told):
-    text = told("operators.add(x, operators", "(operators")
+def test_a_call_that_is_not_made_is_named(told):
+    text = told("qwen_attention", "operators.add(x, operators", "(operators")
     assert "x has to be added at the end" in text
+    assert "no operator call gives what this one gives: add(x (1, 6), y (1, 6))" in text
+
+
+def test_where_all_calls_are_right_the_rest_is_named(told):
+    text = told("qwen_heads", "return query, key, value", "return query, value, key")
     assert "all operator calls give what they should: look at what happens between and after them" in text
 
 

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from llaisys_mini import load_model, operators, profile_model, use_kernels
+from llaisys_mini import load_model, operators, profile_model, profile_tokens, use_kernels
 from llaisys_mini.engine import profile_chart, profiling
 from llaisys_mini.engine.profile import BETWEEN, HEAD, LAYERS, Phase, Profile, Row
 from llaisys_mini.errors import GenerationError
@@ -197,3 +197,28 @@ def test_a_call_is_announced_before_its_kernel_runs():
     operators.relu(x)
     assert happened == [("relu", 1), "after", ("relu", 1), "after", "inner"]
     assert current() is before
+
+
+def two_calls_a_token(ids, count):
+    """What a learner's loop looks like from outside: an iterator whose items are computed when they are asked for."""
+    for _ in range(count):
+        operators.add(np.ones(3, np.float32), np.ones(3, np.float32))
+        index, _ = operators.argmax(np.arange(5.0, dtype=np.float32))
+        yield int(index)
+
+
+def test_a_text_that_others_write_is_profiled_the_same_way():
+    profile = profile_tokens("mine", two_calls_a_token, 5, 4, layers=7, runs=1, clock=ticking())
+    assert calls(profile.prefill) == {"add": 1, "argmax": 1}
+    assert calls(profile.decode) == {"add": 3, "argmax": 3}
+    assert (profile.prefill.tokens, profile.decode.tokens) == (5, 3)
+    assert profile.decode.seconds == 2 * 6 + 1
+    assert profile.title == "mine, 7 layers"
+    with use_kernels("reference"):
+        named = profile_tokens("mine", two_calls_a_token, 5, 2, runs=1)
+    assert {row.kernels for row in named.decode.rows if row.operator != BETWEEN} == {("reference",)}
+
+
+def test_a_text_that_ends_too_early_is_told():
+    with pytest.raises(GenerationError, match="ended before it had 6 new tokens"):
+        profile_tokens("mine", lambda ids, count: two_calls_a_token(ids, 4), 5, 6, runs=1)

@@ -7,17 +7,20 @@ from llaisys_mini import answer
 def layer_weights(take, index):
     ### BEGIN SOLUTION
     names = {
-        "input_norm": "input_layernorm",
-        "query": "self_attn.q_proj",
-        "key": "self_attn.k_proj",
-        "value": "self_attn.v_proj",
-        "query_norm": "self_attn.q_norm",
-        "key_norm": "self_attn.k_norm",
-        "output": "self_attn.o_proj",
-        "post_norm": "post_attention_layernorm",
-        "gate": "mlp.gate_proj",
-        "up": "mlp.up_proj",
-        "down": "mlp.down_proj",
+        "input_norm": "input_layernorm.weight",
+        "query": "self_attn.q_proj.weight",
+        "key": "self_attn.k_proj.weight",
+        "value": "self_attn.v_proj.weight",
+        "query_bias": "self_attn.q_proj.bias",
+        "key_bias": "self_attn.k_proj.bias",
+        "value_bias": "self_attn.v_proj.bias",
+        "query_norm": "self_attn.q_norm.weight",
+        "key_norm": "self_attn.k_norm.weight",
+        "output": "self_attn.o_proj.weight",
+        "post_norm": "post_attention_layernorm.weight",
+        "gate": "mlp.gate_proj.weight",
+        "up": "mlp.up_proj.weight",
+        "down": "mlp.down_proj.weight",
     }
-    return {ours: take(f"model.layers.{index}.{theirs}.weight") for ours, theirs in names.items()}
+    return {ours: take(f"model.layers.{index}.{theirs}") for ours, theirs in names.items()}
     ### END SOLUTION

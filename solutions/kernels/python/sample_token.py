@@ -9,15 +9,12 @@ from llaisys_mini import answer, operators
 def sample_token(scores, temperature, top_k, chance):
     ### BEGIN SOLUTION
     if temperature == 0:
-        return int(np.argmax(scores))
+        index, _ = operators.argmax(scores)
+        return int(index)
     scores = (scores / temperature).astype(np.float32)
-    if top_k:
-        least = np.sort(scores)[-min(top_k, len(scores))]
+    if 0 < top_k < len(scores):
+        least = np.partition(scores, -top_k)[-top_k]
         scores = np.where(scores >= least, scores, np.float32(-np.inf))
-    total = 0.0
-    for token, probability in enumerate(operators.softmax(scores)):
-        total += probability
-        if total > chance:
-            return token
-    return len(scores) - 1
+    reached = np.cumsum(operators.softmax(scores), dtype=np.float64)
+    return min(int(np.searchsorted(reached, chance, side="right")), len(scores) - 1)
     ### END SOLUTION
