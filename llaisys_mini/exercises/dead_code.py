@@ -61,14 +61,18 @@ def random_step(rng, count):
     """A step of `count` calls whose inputs are drawn."""
     names, calls = ["x", "w"], []
     for number in range(count):
-        inputs = [names[int(i)] for i in rng.integers(max(0, len(names) - 12), len(names), size=int(rng.integers(1, 3)))]
+        inputs = [
+            names[int(i)] for i in rng.integers(max(0, len(names) - 12), len(names), size=int(rng.integers(1, 3)))
+        ]
         operator = ["linear", "add", "silu", "rms_norm", "softmax", "store_pages"][int(rng.integers(0, 11)) % 6]
         calls.append((f"v{number}", operator, inputs))
         names.append(f"v{number}")
     return dict(calls=calls, outputs=[names[-1], names[-9]])
 
 
-@dead_code.mistake("only calls that nobody reads at all are left out: a chain of them has to go too, so look from the end")
+@dead_code.mistake(
+    "only calls that nobody reads at all are left out: a chain of them has to go too, so look from the end"
+)
 def unread_only(calls, outputs):
     read = {name for _, _, inputs in calls for name in inputs}
     return [c for c in calls if c[0] in read or c[0] in outputs or c[1].startswith("store")]
@@ -101,7 +105,9 @@ def stores_need_nothing(calls, outputs):
     return kept[::-1]
 
 
-@dead_code.mistake("it reads from the front: whether a call is needed is known only once all later calls were looked at")
+@dead_code.mistake(
+    "it reads from the front: whether a call is needed is known only once all later calls were looked at"
+)
 def from_the_front(calls, outputs):
     needed, kept = set(outputs), []
     for name, operator, inputs in calls:

@@ -47,9 +47,13 @@ def problem(result, lives):
             other_born, other_dies, other_size = lives[other]
             meet = born <= other_dies and other_born <= dies
             if meet and result[other] < result[one] + size and result[one] < result[other] + other_size:
-                touch = "one call reads the one and writes the other" if other_dies == born or dies == other_born else ""
+                touch = (
+                    ", since one call reads the one and writes the other"
+                    if born == other_dies or dies == other_born
+                    else ""
+                )
                 return (
-                    f"arrays {other} and {one} live at the same time and overlap{': ' + touch if touch else ''}: "
+                    f"arrays {other} and {one} live at the same time{touch}, and overlap: "
                     f"bytes {result[other]} to {result[other] + other_size} and {result[one]} to {result[one] + size}"
                 )
     needed, allowed = block(lives, result), block(lives, plan_buffers.reference(lives))
@@ -93,7 +97,9 @@ def at_zero(lives):
     return [0] * len(lives)
 
 
-@plan_buffers.mistake("the arrays choose in the order in which they are born, and the block becomes larger than it has to be")
+@plan_buffers.mistake(
+    "the arrays choose in the order in which they are born, and the block becomes larger than it has to be"
+)
 def in_order(lives):
     order = sorted(range(len(lives)), key=lambda n: lives[n][0])
     places = [0] * len(lives)
