@@ -127,8 +127,7 @@ for text in ("the fox sang", "The cow wanted cheese", "Füchsin"):
     print(f"{text!r} -> {tokens}; back: {b''.join(tokens).decode()!r}")
 
 # %% [markdown]
-# A new word falls into pieces it shares with known words, at worst into bytes. Every text can be encoded. More merges make texts
-# shorter, and the list of tokens, the *vocabulary*, longer:
+# A new word falls into pieces of known words, at worst into bytes. More merges make texts shorter, and the list of tokens, the *vocabulary*, longer:
 
 
 # %% jupyter={"source_hidden": true}
@@ -179,8 +178,7 @@ plots.show(
 # %% [markdown]
 # ## 3. The tokens of a real model
 #
-# The tokenizer of the shipped model was trained in the same way, on the stories that the model learned from, until it had
-# 2048 tokens.
+# The tokenizer of the shipped model was trained in the same way, on the text that the model learned from, up to 2048 tokens.
 
 # %%
 model = load_model("mini")
@@ -201,13 +199,12 @@ for token in sorted(tokenizer.special_ids):
     print(token, tokenizer.token(token), end="   ")
 
 # %% [markdown]
-# `<|endoftext|>` ends a text; `<|im_start|>` and `<|im_end|>` stand around what one speaker says. Whoever types `<|im_end|>` into a
-# careless program ends his turn and can write the answer himself.
+# The first ends a text; the other two stand around what one speaker says. Whoever types `<|im_end|>` into a careless program ends his turn.
 
 # %% [markdown]
 # ### One error, worked through: Chinese, token by token
 #
-# A tokenizer that learns from Chinese joins bytes to characters, and characters to words. We let ours learn from two sentences, and print
+# A tokenizer that learns from Chinese joins bytes to characters, and characters to words. Ours learns from two sentences, and prints
 # a third as a chat program might: each token as soon as it is there.
 
 # %%
@@ -227,8 +224,8 @@ print("together:  ", b"".join(tokens).decode())
 # ## 4. A first language model: counting
 #
 # A language model gives a probability to each token that may come next. The simplest one counts. An **n-gram model** looks at the $n - 1$ tokens before, the
-# *context* $c$, and asks how often each token $t$ followed it in a text. Where it has seen little, it takes over what the context without
-# its first token, $c'$, says; without any context, all $V$ tokens of the vocabulary are equally likely:
+# *context* $c$, and asks how often each token $t$ followed it in a text. Where it has seen little, it goes by the context without
+# its first token, $c'$; without any context, all $V$ tokens are equally likely:
 #
 # $$p(t \mid c) = \frac{\text{count}(c, t) + p(t \mid c')}{\text{count}(c) + 1}$$
 
@@ -290,12 +287,12 @@ for (name, values), marker, colour in zip(
     losses.items(), plots.MARKERS, (plots.BLUE, plots.VERMILION), strict=False
 ):
     axis.plot(range(1, 7), values, marker + "-", color=colour, label=f"n-gram, {name}")
-    axis.axhline(shipped[name], color=colour, linestyle="--", linewidth=1.2)
+    axis.hlines(shipped[name], 1, 6, color=colour, linestyle="--", linewidth=1.2)
     axis.text(6.1, shipped[name], f"shipped model: {shipped[name]:.2f}", color=colour, va="center")
-axis.axhline(np.log(V), color=plots.GREY, linestyle=":", linewidth=1.2)
+axis.hlines(np.log(V), 1, 6, color=plots.GREY, linestyle=":", linewidth=1.2)
 axis.text(6.1, np.log(V), f"a guess: {np.log(V):.2f}", color="#555555", va="center")
 axis.set(
-    xlabel="n", ylabel="loss [nats a token]", ylim=(0, None), xlim=(0.8, 8.2), xticks=range(1, 7)
+    xlabel="n", ylabel="loss [nats a token]", ylim=(-0.5, None), xlim=(0.8, 8.2), xticks=range(1, 7)
 )
 axis.legend(loc="upper left", bbox_to_anchor=(0, 0.92))
 plots.show(
@@ -315,7 +312,7 @@ plots.show(
 # %% [markdown]
 # ## 5. Embeddings: a vector for each token
 #
-# Token 442 is not larger than token 441 in any sense: the numbers are names. So a model looks up a vector for each
+# The numbers of tokens are mere names. So a model looks up a vector for each
 # name, in a table of shape $[V, E]$ that training has filled. The vector is called *embedding* (Bengio et al., 2003), $E$ the *hidden width*.
 # For `ids` $[L]$, the operator `embedding` returns row `ids[l]` for each $l$: $[L, E]$.
 
@@ -388,12 +385,8 @@ plots.show(
 # a token asks with a vector $q$, its *score* with each token $s$ is the dot product of $q$ with a vector $k_s$, and softmax turns the scores
 # into weights. A sum has no order: the two sentences give the same result.
 #
-# So the position must become part of the numbers. Vaswani et al. (2017) *add* to the embedding $x$ at position $p$ a vector $P_p$ of sines and
-# cosines. Then the score of two tokens has four terms,
-#
-# $$(x + P_p)\cdot(y + P_r) = x\cdot y + x\cdot P_r + P_p\cdot y + P_p\cdot P_r$$
-#
-# and the two in the middle depend on where in the text the tokens stand. But "three words back" should mean the same anywhere.
+# So the position must become part of the numbers. Vaswani et al. (2017) *add* a vector of sines and cosines for the position to the embedding.
+# Then a score depends on where in the text the two tokens stand. But "three words back" should mean the same anywhere.
 
 # %% [markdown]
 # ## 7. Rotate (RoPE)
@@ -410,7 +403,6 @@ plots.show(
 # $$\bigl(R(m\omega)\,q\bigr)\cdot\bigl(R(n\omega)\,k\bigr) = q\cdot R\bigl((n - m)\,\omega\bigr)\,k$$
 #
 # because turning both vectors by the same angle changes no dot product, so we may turn both back by $m\omega$. Only the distance $n - m$ is left.
-# **Relative by construction**: no term is left over.
 
 
 # %% jupyter={"source_hidden": true}
@@ -461,11 +453,11 @@ plots.show(
 )
 
 # %% [markdown]
-# Dotted: before the rotation. The first three pictures have the same distance, and the pair turns as one body. In the fourth the distance is 8.
+# Dotted: before the rotation. In the first three pictures the distance is 2, and the pair turns as one body. In the fourth it is 8.
 
 
 # %% [markdown]
-# A real vector has $D$ numbers. They are split into $D/2$ pairs, and pair $i$ turns with its own frequency $\omega_i = \theta^{-2i/D}$, again from
+# A real vector has $D$ numbers. They are split into $D/2$ pairs, and pair $i$ turns with its own frequency $\omega_i = \theta^{-2i/D}$, from
 # fast to slow. $\theta$ is the *base*. Qwen pairs number $i$ with number $i + D/2$.
 #
 # The operator: `rope(x, positions, theta)` with `x` [L, H, D] and `positions` [L]. Why H
@@ -484,6 +476,7 @@ def rope(x, positions, theta):
     return np.concatenate([turned_first, turned_second], axis=2)
 
 
+rng = np.random.default_rng(0)
 D, theta = 32, 10_000.0
 q, k = rng.normal(size=(2, 1, 1, D)).astype(np.float32)
 positions = np.array([7])
@@ -493,9 +486,6 @@ for m, n in [(8, 3), (508, 503), (508, 400)]:
     at_m, at_n = operators.rope(q, np.array([m]), theta), operators.rope(k, np.array([n]), theta)
     score = float((at_m * at_n).sum())
     print(f"positions {m:3d} and {n:3d}, distance {m - n:3d}: score {score:.4f}")
-
-# %% [markdown]
-# Lengths do not change either, since a rotation keeps them.
 
 # %% [markdown]
 # ### Clocks from fast to slow
@@ -534,7 +524,7 @@ plots.show(
 # %% [markdown]
 # ## 8. In a whole model, and beyond its context
 #
-# We change the positions that the shipped model's rotation gets, and let it read a story it has not seen (same plots, other names).
+# The shipped model reads a story it has not seen (same plots, other names), with other positions than the true ones.
 #
 # > **Predict, then run.** All positions move on by 5000, far beyond the 2048 of its training. What happens to the loss? And if every
 # > position is 0?
