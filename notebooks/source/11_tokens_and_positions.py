@@ -105,8 +105,7 @@ for number, ((left, right), count) in enumerate(merges[:8]):
     print(f"token {256 + number}: {left.decode()!r} + {right.decode()!r} occurs {count} times")
 
 # %% [markdown]
-# > **The common guess** for the first pair is one with a space, the most frequent byte. What counts is how often two bytes
-# > stand side by side, and a space has many different neighbours.
+# > **The common guess**, a pair with a space, the most frequent byte, forgets that a space has many different neighbours.
 #
 # To *encode* a text, cut it, and apply the merges in the order in which they were found. To *decode*, put the bytes of the tokens side by
 # side: nothing was lost.
@@ -189,7 +188,7 @@ for text in ("Once upon a time", " strawberry", "347", "狐狸", "<|im_end|>"):
     print(f"{text!r:20} ids {ids}, pieces {pieces}")
 
 # %% [markdown]
-# - A rare word is several tokens. The model never sees its letters, only these numbers.
+# - A rare word is several tokens. The model never sees its letters.
 # - Digits are never merged. Qwen's pattern cuts between them.
 # - The stories had no Chinese, so each character costs three tokens, one for each byte.
 # - `<|im_end|>` is a **special token**. No merge makes it: the tokenizer looks for it before it cuts the text.
@@ -549,8 +548,7 @@ for name, change in {
     print(f"{name:18s} {loss_of_model(model, text[:200], change).mean():.3f} nats a token")
 
 # %% [markdown]
-# > **The common guess**, that positions it never saw confuse the model, takes positions for something it can see. Only distances
-# > reach a score, and these are as before.
+# > **The common guess**, that positions it never saw confuse the model, forgets that only distances reach a score.
 #
 # Without positions it is lost. And what about *distances* that it never saw? In a text longer than the context the slow pairs reach angles that never
 # occurred in training. **YaRN** (Peng et al., 2023) slows down only these. For four times the context, a pair that turns less than once within the
@@ -614,10 +612,10 @@ for start in (0, 1024, 2048, 2560, 3072):
 #
 # - Text is bytes. **BPE** joins frequent neighbours into tokens: short texts, a bounded **vocabulary**, and no text that cannot be written. A **special
 #   token** is a sign and no text.
-# - Each token has a trained vector, its **embedding**. Similar use gives similar vectors.
+# - Each token has a trained vector, its **embedding**.
 # - A weighted mean does not know the order of its terms. **RoPE** turns the vectors that meet in a dot product by their positions, so
 #   that scores depend on the distance alone. **YaRN** slows the slow pairs down, for longer texts.
-# - Counting, the **n-gram model**, is the measure for everything that follows.
+# - What beats the **n-gram model** does more than count.
 #
 # ## Sources
 #
