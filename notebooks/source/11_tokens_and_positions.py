@@ -198,7 +198,7 @@ for token in sorted(tokenizer.special_ids):
     print(token, tokenizer.token(token), end="   ")
 
 # %% [markdown]
-# The first ends a text; the other two stand around what one speaker says. Whoever types `<|im_end|>` into a careless program ends his turn.
+# The first ends a text; the others stand around what one speaker says. Typed into a careless program, `<|im_end|>` ends the turn.
 
 # %% [markdown]
 # ### One error, worked through: Chinese, token by token
@@ -325,8 +325,8 @@ print("table", table.shape, " ids", ids.shape, " result", x.shape)
 # It is a linear layer with one-hot input, without the multiplications by 0. For Qwen3-0.6B the published `config.json` (Qwen
 # team, 2025) says $V$ = 151 936 and $E$ = 1024: a quarter of its 0.6 billion numbers.
 # %% [markdown]
-# Training gives similar vectors to tokens that stand in similar contexts. Below, some words in the two directions in which their
-# vectors spread most (their *principal components*); where there is no room, the word is left out.
+# Training gives similar vectors to tokens that stand in similar contexts. Some words, in the two directions in which their
+# vectors spread most (*principal components*):
 
 # %% jupyter={"source_hidden": true}
 directions = table / np.linalg.norm(table, axis=1, keepdims=True)
@@ -452,7 +452,7 @@ plots.show(
 )
 
 # %% [markdown]
-# Dotted: before the rotation. In the first three pictures the distance is 2, and the pair turns as one body. In the fourth it is 8.
+# Dotted: before the rotation. In the first three pictures the distance is 2: the pair turns as one body. In the fourth it is 8.
 
 
 # %% [markdown]
@@ -584,7 +584,7 @@ for start in (0, 1024, 2048, 2560, 3072):
     )
 
 # %% [markdown]
-# Within 2048 tokens both read nearly alike. Beyond, the plain model breaks down, and YaRN holds longer, without any training.
+# Within 2048 tokens both read nearly alike. Beyond, the plain model breaks down, and YaRN holds longer.
 
 # %% [markdown]
 # ## With pencil and paper

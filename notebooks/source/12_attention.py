@@ -14,8 +14,8 @@ from matplotlib.patches import Rectangle
 from llaisys_mini import load_model, observe_calls, operators, paths, plots
 
 # %% [markdown]
-# The letters of this lecture, which the whole course uses: L queries and S keys, E numbers that describe a token, H query heads
-# and K key/value heads (both 1 until section 3), D numbers in one query, key or value.
+# Letters: L queries and S keys, E numbers that describe a token, H query heads and K key/value heads (both 1 until section 3), D numbers in one
+# query, key or value.
 
 # %% [markdown]
 # ## 1. A soft lookup
@@ -223,8 +223,7 @@ plots.show(
 
 # %% [markdown]
 # MHA is *multi-head attention* (Vaswani et al., 2017), GQA *grouped-query attention* (Ainslie et al., 2023), MQA *multi-query attention* (Shazeer,
-# 2019). The operator `attention(q, k, v, scale)` is all of this in one call: `q` $[L, H, D]$, the last L positions; `k` and `v` $[S, K, D]$; result
-# $[L, H, D]$.
+# 2019). The operator `attention(q, k, v, scale)` is all of this: `q` and result $[L, H, D]$, for the last L positions; `k` and `v` $[S, K, D]$.
 
 # %%
 H, K, D = 4, 2, 8
@@ -289,7 +288,7 @@ print("stored keys are the turned ones:", np.allclose(stored, turned, atol=1e-6)
 # %% [markdown]
 # ### One error, worked through: turned again
 #
-# A decoder takes its keys from the cache and hands them to `rope` together with the new one, at positions 0 to S − 1.
+# A decoder hands the cached keys to `rope` together with the new one, at positions 0 to S − 1.
 #
 # > **Predict, then run.** Which keys get a wrong score: all, all but the first, only the new one?
 
@@ -301,18 +300,18 @@ for name, keys_used in (("as it should be", cached), ("turned again", twice)):
     print(f"{name:16s} scores", np.round(keys_used[:, 0] @ query[0, 0], 2))
 
 # %% [markdown]
-# > **The common guess**, that all old keys are wrong, forgets the first: position 0 is turned by nothing, as often as you like.
+# > **The common guess**, that all old keys are wrong, forgets the first: at position 0 nothing is turned.
 #
-# Nothing crashes: lengths and shapes are right. But every distance is counted from twice the key's position.
+# Nothing crashes. But every distance is counted from twice the key's position.
 
 # %% [markdown]
 # ### What it costs
 #
-# For each position and layer a key and a value of each of the $K$ heads: $2 K D$ numbers. Ways to make that less:
+# For each position and layer: $2 K D$ numbers. Ways to make that less:
 #
 # - **GQA, MQA**: fewer key/value heads.
 # - **Sliding**: a query sees the last $w$ positions only; older ones are dropped (operator `sliding_attention`).
-# - **Sparse**: each query reads a few chosen keys (Child et al., 2019). The cache stays; what is read of it shrinks.
+# - **Sparse**: each query reads a few chosen keys (Child et al., 2019); the cache stays.
 # - **MLA**, *multi-head latent attention* (DeepSeek-AI, 2024): one short vector is kept, from which matrices make the keys and values of
 #   all heads, and beside it a small turned key: 512 + 64 numbers.
 
@@ -352,7 +351,7 @@ for n in (1024, 8192, CONTEXT):
 # %% [markdown]
 # ## 6. FlashAttention
 #
-# The work stays, but the table need not be stored. A GPU has a large memory that is slow, and a small one that is fast (numbers of an A100; Dao et al., 2022):
+# The table need not be stored. A GPU has a large slow memory and a small fast one (numbers of an A100; Dao et al., 2022):
 
 # %% jupyter={"source_hidden": true}
 fig, axis = plots.figure(width=9, height=3.3)
@@ -428,7 +427,7 @@ plots.show(
 )
 
 # %% [markdown]
-# Striped: the new key. At keys 2 and 4 $m$ grows, and everything so far shrinks by one factor.
+# Striped: the new key. At keys 2 and 4 $m$ grows, and everything so far shrinks.
 #
 # Second, **a block of queries**: $B$ of them stay in fast memory, and each tile of keys and values that passes by serves all of them.
 
@@ -475,8 +474,8 @@ for B in (1, 8, 64, 128):
     )
 
 # %% [markdown]
-# With one query at a time more is moved than with the table: every query fetches all its keys again. Larger blocks mean less traffic, and fast memory limits
-# their size. In the lab the sanitizer counts your traffic with one query and with eight.
+# With one query at a time more is moved than with the table: every query fetches all its keys again. Fast memory limits the block. In the lab the sanitizer
+# counts your traffic with one query and with eight.
 #
 # ### Split keys
 #
@@ -527,8 +526,8 @@ maps = np.array(maps)  # [layers, H, L, S]
 print("maps:", maps.shape, "-", " ".join(words[:24]))
 
 # %% [markdown]
-# How much of its weight does each head give to the last three tokens, to punctuation, and, where the next token is a word of this story (a name, the hat, its
-# colour, an animal) that was there before, to that very word?
+# How much of its weight does each head give to the last three tokens, to punctuation, and, where a word of this story (a name, the hat, its
+# colour, an animal) comes next that was there before, to that very word?
 
 # %% jupyter={"source_hidden": true}
 OF_THIS_STORY = ("Gus", "Tom", "hat", "gray", "pig", "cat")
@@ -566,8 +565,8 @@ plots.show(
 )
 
 # %% [markdown]
-# Heads 2 and 3 of layer 6, and head 0 of layer 7, point at the word that is about to come. Nobody programmed that; such heads were found in large
-# models too (Olsson et al., 2022; Wang et al., 2022). Here is head 2 of layer 6:
+# Heads 2 and 3 of layer 6, and head 0 of layer 7, point at the word that is about to come, as heads of large models do (Olsson et al., 2022;
+# Wang et al., 2022). Here is head 2 of layer 6:
 
 # %% jupyter={"source_hidden": true}
 columns = np.flatnonzero([word in OF_THIS_STORY for word in words])
@@ -588,7 +587,7 @@ plots.show(
 )
 
 # %% [markdown]
-# A map says where a head looks, not what that is worth. So we switch heads off: their columns in $W_o$ become 0.
+# A map does not say what that is worth. So we switch heads off: their columns in $W_o$ become 0.
 
 
 # %% jupyter={"source_hidden": true}
@@ -625,9 +624,9 @@ print(
 )
 
 # %% [markdown]
-# Each of the two can do without the other. Without both the model no longer knows who the story is about, and head 0 of layer 7 carries a part of that. Three other
-# heads of these layers are not missed there. So these heads fetch the words of the story. What most others do is not explained: their weight is spread
-# widely, and hardly any of them is missed alone.
+# Each of the two can do without the other. Without both the model no longer knows who the story is about; head 0 of layer 7 carries a part of that. Three other
+# heads are not missed there. So these heads fetch the words of the story. What most others do is not explained: their weight is spread
+# widely, and hardly any is missed alone.
 
 # %% [markdown]
 # ## With pencil and paper
@@ -655,7 +654,7 @@ print(
 # - **Attention**: a token asks with a query, every token offers a key and a value, and the answer is a mean of the values weighted by the softmax of
 #   $q \cdot k / \sqrt D$. The **causal mask** hides the future, so the past can be cached.
 # - The **KV cache** holds turned keys and values, $2 K D$ numbers for each position and layer. **GQA**, sliding windows and latent vectors make it smaller.
-# - The work grows with $n^2$. Online softmax needs no table of scores; a block of queries makes keys and values come less often; both together are **FlashAttention**.
+# - The work grows with $n^2$. Online softmax needs no table; a block of queries makes keys and values come less often: **FlashAttention**.
 #
 # ## Sources
 #
