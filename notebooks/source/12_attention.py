@@ -290,7 +290,7 @@ print("stored keys are the turned ones:", np.allclose(stored, turned, atol=1e-6)
 #
 # A decoder hands the cached keys to `rope` together with the new one, at positions 0 to S − 1.
 #
-# > **Predict, then run.** Which keys get a wrong score: all, all but the first, only the new one?
+# > **Predict, then run.** Which keys get a wrong score: all, all old ones, or none?
 
 # %%
 query = operators.rope(rng.normal(size=(1, 1, 32)).astype(np.float32), places[-1:], 10_000.0)
@@ -368,7 +368,7 @@ box(0, 5.6, 50, 4.4, plots.GREEN + "22", "")
 axis.text(
     51,
     7.8,
-    "SRAM (shared memory, registers)\n20 MB in all, 0.2 MB for each block\n19 TB/s",
+    "SRAM (shared memory, registers)\n20 MB in all, 0.2 MB in each multiprocessor\n19 TB/s",
     va="center",
 )
 box(0, 0, 50, 2.8, plots.ORANGE + "22", "")
@@ -419,7 +419,7 @@ for step, (axis, (m, s, o, factor)) in enumerate(zip(axes, steps, strict=True)):
             axis.bar(key + 1, np.exp(scores[key] - m), edgecolor="white", **style)
     axis.set(xlim=(0.4, 4.6), ylim=(0, 1.1), xticks=range(1, 5), xlabel="key")
     axis.set_title(f"m = {m:.0f}, factor {factor:.2f}\ns = {s:.2f}, o = {o:.1f}", fontsize=9.5)
-axes[0].set_ylabel("weight in s and o: $e^{score - m}$")
+axes[0].set_ylabel("$e^{score - m}$")
 plots.show(
     fig,
     alt="The weights of the keys in s and o after each of four steps. When a key scores higher than all before, the weights of the earlier keys shrink by "
@@ -460,7 +460,7 @@ print(
 )
 
 # %% [markdown]
-# Count the numbers that one head moves to and from slow memory. $q$ and $out$ are $nD$ each. With a table, $k$ and $v$ come once, and scores and weights
+# Count the numbers that one head moves to and from slow memory. $q$ and $out$ are $nD$ each. With a table, $k$ and $v$ come once at best; scores and weights
 # are written and read: $4n^2$. In tiles, $k$ and $v$ come $n/B$ times, half of them on average.
 # In millions, for $n$ = 8192 and $D$ = 128:
 
@@ -566,7 +566,7 @@ plots.show(
 
 # %% [markdown]
 # Heads 2 and 3 of layer 6, and head 0 of layer 7, point at the word that is about to come, as heads of large models do (Olsson et al., 2022;
-# Wang et al., 2022). Here is head 2 of layer 6:
+# Wang et al., 2022). Head 2 of layer 6 finds its first place in the text:
 
 # %% jupyter={"source_hidden": true}
 columns = np.flatnonzero([word in OF_THIS_STORY for word in words])
@@ -582,12 +582,11 @@ axis.set_yticklabels([f"{words[p]} → {words[p + 1]}" for p in before], fontsiz
 axis.set_ylabel("query: this token → the next one")
 plots.show(
     fig,
-    alt="Weights of head 2 of layer 6. Rows are the tokens before a name, the hat, its colour or the cat; columns the places of these words. In nearly every row the weight lies on "
-    "earlier places of the very word that comes next.",
+    alt="Weights of head 2 of layer 6. Rows are the tokens before a name, the hat, its colour or the cat; columns the places of these words. In nearly every row the weight lies on the first place of the word that comes next.",
 )
 
 # %% [markdown]
-# A map does not say what that is worth. So we switch heads off: their columns in $W_o$ become 0.
+# What is that worth? We switch heads off: their columns in $W_o$ become 0.
 
 
 # %% jupyter={"source_hidden": true}
