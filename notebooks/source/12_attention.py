@@ -460,7 +460,7 @@ print(
 )
 
 # %% [markdown]
-# Count the numbers that one head moves to and from slow memory. $q$ and $out$ are $nD$ each. With a table, $k$ and $v$ come once at best; scores and weights
+# Count the numbers that one head moves to and from slow memory. $q$ and $out$ are $n D$ each. With a table, $k$ and $v$ come once at best; scores and weights
 # are written and read: $4n^2$. In tiles, $k$ and $v$ come $n/B$ times, half of them on average.
 # In millions, for $n$ = 8192 and $D$ = 128:
 
