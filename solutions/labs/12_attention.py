@@ -14,7 +14,9 @@ import numpy as np
 from llaisys_mini import check, count_gpu_traffic, explain, load_model, operators, race
 
 rng = np.random.default_rng(0)
-prompt = dict(q=rng.normal(size=(64, 2, 64)), k=rng.normal(size=(64, 1, 64)), v=rng.normal(size=(64, 1, 64)), scale=0.125)
+prompt = dict(
+    q=rng.normal(size=(64, 2, 64)), k=rng.normal(size=(64, 1, 64)), v=rng.normal(size=(64, 1, 64)), scale=0.125
+)
 
 # %% [markdown]
 # ## 1. Causal attention with grouped queries
