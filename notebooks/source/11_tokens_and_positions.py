@@ -18,7 +18,6 @@ from dataclasses import replace
 import numpy as np
 
 from llaisys_mini import Tensor, load_model, operators, paths, plots
-from llaisys_mini.layers.rotary import ScaledRotary
 from training.corpus.held_out_text import held_out_stories
 
 # %% [markdown]
@@ -216,8 +215,7 @@ print("together:  ", b"".join(tokens).decode())
 
 # %% [markdown]
 # The two frequent words are tokens of 6 bytes, one character has a token of its own. The others lie in single bytes, and each of these
-# becomes �. In English the error
-# never shows. The cure is to keep bytes until they are a whole character; [lecture 17](17_service.ipynb) does so.
+# becomes �. The cure is to keep bytes until they are a whole character; [lecture 17](17_service.ipynb) does so.
 
 # %% [markdown]
 # ## 4. A first language model: counting
@@ -385,7 +383,7 @@ plots.show(
 # into weights. A sum has no order: the two sentences give the same result.
 #
 # So the position must become part of the numbers. Vaswani et al. (2017) *add* a vector of sines and cosines for the position to the embedding.
-# Then a score depends on where in the text the two tokens stand. But "three words back" should mean the same anywhere.
+# But then a score depends on where in the text the two tokens stand.
 
 # %% [markdown]
 # ## 7. Rotate (RoPE)
@@ -568,7 +566,13 @@ def yarn(theta, width, context, factor):
 
 
 frequencies, times = yarn(10_000.0, 32, 2048, 4)
-stretched = ScaledRotary(Tensor.from_numpy(frequencies.astype(np.float32)), times)
+frequencies = Tensor.from_numpy(frequencies.astype(np.float32))
+
+
+def stretched(x, positions):
+    return operators.rope_scaled(x, positions, frequencies, times)
+
+
 longer = load_model("mini")
 longer.config = replace(longer.config, max_positions=8192)
 plain = loss_of_model(longer, text[:3585], lambda positions: positions)
