@@ -56,8 +56,7 @@ The crow sat on the branch and thought: whoever sings for a fox sings without th
 """
 
 # %% [markdown]
-# Merges must not join one word with the next. So the text is first cut into words, each with the space before it. Qwen's tokenizer does
-# it with a longer pattern of the same kind.
+# Merges must not join one word with the next. So the text is first cut into words, each with the space before it. Qwen uses a longer pattern.
 
 
 # %%
