@@ -187,7 +187,7 @@ for text in ("Once upon a time", " strawberry", "347", "狐狸", "<|im_end|>"):
 
 # %% [markdown]
 # - A rare word is several tokens. The model never sees its letters.
-# - Digits are never merged. Qwen's pattern cuts between them.
+# - Digits are never merged.
 # - The stories had no Chinese, so each character costs three tokens, one for each byte.
 # - `<|im_end|>` is a **special token**. No merge makes it: the tokenizer looks for it before it cuts the text.
 
