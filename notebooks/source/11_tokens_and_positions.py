@@ -5,44 +5,46 @@
 #
 # | before this | you need | reading time | lab | next |
 # |---|---|---|---|---|
-# | [10 Matmul on a GPU](10_matmul_gpu.ipynb) | softmax, the dot product, sine and cosine | 25 minutes | [11 tokens and positions](../labs/11_tokens_and_positions/11_tokens_and_positions.ipynb) | [12 Attention](12_attention.ipynb) |
+# | [10 Matmul on a GPU](10_matmul_gpu.ipynb) | softmax and cross-entropy (lecture 07), the dot product, sine and cosine | 25 minutes | [11 tokens and positions](../labs/11_tokens_and_positions/11_tokens_and_positions.ipynb) | [12 Attention](12_attention.ipynb) |
 
 # %%
 import itertools
+import json
+import math
 import re
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
-from ipywidgets import interact
 
-from llaisys_mini import load_model, operators, paths, plots
+from llaisys_mini import Tensor, load_model, operators, paths, plots
+from training.corpus.held_out_text import held_out_stories
 
 # %% [markdown]
 # ## 1. Text is bytes
 #
-# A computer stores text as bytes, numbers from 0 to 255. The rule is called UTF-8 (Yergeau, 2003). An English letter is one byte. Other
-# characters take two, three or four.
+# A computer stores text as bytes, numbers from 0 to 255. The rule is called UTF-8 (Yergeau, 2003). An English letter is one byte, a Chinese
+# character three.
 
 # %%
-for text in ("fox", "Füchsin", "狐", "🦊"):
+for text in ("fox", "Füchsin", "狐狸", "🦊"):
     print(f"{text!r:10} {len(text)} characters, bytes {list(text.encode())}")
 
 # %% [markdown]
-# So any text at all is a sequence of whole numbers below 256. A network could read these directly. But a word would then be five or ten
-# steps long, and the cost of a model grows with the number of steps. Whole words as units are no way out: there are too many, and
-# there will always be one that was not in the list.
+# A network could read these directly. But a word would then be five or ten steps long, and each step costs. Whole words as units are no way
+# out: there will always be one that was not in the list.
 
 # %% [markdown]
 # ## 2. Byte-pair encoding
 #
 # The answer in between: start with bytes, and give pieces that occur often a number of their own. This is *byte-pair encoding*, BPE
-# (Gage, 1994; for language models Sennrich et al., 2015, and Radford et al., 2019). To train it:
+# (Gage, 1994; Sennrich et al., 2015; Radford et al., 2019). To train it:
 #
 # 1. Every byte is a *token*. So there are 256 tokens at first.
 # 2. Count all pairs of neighbouring tokens. The most frequent pair becomes a new token. This is a *merge*.
 # 3. Replace the pair everywhere. Go on with 2 until there are enough tokens.
 #
-# We train it here, on this text:
+# We train it on this text:
 
 # %%
 TEXT = """
@@ -54,8 +56,7 @@ The crow sat on the branch and thought: whoever sings for a fox sings without th
 """
 
 # %% [markdown]
-# Merges must not join the end of one word with the beginning of the next. So the text is first cut into words, each with the space
-# before it. Qwen's tokenizer does it with a longer pattern of the same kind.
+# Merges must not join one word with the next. So the text is first cut into words, each with the space before it. Qwen uses a longer pattern.
 
 
 # %%
@@ -76,7 +77,6 @@ def merge(word, pair):
 
 
 words = Counter(cut(TEXT))  # word -> how often
-print("ten of the words:", [b"".join(word).decode() for word in list(words)[1:11]])
 
 
 # %% [markdown]
@@ -99,12 +99,11 @@ def train(words, merges):
 
 
 merges = train(words, 100)
-for number, ((left, right), count) in enumerate(merges[:12]):
+for number, ((left, right), count) in enumerate(merges[:8]):
     print(f"token {256 + number}: {left.decode()!r} + {right.decode()!r} occurs {count} times")
 
 # %% [markdown]
-# > **The common guess** for the first pair is one with a space, the most frequent byte. What counts is how often two bytes
-# > stand side by side, and a space has many different neighbours.
+# > **The common guess**, a pair with a space, the most frequent byte, forgets that a space has many different neighbours.
 #
 # To *encode* a text, cut it, and apply the merges in the order in which they were found. To *decode*, put the bytes of the tokens side by
 # side: nothing was lost.
@@ -125,7 +124,7 @@ for text in ("the fox sang", "The cow wanted cheese", "Füchsin"):
     print(f"{text!r} -> {tokens}; back: {b''.join(tokens).decode()!r}")
 
 # %% [markdown]
-# Words of the text are one token. A new word falls into pieces it shares with known words, at worst into bytes. Every text can be encoded.
+# A new word falls into pieces of known words, at worst into bytes. More merges make texts shorter, and the list of tokens, the *vocabulary*, longer:
 
 
 # %% jupyter={"source_hidden": true}
@@ -173,133 +172,161 @@ plots.show(
 )
 
 
-# %%
-@interact(count=(0, 100, 5))
-def draw_chosen_tokens(count=20):
-    fig, axis = plots.figure(width=9, height=0.8)
-    draw_tokens(axis, count)
-    plots.show(fig, alt=f"The sentence after {count} merges.")
-
-
 # %% [markdown]
-# The tokenizer of this course's small model was trained in the same way, on the stories that the model learned from, until it had
-# 2048 tokens. Our loops would take long for so much text; the library `tokenizers` does it, and reads the result from a file.
+# ## 3. The tokens of a real model
+#
+# The tokenizer of the shipped model was trained in the same way, on the text that the model learned from, up to 2048 tokens.
 
 # %%
 model = load_model("mini")
 tokenizer = model.tokenizer
-for text in ("Once upon a time", " strawberry", "347", "狐"):
+for text in ("Once upon a time", " strawberry", "347", "狐狸", "<|im_end|>"):
     ids = tokenizer.encode(text)
-    pieces = [tokenizer.decode([token]) for token in ids]
+    pieces = [tokenizer.decode([token], skip_special_tokens=False) for token in ids]
     print(f"{text!r:20} ids {ids}, pieces {pieces}")
 
 # %% [markdown]
-# - "Once upon a time" is frequent in stories: four tokens for 16 letters.
-# - A rare word is several tokens. The model never sees its letters, only these numbers: to count the letters of a word it must have learned
-#   how each token is spelled.
-# - Digits are never merged. Qwen's pattern cuts between them, so each digit is a token of its own.
-# - A character outside the training text falls into bytes. A single byte of it is no character, so it prints as �.
-
-# %% [markdown]
-# ### How many tokens?
-#
-# More merges make texts shorter. They also make the vocabulary larger, and a model needs a vector for each entry. We measure both sides with
-# our own merges. Let $V$ be the number of tokens, 256 + merges:
+# - A rare word is several tokens. The model never sees its letters.
+# - Digits are never merged.
+# - The stories had no Chinese, so each character costs three tokens, one for each byte.
+# - `<|im_end|>` is a **special token**. No merge makes it: the tokenizer looks for it before it cuts the text.
 
 # %%
-held_out = """A hungry wolf met the crow by the river.
-The wolf had never heard such a song, and asked for more."""
-counts = list(range(0, 101, 10))
+for token in sorted(tokenizer.special_ids):
+    print(token, tokenizer.token(token), end="   ")
+
+# %% [markdown]
+# The first ends a text; the others stand around what one speaker says. Typed into a careless program, `<|im_end|>` ends the turn.
+
+# %% [markdown]
+# ### One error, worked through: Chinese, token by token
+#
+# A tokenizer that learns from Chinese joins bytes to characters, and characters to words. Ours learns from two sentences, and prints
+# a third as a chat program might: each token as soon as it is there.
+
+# %%
+CHINESE = "狐狸看见乌鸦，乌鸦也看见狐狸。乌鸦有奶酪，狐狸想要奶酪。"
+chinese_merges = [pair for pair, _ in train(Counter(cut(CHINESE)), 12)]
+tokens = encode("狐狸想看乌鸦。", [(pair, 0) for pair in chinese_merges])
+print("pieces:", [len(token) for token in tokens], "bytes")
+print("one by one:", "".join(token.decode(errors="replace") for token in tokens))
+print("together:  ", b"".join(tokens).decode())
+
+# %% [markdown]
+# The two frequent words are tokens of 6 bytes, one character has a token of its own. The others lie in single bytes, and each of these
+# becomes �. The cure is to keep bytes until they are a whole character; [lecture 17](17_service.ipynb) does so.
+
+# %% [markdown]
+# ## 4. A first language model: counting
+#
+# A language model gives a probability to each token that may come next. The simplest one counts. An **n-gram model** looks at the $n - 1$ tokens before, the
+# *context* $c$, and asks how often each token $t$ followed it in a text. Where it has seen little, it goes by the context without
+# its first token, $c'$; without any context, all $V$ tokens are equally likely:
+#
+# $$p(t \mid c) = \frac{\text{count}(c, t) + p(t \mid c')}{\text{count}(c) + 1}$$
 
 
-def tokens_for_a_byte(text):
-    """With each number of merges in `counts`."""
-    return [len(encode(text, merges[:count])) / len(text.encode()) for count in counts]
+# %%
+def count(texts, n):
+    """How often each (context, token) and each context occurs, for contexts of 0 to n - 1 tokens."""
+    pairs, contexts = Counter(), Counter()
+    for ids in texts:
+        for i, token in enumerate(ids):
+            for length in range(min(n, i + 1)):
+                context = tuple(ids[i - length : i])
+                pairs[context, token] += 1
+                contexts[context] += 1
+    return pairs, contexts
 
 
-shorter = {
-    "the text it was trained on": tokens_for_a_byte(TEXT),
-    "a text with other words": tokens_for_a_byte(held_out),
+def losses_of(texts, n, pairs, contexts):
+    """Mean cross-entropy in nats of the models with 1 to n tokens, from the second token of each text on."""
+    total = np.zeros(n)
+    for ids in texts:
+        for i in range(1, len(ids)):
+            p = 1 / V
+            for length in range(n):
+                if length <= i:
+                    context = tuple(ids[i - length : i])
+                    p = (pairs[context, ids[i]] + p) / (contexts[context] + 1)
+                total[length] -= math.log(p)
+    return total / sum(len(ids) - 1 for ids in texts)
+
+
+# %% [markdown]
+# Two kinds of stories test it. One comes from the generator of the training text, with another seed: the same plots, other names, and half
+# of the sentences word for word. For the other, plots and sentences were kept back. The shipped model's losses on exactly
+# these stories stand in its `evaluation.json`.
+#
+# > **Predict, then run.** Which $n$ gives the lowest loss: 1, 2, 4, or the longer the better?
+
+# %%
+V = model.config.vocab_size
+SAME, OTHER = "same plots, other names", "plots kept back"
+learned = [tokenizer.encode(story) for story in held_out_stories(1, 400, False)]
+tests = {
+    name: [tokenizer.encode(story) for story in held_out_stories(7_000_003, 100, kept_back)]
+    for name, kept_back in ((SAME, False), (OTHER, True))
 }
-fig, axis = plots.figure(width=6.4, height=2.9)
-for (name, ratio), style in zip(shorter.items(), ("o-", "s--"), strict=True):
-    axis.plot([256 + count for count in counts], ratio, style, label=name)
-axis.set(xlabel="V [tokens in the vocabulary]", ylabel="tokens for one byte", ylim=(0, 1.05))
-axis.legend()
-axis.grid()
+counts = count(learned, 6)
+losses = {name: losses_of(texts, 6, *counts) for name, texts in tests.items()}
+evaluation = json.loads((paths.course_root() / "data/models/mini/evaluation.json").read_text())
+shipped = dict(zip(tests, evaluation["loss"].values(), strict=True))
+for name in tests:
+    by_n = ", ".join(f"{value:.2f}" for value in losses[name])
+    print(f"{name:23s}: n = 1 to 6: {by_n}; shipped model {shipped[name]:.2f}")
+print(f"counted: {sum(map(len, learned)):,} tokens; a guess among all {V}: {np.log(V):.2f}")
+
+# %% jupyter={"source_hidden": true}
+fig, axis = plots.figure(width=7, height=3)
+for (name, values), marker, colour in zip(
+    losses.items(), plots.MARKERS, (plots.BLUE, plots.VERMILION), strict=False
+):
+    axis.plot(range(1, 7), values, marker + "-", color=colour, label=f"n-gram, {name}")
+    axis.hlines(shipped[name], 1, 6, color=colour, linestyle="--", linewidth=1.2)
+    axis.text(6.1, shipped[name], f"shipped model: {shipped[name]:.2f}", color=colour, va="center")
+axis.hlines(np.log(V), 1, 6, color=plots.GREY, linestyle=":", linewidth=1.2)
+axis.text(6.1, np.log(V), f"a guess: {np.log(V):.2f}", color="#555555", va="center")
+axis.set(
+    xlabel="n", ylabel="loss [nats a token]", ylim=(-0.5, None), xlim=(0.8, 8.2), xticks=range(1, 7)
+)
+axis.legend(loc="upper left", bbox_to_anchor=(0, 0.92))
 plots.show(
     fig,
-    alt="Tokens for one byte against the size of the vocabulary. Both curves fall quickly at first, "
-    "then slowly; the text with other words stays longer.",
+    alt="Loss of n-gram models against n. On stories with the same plots it falls steeply to n = 4 and then rises a little; the "
+    "shipped model lies far below. On plots that were kept back it begins below a guess and rises above it, and the shipped model lies far above "
+    "all of them.",
 )
 
 # %% [markdown]
-# The first merges help most. Real vocabularies go on for long, since they serve many languages. For Qwen3-0.6B the published
-# `config.json` (Qwen team, 2025) says $V$ = 151 936 and a vector of $E$ = 1024 numbers for each:
-
-# %%
-story = paths.held_out_text().read_text()  # stories that the model was not trained on
-V, E = model.config.vocab_size, model.config.hidden_size
-print(
-    f"small model: V = {V}, {len(story.encode()) / len(tokenizer.encode(story)):.2f} bytes a token"
-)
-print(f"its vectors: {V * E:,d} numbers (E = {E})")
-print(f"Qwen3-0.6B:  {151_936 * 1024:,d} numbers for the vectors of its vocabulary")
-
-# %% [markdown]
-# ## 3. Embeddings: a vector for each token
+# > **The common guess**, the longer the better, forgets that a long context was rarely seen before, and then there is nothing to
+# > count.
 #
-# Token 442 is not larger than token 441 in any sense. The numbers are names. So the first thing a model does is look up a vector for each
+# On familiar plots the shipped model is far better: it uses hundreds of tokens of context, and has read 303 million. Where plots
+# and sentences are new, both are worse than a guess, and the model is worse than counting: it is sure of the stories it knows, and wrong.
+
+# %% [markdown]
+# ## 5. Embeddings: a vector for each token
+#
+# The numbers of tokens are mere names. So a model looks up a vector for each
 # name, in a table of shape $[V, E]$ that training has filled. The vector is called *embedding* (Bengio et al., 2003), $E$ the *hidden width*.
-# The operator:
-#
-# | argument | shape | meaning |
-# |---|---|---|
-# | `ids` | [L] | the tokens of a text, as whole numbers |
-# | `table` | [V, E] | one row for each token |
-# | result | [L, E] | row `ids[l]` for each l |
+# For `ids` $[L]$, the operator `embedding` returns row `ids[l]` for each $l$: $[L, E]$.
 
 # %%
 table = np.asarray(model.decoder.embeddings)  # [V, E]
 ids = np.array(tokenizer.encode("Once upon a time"))  # [L]
 x = operators.embedding(ids, table)  # [L, E]
 print("table", table.shape, " ids", ids.shape, " result", x.shape)
-one_hot = np.eye(len(table), dtype=np.float32)[ids]  # [L, V]: a single one in each row
-print("the same as a product with one-hot rows:", np.allclose(x, one_hot @ table))
 
 # %% [markdown]
-# So an embedding is a linear layer whose input is *one-hot*, with a single 1; looking the row up saves all the multiplications by 0.
-#
-# What has training put into the table? The *cosine* of two vectors $a$, $b$ is $a\cdot b / (\lVert a\rVert \lVert b\rVert)$: 1 for the same
-# direction, 0 for a right angle.
-#
-# > **Predict, then run.** The model was never told what a number, a colour or an animal is. Which tokens are nearest to "7"? To " red"? To " fox"?
+# It is a linear layer with one-hot input, without the multiplications by 0. For Qwen3-0.6B the published `config.json` (Qwen
+# team, 2025) says $V$ = 151 936 and $E$ = 1024: a quarter of its 0.6 billion numbers.
+# %% [markdown]
+# Training gives similar vectors to tokens that stand in similar contexts. Some words, in the two directions in which their
+# vectors spread most (*principal components*):
 
-# %%
+# %% jupyter={"source_hidden": true}
 directions = table / np.linalg.norm(table, axis=1, keepdims=True)
-
-
-def nearest(word, count=6):
-    """The `count` nearest tokens, each with its cosine."""
-    (token,) = tokenizer.encode(word)
-    cosine = directions @ directions[token]  # [V]
-    others = np.argsort(-cosine)[1 : count + 1]  # the first is the token itself
-    return [f"{tokenizer.decode([int(other)])!r} {cosine[other]:.2f}" for other in others]
-
-
-for word in ("7", " red", " fox", " she", " small"):
-    print(f"{word!r:9}", *nearest(word), sep="  ")
-
-# %% [markdown]
-# > **The common guess**, that vectors learned from text alone cannot know such things, overlooks that the words around a word
-# > say what kind of word it is.
-#
-# Tokens that can stand in the same context have similar vectors. Training moved them there, because what follows them is similar.
-#
-# To see it, we need two of the 128 dimensions. *Principal components* are the two directions in which a cloud of points spreads most;
-# the singular value decomposition of NumPy finds them.
-
-# %%
 GROUPS = {
     "animals": "fox dog crow duck goat sheep hen beaver turtle rabbit mouse cat frog owl pig".split(),
     "colours": "red yellow blue green white brown pink purple black gray".split(),
@@ -319,9 +346,8 @@ cloud = directions[chosen] - directions[chosen].mean(axis=0)  # [words, E]
 _, spread, axes_of_cloud = np.linalg.svd(cloud, full_matrices=False)
 places = cloud @ axes_of_cloud[:2].T  # [words, 2]
 held = (spread[:2] ** 2).sum() / (spread**2).sum()
-print(f"{len(chosen)} words; two of {E} directions hold {held:.0%} of the spread")
+print(f"{len(chosen)} words; two of {table.shape[1]} directions hold {held:.0%} of the spread")
 
-# %% jupyter={"source_hidden": true}
 fig, axis = plots.figure(width=8.6, height=5)
 start, labelled = 0, []
 for (name, group), colour, marker in zip(
@@ -349,99 +375,19 @@ plots.show(
 )
 
 # %% [markdown]
-# (Where there is no room, a point has no word beside it.)
+# ## 6. A mean does not know the order
+#
+# "The dog bites the man" and "the man bites the dog" have the same vectors. The next lecture mixes the tokens of a text by a weighted mean:
+# a token asks with a vector $q$, its *score* with each token $s$ is the dot product of $q$ with a vector $k_s$, and softmax turns the scores
+# into weights. A sum has no order: the two sentences give the same result.
+#
+# So the position must become part of the numbers. Vaswani et al. (2017) *add* a vector of sines and cosines for the position to the embedding.
+# But then a score depends on where in the text the two tokens stand.
 
 # %% [markdown]
-# ## 4. A mean does not know the order
+# ## 7. Rotate (RoPE)
 #
-# Each token has its vector now. But "the dog bites the man" and "the man bites the dog" have the same vectors. Only their order differs.
-#
-# The next lecture mixes the tokens of a text by a weighted mean, the one of [lecture 07](07_softmax.ipynb). For now this is enough: a token asks
-# with a vector $q$; its *score* with each token $s$ is the dot product of $q$ with a vector $k_s$ of that token; softmax turns the scores
-# into weights.
-#
-# > **Predict, then run.** We let the same $q$ look at both sentences. How much do the two results differ?
-
-
-# %%
-def weighted_mean(q, k, v):
-    """q [E], k and v [S, E] -> [E]."""
-    weights = operators.softmax((k @ q)[None, :])[0]
-    return weights @ v
-
-
-rng = np.random.default_rng(0)
-E = 64  # from here on: any width will do
-vector = {word: rng.normal(size=E).astype(np.float32) for word in "the dog bites man".split()}
-q = rng.normal(size=E, scale=E**-0.5).astype(np.float32)
-results = []
-for sentence in ("the dog bites the man", "the man bites the dog"):
-    tokens = np.stack([vector[word] for word in sentence.split()])  # [S, E]
-    results.append(weighted_mean(q, tokens, tokens))
-print("largest difference:", np.abs(results[0] - results[1]).max())
-
-# %% [markdown]
-# > **The common guess**, that the results differ because the meanings do, takes the mean for a reader. It is a sum, and a sum
-# > has no order.
-#
-# Nothing, or a rounding error. A sum does not depend on the order of its terms. So the position of a token must become part of its numbers.
-
-# %% [markdown]
-# ## 5. First way: add a vector for the position
-#
-# Vaswani et al. (2017) add to the embedding at position $p$ a vector of sines and cosines. For $i = 0, \dots, E/2 - 1$:
-#
-# $$P_{p,2i} = \sin(p\,\omega_i), \qquad P_{p,2i+1} = \cos(p\,\omega_i), \qquad \omega_i = 10000^{-2i/E}$$
-#
-# $\omega_i$ is an angular frequency, in radians for each position. The first pair is fast, the last one very slow, like the hands
-# of a clock: seconds tell neighbours apart, hours tell where in the text we are.
-
-
-# %%
-def sinusoidal(positions, width):
-    """positions [L] -> [L, width]."""
-    omega = 10000.0 ** (-np.arange(0, width, 2) / width)  # [width / 2]
-    angle = np.asarray(positions)[:, None] * omega  # [L, width / 2]
-    return np.stack([np.sin(angle), np.cos(angle)], axis=2).reshape(len(angle), width)
-
-
-P = sinusoidal(np.arange(100), E)
-fig, axes = plots.figure(1, 2, width=9, height=3.4, width_ratios=(1, 1))
-image = axes[0].imshow(P.T, aspect="auto")
-axes[0].set(xlabel="position p", ylabel="dimension", title="$P$: fast above, slow below")
-fig.colorbar(image, ax=axes[0], label="value")
-image = axes[1].imshow(P @ P.T)
-axes[1].set(xlabel="position p", ylabel="position r", title="$P_p \\cdot P_r$")
-fig.colorbar(image, ax=axes[1], label="dot product")
-plots.show(
-    fig,
-    alt="Left: the vectors of 100 positions as columns, rapid stripes in the first dimensions, slow ones "
-    "in the last. Right: dot products of all pairs; equal along each diagonal, largest on the main one.",
-)
-
-# %% [markdown]
-# The right picture is the same along every diagonal: $P_p \cdot P_r$ depends on the distance $p - r$ alone. The reason is
-# $\sin a \sin b + \cos a \cos b = \cos(a - b)$, for each pair:
-#
-# $$P_p \cdot P_r = \sum_i \cos((p - r)\,\omega_i)$$
-#
-# This is what we want: "three words back" should mean the same anywhere in a text. But the score of two tokens is not $P_p\cdot P_r$.
-# With embeddings $x$ and $y$:
-#
-# $$(x + P_p)\cdot(y + P_r) = x\cdot y + x\cdot P_r + P_p\cdot y + P_p\cdot P_r$$
-#
-# The two terms in the middle depend on where in the text the tokens are. The same two words, always three apart:
-
-# %%
-x, y = rng.normal(size=(2, E))
-for p in (3, 10, 50, 90):
-    here, there = x + P[p], y + P[p - 3]
-    print(f"positions {p:2d} and {p - 3:2d}: score {here @ there:7.3f}")
-
-# %% [markdown]
-# ## 6. Second way: rotate (RoPE)
-#
-# Su et al. (2021) do not add. They *rotate*: the vector that asks, $q$, and the vector that is asked, $k$, are turned by an angle that grows
+# Su et al. (2021) *rotate*: the vector that asks, $q$, and the vector that is asked, $k$, are turned by an angle that grows
 # with their position. This is *rotary position embedding*, RoPE. All Qwen models use it.
 #
 # Begin with two dimensions. $R(\alpha)$ turns a vector by the angle $\alpha$:
@@ -453,7 +399,6 @@ for p in (3, 10, 50, 90):
 # $$\bigl(R(m\omega)\,q\bigr)\cdot\bigl(R(n\omega)\,k\bigr) = q\cdot R\bigl((n - m)\,\omega\bigr)\,k$$
 #
 # because turning both vectors by the same angle changes no dot product, so we may turn both back by $m\omega$. Only the distance $n - m$ is left.
-# **Relative by construction**: no term is left over.
 
 
 # %% jupyter={"source_hidden": true}
@@ -504,23 +449,15 @@ plots.show(
 )
 
 # %% [markdown]
-# Dotted: before the rotation. The first three pictures have the same distance, and the pair turns as one body. In the fourth the distance is 8.
-
-
-# %%
-@interact(m=(0, 30), distance=(0, 30))
-def draw_chosen_rotation(m=5, distance=2):
-    fig, axis = plots.figure(width=3.2, height=3.2)
-    draw_rotation(axis, m, m - distance)
-    plots.show(fig, alt=f"Query at position {m}, key at {m - distance}.")
+# Dotted: before the rotation. In the first three pictures the distance is 2: the pair turns as one body. In the fourth it is 8.
 
 
 # %% [markdown]
-# A real vector has $D$ numbers. They are split into $D/2$ pairs, and pair $i$ turns with its own frequency $\omega_i = \theta^{-2i/D}$, again from
+# A real vector has $D$ numbers. They are split into $D/2$ pairs, and pair $i$ turns with its own frequency $\omega_i = \theta^{-2i/D}$, from
 # fast to slow. $\theta$ is the *base*. Qwen pairs number $i$ with number $i + D/2$.
 #
-# The operator: `rope(x, positions, theta)` with `x` [L, H, D] and `positions` [L]. Each position has H vectors of D numbers; the next lecture
-# says why.
+# The operator: `rope(x, positions, theta)` with `x` [L, H, D] and `positions` [L]. Why H
+# vectors for each position, the next lecture says.
 
 
 # %%
@@ -535,118 +472,153 @@ def rope(x, positions, theta):
     return np.concatenate([turned_first, turned_second], axis=2)
 
 
+rng = np.random.default_rng(0)
 D, theta = 32, 10_000.0
 q, k = rng.normal(size=(2, 1, 1, D)).astype(np.float32)
 positions = np.array([7])
 same = np.allclose(rope(q, positions, theta), operators.rope(q, positions, theta), atol=1e-6)
 print("equals the operator:", same)
-for m, n in [(8, 3), (108, 103), (508, 503), (508, 400)]:
+for m, n in [(8, 3), (508, 503), (508, 400)]:
     at_m, at_n = operators.rope(q, np.array([m]), theta), operators.rope(k, np.array([n]), theta)
     score = float((at_m * at_n).sum())
     print(f"positions {m:3d} and {n:3d}, distance {m - n:3d}: score {score:.4f}")
 
 # %% [markdown]
-# Lengths do not change either, since a rotation keeps them. And RoPE costs no weights.
-
-# %% [markdown]
 # ### Clocks from fast to slow
 #
-# Pair $i$ comes round after $2\pi/\omega_i$ positions, its *wavelength*.
-#
-# > **Predict, then run.** Our small model has $D$ = 32 and $\theta$ = 10 000, and reads up to 2048 tokens. How many positions does its slowest
-# > pair need for one turn? And that of Qwen3-0.6B, with $D$ = 128, $\theta$ = 1 000 000 and 40 960 tokens (config.json)?
+# Pair $i$ comes round after $2\pi/\omega_i$ positions, its *wavelength*, like the hands of a clock: seconds tell neighbours apart, hours tell where we are.
+# The shipped model has $D$ = 32, $\theta$ = 10 000 and a context of 2048 tokens; Qwen3-0.6B $D$ = 128, $\theta$ = 1 000 000 and 40 960 (config.json).
+
+# %% jupyter={"source_hidden": true}
+CLOCKS = {"shipped model": (32, 1e4, 2048), "Qwen3-0.6B": (128, 1e6, 40_960)}
 
 
-# %%
 def wavelengths(width, theta):
     return 2 * np.pi * theta ** (np.arange(0, width, 2) / width)  # [D / 2], in positions
 
 
-CLOCKS = {"small model": (32, 1e4, 2048), "Qwen3-0.6B": (128, 1e6, 40_960)}
 for name, (width, base, context) in CLOCKS.items():
     lengths = wavelengths(width, base)
     slow = int((lengths > context).sum())
     turns = f"{lengths[0]:.1f} to {lengths[-1]:,.0f} positions"
     print(f"{name}: {turns}; {slow} of {width // 2} pairs never come round")
-
-# %% jupyter={"source_hidden": true}
-fig, axes = plots.figure(1, 2, width=9, height=3.2)
+fig, axis = plots.figure(width=6.4, height=2.9)
 for (name, (width, base, context)), colour, marker in zip(
     CLOCKS.items(), plots.COLOURS, plots.MARKERS, strict=False
 ):
     share = np.arange(width // 2) / (width // 2)
-    axes[0].semilogy(
-        share, wavelengths(width, base), marker, color=colour, markersize=3, label=name
-    )
-    axes[0].axhline(context, color=colour, linestyle="--", linewidth=1)
-    axes[0].text(0, context * 1.3, f"its context, {context}", color=colour, fontsize=8.5)
-    distance = np.arange(0, 400)
-    score = np.cos(distance[:, None] * 2 * np.pi / wavelengths(width, base)).mean(axis=1)
-    axes[1].plot(distance, score, "-" if marker == "o" else "--", color=colour, label=name)
-axes[0].set(
-    xlabel="pair i, as a share of D/2", ylabel="wavelength [positions]", title="from fast to slow"
-)
-axes[0].legend(loc="lower right")
-axes[1].set(
-    xlabel="distance m − n [positions]",
-    ylabel="score / score at distance 0",
-    title="score of equal vectors",
-)
-axes[1].legend()
-axes[1].grid()
+    axis.semilogy(share, wavelengths(width, base), marker, color=colour, markersize=3, label=name)
+    axis.axhline(context, color=colour, linestyle="--", linewidth=1)
+    axis.text(0, context * 1.3, f"its context, {context}", color=colour, fontsize=8.5)
+axis.set(xlabel="pair i, as a share of D/2", ylabel="wavelength [positions]")
+axis.legend(loc="lower right")
 plots.show(
     fig,
-    alt="Left: wavelengths of the pairs of two models on a logarithmic axis, straight lines from six "
-    "positions to far beyond the context. Right: the score of a vector with itself against the distance; "
-    "it falls and wiggles.",
+    alt="Wavelengths of the pairs of two models on a logarithmic axis: straight lines from six positions to far beyond the context of each.",
 )
 
 # %% [markdown]
-# > **The common guess**, that each pair comes round many times within a text, holds for the fast ones. The wavelength grows by
-# > the same factor from pair to pair, and the last ones are longer than the longest text.
+# ## 8. In a whole model, and beyond its context
 #
-# The right picture: if $q$ and $k$ are equal and all their pairs equally long, the score at a distance is the mean of the cosines. It falls
-# with the distance, so near tokens have an advantage unless training decides otherwise. With a larger base it falls more slowly. Models for long
-# texts therefore take a large one (Xiong et al., 2023).
-
-# %% [markdown]
-# ### The proof in a whole model
+# The shipped model reads a story it has not seen (same plots, other names), with other positions than the true ones.
 #
-# If RoPE is relative, a model must not notice when all positions move on by the same number. And without RoPE it should be lost. We
-# reach into the small model, change the positions that its rotation gets, and let it read a story it has not seen. It gives a score, a *logit*,
-# to every token that may come next; the loss is the cross-entropy of lecture 07, averaged over the tokens.
+# > **Predict, then run.** All positions move on by 5000, far beyond the 2048 of its training. What happens to the loss? And if every
+# > position is 0?
 
 # %%
-ids = np.array(tokenizer.encode(story.split("<|endoftext|>")[0])[:200])
+text = np.array(tokenizer.encode(paths.held_out_text().read_text()))
 
 
-def loss_with(change):
-    """Mean cross-entropy, and the logits, if the model sees `change(positions)` as positions."""
+def loss_of_model(model, ids, change):
+    """Cross-entropy of each token [L - 1], if the model sees `change(positions)` as positions."""
     cache = model.cache()
     begin = cache.begin  # gives the positions that RoPE rotates by
     cache.begin = lambda ids: change(np.asarray(begin(ids)))
-    logits = model.logits(ids[:-1], cache)  # [L, V]
-    return operators.cross_entropy(logits, ids[1:]).mean(), logits
+    return operators.cross_entropy(model.logits(ids[:-1], cache), ids[1:])
 
 
-as_it_is, logits = loss_with(lambda positions: positions)
-moved, moved_logits = loss_with(lambda positions: positions + 5000)
-without, _ = loss_with(lambda positions: 0 * positions)
-print(f"as it is: {as_it_is:.3f} nats a token")
-change = np.abs(moved_logits - logits).max()
-print(f"moved by 5000: {moved:.3f}; largest change of a logit {change:.1e}")
-print(f"without positions: {without:.3f}; a guess among all {V} tokens would be {np.log(V):.3f}")
+for name, change in {
+    "as it is": lambda positions: positions,
+    "moved by 5000": lambda positions: positions + 5000,
+    "without positions": lambda positions: 0 * positions,
+}.items():
+    print(f"{name:18s} {loss_of_model(model, text[:200], change).mean():.3f} nats a token")
 
 # %% [markdown]
-# Moved by 5000, far beyond the 2048 positions it was trained for, the model does not notice: only distances count. Without positions it is lost.
+# > **The common guess**, that positions it never saw confuse the model, forgets that only distances reach a score.
+#
+# Without positions it is lost. And what about *distances* that it never saw? In a text longer than the context the slow pairs reach angles that never
+# occurred in training. **YaRN** (Peng et al., 2023) slows down only these. For four times the context, a pair that turns less than once within the
+# old one gets $\omega_i / 4$; one that turns 32 times or more keeps $\omega_i$; between them it changes in proportion to $i$.
+# Scores grow a little too, since softmax over more tokens is flatter. The operator for
+# given frequencies is `rope_scaled`.
+
+
+# %%
+def yarn(theta, width, context, factor):
+    """Frequencies [D / 2] in radians for each position, and what q and k are multiplied by."""
+    omega = theta ** (-np.arange(0, width, 2) / width)
+    first, last = (width / 2 * math.log(context / (2 * math.pi * n), theta) for n in (32, 1))
+    first, last = math.floor(first), math.ceil(last)  # pairs that turn 32 times and once
+    slowed = np.clip((np.arange(width // 2) - first) / (last - first), 0, 1)
+    return omega * (1 - slowed) + omega / factor * slowed, 0.1 * math.log(factor) + 1
+
+
+frequencies, times = yarn(10_000.0, 32, 2048, 4)
+frequencies = Tensor.from_numpy(frequencies.astype(np.float32))
+
+
+def stretched(x, positions):
+    return operators.rope_scaled(x, positions, frequencies, times)
+
+
+longer = load_model("mini")
+longer.config = replace(longer.config, max_positions=8192)
+plain = loss_of_model(longer, text[:3585], lambda positions: positions)
+layers = longer.decoder.layers
+longer.decoder.layers = [
+    replace(layer, attention=replace(layer.attention, rotary=stretched)) for layer in layers
+]
+with_yarn = loss_of_model(longer, text[:3585], lambda positions: positions)
+for start in (0, 1024, 2048, 2560, 3072):
+    there = slice(start, start + 512)
+    print(
+        f"tokens from {start:4d} on: plain {plain[there].mean():.2f}, YaRN {with_yarn[there].mean():.2f}"
+    )
+
+# %% [markdown]
+# Within 2048 tokens both read nearly alike. Beyond, the plain model breaks down, and YaRN holds longer.
+
+# %% [markdown]
+# ## With pencil and paper
+#
+# **1.** The words are `low` (5 times), `lot` (2 times) and `slow` (3 times), cut into letters. Which pair is merged first, and which second?
+#
+# <details><summary>Answer</summary>
+#
+# `l o` occurs 5 + 2 + 3 = 10 times, `o w` 5 + 3 = 8, `o t` 2, `s l` 3. So `lo` is first. Then `lo w` occurs 8 times, `lo t` 2, `s lo` 3: second is `low`.
+#
+# </details>
+#
+# **2.** $D$ = 4 and $\theta$ = 100. Which angles do the two pairs have at position 10? After how many positions does the slow one come round? Which pair
+# would YaRN slow down by the full factor, for a model whose context was 32?
+#
+# <details><summary>Answer</summary>
+#
+# $\omega_0 = 100^0 = 1$ and $\omega_1 = 100^{-2/4} = 0.1$: 10 radians and 1 radian. The slow pair needs $2\pi/0.1 \approx 63$ positions, so within 32 it turns half
+# round, less than once: that one. The fast one turns 32/6.28 = 5.1 times.
+#
+# </details>
 
 # %% [markdown]
 # ## The answer
 #
-# - Text is bytes. BPE joins frequent neighbours into tokens: short texts, a bounded vocabulary, and no text that cannot be written.
-# - Each token has a trained vector, its embedding. Similar use gives similar vectors.
-# - A weighted mean does not know the order of its terms. RoPE turns the vectors that meet in a dot product by their positions, so
-#   that scores depend on the distance, and on nothing else about the positions.
+# - Text is bytes. **BPE** joins frequent neighbours into tokens: short texts, a bounded **vocabulary**, and no text that cannot be written. A **special
+#   token** is a sign and no text.
+# - Each token has a trained vector, its **embedding**.
+# - A weighted mean does not know the order of its terms. **RoPE** turns the vectors that meet in a dot product by their positions, so
+#   that scores depend on the distance alone. **YaRN** slows the slow pairs down, for longer texts.
+# - What beats the **n-gram model** does more than count.
 #
 # ## Sources
 #
@@ -655,14 +627,15 @@ print(f"without positions: {without:.3f}; a guess among all {V} tokens would be 
 #   R. Sennrich, B. Haddow, A. Birch (2015), [Neural machine translation of rare words with subword units](https://arxiv.org/abs/1508.07909);
 #   A. Radford et al. (2019), [Language models are unsupervised multitask learners](https://cdn.openai.com/better-language-models/language_models_are_unsupervised_multitask_learners.pdf):
 #   BPE on bytes.
+# - C. Shannon (1948), [A mathematical theory of communication](https://doi.org/10.1002/j.1538-7305.1948.tb01338.x): n-grams of English.
 # - Y. Bengio et al. (2003), [A neural probabilistic language model](https://www.jmlr.org/papers/v3/bengio03a.html).
 # - A. Vaswani et al. (2017), [Attention is all you need](https://arxiv.org/abs/1706.03762).
 # - J. Su et al. (2021), [RoFormer: enhanced transformer with rotary position embedding](https://arxiv.org/abs/2104.09864);
-#   W. Xiong et al. (2023), [Effective long-context scaling of foundation models](https://arxiv.org/abs/2309.16039): a larger base.
+#   B. Peng et al. (2023), [YaRN](https://arxiv.org/abs/2309.00071).
 # - Qwen team (2025), [Qwen3 technical report](https://arxiv.org/abs/2505.09388) and
 #   [config.json of Qwen3-0.6B](https://huggingface.co/Qwen/Qwen3-0.6B/blob/main/config.json).
 #
 # ## Go on
 #
-# In [lab 11 tokens and positions](../labs/11_tokens_and_positions/11_tokens_and_positions.ipynb) you write `embedding` and `rope` as kernels, and the merges of BPE.
+# In [lab 11 tokens and positions](../labs/11_tokens_and_positions/11_tokens_and_positions.ipynb) you write the merges of BPE, `embedding` and `rope`.
 # Then: [12 Attention](12_attention.ipynb).

@@ -5,35 +5,22 @@
 #
 # | before this | you need | reading time | lab | next |
 # |---|---|---|---|---|
-# | [11 Tokens and positions](11_tokens_and_positions.ipynb) | softmax, online softmax, the product of matrices | 25 minutes | [12 attention](../labs/12_attention/12_attention.ipynb) | [13 The Qwen block](13_qwen_block.ipynb) |
+# | [11 Tokens and positions](11_tokens_and_positions.ipynb) | softmax and online softmax (07), the sanitizer (08), RoPE (11) | 25 minutes | [12 attention](../labs/12_attention/12_attention.ipynb) | [13 The Qwen block](13_qwen_block.ipynb) |
 
 # %%
-import tracemalloc
-
-import numba
 import numpy as np
-from ipywidgets import interact
+from matplotlib.patches import Rectangle
 
 from llaisys_mini import load_model, observe_calls, operators, paths, plots
-from llaisys_mini.inspect.timing import seconds
 
 # %% [markdown]
-# The letters of this lecture, which the whole course uses:
-#
-# | letter | counts | here |
-# |---|---|---|
-# | L | query positions: tokens that ask | |
-# | S | key positions: tokens that can be looked at | S = L until section 4 |
-# | E | hidden width: numbers that describe one token | |
-# | H | query heads | 1 until section 3 |
-# | K | key/value heads | 1 until section 3 |
-# | D | head width: numbers in one query, key or value | |
+# Letters: L queries and S keys, E numbers that describe a token, H query heads and K key/value heads (both 1 until section 3), D numbers in one
+# query, key or value.
 
 # %% [markdown]
 # ## 1. A soft lookup
 #
-# A Python dictionary finds a value by its key. The key fits exactly, or there is no answer.
-# Attention is a lookup that always answers, and answers softly (Bahdanau et al., 2014):
+# A Python dictionary finds a value if the key fits exactly. Attention always answers, and softly (Bahdanau et al., 2014):
 #
 # - each stored item $s$ has a **key** $k_s$, a vector of $D$ numbers, and a **value** $v_s$;
 # - the question is a **query** $q$, also $D$ numbers;
@@ -42,12 +29,12 @@ from llaisys_mini.inspect.timing import seconds
 #
 # $$o = \sum_{s=1}^{S} p_s\, v_s, \qquad p = \operatorname{softmax}(q\cdot k_1, \dots, q\cdot k_S)$$
 #
-# Four keys of length 4 in the plane ($S = 4$, $D = 2$). The values are prices: one number each.
+# Four keys in the plane ($S = 4$, $D = 2$). The values are prices: one number each.
 
 # %%
 angles = np.deg2rad([10, 60, 150, 250])
 keys = 4 * np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)  # [S, D]
-values = np.array([10, 20, 30, 40], dtype=np.float32)  # [S]
+values = np.array([10, 20, 30, 40], np.float32)  # [S]
 
 
 def look_up(q):
@@ -99,23 +86,11 @@ plots.show(
 )
 
 
-# %%
-@interact(degrees=(0, 360, 5), length=(0.0, 3.0, 0.1))
-def draw_chosen_lookup(degrees=100, length=1.0):
-    fig, axes = plots.figure(1, 2, width=6.4, height=2.9)
-    draw_lookup(axes, degrees, length)
-    plots.show(fig, alt=f"A query of length {length} at {degrees} degrees, and its weights.")
-
-
-# %% [markdown]
-# A longer query is a lower temperature (lecture 07): the lookup becomes sharper. A query of length 0 gives the plain mean.
-
 # %% [markdown]
 # ### Why the scores are divided by √D
 #
-# Let the $D$ numbers of $q$ and $k$ be random, each with variance 1. Each product $q_d k_d$ then has variance 1, and a sum of $D$
-# of them has variance $D$. So scores grow like $\sqrt D$, and softmax becomes too sharp to learn from: its
-# gradient is nearly zero wherever one weight is nearly one.
+# Let the $D$ numbers of $q$ and $k$ be random with variance 1. Then each product $q_d k_d$ has variance 1, and a sum of $D$
+# of them $D$. So scores grow like $\sqrt D$, and softmax becomes too sharp to learn from.
 #
 # > **Predict, then run.** 100 random keys. How much weight does the best-fitting key get for D = 4, and for D = 1024? And if the scores are
 # > divided by $\sqrt D$?
@@ -131,16 +106,15 @@ for width in (4, 64, 1024):
     print(f"D = {width:4d}: scores spread by {scores.std():4.1f}; {in_words}")
 
 # %% [markdown]
-# > **The common guess**, about a hundredth, would be right if all scores were equal. Softmax takes their exponentials, and
-# > their spread grows with $\sqrt D$.
+# > **The common guess**, about a hundredth, would be right if all scores were equal; but their spread grows with $\sqrt D$.
 #
 # So attention uses $q \cdot k_s / \sqrt D$ (Vaswani et al., 2017). The factor $1/\sqrt D$ is called `scale` in our operator.
 
 # %% [markdown]
 # ## 2. Self-attention and the causal mask
 #
-# In a *decoder*, a model that writes text token by token, every token asks and can be asked. A token is a vector $x$ of $E$ numbers (lecture 11).
-# Three matrices that training finds turn it into its query, its key and its value:
+# In a *decoder*, a model that writes text token by token, every token asks and can be asked. The tokens of a text are $x$, $[L, E]$.
+# Three trained matrices turn each into its query, its key and its value:
 #
 # $$\underbrace{q}_{L\times D} = \underbrace{x}_{L\times E} W_q^{\mathsf T}, \qquad k = x W_k^{\mathsf T}, \qquad v = x W_v^{\mathsf T}
 # \qquad\text{with } W_q, W_k, W_v \text{ of shape } [D, E]$$
@@ -150,7 +124,7 @@ for width in (4, 64, 1024):
 # $$\underbrace{\text{scores}}_{L\times S} = q\,k^{\mathsf T} / \sqrt D$$
 #
 # The decoder is trained to guess the next token at *every* position at once. If token 3 could look at token 4, it would see the
-# answer. So what lies ahead is hidden: its scores become $-\infty$ before the softmax, so its weights become 0. This is the *causal mask*.
+# answer. So what lies ahead is hidden: its scores become $-\infty$, its weights 0. This is the *causal mask*.
 
 
 # %%
@@ -206,73 +180,18 @@ plots.show(
 )
 
 # %% [markdown]
-# > **The common guess**, that every output changes because every token looks at all others, forgets the mask: only later tokens
-# > see the last one, and there are none.
+# > **The common guess**, that every output changes, forgets the mask: only later tokens see the last one, and there are none.
 #
-# The first token sees only itself, so its weight is 1. Changing the last token changes the last output only.
-# Remember this: **the past does not depend on the future.** Section 4 relies on it.
+# The first token sees only itself, so its weight is 1. **The past does not depend on the future**: section 4 relies on it.
 
 # %% [markdown]
 # ## 3. Heads
 #
-# One softmax makes one mixture. A token may want several things at once: the word before it, the name of the hero, the last
-# full stop. So attention runs $H$ times side by side, in $H$ *heads*, each with its own $W_q$, $W_k$, $W_v$.
-# The matrices are stacked: $W_q$ becomes $[H \cdot D, E]$, and the result $[L, H\cdot D]$ is only viewed as $[L, H, D]$ (lecture 06).
-# At the end a fourth matrix $W_o$ $[E, H\cdot D]$ mixes the heads' outputs into one vector of $E$ numbers.
-
-# %%
-H, D = 4, 8
-W_q, W_k, W_v = (rng.normal(size=(H * D, E), scale=E**-0.5).astype(np.float32) for _ in range(3))
-q, k, v = (operators.linear(x, W).reshape(L, H, D) for W in (W_q, W_k, W_v))
-by_hand = np.stack([attend(q[:, h], k[:, h], v[:, h])[1] for h in range(H)], axis=1)  # [L, H, D]
-by_operator = operators.attention(q, k, v, D**-0.5)
-print("shape", by_operator.shape, "- largest difference", np.abs(by_hand - by_operator).max())
-
-# %% [markdown]
-# `operators.attention(q, k, v, scale)` is all of sections 1 to 3 in one call. Here are its shapes, and what comes in section 4:
+# A token may want several things at once. So attention runs $H$ times side by side, in $H$ *heads*, each with
+# its own matrices. They are stacked: $W_q$ becomes $[H D, E]$, and its result $[L, H D]$ is viewed as $[L, H, D]$ (lecture 06).
+# At the end a fourth matrix $W_o$, $[E, H D]$, mixes the heads' outputs.
 #
-# | argument | shape | meaning |
-# |---|---|---|
-# | `q` | [L, H, D] | queries of the last L positions |
-# | `k`, `v` | [S, K, D] | keys and values of all S positions; K divides H |
-# | result | [L, H, D] | one mixture for each query and head |
-
-# %% [markdown]
-# ## 4. The KV cache, and fewer heads in it
-#
-# A decoder writes one token at a time. To write token 1000 it needs the keys and values of all 999 before it.
-# The past does not depend on the future, so they are the same as when token 999 was written. We keep them: this is the *KV cache*.
-# Each step then computes one new query, key and value (L = 1), and looks at all S.
-
-# %%
-whole = operators.attention(q, k, v, D**-0.5)  # L = S = 6
-last = operators.attention(np.ascontiguousarray(q[-1:]), k, v, D**-0.5)  # L = 1, S = 6
-print("last row with the cache equals the last row of the whole:", np.allclose(whole[-1:], last))
-
-# %% [markdown]
-# The cache costs memory. For each position and layer: a key and a value for each of the $K$ key/value heads.
-#
-# $$\text{bytes} = 2 \cdot \text{layers} \cdot S \cdot K \cdot D \cdot \text{bytes per number}$$
-#
-# So the idea to let several query heads share one key/value head:
-#
-# | name | K | |
-# |---|---|---|
-# | **MHA**, multi-head attention | K = H | each query head has its own (Vaswani et al., 2017) |
-# | **GQA**, grouped-query attention | 1 < K < H | groups of H/K heads share one (Ainslie et al., 2023) |
-# | **MQA**, multi-query attention | K = 1 | all share one (Shazeer, 2019) |
-#
-# Query head $h$ reads key/value head $\lfloor h / (H/K) \rfloor$. The same as repeating each key head $H/K$ times, without doing it:
-
-# %%
-for kv_heads in (4, 2, 1):
-    fewer_k, fewer_v = np.ascontiguousarray(k[:, :kv_heads]), np.ascontiguousarray(v[:, :kv_heads])
-    grouped = operators.attention(q, fewer_k, fewer_v, D**-0.5)
-    all_k, all_v = (np.repeat(a, H // kv_heads, axis=1) for a in (fewer_k, fewer_v))
-    same = np.allclose(grouped, operators.attention(q, all_k, all_v, D**-0.5))
-    print(
-        f"K = {kv_heads}: as with repeated heads: {same}, numbers in the cache: {2 * fewer_k.size}"
-    )
+# Several query heads may share one key/value head: with $K$ of them, query head $h$ reads number $\lfloor h / (H/K) \rfloor$.
 
 # %% jupyter={"source_hidden": true}
 fig, axes = plots.figure(1, 3, width=9, height=2.1)
@@ -303,351 +222,438 @@ plots.show(
 )
 
 # %% [markdown]
-# What that means for Qwen3-0.6B. Its published `config.json` (Qwen team, 2025) says 28 layers, 16 query heads, 8 key/value heads of width 128,
-# weights in bfloat16 (2 bytes), and a context of up to 40 960 positions. We ask what it would be with other K:
+# MHA is *multi-head attention* (Vaswani et al., 2017), GQA *grouped-query attention* (Ainslie et al., 2023), MQA *multi-query attention* (Shazeer,
+# 2019). The operator `attention(q, k, v, scale)` is all of this: `q` and result $[L, H, D]$, for the last L positions; `k` and `v` $[S, K, D]$.
 
 # %%
-LAYERS, HEADS, WIDTH, CONTEXT = 28, 16, 128, 40_960
+H, K, D = 4, 2, 8
+q = rng.normal(size=(L, H, D)).astype(np.float32)
+k, v = rng.normal(size=(2, L, K, D)).astype(np.float32)
+by_hand = np.stack([attend(q[:, h], k[:, h // 2], v[:, h // 2])[1] for h in range(H)], axis=1)
+whole = operators.attention(q, k, v, D**-0.5)  # L = S = 6
+last = operators.attention(q[-1:].copy(), k, v, D**-0.5)  # L = 1, S = 6
+print("largest difference from the heads one by one:", np.abs(by_hand - whole).max())
+print("one query over stored keys gives the last row of the whole:", np.allclose(whole[-1:], last))
 
-
-def cache_bytes(positions, kv_heads):
-    return 2 * LAYERS * positions * kv_heads * WIDTH * 2
-
-
-for name, kv_heads in [("MHA", 16), ("GQA, as it is", 8), ("MQA", 1)]:
-    one, full = cache_bytes(1, kv_heads) / 1024, cache_bytes(CONTEXT, kv_heads) / 1e9
-    print(f"{name:14s} K = {kv_heads:2d}: {one:4.0f} KiB a position, {full:5.2f} GB for {CONTEXT}")
+# %% [markdown]
+# ## 4. The KV cache
+#
+# To write token 1000 a decoder needs the keys and values of all before it. They are the same as when token 999
+# was written, so they are kept: the *KV cache*. Each step computes one new query, key and value (L = 1), and looks at all S.
 
 # %% jupyter={"source_hidden": true}
-positions = np.array([0, CONTEXT])
-fig, axis = plots.figure(width=6.4)
-for (name, kv_heads), dashes in zip(
-    [("MHA, K = 16", 16), ("GQA, K = 8", 8), ("MQA, K = 1", 1)], ("-", "--", "-."), strict=True
-):
-    axis.plot(positions, cache_bytes(positions, kv_heads) / 1e9, dashes, label=name)
-axis.axhline(1.2, color=plots.GREY, linewidth=1)
-axis.text(CONTEXT, 1.35, "the weights: 0.6 billion × 2 bytes", ha="right", color="#555555")
-axis.set(xlabel="positions in the cache", ylabel="KV cache [GB]", xlim=(0, CONTEXT), ylim=(0, None))
-axis.legend(loc="upper left")
-axis.grid()
+fig, axes = plots.figure(1, 3, width=9, height=2.5)
+TOKENS = ["Once", "upon", "a", "time", ",", "a"]
+for axis, filled in zip(axes, (3, 4, 5), strict=True):
+    for row, name in enumerate(("keys, turned", "values")):
+        for place in range(6):
+            new = place == filled - 1
+            face = plots.VERMILION if new else plots.SKY + "88" if place < filled else "none"
+            style = dict(facecolor=face, edgecolor="#777777", hatch="///" if new else "")
+            axis.add_patch(Rectangle((place, -1.4 * row), 0.92, 0.8, **style))
+        axis.text(0, 0.95 - 1.4 * row, f"{name} [S, K, D]", fontsize=8.5)
+    for place in range(filled):
+        axis.text(place + 0.46, -1.85, TOKENS[place], ha="center", fontsize=8.5)
+    axis.text(
+        0, -2.9, f"one query, {filled} keys\nroom for {6 - filled} more", fontsize=8.5, va="center"
+    )
+    axis.set(
+        xlim=(-0.2, 6.2), ylim=(-3.4, 1.7), title=f"“{TOKENS[filled - 1]}” is read: S = {filled}"
+    )
+    axis.axis("off")
 plots.show(
     fig,
-    alt="Size of the KV cache of Qwen3-0.6B against the number of positions. All lines are straight. With 16 "
-    "heads it exceeds the weights long before the context is full, with 8 at about a quarter of it, with "
-    "one never.",
+    alt="The cache of one layer at three steps: a row of keys and a row of values with room for six positions. Each step writes one new "
+    "key and one new value behind the others, and its query looks at all that are filled.",
 )
 
 # %% [markdown]
-# A user with a long conversation costs more memory than the whole model. That is for one user; a server has many.
-# Ainslie et al. (2023) found that GQA keeps nearly the quality of MHA. So Qwen3 uses it, and so does our small model, with H = 4 and K = 2.
+# Striped: what this step writes. Queries are not kept.
+#
+# The keys are stored **after RoPE has turned them**: the angle of position 3 never changes. What does the shipped model hand to `attention` in layer 0?
+
+# %%
+model = load_model("mini")
+calls = []
+with observe_calls(lambda operator, arguments, results: calls.append((operator.name, arguments))):
+    model.logits(model.tokenizer.encode("Once upon a time"))
+to_turn = [np.asarray(x) for name, (x, *_) in calls if name == "rope"][
+    1
+]  # layer 0: first q, then k
+stored = next(np.asarray(arguments[1]) for name, arguments in calls if name == "attention")
+places = np.arange(4)
+turned = operators.rope(to_turn, places, 10_000.0)
+print("stored keys are the turned ones:", np.allclose(stored, turned, atol=1e-6))
+
+# %% [markdown]
+# ### One error, worked through: turned again
+#
+# A decoder hands the cached keys to `rope` together with the new one, at positions 0 to S − 1.
+#
+# > **Predict, then run.** Which keys get a wrong score: all, all old ones, or none?
+
+# %%
+query = operators.rope(rng.normal(size=(1, 1, 32)).astype(np.float32), places[-1:], 10_000.0)
+cached = turned[:, :1]  # one of the two heads
+twice = np.concatenate([operators.rope(cached[:3].copy(), places[:3], 10_000.0), cached[3:]])
+for name, keys_used in (("as it should be", cached), ("turned again", twice)):
+    print(f"{name:16s} scores", np.round(keys_used[:, 0] @ query[0, 0], 2))
+
+# %% [markdown]
+# > **The common guess**, that all old keys are wrong, forgets the first: at position 0 nothing is turned.
+#
+# Nothing crashes. But every distance is counted from twice the key's position.
+
+# %% [markdown]
+# ### What it costs
+#
+# For each position and layer: $2 K D$ numbers. Ways to make that less:
+#
+# - **GQA, MQA**: fewer key/value heads.
+# - **Sliding**: a query sees the last $w$ positions only; older ones are dropped (operator `sliding_attention`).
+# - **Sparse**: each query reads a few chosen keys (Child et al., 2019); the cache stays.
+# - **MLA**, *multi-head latent attention* (DeepSeek-AI, 2024): one short vector is kept, from which matrices make the keys and values of
+#   all heads, and beside it a small turned key: 512 + 64 numbers.
+
+# %% [markdown]
+# In numbers, for Qwen3-0.6B: 28 layers, H = 16, K = 8, D = 128, 40 960 positions (config.json; Qwen team, 2025), and 2 bytes for each number. Its
+# weights take 1.2 GB. All but GQA is what it would be:
+
+# %%
+CONTEXT = 40_960
+ways = {  # numbers for each position and layer, positions kept, positions read by a query
+    "MHA, K = 16": (2 * 16 * 128, CONTEXT, CONTEXT),
+    "GQA, K = 8": (2 * 8 * 128, CONTEXT, CONTEXT),
+    "MQA, K = 1": (2 * 1 * 128, CONTEXT, CONTEXT),
+    "GQA, sliding, 4096": (2 * 8 * 128, 4096, 4096),
+    "GQA, sparse, 2048": (2 * 8 * 128, CONTEXT, 2048),
+    "MLA, 512 + 64": (512 + 64, CONTEXT, CONTEXT),
+}
+for name, (numbers, kept, read) in ways.items():
+    in_gb = 28 * numbers * 2 / 1e9
+    print(f"{name:19s} kept {in_gb * kept:5.2f} GB, read for each token {in_gb * read:5.2f} GB")
 
 # %% [markdown]
 # ## 5. The n² wall
 #
-# The table of scores has $L \cdot S$ entries for each head. For a prompt of $n$ tokens $L = S = n$: twice the text, four times the work.
-# Everything else in a decoder grows in proportion to $n$. We measure both, with the shapes of our small model:
+# For a prompt of $n$ tokens the table of scores has $n^2$ entries for each head, half of them masked. The products with weights grow in proportion
+# to $n$. Counted in multiply-adds, for a layer of Qwen3-0.6B (with three matrices of 1024 × 3072, lecture 13):
 
 # %%
-lengths = [64, 128, 256, 512, 1024, 2048]
-weight = rng.normal(size=(128, 128)).astype(np.float32)
-numba.set_num_threads(1)  # so that the clock of this thread sees all of the work
-measured = {"attention": [], "linear": []}
-for n in lengths:
-    q = rng.normal(size=(n, 4, 32)).astype(np.float32)
-    k, v = rng.normal(size=(2, n, 2, 32)).astype(np.float32)
-    hidden = rng.normal(size=(n, 128)).astype(np.float32)
-    measured["attention"].append(1000 * seconds(operators.attention, q, k, v, 32**-0.5, repeats=3))
-    measured["linear"].append(1000 * seconds(operators.linear, hidden, weight, repeats=3))
-for name, times in measured.items():
-    ratio = times[-1] / times[-2]
-    print(f"{name:9s} from {lengths[-2]} to {lengths[-1]} tokens: {ratio:.1f} times the time")
+weights_used = 1024 * (16 + 8 + 8) * 128 + 16 * 128 * 1024 + 3 * 1024 * 3072  # for each token
+for n in (1024, 8192, CONTEXT):
+    with_weights, with_scores = n * weights_used, 2 * 16 * 128 * n * (n + 1) // 2
+    share = with_scores / (with_weights + with_scores)
+    print(
+        f"{n:6d} tokens: attention is {share:3.0%} of the work; table {16 * n * n * 4 / 1e9:6.2f} GB"
+    )
+
+# %% [markdown]
+# ## 6. FlashAttention
+#
+# The table need not be stored. A GPU has a large slow memory and a small fast one (numbers of an A100; Dao et al., 2022):
 
 # %% jupyter={"source_hidden": true}
-fig, axis = plots.figure(width=6.4)
-for (name, times), marker in zip(measured.items(), plots.MARKERS, strict=False):
-    axis.loglog(lengths, times, marker + "-", label=f"{name}, measured")
-axis.loglog(
-    lengths,
-    measured["attention"][-1] * (np.array(lengths) / lengths[-1]) ** 2,
-    ":",
-    color=plots.GREY,
-    label="slope of n²",
+fig, axis = plots.figure(width=9, height=3.3)
+
+
+def box(left, bottom, wide, high, face, text, **more):
+    axis.add_patch(Rectangle((left, bottom), wide, high, facecolor=face, edgecolor="#777777"))
+    axis.text(
+        left + wide / 2, bottom + high / 2, text, ha="center", va="center", fontsize=9, **more
+    )
+
+
+box(0, 5.6, 50, 4.4, plots.GREEN + "22", "")
+axis.text(
+    51,
+    7.8,
+    "SRAM (shared memory, registers)\n20 MB in all, 0.2 MB in each multiprocessor\n19 TB/s",
+    va="center",
 )
-axis.loglog(
-    lengths,
-    measured["linear"][-1] * np.array(lengths) / lengths[-1],
-    "--",
-    color=plots.GREY,
-    label="slope of n",
-)
-axis.set(xlabel="tokens n", ylabel="time [ms]", xticks=lengths)
-axis.set_xticklabels(lengths)
-axis.minorticks_off()
-axis.legend()
-axis.grid()
+box(0, 0, 50, 2.8, plots.ORANGE + "22", "")
+axis.text(51, 1.4, "HBM (global memory)\n40 GB\n1.5 TB/s", va="center")
+box(2, 6.2, 11, 3.2, plots.BLUE + "55", "a block of\nqueries; m, s, o")
+box(19, 7, 6, 2.2, plots.SKY + "88", "k, v\ntile")
+box(31, 6.4, 15, 2.8, plots.PURPLE + "44", "one tile of scores,\nnever stored")
+box(2, 0.5, 11, 1.8, plots.BLUE + "55", "q, out")
+for tile in range(8):
+    box(17 + 3.6 * tile, 0.5, 3.2, 1.8, plots.SKY + "88", "k, v" if tile in (0, 7) else "")
+arrow = dict(arrowstyle="-|>", color="#555555", linewidth=1.4)
+axis.annotate("", (7.5, 6.1), (7.5, 2.4), arrowprops=arrow)
+axis.text(8.2, 4.2, "once", va="center", fontsize=9)
+for tile in range(0, 8, 2):
+    axis.annotate("", (22, 6.9), (18.6 + 3.6 * tile, 2.4), arrowprops={**arrow, "linewidth": 0.9})
+axis.text(40, 4.4, "once for each block of queries", va="center", fontsize=9)
+axis.annotate("", (30.8, 8), (25.2, 8), arrowprops=arrow)
+axis.set(xlim=(0, 84), ylim=(-0.2, 10.2))
+axis.axis("off")
 plots.show(
     fig,
-    alt="Measured time of attention and of a linear map against the number of tokens, on logarithmic axes. "
-    "Attention follows the steeper line of slope two for long texts, the linear map that of slope one.",
+    alt="Two memories. Below HBM with queries, outputs and a row of tiles of keys and values. Above SRAM: a block of queries with its m, s and o stays; "
+    "tiles of keys and values pass by one after the other; one tile of scores exists at a time.",
 )
 
 # %% [markdown]
-# (Processor time of one thread. The times differ from machine to machine, the slopes hardly.)
-#
-# Memory is the harder wall. One layer of Qwen3-0.6B over its whole context, if the table of scores were stored in float32:
+# Two ideas together. First, **online softmax** (lecture 07; Milakov and Gimelshein, 2018): keep the largest score so far $m$, the sum $s$ and the
+# mixed values $o$, and rescale $s$ and $o$ when $m$ grows. Four keys with scores 1, 3, 2, 4 and values 10, 20, 30, 40, one after the other:
 
-# %%
-for n in (1024, 8192, CONTEXT):
-    scores, inputs = HEADS * n * n * 4, (HEADS + 2 * 8) * n * WIDTH * 4  # bytes
-    print(f"{n:6d} tokens: scores {scores / 1e9:6.2f} GB; q, k and v {inputs / 1e9:.2f} GB")
+# %% jupyter={"source_hidden": true}
+scores, m, s, o = np.array([1.0, 3.0, 2.0, 4.0]), -np.inf, 0.0, 0.0
+steps = []
+for score, value in zip(scores, (10, 20, 30, 40), strict=True):
+    larger = max(m, score)
+    factor, e = np.exp(m - larger), np.exp(score - larger)
+    s, o, m = s * factor + e, o * factor + e * value, larger
+    steps.append((m, s, o, factor))
+print(f"online {o / s:.4f}, at once {operators.softmax(scores[None].astype('f'))[0] @ values:.4f}")
+
+# %% jupyter={"source_hidden": true}
+fig, axes = plots.figure(1, 4, width=9, height=2.7, sharey=True)
+for step, (axis, (m, s, o, factor)) in enumerate(zip(axes, steps, strict=True)):
+    for key in range(4):
+        if key <= step:
+            style = (
+                dict(color=plots.VERMILION, hatch="///") if key == step else dict(color=plots.BLUE)
+            )
+            axis.bar(key + 1, np.exp(scores[key] - m), edgecolor="white", **style)
+    axis.set(xlim=(0.4, 4.6), ylim=(0, 1.1), xticks=range(1, 5), xlabel="key")
+    axis.set_title(f"m = {m:.0f}, factor {factor:.2f}\ns = {s:.2f}, o = {o:.1f}", fontsize=9.5)
+axes[0].set_ylabel("$e^{score - m}$")
+plots.show(
+    fig,
+    alt="The weights of the keys in s and o after each of four steps. When a key scores higher than all before, the weights of the earlier keys shrink by "
+    "the factor; when it does not, they stay as they are.",
+)
 
 # %% [markdown]
-# ## 6. FlashAttention: the table is never stored
+# Striped: the new key. At keys 2 and 4 $m$ grows, and everything so far shrinks.
 #
-# An output is a mean of values, weighted with a softmax. Lecture 07 computed exactly this in **one pass** (Milakov and Gimelshein, 2018):
-# keep the maximum so far $m$, the sum so far $s$ and the weighted sum so far $o$, and rescale $s$ and $o$ whenever the maximum grows.
-#
-# FlashAttention (Dao et al., 2022) does it in blocks: a block of queries stays in fast memory, blocks of keys and values pass by.
-# What is in memory at any time is one small tile of scores. Tiles above the diagonal are skipped: the mask would erase them.
+# Second, **a block of queries**: $B$ of them stay in fast memory, and each tile of keys and values that passes by serves all of them.
 
 
 # %%
 def flash_attend(q, k, v, block=64):
     """As `attend`, for L = S: outputs [L, D] without the table of scores."""
-    length, width = q.shape
     out = np.empty_like(q)
-    for first in range(0, length, block):
-        queries = q[first : first + block] / np.float32(np.sqrt(width))  # [B, D]
+    for first in range(0, len(q), block):
+        queries = q[first : first + block] / np.float32(np.sqrt(q.shape[1]))  # [B, D]
         rows = np.arange(first, first + len(queries))[:, None]
         m = np.full((len(queries), 1), -np.inf, np.float32)
         s, o = np.zeros_like(m), np.zeros_like(queries)
-        for start in range(0, first + block, block):  # all later keys are hidden
-            columns = np.arange(start, min(start + block, length))[None, :]
+        for start in range(0, first + block, block):  # later tiles are hidden by the mask
+            columns = np.arange(start, min(start + block, len(k)))[None, :]
             scores = queries @ k[start : start + block].T  # [B, B]: one tile
             scores = np.where(columns <= rows, scores, np.float32(-np.inf))
-            new_m = np.maximum(m, scores.max(axis=1, keepdims=True))
-            factor, exponentials = np.exp(m - new_m), np.exp(scores - new_m)
-            s = s * factor + exponentials.sum(axis=1, keepdims=True)
-            o = o * factor + exponentials @ v[start : start + block]
-            m = new_m
+            larger = np.maximum(m, scores.max(axis=1, keepdims=True))
+            factor, weights = np.exp(m - larger), np.exp(scores - larger)
+            s = s * factor + weights.sum(axis=1, keepdims=True)
+            o = o * factor + weights @ v[start : start + block]
+            m = larger
         out[first : first + block] = o / s
     return out
 
 
 q, k, v = rng.normal(size=(3, 1000, 32)).astype(np.float32)
-_, with_table = attend(q, k, v)
-print("largest difference from the table:", np.abs(flash_attend(q, k, v) - with_table).max())
-
-# %% [markdown]
-# The same numbers. Now the memory that each needs beyond its inputs, as Python's `tracemalloc` counts it.
-#
-# > **Predict, then run.** 4096 tokens, one head of width 32. The outputs alone are half a megabyte. How much do the two ways take?
-
-
-# %%
-def peak_bytes(work, *arguments):
-    tracemalloc.start()
-    work(*arguments)
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    return peak
-
-
-sizes = [256, 512, 1024, 2048, 4096]
-peaks = {"table": [], "in blocks": []}
-for n in sizes:
-    q, k, v = rng.normal(size=(3, n, 32)).astype(np.float32)
-    peaks["table"].append(peak_bytes(attend, q, k, v))
-    peaks["in blocks"].append(peak_bytes(flash_attend, q, k, v))
-for name, found in peaks.items():
-    print(f"4096 tokens, one head, {name:9s} {found[-1] / 1e6:6.1f} MB")
-
-# %% jupyter={"source_hidden": true}
-fig, axes = plots.figure(1, 2, width=9, height=3.3, width_ratios=(1.4, 1))
-for (name, values_), marker in zip(peaks.items(), plots.MARKERS, strict=False):
-    axes[0].loglog(sizes, np.array(values_) / 1e6, marker + "-", label=name)
-axes[0].set(
-    xlabel="tokens n (one head)",
-    ylabel="memory in use [MB]",
-    xticks=sizes,
-    title="peak beyond the inputs",
-)
-axes[0].set_xticklabels(sizes)
-axes[0].minorticks_off()
-axes[0].legend()
-axes[0].grid()
-for i, j in np.ndindex(6, 6):
-    colour, hatch = (
-        (plots.SKY, "") if j < i else (plots.ORANGE, "///") if i == j else (plots.CARD, "")
-    )
-    axes[1].bar(j, 0.94, 0.94, bottom=i, color=colour, edgecolor="#777777", hatch=hatch)
-axes[1].set(
-    xlabel="blocks of keys",
-    ylabel="blocks of queries",
-    xticks=[],
-    yticks=[],
-    aspect="equal",
-    ylim=(6.1, -0.1),
-)
-axes[1].set_title("blue: whole, striped: masked,\nempty: never computed", fontsize=9.5)
-plots.show(
-    fig,
-    alt="Left: memory against the number of tokens; the table grows with slope two, the blocks with slope "
-    "one. Right: six by six tiles; those below the diagonal are computed whole, those on it are masked, "
-    "those above it are skipped.",
+print(
+    "largest difference from the table:", np.abs(flash_attend(q, k, v) - attend(q, k, v)[1]).max()
 )
 
 # %% [markdown]
-# > **The common guess**, that both need about as much because both compute the same, counts operations instead of what must be
-# > kept: the table holds all $n^2$ scores at once.
-#
-# The work is still $n^2$, or half of that with the skipped tiles. What is saved is memory, and on a GPU the traffic to it. Count the
-# numbers that one head moves to and from slow memory. With blocks of $B$ queries, k and v pass by $n / B$ times, half of them on average:
-#
-# | numbers moved | with the table | in blocks |
-# |---|---|---|
-# | q read, out written | 2nD | 2nD |
-# | k and v read | 2nD | 2nD · n/(2B) |
-# | scores written and read, weights written and read | 4n² | 0 |
+# Count the numbers that one head moves to and from slow memory. $q$ and $out$ are $n D$ each. With a table, $k$ and $v$ come once at best; scores and weights
+# are written and read: $4n^2$. In tiles, $k$ and $v$ come $n/B$ times, half of them on average.
+# In millions, for $n$ = 8192 and $D$ = 128:
 
 # %%
 n, D = 8192, 128
 table = 4 * n * D + 4 * n * n
-print(f"with the table {table / 1e6:.0f} million numbers")
-for B in (64, 128, 256):
-    blocks = 2 * n * D + 2 * n * D * n // (2 * B)
-    print(f"in blocks of {B:3d}   {blocks / 1e6:3.0f} million: {table / blocks:.1f} times fewer")
+for B in (1, 8, 64, 128):
+    moved = 2 * n * D + 2 * n * D * n // (2 * B)
+    print(
+        f"B = {B:3d}: {moved / 1e6:5.0f} million numbers; the table {table / moved:5.2f} times as many"
+    )
 
 # %% [markdown]
-# Keys come from slow memory once for each *block* of queries, so larger blocks mean less traffic. The size of fast memory
-# limits the block. In lecture 10 tiles of a matrix product followed the same rule.
+# With one query at a time more is moved than with the table: every query fetches all its keys again. Fast memory limits the block. In the lab the sanitizer
+# counts your traffic with one query and with eight.
 #
-# The course's CPU kernel for `attention` also keeps no table; the lab asks you for it.
+# ### Split keys
+#
+# While a text is written there is only one query. But the *keys* can be shared out among the multiprocessors, and the parts merged as by
+# `merge_softmax` of lab 07 (flash-decoding, Dao et al., 2023):
 
-# %% [markdown]
-# ## 7. What the shipped model looks at
-#
-# The small model of this course has 8 layers with 4 heads each. `observe_calls` shows us every operator that it calls, with arguments and
-# results. From each call of `attention` we take queries and keys, and compute the weights. The text is the beginning of a story about Gus
-# and Tom that it was not trained on.
 
 # %%
-model = load_model("mini")
+def part(q, k, v):
+    """q [D] over some of the keys: m, s and o."""
+    scores = k @ q
+    weights = np.exp(scores - scores.max())
+    return scores.max(), weights.sum(), weights @ v
+
+
+def merge(a, b):
+    larger = max(a[0], b[0])
+    of_a, of_b = np.exp(a[0] - larger), np.exp(b[0] - larger)
+    return larger, a[1] * of_a + b[1] * of_b, a[2] * of_a + b[2] * of_b
+
+
+query = q[-1] / np.float32(np.sqrt(32))
+_, s, o = merge(part(query, k[:300], v[:300]), part(query, k[300:], v[300:]))
+print("largest difference:", np.abs(o / s - attend(q[-1:], k, v)[1][0]).max())
+
+# %% [markdown]
+# ## 7. What the shipped model's heads do
+#
+# The shipped model has 8 layers with 4 heads each. It reads a story of Gus the pig and Tom the cat: one of its training plots, with other names. We compute the
+# weights of every call of `attention`.
+
+# %% jupyter={"source_hidden": true}
 story = paths.held_out_text().read_text().split("<|endoftext|>")[0].strip()
-ids = model.tokenizer.encode(story)[:160]
-tokens = [model.tokenizer.decode([token]) for token in ids]
+ids = np.array(model.tokenizer.encode(story))
+words = [model.tokenizer.decode([token]).strip() for token in ids]
 maps = []
 
 
 def keep_weights(operator, arguments, results):
     if operator.name == "attention":
-        q, k, v, _ = (
-            np.asarray(argument) for argument in arguments
-        )  # q [L, H, D], others [S, K, D]
-        heads, group = q.shape[1], q.shape[1] // k.shape[1]
-        own = [(q[:, h], k[:, h // group], v[:, h // group]) for h in range(heads)]
-        maps.append([attend(*q_k_v)[0] for q_k_v in own])
+        q, k, v = (np.asarray(argument) for argument in arguments[:3])  # [L, H, D], [S, K, D]
+        maps.append([attend(q[:, h], k[:, h // 2], v[:, h // 2])[0] for h in range(4)])
 
 
 with observe_calls(keep_weights):
     model.logits(ids)
 maps = np.array(maps)  # [layers, H, L, S]
-print("maps:", maps.shape, "- rows sum to one:", np.allclose(maps.sum(axis=-1), 1))
-print("the text begins:", "".join(tokens[:40]))
+print("maps:", maps.shape, "-", " ".join(words[:24]))
 
 # %% [markdown]
-# 32 maps of 160 × 160 weights are too many to read. So we ask each head three questions:
-#
-# - How much weight goes to the two tokens just before (and itself)?
-# - How much goes to punctuation?
-# - When the next token is a name that the story has named before, how much goes to the positions of names?
-
-# %%
-L = len(ids)
-near = np.tri(L) - np.tri(L, k=-3)  # [L, S]: 1 for the token itself and the two before it
-is_mark = np.array([not any(c.isalnum() for c in token) for token in tokens])
-names = [token.strip() for token in tokens]
-is_name = np.array([name in ("Gus", "Tom") for name in names])
-before_name = [place - 1 for place in range(L) if is_name[place] and names[place] in names[:place]]
-
-answers = {
-    "to the last three tokens": (maps * near).sum(axis=-1).mean(axis=-1),
-    "to punctuation": maps[..., is_mark].sum(axis=-1).mean(axis=-1),
-    "to names, before a name": maps[:, :, before_name][..., is_name].sum(axis=-1).mean(axis=-1),
-}
-for question, share in answers.items():
-    layer, head = np.unravel_index(share.argmax(), share.shape)
-    most, mean = share.max(), share.mean()
-    print(f"weight {question:25s} layer {layer}, head {head}: {most:.0%}; mean of all {mean:.0%}")
-print(f"share of names among the tokens: {is_name.mean():.0%}, of punctuation {is_mark.mean():.0%}")
+# How much of its weight does each head give to the last three tokens, to punctuation, and, where a word of this story (a name, the hat, its
+# colour, an animal) comes next that was there before, to that very word?
 
 # %% jupyter={"source_hidden": true}
-fig, axes = plots.figure(1, 3, width=9, height=3.7, sharey=True)
-for axis, (question, share) in zip(axes, answers.items(), strict=True):
+OF_THIS_STORY = ("Gus", "Tom", "hat", "gray", "pig", "cat")
+L = len(ids)
+near = np.tri(L) - np.tri(L, k=-3)
+is_mark = np.array([not any(c.isalnum() for c in word) for word in words])
+before = np.array(
+    [p - 1 for p in range(1, L) if words[p] in OF_THIS_STORY and words[p] in words[:p]]
+)
+right = np.array([[words[s] == words[p + 1] and s <= p for s in range(L)] for p in before])
+answers = {
+    "the last three tokens": (maps * near).sum(axis=-1).mean(axis=-1),
+    "punctuation": maps[..., is_mark].sum(axis=-1).mean(axis=-1),
+    "the word that comes next": (maps[:, :, before] * right).sum(axis=-1).mean(axis=-1),
+}
+even = np.tri(L) / np.arange(1, L + 1)[:, None]  # a head that spreads its weight evenly
+evenly = [
+    (even * near).sum(-1).mean(),
+    even[:, is_mark].sum(-1).mean(),
+    (even[before] * right).sum(-1).mean(),
+]
+fig, axes = plots.figure(1, 3, width=9, height=3.9, sharey=True)
+for axis, (question, share), as_even in zip(axes, answers.items(), evenly, strict=True):
     image = axis.imshow(share, vmin=0, vmax=1)
     for i, j in np.ndindex(share.shape):
         colour = plots.ink_on(image, share[i, j])
         axis.text(j, i, f"{share[i, j]:.0%}", ha="center", va="center", fontsize=9, color=colour)
-    axis.set(xlabel="head", title=f"weight {question}", xticks=range(4), yticks=range(8))
-    axis.title.set_fontsize(9.5)
+    axis.set(xlabel="head", xticks=range(4), yticks=range(8))
+    axis.set_title(f"to {question}\n(spread evenly: {as_even:.0%})", fontsize=9.5)
 axes[0].set_ylabel("layer")
 plots.show(
     fig,
-    alt="For each of 32 heads the share of its weight on the last three tokens, on punctuation, and on names "
-    "when a name comes next. Three heads of the last two layers put nearly all of their weight on names "
-    "then; no other head does.",
-)
-
-
-# %% jupyter={"source_hidden": true}
-def draw_map(axis, layer, head, count=39):
-    axis.imshow(np.sqrt(maps[layer, head, :count, :count]), vmin=0, vmax=1)
-    labels = [token.strip() for token in tokens[:count]]
-    axis.set(xticks=range(count), yticks=range(count), title=f"layer {layer}, head {head}")
-    axis.set_xticklabels(labels, rotation=90, fontsize=6.5)
-    axis.set_yticklabels(labels, fontsize=6.5)
-    for labels in (axis.get_xticklabels(), axis.get_yticklabels()):
-        for label, name in zip(labels, is_name, strict=False):
-            if name:
-                label.set(color=plots.VERMILION, fontweight="bold")
-    axis.set(xlabel="key: token looked at", ylabel="query: token that looks")
-
-
-fig, axes = plots.figure(1, 2, width=9.4, height=5)
-for axis, question in zip(
-    axes, ("to the last three tokens", "to names, before a name"), strict=True
-):
-    draw_map(axis, *np.unravel_index(answers[question].argmax(), answers[question].shape))
-plots.show(
-    fig,
-    alt="Attention maps of two heads over the first 39 tokens of the story. The first looks along the "
-    "diagonal, at the last few tokens. In the second, rows before a name have a single strong place, "
-    "where a name stands.",
+    alt="For each of 32 heads the share of its weight on the last three tokens, on punctuation, and on the word that comes next, where it was there before. "
+    "Two heads of layer 6 and one of layer 7 put most of their weight on that word; no other head does.",
 )
 
 # %% [markdown]
-# (The colour shows the root of the weight, so that small weights show. Names are printed bold.)
-#
-# The last two layers have heads that look up names: just before the story needs a name, they point to the positions of names. That rule was
-# not programmed; training found it, because it makes the next token less surprising. Such heads were found in large models too
-# (Olsson et al., 2022; Wang et al., 2022). A map says where a head looks, not what it does with what it finds there.
+# Heads 2 and 3 of layer 6, and head 0 of layer 7, point at the word that is about to come, as heads of large models do (Olsson et al., 2022;
+# Wang et al., 2022). Head 2 of layer 6 finds its first place in the text:
+
+# %% jupyter={"source_hidden": true}
+columns = np.flatnonzero([word in OF_THIS_STORY for word in words])
+fig, axis = plots.figure(width=9, height=5.2)
+axis.imshow(maps[6, 2][np.ix_(before, columns)], vmin=0, vmax=1, aspect="auto")
+axis.set(
+    xticks=range(len(columns)),
+    yticks=range(len(before)),
+    xlabel="key: places of these words, in order",
+)
+axis.set_xticklabels([words[place] for place in columns], rotation=90, fontsize=8.5)
+axis.set_yticklabels([f"{words[p]} → {words[p + 1]}" for p in before], fontsize=8.5)
+axis.set_ylabel("query: this token → the next one")
+plots.show(
+    fig,
+    alt="Weights of head 2 of layer 6. Rows are the tokens before a name, the hat, its colour or the cat; columns the places of these words. In nearly every row the weight lies on the first place of the word that comes next.",
+)
+
+# %% [markdown]
+# What is that worth? We switch heads off: their columns in $W_o$ become 0.
+
+
+# %% jupyter={"source_hidden": true}
+def losses_without(heads):
+    """Loss of each token [L - 1], if these (layer, head) give nothing."""
+    weights = {n: np.asarray(model.decoder.layers[n].attention.output.weight) for n, _ in heads}
+    kept = {n: weight.copy() for n, weight in weights.items()}  # [E, H * D]
+    for n, head in heads:
+        weights[n][:, 32 * head : 32 * head + 32] = 0
+    found = operators.cross_entropy(model.logits(ids[:-1]), ids[1:])
+    for n, weight in weights.items():
+        weight[:] = kept[n]
+    return found
 
 
 # %%
-@interact(layer=(0, 7), head=(0, 3))
-def draw_chosen_map(layer=6, head=2):
-    fig, axis = plots.figure(width=6, height=6)
-    draw_map(axis, layer, head)
-    plots.show(fig, alt=f"Attention map of layer {layer}, head {head}.")
+for heads in (
+    [],
+    [(6, 2)],
+    [(6, 3)],
+    [(6, 2), (6, 3)],
+    [(6, 2), (6, 3), (7, 0)],
+    [(6, 0), (6, 1), (7, 2)],
+):
+    found = losses_without(heads)
+    others = np.delete(found, before).mean()
+    print(
+        f"without {heads!s:26}: words of the story {found[before].mean():.3f}, others {others:.3f}"
+    )
+alone = np.array([[losses_without([(n, h)]).mean() for h in range(4)] for n in range(8)])
+n, h = np.unravel_index(alone.argmax(), alone.shape)
+print(
+    f"the one head that is missed most: layer {n}, head {h}, {alone.max() - losses_without([]).mean():.3f} nats"
+)
 
+# %% [markdown]
+# Each of the two can do without the other. Without both the model no longer knows who the story is about; head 0 of layer 7 carries a part of that. Three other
+# heads are not missed there. So these heads fetch the words of the story. What most others do is not explained: their weight is spread
+# widely, and hardly any is missed alone.
+
+# %% [markdown]
+# ## With pencil and paper
+#
+# **1.** A model has 32 layers, H = 32, K = 4, D = 128 and a cache in 16 bits. How many bytes does one position take? How many positions fit into 8 GB? And with MHA?
+#
+# <details><summary>Answer</summary>
+#
+# $2 \cdot 32 \cdot 4 \cdot 128 \cdot 2$ = 65 536 bytes, so $8 \cdot 10^9 / 65\,536 \approx$ 122 000 positions. With K = 32 eight times as much for each: 15 000 positions.
+#
+# </details>
+#
+# **2.** One query, scores 0, 2, 1 and values 6, 3, 9. Give $m$, $s$ and $o$ after each key; $e^{-1} = 0.37$, $e^{-2} = 0.14$. What is the output?
+#
+# <details><summary>Answer</summary>
+#
+# After the first: 0, 1, 6. The second grows $m$ to 2, factor 0.14: $s$ = 0.14 + 1 = 1.14, $o$ = 0.84 + 3 = 3.84. The third adds 0.37: $s$ = 1.51, $o$ = 3.84 + 3.33 = 7.17.
+# Output 7.17 / 1.51 = 4.7.
+#
+# </details>
 
 # %% [markdown]
 # ## The answer
 #
-# - A token asks with a query, every token offers a key and a value, and the answer is a mean of the values weighted by the softmax of
-#   $q \cdot k / \sqrt D$. The causal mask hides the future, so the past can be cached.
-# - The cache costs $2 \cdot \text{layers} \cdot S \cdot K \cdot D$ numbers. GQA and MQA make K smaller than H.
-# - The work grows with n². The memory need not: online softmax gives the same outputs tile by tile.
+# - **Attention**: a token asks with a query, every token offers a key and a value, and the answer is a mean of the values weighted by the softmax of
+#   $q \cdot k / \sqrt D$. The **causal mask** hides the future, so the past can be cached.
+# - The **KV cache** holds turned keys and values, $2 K D$ numbers for each position and layer. **GQA**, sliding windows and latent vectors make it smaller.
+# - The work grows with $n^2$. Online softmax needs no table; a block of queries makes keys and values come less often: **FlashAttention**.
 #
 # ## Sources
 #
@@ -655,8 +661,11 @@ def draw_chosen_map(layer=6, head=2):
 # - A. Vaswani et al. (2017), [Attention is all you need](https://arxiv.org/abs/1706.03762).
 # - N. Shazeer (2019), [Fast transformer decoding: one write-head is all you need](https://arxiv.org/abs/1911.02150).
 # - J. Ainslie et al. (2023), [GQA](https://arxiv.org/abs/2305.13245).
+# - R. Child et al. (2019), [Generating long sequences with sparse transformers](https://arxiv.org/abs/1904.10509);
+#   DeepSeek-AI (2024), [DeepSeek-V2](https://arxiv.org/abs/2405.04434): multi-head latent attention.
 # - M. Milakov, N. Gimelshein (2018), [Online normalizer calculation for softmax](https://arxiv.org/abs/1805.02867);
-#   T. Dao et al. (2022), [FlashAttention](https://arxiv.org/abs/2205.14135).
+#   T. Dao et al. (2022), [FlashAttention](https://arxiv.org/abs/2205.14135);
+#   T. Dao et al. (2023), [Flash-decoding for long-context inference](https://crfm.stanford.edu/2023/10/12/flashdecoding.html).
 # - C. Olsson et al. (2022), [In-context learning and induction heads](https://arxiv.org/abs/2209.11895);
 #   K. Wang et al. (2022), [Interpretability in the wild](https://arxiv.org/abs/2211.00593): heads that move names.
 # - Qwen team (2025), [Qwen3 technical report](https://arxiv.org/abs/2505.09388) and
@@ -664,5 +673,5 @@ def draw_chosen_map(layer=6, head=2):
 #
 # ## Go on
 #
-# In [lab 12 attention](../labs/12_attention/12_attention.ipynb) you write `attention` as a kernel: first with a row of scores, then online.
+# In [lab 12 attention](../labs/12_attention/12_attention.ipynb) you write `attention` as a kernel: first with a row of scores, then online, then for a block of queries.
 # Then: [13 The Qwen block](13_qwen_block.ipynb).

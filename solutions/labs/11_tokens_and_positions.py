@@ -1,14 +1,18 @@
 # %% [markdown]
 # # Lab 11: tokens and positions
 #
-# A model gets numbers, not words, and has to know which stands where. You write how a text becomes vectors, how a vector
-# learns its position, how the best next token is found, and how a tokenizer learns its tokens.
+# A model gets numbers, not words, and has to know which stands where. You write how a tokenizer learns its tokens, how a text becomes
+# vectors, and how a vector learns its position.
+#
+# About 125 minutes. Sections 1 to 4 and the written question are required (110 minutes), section 5 is extra: nothing later builds on it.
+#
+# You need no GPU. Where there is none, the sanitizer runs all threads on the CPU, watches every access to memory, and counts the traffic.
 
 # %%
 import matplotlib.pyplot as plt
 import numpy as np
 
-from llaisys_mini import check, count_gpu_traffic, explain, operators
+from llaisys_mini import check, count_gpu_traffic, explain, load_model, operators
 
 # %% [markdown]
 # ## 1. How a tokenizer learns: one step of byte-pair encoding
@@ -27,12 +31,13 @@ from llaisys_mini import check, count_gpu_traffic, explain, operators
 # %% [markdown]
 # <details><summary>Hint 1</summary>
 #
-# `Counter()` counts: `counts[pair] += times`. The pair at position i of a word is `word[i : i + 2]`.
+# How often does a pair count that stands once in a word which occurs five times? And one that stands twice in it?
 #
 # </details>
 # <details><summary>Hint 2</summary>
 #
-# `min` with a key finds the most frequent pair and the first in order at once: sort by minus the count, then by the pair.
+# `Counter()` counts: `counts[pair] += times`. The pair at position i of a word is `word[i : i + 2]`. `min` with a key finds the most
+# frequent pair and the first in order at once: sort by minus the count, then by the pair.
 #
 # </details>
 # <details><summary>Hint 3</summary>
@@ -89,43 +94,7 @@ check("embedding", seed=40802)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# ## 3. Argmax
-#
-# The choice of greedy decoding. `x` is `[N, V]`; two outputs: `index` `[N]`, int64, and `value` `[N]`, float32, of each row's
-# largest element. Of several equal ones the lowest index wins.
-#
-# `x = [[3, 7, 7], [-2, -1, -5]]` gives `index = [1, 1]` and `value = [7, -1]`.
-
-# %% task="cpu/argmax"
-
-# %% [markdown]
-# <details><summary>Hint 1</summary>
-#
-# Start each row with its first element as the best so far, not with 0: all numbers may be negative.
-#
-# </details>
-# <details><summary>Hint 2</summary>
-#
-# Strictly greater (`>`) keeps the first of equal ones; `>=` would take the last.
-#
-# </details>
-# <details><summary>Hint 3</summary>
-#
-# Keep `best` as an index: `if x[n, v] > x[n, best]: best = v`. After the loop store `best` and `x[n, best]`.
-#
-# </details>
-
-# %% test="argmax-public" points=1
-check("argmax")
-
-# %% test="argmax-hidden" points=1
-# Other numbers, when it is graded.
-### BEGIN HIDDEN TESTS
-check("argmax", seed=40803)
-### END HIDDEN TESTS
-
-# %% [markdown]
-# ## 4. Rotary positions
+# ## 3. Rotary positions
 #
 # Attention compares vectors by their dot product, and a dot product does not know where they stand. RoPE turns pairs of
 # numbers by an angle that grows with the position. Then the dot product of two vectors depends on their *distance*.
@@ -145,12 +114,12 @@ check("argmax", seed=40803)
 # %% [markdown]
 # <details><summary>Hint 1</summary>
 #
-# Loops over l, over i up to D/2, and over h. The angle does not depend on h: compute sine and cosine once for all heads.
+# On which of l, h and i does the angle depend? How often must sine and cosine be computed, then?
 #
 # </details>
 # <details><summary>Hint 2</summary>
 #
-# `theta ** (-2.0 * i / D)` in float64 (Python's floats) keeps the angle right at high positions.
+# Loops over l, over i up to D/2, and over h. `theta ** (-2.0 * i / D)` in float64 (Python's floats) keeps the angle right at high positions.
 #
 # </details>
 # <details><summary>Hint 3</summary>
@@ -180,11 +149,12 @@ explain("rope")
 explain("rope").require(vectorised=True)
 
 # %% [markdown]
-# What it is good for: one query and one key, moved along together. The dot product depends only on how far they are apart.
+# What it is good for: one vector, once as a query and once as a key, at two places of the text. The dot product depends only on how far
+# they are apart.
 
 # %%
 rng = np.random.default_rng(0)
-query, key = rng.normal(size=(2, 1, 1, 64)).astype(np.float32)
+vector = rng.normal(size=(1, 1, 64)).astype(np.float32)
 
 
 def turned(x, position):
@@ -193,15 +163,23 @@ def turned(x, position):
 
 distances = np.arange(0, 60)
 for start, style in ((0, "-"), (500, ":")):
-    dots = [turned(query, start + distance) @ turned(query, start) for distance in distances]
+    dots = [turned(vector, start + distance) @ turned(vector, start) for distance in distances]
     plt.plot(distances, dots, style, linewidth=3 if style == ":" else 1.5, label=f"key at position {start}")
 plt.xlabel("distance in positions")
-plt.ylabel("dot product of a vector with itself")
+plt.ylabel("dot product of the vector with itself")
 plt.legend()
 plt.show()
 
 # %% [markdown]
-# ## 5. On a GPU
+# The shipped model now looks up and rotates with your kernels:
+
+# %%
+model = load_model("mini")
+ids = model.tokenizer.encode("Once upon a time")
+print(model.tokenizer.decode([*ids, *model.generate(ids, max_new_tokens=40, temperature=0)]))
+
+# %% [markdown]
+# ## 4. On a GPU
 #
 # **Embedding**: one block of 128 threads per id. The threads share the columns of its row: thread t copies the columns t, t + 128, ...
 # Required: at most 1.3 times the necessary bytes moved. (One thread per id would read numbers far apart at the same time.)
@@ -229,7 +207,7 @@ count_gpu_traffic("embedding", table).require(waste=1.3)
 # %% [markdown]
 # <details><summary>Hint 1</summary>
 #
-# There are `x.size // 2` pairs; threads beyond that do nothing.
+# How many pairs are there, for L, H and D? What do the threads beyond the last pair do?
 #
 # </details>
 # <details><summary>Hint 2</summary>
@@ -246,34 +224,6 @@ count_gpu_traffic("embedding", table).require(waste=1.3)
 # %% test="rope-gpu-public" points=2
 check("rope", device="cuda")
 
-# %% [markdown]
-# **Argmax**: one block of 256 threads per row. Each thread finds the largest of its columns; then the threads compare, as in the sum of lab
-# 05, but with pairs of value and index. The larger value wins; of equal values the lower index.
-
-# %% task="cuda/argmax"
-
-# %% [markdown]
-# <details><summary>Hint 1</summary>
-#
-# Shuffle both, value and index, with the same step, and keep the better of your own pair and the other.
-#
-# </details>
-# <details><summary>Hint 2</summary>
-#
-# A thread without columns starts with `-inf` and an index that loses against every real one, such as the number of columns. A row may
-# hold nothing but -inf: a thread takes its first column in any case.
-#
-# </details>
-# <details><summary>Hint 3</summary>
-#
-# The first thread of each warp stores value and index in two shared arrays. After the barrier thread 0 compares those eight pairs and stores
-# the result.
-#
-# </details>
-
-# %% test="argmax-gpu-public" points=2
-check("argmax", device="cuda")
-
 # %% test="embedding-gpu-hidden" points=1
 # Embedding on other sizes, when it is graded.
 ### BEGIN HIDDEN TESTS
@@ -286,10 +236,69 @@ check("embedding", device="cuda", seed=40805)
 check("rope", device="cuda", seed=40806)
 ### END HIDDEN TESTS
 
-# %% test="argmax-gpu-hidden" points=1
-# Argmax on other numbers, when it is graded.
+# %% [markdown]
+# ## 5. A stretched context (extra)
+#
+# YaRN lets a model read texts longer than it was trained on: it slows down the slow pairs and leaves the fast ones. The frequencies are then
+# no series of one base any more, so they are given: `frequencies` is `[D / 2]`, float32, in radians for each position. And the result
+# is multiplied by `factor`:
+#
+# $$a = \text{positions}[l] \cdot \text{frequencies}[i]$$
+# $$\text{out}[l, h, i] = \text{factor} \cdot (x[l, h, i] \cos a - x[l, h, i + D/2] \sin a)$$
+# $$\text{out}[l, h, i + D/2] = \text{factor} \cdot (x[l, h, i + D/2] \cos a + x[l, h, i] \sin a)$$
+#
+# With D = 2, `frequencies = [0.5]` and `factor = 2`, `x = [1, 0]` at position 2 becomes `[1.0806, 1.6829]`.
+
+# %% task="cpu/rope_scaled"
+import math
+
+import numpy as np
+from numba import njit
+
+from llaisys_mini import kernel
+
+
+@kernel("rope_scaled", device="cpu")
+@njit(cache=True)
+def rope_scaled(x, positions, frequencies, factor, out):
+    ### BEGIN SOLUTION
+    length, heads, width = x.shape
+    half = width // 2
+    for row in range(length):
+        for i in range(half):
+            angle = positions[row] * float(frequencies[i])
+            cos, sin = np.float32(factor * math.cos(angle)), np.float32(factor * math.sin(angle))
+            for h in range(heads):
+                first, second = x[row, h, i], x[row, h, i + half]
+                out[row, h, i] = first * cos - second * sin
+                out[row, h, i + half] = second * cos + first * sin
+    ### END SOLUTION
+
+
+# %% [markdown]
+# <details><summary>Hint 1</summary>
+#
+# Which lines of your `rope` have to change, and which stay as they are?
+#
+# </details>
+# <details><summary>Hint 2</summary>
+#
+# Does the factor belong to the angle or to what comes out?
+#
+# </details>
+# <details><summary>Hint 3</summary>
+#
+# `angle = positions[l] * float(frequencies[i])`. Both the sine and the cosine are multiplied by `factor`.
+#
+# </details>
+
+# %% test="rope-scaled-public" points=1
+check("rope_scaled")
+
+# %% test="rope-scaled-hidden" points=1
+# Other frequencies and positions, when it is graded.
 ### BEGIN HIDDEN TESTS
-check("argmax", device="cuda", seed=40807)
+check("rope_scaled", seed=40808)
 ### END HIDDEN TESTS
 
 # %% [markdown]

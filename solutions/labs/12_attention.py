@@ -2,12 +2,21 @@
 # # Lab 12: attention
 #
 # Attention is how a token looks back over the text. You write it so that every earlier key is scored and every value mixed; then
-# in one pass with no memory of its own; then one step at a time with a cache, as a model generates text.
+# in one pass with no memory of its own; then one step at a time with a cache, as a model generates text; then for a GPU, twice.
+#
+# About 160 minutes. Sections 1 to 5 and the written question are required (145 minutes), section 6 is extra: nothing later builds on it.
+#
+# You need no GPU. Where there is none, the sanitizer runs all threads on the CPU, watches every access to memory, and counts the traffic.
 
 # %%
 import numpy as np
 
-from llaisys_mini import check, explain, operators, race
+from llaisys_mini import check, count_gpu_traffic, explain, load_model, operators, race
+
+rng = np.random.default_rng(0)
+prompt = dict(
+    q=rng.normal(size=(64, 2, 64)), k=rng.normal(size=(64, 1, 64)), v=rng.normal(size=(64, 1, 64)), scale=0.125
+)
 
 # %% [markdown]
 # ## 1. Causal attention with grouped queries
@@ -78,13 +87,14 @@ def attention(q, k, v, scale, out):
 # %% [markdown]
 # <details><summary>Hint 1: the loops</summary>
 #
-# For each row l and each head h: `last = S - L + l + 1` keys are visible. One loop over `s in range(last)` for the scores, one for
-# the exponentials and their sum, one for the mixing.
+# Which of the sums of the three formulas can be taken in one loop over s, and which needs the result of a whole loop before it? How
+# many keys does query l see when L = 1, and when L = S?
 #
 # </details>
-# <details><summary>Hint 2: where the scores go</summary>
+# <details><summary>Hint 2: the loops, and where the scores go</summary>
 #
-# One `np.empty(S, np.float32)` for all rows and heads is enough: each overwrites what the one before has left.
+# For each row l and each head h, `last = S - L + l + 1` keys are visible. One loop over `s in range(last)` for the scores and the
+# largest, one for the exponentials and their sum, one for the mixing. One `np.empty(S, np.float32)` for all rows and heads is enough.
 #
 # </details>
 # <details><summary>Hint 3: mixing</summary>
@@ -121,7 +131,8 @@ check("attention", seed=40901)
 # | 0 | 0 | 0 | - | 1 | 10 |
 # | 1 | 1 | 1 | 0.3679 | 1.3679 | 23.679 |
 #
-# 23.679 / 1.3679 = 17.311, as before. This is what FlashAttention does, with blocks of keys in place of single ones.
+# 23.679 / 1.3679 = 17.311, as before. No score is kept: the array is gone. Keys and values are still read once for every query, though;
+# section 5 takes care of that.
 # Required: the right result, and **no array allocated** in a call. Heads and rows are independent, so share them among the cores too.
 
 # %% task="cpu/attention" id="attention-one-pass"
@@ -177,13 +188,13 @@ def attention(q, k, v, scale, out):
 # %% [markdown]
 # <details><summary>Hint 1</summary>
 #
-# Start with `top = np.float32(-np.inf)` and a total of 0. For the first key the factor for the past is then $e^{-\infty} = 0$, and
-# no special case is needed.
+# What must `top` be before the first key, so that the first key needs no special case? What is then the factor for the past?
 #
 # </details>
 # <details><summary>Hint 2</summary>
 #
-# A helper `attend(q, k, v, scale, out, l, h)` for one query and head keeps the kernel short. `fastmath=True` would let the compiler
+# `top = np.float32(-np.inf)` and a total of 0: the factor for the past is then $e^{-\infty} = 0$. A helper
+# `attend(q, k, v, scale, out, l, h)` for one query and head keeps the kernel short. `fastmath=True` would let the compiler
 # assume that there is no infinity, and -inf is one: leave it out of the function that holds `top`.
 #
 # </details>
@@ -207,11 +218,9 @@ check("attention", seed=40902)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# Decoding: one query looks back over more and more keys. `explain` and the race show what you have; NumPy here makes the whole
-# matrix of scores.
+# Decoding: one query looks back over more and more keys. The race shows what you have; NumPy here makes the whole table of scores.
 
 # %%
-rng = np.random.default_rng(0)
 race(
     "attention",
     lambda keys: dict(
@@ -254,6 +263,14 @@ step_by_step = [decode_step(q[i : i + 1], k[i : i + 1], v[i : i + 1], keys, valu
 print("largest difference:", np.abs(at_once - np.array(step_by_step)).max())
 
 # %% [markdown]
+# And the shipped model now looks back with your kernel, in each of its 8 layers:
+
+# %%
+model = load_model("mini")
+ids = model.tokenizer.encode("Once upon a time")
+print(model.tokenizer.decode([*ids, *model.generate(ids, max_new_tokens=40, temperature=0)]))
+
+# %% [markdown]
 # ## 4. Attention on a GPU
 #
 # One block for each query and head, and the one-pass form of section 2. A simple plan with a single warp of 32 threads per block:
@@ -265,8 +282,6 @@ print("largest difference:", np.abs(at_once - np.array(step_by_step)).max())
 # - All lanes then know the same `top` and `total`, and scale and extend their own part of the mix.
 # - In the end each lane stores its numbers, divided by the total.
 #
-# With more warps each takes every fourth key, and the parts are merged in the end, as in lab 07. That is faster, and not asked for.
-#
 # Launch: `attention_kernel[(L, H), 32](...)`; the row is `cuda.blockIdx.x`, the head `cuda.blockIdx.y`. Example: L = 2, H = 4, D = 48: 8
 # blocks; lane 3 holds the numbers 3 and 35, lane 20 only number 20.
 
@@ -275,7 +290,7 @@ print("largest difference:", np.abs(at_once - np.array(step_by_step)).max())
 # %% [markdown]
 # <details><summary>Hint 1</summary>
 #
-# Every lane must call `warp_sum`, also one whose numbers lie beyond D: it hands in 0.
+# Some lanes hold no number of a narrow head. May they stay away from `warp_sum`? If not, what do they hand in?
 #
 # </details>
 # <details><summary>Hint 2</summary>
@@ -299,7 +314,191 @@ check("attention", device="cuda", seed=40904)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# ## 5. In your own words
+# What a prompt of 64 tokens asks of memory: 2 query heads of width 64, which share one key head.
+
+# %%
+count_gpu_traffic("attention", prompt)
+
+# %% [markdown]
+# ## 5. A block of queries
+#
+# Every query fetches all the keys and values that it sees: the inputs are loaded 34 times. Eight queries that stand side by side see nearly the
+# same ones. So let them share: this, together with the one pass of section 2, is FlashAttention.
+#
+# A block now has 8 warps, one for each of 8 queries of one head: `row = 8 * cuda.blockIdx.x + warp`. It goes through the keys in tiles of 16:
+#
+# 1. All 256 threads copy 16 keys and 16 values into two shared arrays: element e of a tile is number `e % D` of key `e // D`.
+# 2. `cuda.syncthreads()`: the tiles are complete.
+# 3. Each warp does with the keys of the tile that its own query sees what it did in section 4. `top`, `total`, query and mix stay in its registers
+#    from tile to tile.
+# 4. `cuda.syncthreads()`: nobody reads the tiles any more, and the next step may overwrite them.
+#
+# `cuda.shared.array((16, 256), np.float32)` serves heads up to 256 wide. With L = 10, S = 40 there are 2 blocks for each head:
+#
+# | block | queries | at positions | keys that the block needs | tiles of 16 |
+# |---|---|---|---|---|
+# | 0 | 0 to 7 | 30 to 37 | 0 to 37 | 3, the last one with 6 keys |
+# | 1 | 8, 9, and six warps without a query | 38, 39 | 0 to 39 | 3, the last one with 8 keys |
+#
+# Every warp must reach every barrier: one whose query sees no key of this tile, and one that has no query at all.
+#
+# Required for the prompt above: the inputs are loaded at most 6 times, and no bank conflicts.
+
+# %% task="cuda/attention" id="attention-query-blocks-cuda"
+import math
+
+import numpy as np
+
+from llaisys_mini import cuda, kernel
+from llaisys_mini.cuda.reductions import warp_sum
+from llaisys_mini.widen import widen
+
+### BEGIN SOLUTION
+QUERIES = 8
+KEYS = 16
+PER_LANE = 8
+WIDEST = 256
+
+
+@cuda.jit
+def attention_kernel(q, k, v, scale, out):
+    tile_k = cuda.shared.array((KEYS, WIDEST), np.float32)
+    tile_v = cuda.shared.array((KEYS, WIDEST), np.float32)
+    query = cuda.local.array(PER_LANE, np.float32)
+    mix = cuda.local.array(PER_LANE, np.float32)
+    lane, warp = cuda.threadIdx.x % 32, cuda.threadIdx.x // 32
+    length, heads, width = q.shape
+    keys, key_heads, _ = k.shape
+    head = cuda.blockIdx.y
+    key_head = head // (heads // key_heads)
+    row = QUERIES * cuda.blockIdx.x + warp
+    seen = keys - length + row + 1 if row < length else 0
+    last = min(keys, keys - length + QUERIES * (cuda.blockIdx.x + 1))
+    for j in range(PER_LANE):
+        d = lane + 32 * j
+        query[j] = q[row, head, d] * scale if row < length and d < width else np.float32(0)
+        mix[j] = np.float32(0)
+    top, total = np.float32(-math.inf), np.float32(0)
+    for start in range(0, last, KEYS):
+        count = min(KEYS, last - start)
+        for e in range(cuda.threadIdx.x, count * width, 32 * QUERIES):
+            tile_k[e // width, e % width] = widen(k[start + e // width, key_head, e % width])
+            tile_v[e // width, e % width] = widen(v[start + e // width, key_head, e % width])
+        cuda.syncthreads()
+        for s in range(min(count, seen - start)):
+            part = np.float32(0)
+            for j in range(PER_LANE):
+                d = lane + 32 * j
+                if d < width:
+                    part += query[j] * tile_k[s, d]
+            score = warp_sum(part)
+            larger = max(top, score)
+            shrink, weight = math.exp(top - larger), math.exp(score - larger)
+            total = total * shrink + weight
+            for j in range(PER_LANE):
+                d = lane + 32 * j
+                if d < width:
+                    mix[j] = mix[j] * shrink + weight * tile_v[s, d]
+            top = larger
+        cuda.syncthreads()
+    if row < length:
+        for j in range(PER_LANE):
+            d = lane + 32 * j
+            if d < width:
+                out[row, head, d] = mix[j] / total
+
+
+### END SOLUTION
+@kernel("attention", device="cuda")
+def attention(q, k, v, scale, out):
+    ### BEGIN SOLUTION
+    blocks = ((q.shape[0] + QUERIES - 1) // QUERIES, q.shape[1])
+    attention_kernel[blocks, 32 * QUERIES](q, k, v, np.float32(scale), out)
+    ### END SOLUTION
+
+
+# %% [markdown]
+# <details><summary>Hint 1</summary>
+#
+# Two loops have ends of their own. How far must the loop over tiles go, so that it is the same for all warps of the block? How far may the
+# loop over the keys of a tile go, which is each warp's own?
+#
+# </details>
+# <details><summary>Hint 2</summary>
+#
+# The last query of the block sees most: `last = min(S, S - L + 8 * (cuda.blockIdx.x + 1))`, and the tiles begin at
+# `range(0, last, 16)`. A warp's own query sees `seen = S - L + row + 1` keys, or 0 if `row >= L`; `range(min(count, seen - start))` is empty
+# where it sees none.
+#
+# </details>
+# <details><summary>Hint 3</summary>
+#
+# Copy with `for e in range(cuda.threadIdx.x, count * D, 256)`, where `count = min(16, last - start)`. The loop over s is that of section 4 with
+# `tile_k[s, d]` and `tile_v[s, d]` in the place of the arrays. Only the loads of the query and the last store stand under
+# `if row < L`, never a barrier.
+#
+# </details>
+
+# %% test="query-blocks-public" points=4
+check("attention", device="cuda")
+
+# %% test="query-blocks-traffic" points=3
+count_gpu_traffic("attention", prompt).require(loads_of_each_input=6, bank_conflicts=1)
+
+# %% test="query-blocks-hidden" points=2
+# Other sizes and numbers, when it is graded.
+### BEGIN HIDDEN TESTS
+check("attention", device="cuda", seed=40905)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## 6. Split keys (extra)
+#
+# While a model decodes there is one query, and a block of queries is of no use: seven of eight warps are idle, and there are fewer blocks than
+# the GPU has multiprocessors. Then the *keys* are shared out: each block takes a part of them, and in the end the parts are merged. This is
+# called flash-decoding, and the course's own kernel for a GPU does it with its warps.
+#
+# A part of the keys is known by `top`, its largest score, `total`, its sum of $e^{\text{score} - \text{top}}$, and `mix`, its values added
+# up with these exponentials, float64 `[D]`, not divided yet. Return the same three of both parts together. You have merged the first
+# two in lab 07. A part without keys is `(-inf, 0, zeros)`. This one is plain Python.
+#
+# | part | scores | top | total | mix (values 10; 20) |
+# |---|---|---|---|---|
+# | a | 0 | 0 | 1 | 10 |
+# | b | 1 | 1 | 1 | 20 |
+# | both | | 1 | 0.3679 + 1 = 1.3679 | 3.679 + 20 = 23.679 |
+
+# %% task="python/merge_attention"
+
+# %% [markdown]
+# <details><summary>Hint 1</summary>
+#
+# What are `total` and `mix` of a part relative to? What must both parts be relative to before they can be added?
+#
+# </details>
+# <details><summary>Hint 2</summary>
+#
+# Each part has one factor, and it is the same for its total and for its mix.
+#
+# </details>
+# <details><summary>Hint 3</summary>
+#
+# `top = max(top_a, top_b)`, and the factor of part a is `math.exp(top_a - top)`. If both tops are -inf, that difference is NaN: return an
+# empty part before.
+#
+# </details>
+
+# %% test="merge-attention-public" points=1
+check("merge_attention")
+
+# %% test="merge-attention-hidden" points=1
+# Other parts, when it is graded.
+### BEGIN HIDDEN TESTS
+check("merge_attention", seed=40906)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## 7. In your own words
 #
 # A model with 28 layers, 8 key heads of width 128 and a cache in 16 bits answers a user with 30 000 tokens of text. How large is
 # the cache? The same model with 16 key heads, one for each query head: what would that cost while decoding, in memory and in time?

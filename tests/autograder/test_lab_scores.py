@@ -56,13 +56,19 @@ WORTH = {
     "11_tokens_and_positions": {
         "bpe_step-python": 3,
         "embedding-cpu": 2,
-        "argmax-cpu": 2,
         "rope-cpu": 6,
         "embedding-cuda": 4,
         "rope-cuda": 3,
-        "argmax-cuda": 3,
+        "rope_scaled-cpu": 2,
     },
-    "12_attention": {"attention-cpu": 7, "attention-one-pass": 7, "decode_step-python": 3, "attention-cuda": 6},
+    "12_attention": {
+        "attention-cpu": 7,
+        "attention-one-pass": 7,
+        "decode_step-python": 3,
+        "attention-cuda": 6,
+        "attention-query-blocks-cuda": 9,
+        "merge_attention-python": 2,
+    },
     "13_qwen_block": {
         "swiglu-cpu": 4,
         "add_rms_norm-cpu": 5,
