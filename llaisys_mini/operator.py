@@ -73,6 +73,8 @@ class Operator(Contract):
         if runtime.observers:
             for observer in runtime.observers:
                 observer(self, arguments, list(results))
+        for pause in runtime.pauses:
+            pause()
         return out if out is not None else plan.returned(results, arguments)
 
     def run_with(self, kernel: Kernel, inputs: Mapping[str, Any], outputs: list[np.ndarray]) -> None:

@@ -126,6 +126,8 @@ class Replay:
                 return None
             arrays = {name: tensor.numpy() for name, tensor in step.arrays.items()}
             outputs = captured.run({"ids": ids, **arrays}, self.cache.allocated, one.start, len(one))
+            for pause in current().pauses:
+                pause()
         except Exception as problem:  # whatever a kernel raises: the same step, call by call, says whose it is
             self._give_up(f"{type(problem).__name__}: {problem}")
             return None

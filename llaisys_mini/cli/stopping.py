@@ -1,4 +1,4 @@
-"""Ctrl-C while a model computes: it stops when the operator call that is running has ended.
+"""Ctrl-C while a model computes: it stops when the operator call, or the replayed step, that is running has ended.
 
 Raised at once, it would strike amid an import or the compilation of a kernel. There Numba may swallow it, or be left
 half made.
@@ -16,7 +16,7 @@ def stoppable() -> Iterator[None]:
 
     Where Ctrl-C means something else to this process, as in the background of a shell, that stays so.
     """
-    from llaisys_mini.kernels.runtime import observe_calls
+    from llaisys_mini.kernels.runtime import at_pauses
 
     before = signal.getsignal(signal.SIGINT)
     if before is not signal.default_int_handler:
@@ -30,13 +30,13 @@ def stoppable() -> Iterator[None]:
             raise SystemExit(130)
         pressed = True
 
-    def stop(*_):
+    def stop():
         if pressed:
             raise KeyboardInterrupt
 
     signal.signal(signal.SIGINT, note)
     try:
-        with observe_calls(stop):
+        with at_pauses(stop):
             yield
     finally:
         signal.signal(signal.SIGINT, before)

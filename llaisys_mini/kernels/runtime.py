@@ -28,6 +28,7 @@ class Runtime:
     keeps_compiled: whether compiled kernels are kept on disk for the next process.
     answers: "reference" has exercises that an answer builds upon answered by their references; None for the rule.
     observers, starters: functions called after and before every operator call, as `observe_calls` says.
+    pauses: functions called where a computation may be left, as `at_pauses` says.
     answered: kernels that have answered so far: (operator, device) -> {storage of the weights: kernel set}.
     """
 
@@ -39,6 +40,7 @@ class Runtime:
     answers: str | None = None
     observers: tuple[Callable, ...] = ()
     starters: tuple[Callable, ...] = ()
+    pauses: tuple[Callable[[], None], ...] = ()
     answered: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict)
 
     @contextmanager
@@ -114,6 +116,21 @@ class observe_calls:
 
     def __exit__(self, *_):
         leave(self._token)
+
+
+@contextmanager
+def at_pauses(function: Callable[[], None]) -> Iterator[None]:
+    """Within this context `function()` is called after every operator call, and after every step that is replayed as
+    one: where a computation may be left by an exception, such as KeyboardInterrupt.
+
+    Unlike an observer it asks nothing of the calls, so that steps may be replayed.
+    """
+    runtime = current()
+    token = enter(replace(runtime, pauses=(*runtime.pauses, function)))
+    try:
+        yield
+    finally:
+        leave(token)
 
 
 # ---- has anything changed since? -------------------------------------------------------------------------------------

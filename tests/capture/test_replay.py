@@ -1,5 +1,7 @@
 """A replayed step gives what the operator calls give, to the bit; and where it cannot be replayed, nothing is lost."""
 
+import os
+import re
 import subprocess
 import sys
 
@@ -14,7 +16,7 @@ from llaisys_mini.capture import captured
 from llaisys_mini.capture.replay import PATIENCE, Replay
 from llaisys_mini.engine.speculation import DraftModel, NGrams
 from llaisys_mini.kernels.registry import Kernel
-from llaisys_mini.kernels.runtime import Runtime, observe_calls
+from llaisys_mini.kernels.runtime import Runtime, at_pauses, observe_calls
 from llaisys_mini.models.quantise import quantise
 from llaisys_mini.text.sampling import SamplingParams
 from tests.models.random_models import VARIETIES, make_checkpoint
@@ -134,6 +136,42 @@ def test_calls_that_are_watched_are_made_one_by_one(model):
     with observe_calls(lambda operator, arguments, results: seen.append(operator.name)):
         texts.step(9)
     assert texts.replay.replayed == 1 and seen.count("attention") == model.config.layers
+
+
+def test_a_pause_can_leave_a_replayed_step(model):
+    """As Ctrl-C does: the text has not grown, and goes on afterwards as if nothing had been."""
+
+    def stop():
+        raise KeyboardInterrupt
+
+    mine, theirs = Texts(model, 1), Texts(model, 1, replay=False)
+    for number in range(PATIENCE + 3):
+        mine.step(number), theirs.step(number)
+    replayed, length = mine.replay.replayed, mine.texts[0].length
+    with pytest.raises(KeyboardInterrupt), at_pauses(stop):
+        mine.step(9)
+    assert (mine.replay.replayed, mine.texts[0].length, mine.replay.given_up) == (replayed, length, None)
+    np.testing.assert_array_equal(mine.step(10)[0], theirs.step(10)[0])
+    assert mine.replay.replayed == replayed + 1
+
+
+def test_the_command_line_replays():
+    """Nothing around `generate` watches the calls."""
+    command = [
+        sys.executable,
+        "-m",
+        "llaisys_mini",
+        "generate",
+        "--stats",
+        "--temperature",
+        "0",
+        "--max-new-tokens",
+        "400",
+    ]
+    for _ in range(2):  # the first may still compile when the text ends
+        said = subprocess.run(command, capture_output=True, text=True, check=True).stderr
+    count, steps = map(int, re.search(r"(\d+) of (\d+) steps were replayed", said).groups())
+    assert count > steps / 2
 
 
 def test_a_part_of_a_prompt_is_not_replayed(model):
@@ -298,7 +336,7 @@ def test_the_next_process_takes_the_function_from_disk(tmp_path):
             capture_output=True,
             text=True,
             check=True,
-            env={**__import__("os").environ, "NUMBA_CACHE_DIR": str(tmp_path / "cache")},
+            env={**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "cache")},
         ).stdout.split()[:3]
         for _ in range(3)
     ]
