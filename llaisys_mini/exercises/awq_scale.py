@@ -14,7 +14,7 @@ def awq_scale(weight, x, round_weight):
     """The s [K] by whose powers of the inputs' size the columns of `weight` [M, K] are multiplied before rounding.
 
     x [T, K]: inputs. round_weight: weight [M, K] -> the same after rounding. Let a[k] be the mean of |x[:, k]|, or
-    1e-4 of the largest of these where it is smaller. Tried are s = a^e for e = 0, 0.05, ..., 0.95, and the one is
+    1e-4 of the largest of these where it is smaller. Tried are s = a^e for e = 0, 0.1, ..., 0.9, and the one is
     returned for which the sum of the squares of x (weight - round_weight(weight * s) / s)^T is smallest. A constant
     factor of s makes no difference.
     Source: Lin et al. 2023 (arXiv:2306.00978), section 3.2.
@@ -110,7 +110,7 @@ def error_of_weights(weight, x, round_weight):
 
 @awq_scale.mistake("the exponent is always 0.5: none is searched for")
 def always_half(weight, x, round_weight):
-    return _tried(x)[10]
+    return _tried(x)[5]
 
 
 @awq_scale.mistake("the largest exponent is taken: nothing is compared")

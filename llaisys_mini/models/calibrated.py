@@ -1,8 +1,8 @@
 """Quantising with a look at the inputs, block after block: `--method gptq` and `--method awq`.
 
 Calibration texts are read by the blocks that are quantised already, and the next one is quantised for what it then
-gets: what earlier blocks lost is part of its inputs (Frantar et al. 2022). So the texts pass through the model once, and
-the counts of one block are in memory at a time.
+gets: what earlier blocks lost is part of its inputs (Frantar et al. 2022). So the texts pass through the model once,
+and the counts of one block are in memory at a time.
 
 AWQ divides the inputs of some projections. What computes these inputs does so, for nothing:
 
@@ -99,7 +99,7 @@ def _scales(group: np.ndarray, bits: int) -> np.ndarray:
 
 def _by_awq(block: Block, number: int, inputs: dict[str, Inputs], how: Quantisation) -> tuple[Block, Arrays]:
     prefix = f"model.layers.{number}"
-    weights = {}
+    weights: dict[str, np.ndarray] = {}
 
     def note(name, layer):
         weights[name.removeprefix(f"{prefix}.")] = floats(layer).astype(np.float64)

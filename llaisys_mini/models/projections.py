@@ -4,7 +4,8 @@ A projection is called by its name in a checkpoint, such as "model.layers.0.mlp.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from llaisys_mini.cache.cache import Cache
 from llaisys_mini.layers.linear import Linear
 from llaisys_mini.layers.quantised import AnyLinear
 from llaisys_mini.models.decoder import Block, Decoder
+from llaisys_mini.quantisation.grid import rounded
 from llaisys_mini.tensor import Tensor
 
 IN_ATTENTION = {"query": "q_proj", "key": "k_proj", "value": "v_proj", "output": "o_proj"}
@@ -19,8 +21,8 @@ IN_MLP = {"gate": "gate_proj", "up": "up_proj", "down": "down_proj"}
 SAME_INPUT = {"k_proj": "q_proj", "v_proj": "q_proj", "up_proj": "gate_proj"}
 """Projections that get the input of another one of their block."""
 
-Change = Callable[[str, AnyLinear], AnyLinear]
-"""(name, projection) -> what stands in its place."""
+Change = Callable[[str, AnyLinear], Any]
+"""(name, projection) -> what stands in its place: anything that is called as a projection is."""
 
 
 def block_with(block: Block, number: int, change: Change) -> Block:
@@ -90,28 +92,45 @@ class Inputs:
 
 @dataclass(frozen=True)
 class Watched:
-    """A projection that counts what it is given."""
+    """A projection whose inputs x [T, K] are told to `note` before it computes."""
 
     layer: AnyLinear
-    inputs: Inputs
-    weight: Tensor = field(init=False)
-    bias: Tensor | None = field(init=False)
+    note: Callable[[np.ndarray], None]
 
     def __call__(self, x: Tensor) -> Tensor:
-        self.inputs.add(x.numpy())
+        self.note(x.numpy())
         return self.layer(x)
+
+
+@dataclass(frozen=True)
+class RoundedInputs:
+    """A projection whose inputs are divided by `divisor` [K] and then rounded to `bits` bits, symmetrically, with a
+    scale for each row."""
+
+    layer: AnyLinear
+    divisor: np.ndarray
+    bits: int
+
+    def __call__(self, x: Tensor) -> Tensor:
+        divided = x.numpy() / self.divisor
+        return self.layer(Tensor.from_numpy(rounded(divided, self.bits).astype(np.float32)))
+
+
+def reads_with(name: str) -> str:
+    """The first projection of the block that gets the input of the projection `name`: itself, q_proj or gate_proj."""
+    prefix, _, last = name.rpartition(".")
+    return f"{prefix}.{SAME_INPUT.get(last, last)}"
 
 
 def watched(inputs: dict[str, Inputs]) -> Change:
     """A change that fills `inputs` by name: those that share an input share its entry."""
 
-    def change(name: str, layer: AnyLinear) -> AnyLinear:
-        prefix, _, last = name.rpartition(".")
-        if last in SAME_INPUT:
-            inputs[name] = inputs[f"{prefix}.{SAME_INPUT[last]}"]
+    def change(name: str, layer: AnyLinear) -> Any:
+        if reads_with(name) != name:
+            inputs[name] = inputs[reads_with(name)]
             return layer
         inputs[name] = Inputs.of_width(floats(layer).shape[1])
-        return Watched(layer, inputs[name])
+        return Watched(layer, inputs[name].add)
 
     return change
 
@@ -119,7 +138,36 @@ def watched(inputs: dict[str, Inputs]) -> Change:
 def inputs_of(decoder: Decoder, texts: Iterable[Sequence[int]], new_cache: Callable[[], Cache]) -> dict[str, Inputs]:
     """What every projection is given while the decoder reads the token ids `texts`."""
     inputs: dict[str, Inputs] = {}
-    reader = with_projections(decoder, watched(inputs))
-    for ids in texts:
-        reader.forward(np.asarray(ids, np.int64), new_cache())
+    _read(with_projections(decoder, watched(inputs)), texts, new_cache)
     return inputs
+
+
+def rows_of(decoder: Decoder, texts: Iterable[Sequence[int]], new_cache: Callable[[], Cache]) -> dict[str, np.ndarray]:
+    """All inputs [T, K] of each projection that is the first to read them (reads_with), on the token ids `texts`."""
+    parts: dict[str, list[np.ndarray]] = {}
+
+    def change(name: str, layer: AnyLinear) -> Any:
+        if reads_with(name) != name:
+            return layer
+        parts[name] = []
+        return Watched(layer, lambda x: parts[name].append(x.copy()))
+
+    _read(with_projections(decoder, change), texts, new_cache)
+    return {name: np.concatenate(rows) for name, rows in parts.items()}
+
+
+def weights_of(decoder: Decoder) -> dict[str, np.ndarray]:
+    """Name -> weight float32 [M, K] of each projection of a decoder that is not quantised."""
+    weights: dict[str, np.ndarray] = {}
+
+    def change(name: str, layer: AnyLinear) -> AnyLinear:
+        weights[name] = floats(layer)
+        return layer
+
+    with_projections(decoder, change)
+    return weights
+
+
+def _read(decoder: Decoder, texts: Iterable[Sequence[int]], new_cache: Callable[[], Cache]) -> None:
+    for ids in texts:
+        decoder.forward(np.asarray(ids, np.int64), new_cache())

@@ -57,10 +57,11 @@ def quantise(
         raise ConfigError(f"one scale per row is too coarse for {dtype}; leave out --per-row, or use int8")
     if method not in ("rtn", *METHODS):
         raise ConfigError(f"method {method!r} is not one of rtn, {', '.join(METHODS)}")
-    if method in METHODS and sum(map(len, texts)) < _LEAST_TOKENS:
+    tokens = sum(map(len, texts))
+    if method in METHODS and tokens < _LEAST_TOKENS:
         raise ConfigError(
-            f"{method} looks at the inputs of each projection, and {sum(map(len, texts))} tokens to calibrate on are too "
-            f"few; give at least {_LEAST_TOKENS}"
+            f"{method} looks at the inputs of each projection, and {tokens} tokens to calibrate on are too few; give "
+            f"at least {_LEAST_TOKENS}"
         )
     out = Path(out).expanduser()
     if out.exists() or out.is_symlink():

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-EXPONENTS = np.arange(20) / 20
+EXPONENTS = np.arange(10) / 10
 """What is tried; 0 leaves the weight as it is."""
 _SMALLEST = 1e-4  # of the largest mean: an input that is always 0 gets no scale of 0
 

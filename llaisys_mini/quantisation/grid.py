@@ -33,7 +33,7 @@ def plain_scales(groups: np.ndarray, bits: int) -> np.ndarray:
 
 
 def numbers(groups: np.ndarray, scales: np.ndarray, bits: int) -> np.ndarray:
-    """Whole numbers [G, size] for groups [G, size] with scales [G], clipped to what `bits` hold. 0 where a scale is 0."""
+    """Whole numbers [G, size] for groups [G, size] with scales [G], clipped to what `bits` hold; 0 for a scale 0."""
     scales = scales[:, None]
     ratio = np.divide(groups, scales, out=np.zeros_like(groups), where=scales != 0)
     return np.rint(ratio).clip(-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)

@@ -52,6 +52,14 @@ WORTH = {
     "12_attention": {"attention-cpu": 7, "attention-one-pass": 7, "decode_step-python": 3, "attention-cuda": 6},
     "13_qwen_block": {"swiglu-cpu": 4, "add_rms_norm-cpu": 4, "qwen_mlp-python": 3, "qwen_attention-python": 6},
     "14_the_decoder_speaks": {"layer_weights-python": 3, "decoder_forward-python": 6, "sample_token-python": 3},
+    "15_quantisation": {
+        "linear-int8-cpu": 6,
+        "best_scale-python": 6,
+        "awq_scale-python": 6,
+        "smooth-python": 4,
+        "gptq_column-python": 2,
+        "kv_quantize-python": 2,
+    },
     "16_many_texts": {
         "page_pool-python": 6,
         "prefix_match-python": 4,

@@ -1,4 +1,4 @@
-"""awq_scale: twenty exponents, and of each what the outputs lose."""
+"""awq_scale: ten exponents, and of each what the outputs lose."""
 
 import numpy as np
 
@@ -11,8 +11,8 @@ def awq_scale(weight, x, round_weight):
     size = np.abs(x).mean(axis=0)
     size = np.maximum(size, 1e-4 * size.max())
     best, least = None, np.inf
-    for step in range(20):
-        s = size ** (step / 20)
+    for step in range(10):
+        s = size ** (step / 10)
         rounded = round_weight(weight * s) / s
         lost = ((x @ (weight - rounded).T) ** 2).sum()
         if lost < least:
