@@ -34,7 +34,7 @@ def inverse_factor(gram: np.ndarray, damping: float = DAMPING) -> np.ndarray:
             # With J the reversal of order: J G J = L L^T, so G = (J L J)(J L J)^T with J L J upper triangular, and
             # the inverse of that is the U asked for, without forming the inverse of G.
             lower = np.linalg.cholesky(damped[::-1, ::-1])
-            return np.linalg.inv(lower)[::-1, ::-1]
+            return np.triu(np.linalg.inv(lower)[::-1, ::-1])  # exactly 0 below the diagonal
         except np.linalg.LinAlgError:
             damping *= 10
 

@@ -5,7 +5,7 @@
 #
 # | before this | you need | reading time | lab | next |
 # |---|---|---|---|---|
-# | [13 The Qwen block](13_qwen_block.ipynb) | all lectures before this one | 25 minutes | [14 the decoder](../labs/14_the_decoder_speaks/14_the_decoder_speaks.ipynb) | [16 Many texts at once](16_many_texts.ipynb) |
+# | [13 The Qwen block](13_qwen_block.ipynb) | all lectures before this one | 25 minutes | [14 the decoder](../labs/14_the_decoder_speaks/14_the_decoder_speaks.ipynb) | [15 Quantisation](15_quantisation.ipynb) |
 
 # %%
 import json
@@ -556,4 +556,4 @@ else:
 # ## Go on
 #
 # In [lab 14 the decoder](../labs/14_the_decoder_speaks/14_the_decoder_speaks.ipynb) you put the decoder together from your own kernels, and it speaks. Then swap in a real Qwen.
-# [16 Many texts at once](16_many_texts.ipynb) lets it write for many people at the same time.
+# [15 Quantisation](15_quantisation.ipynb) makes the model a fifth as large.

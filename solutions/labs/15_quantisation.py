@@ -108,7 +108,7 @@ check("linear_int8", seed=41501)
 # may get any positive scale.
 #
 # For the row `[0.9, 0.35, -0.4, 1.0]` and 3 bits the plain scale is 1 / 3. The numbers are 3, 1, -1, 3, which stand for 1, 0.333, -0.333, 1:
-# squared error 0.0147. With the share 0.98 they stand for 0.98, 0.327, -0.327, 0.98: a smaller error, 0.0128. At 0.90 they stand for
+# squared error 0.0147. With the share 0.98 they stand for 0.98, 0.327, -0.327, 0.98: a smaller error, 0.0127. At 0.90 they stand for
 # 0.9, 0.3, -0.3, 0.9: 0.0225. The best of all shares is 0.96.
 
 # %% task="python/best_scale"
