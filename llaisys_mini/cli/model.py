@@ -28,7 +28,7 @@ def quantise(model, dtype, out, per_row, method, calibration, report, text):
 
     from llaisys_mini.models.quantise import quantise as write_quantised
 
-    texts = ()
+    texts: list[list[int]] = []
     if method != "rtn":
         from llaisys_mini.engine.calibration import calibration_texts
 
