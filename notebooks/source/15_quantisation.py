@@ -246,7 +246,7 @@ axes[0].legend(loc="center right")
 for (last, errors), marker in zip(shown.items(), "os", strict=True):
     axes[1].plot(awq.EXPONENTS, errors, marker + "-", label=last)
 axes[1].set(xlabel="exponent e", ylabel="error of the outputs, e = 0 is 1")
-axes[1].legend()
+axes[1].legend(loc="lower left")
 axes[1].grid()
 plots.show(
     fig,
@@ -287,8 +287,34 @@ for text, q in (("plainly", np.rint(w)), ("by GPTQ", np.array([0, np.rint(moved)
     print(f"{text}: {q}, squared error of the outputs {np.square(x @ (w - q)).sum():.3f}")
 print(f"after column 0 became 0, column 1 is {moved:.2f} in place of 0.4")
 
+# %% jupyter={"source_hidden": true}
+fig, axis = plots.figure(width=6, height=3.2)
+first, second = np.meshgrid(np.linspace(-0.7, 1.4, 80), np.linspace(-0.4, 1.4, 80))
+off = np.stack([w[0] - first, w[1] - second], axis=-1) @ x.T
+lines = axis.contour(
+    first, second, np.square(off).sum(axis=-1), levels=[0.05, 0.2, 0.5, 1, 2, 4], colors=plots.GREY
+)
+axis.clabel(lines, fontsize=8)
+corners = np.array([(i, j) for i in (0, 1) for j in (0, 1)])
+axis.plot(*corners.T, "o", color=plots.BLACK, label="whole numbers")
+axis.plot(
+    [w[0], 0, 0],
+    [w[1], moved, 1],
+    "s-",
+    color=plots.VERMILION,
+    label="GPTQ: round column 0, move, round",
+)
+axis.plot([w[0], 0], [w[1], 0], "^--", color=plots.BLUE, label="to the nearest")
+axis.set(xlabel="weight of column 0", ylabel="weight of column 1", ylim=(-0.4, 1.9))
+axis.legend(fontsize=8.5, loc="upper right")
+plots.show(
+    fig,
+    alt="The two weights as a point at 0.4, 0.4, with lines of equal output error around it: a long, narrow valley from top left to bottom right. Rounding to the "
+    "nearest goes across the valley to 0, 0. GPTQ goes along the valley to 0, 0.8 and then to the whole numbers 0, 1.",
+)
+
 # %% [markdown]
-# Plainly both weights vanish, and so does the output. After 0.4 became 0, the second weight takes over its part, and is rounded up.
+# Lines of equal error form a valley: along it one weight replaces the other. Plainly both weights vanish, and so does the output. After 0.4 became 0, the second weight takes over its part, and is rounded up.
 
 # %%
 from llaisys_mini.quantisation.gptq import gptq
@@ -395,7 +421,7 @@ for axis, title, divisor in zip(
         label="largest |weight| of the column",
     )
     axis.set(title=title, xlabel="channel k")
-axes[0].legend(fontsize=8.5)
+axes[1].legend(fontsize=8.5, loc="upper right")
 plots.show(
     fig,
     alt="Left: the largest input of each channel and the largest weight of its column; in two channels the input is far above all others and "
