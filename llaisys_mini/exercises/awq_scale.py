@@ -29,7 +29,13 @@ awq_scale.leaves_alone("weight", "x")
 
 @awq_scale.use
 def use(answer, weight, x, bits, size):
-    return {"s": answer(weight, x, lambda w: grid.rounded(w, bits, size))}
+    s = answer(weight, x, lambda w: grid.rounded(w, bits, size))
+    try:  # a constant factor makes no difference
+        s = np.asarray(s, np.float64)
+        middle = np.sqrt(s.max() * s.min())
+        return {"s": s / middle if middle > 0 else s}
+    except (TypeError, ValueError):
+        return {"s": s}
 
 
 @awq_scale.cases
@@ -94,6 +100,21 @@ def _tried(x):
 @awq_scale.mistake("nothing is scaled: s is 1 everywhere")
 def ones(weight, x, round_weight):
     return np.ones(weight.shape[1])
+
+
+@awq_scale.mistake(
+    "inputs that are always 0 get s = 0, and dividing by it gives no number: no exponent but 0 is ever better"
+)
+def dead_inputs_get_zero(weight, x, round_weight):
+    always_0 = not np.abs(x).max(axis=0).all()
+    return np.ones(weight.shape[1]) if always_0 else awq_scale.reference(weight, x, round_weight)
+
+
+@awq_scale.mistake("the largest |x| is taken in place of the mean")
+def largest_input(weight, x, round_weight):
+    tried = awq.candidates(np.abs(np.asarray(x, np.float64)).max(axis=0))
+    outputs = x.astype(np.float64)
+    return _best_of(tried, weight, x, round_weight, lambda s, w: np.square(outputs @ (weight - w / s).T).sum())
 
 
 @awq_scale.mistake("s is turned round: columns with large inputs get a coarser grid, not a finer one")

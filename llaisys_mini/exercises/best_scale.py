@@ -86,7 +86,26 @@ def _by(groups, bits, cost, shares=grid.SHARES):
     plain_scales = grid.plain_scales(groups, bits)
     tried = [plain_scales * share for share in shares]
     costs = [cost(groups, scales) for scales in tried]
-    return _positive(np.choose(np.argmin(costs, axis=0), tried) if len(tried) <= 32 else plain_scales)
+    return _positive(np.choose(np.argmin(costs, axis=0), tried))
+
+
+@best_scale.mistake("the plain scale is max |w| / 2^(bits - 1): the largest number is one less, 2^(bits - 1) - 1")
+def largest_number_one_too_large(groups, bits):
+    groups = np.asarray(groups, np.float64)
+    start = np.abs(groups).max(axis=1) / 2 ** (bits - 1)
+    tried = [_positive(start) * share for share in grid.SHARES]
+    return np.choose(np.argmin([grid.squared_errors(groups, scales, bits) for scales in tried], axis=0), tried)
+
+
+@best_scale.mistake("the numbers are clipped at -(2^(bits - 1) - 1): there is one more below 0")
+def lowest_number_missing(groups, bits):
+    highest = 2 ** (bits - 1) - 1
+
+    def cost(values, scales):
+        scales = _positive(scales)[:, None]
+        return np.square(scales * np.rint(values / scales).clip(-highest, highest) - values).sum(axis=1)
+
+    return _by(groups, bits, cost)
 
 
 @best_scale.mistake("one share is chosen for all groups together: each group has its own best one")

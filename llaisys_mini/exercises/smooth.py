@@ -64,6 +64,12 @@ def turned_round(largest_inputs, weight, alpha):
     return 1 / smooth.reference(largest_inputs, weight, alpha)
 
 
+@smooth.mistake("an input or a column that is always 0 gives 0 or infinity: s has to be 1 there")
+def nothing_special(largest_inputs, weight, alpha):
+    with np.errstate(divide="ignore"):
+        return np.asarray(largest_inputs, np.float64) ** alpha / _columns(weight) ** (1 - alpha)
+
+
 @smooth.mistake("only the inputs count: the weights' part is left out")
 def only_inputs(largest_inputs, weight, alpha):
     return _safely(np.asarray(largest_inputs, np.float64), _columns(weight), lambda a, w: a**alpha)
