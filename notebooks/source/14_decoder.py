@@ -556,4 +556,4 @@ else:
 # ## Go on
 #
 # In [lab 14 the decoder](../labs/14_the_decoder_speaks/14_the_decoder_speaks.ipynb) you put the decoder together from your own kernels, and it speaks. Then swap in a real Qwen.
-# [15 Quantisation](15_quantisation.ipynb) makes the model a fifth as large.
+# [15 Quantisation](15_quantisation.ipynb) keeps its weights in few bits.
