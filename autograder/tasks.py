@@ -5,6 +5,7 @@
     explain("softmax").require(vectorised=True)   facts about the compiled kernel
     count_traffic("linear", prompt).require(misses=250)   counted memory traffic, on these inputs
     count_gpu_traffic("matmul", square).require(loads_of_each_input=5)   the same of a CUDA kernel
+    held_out_loss("best_scale").require(at_most=0.28)   of a whole model that computes with what the answer gives
 
 A test belongs to the last task cell before it that asks for the same operator or exercise. What is none of these stands
 in SPECIAL; a test that the judge does not know is graded by hand.
@@ -19,6 +20,7 @@ from autograder.findings import bound_by, imports_of
 from llaisys_mini import exercises
 
 CASES, FACTS, TRAFFIC, GPU_TRAFFIC = "cases", "facts", "traffic", "GPU traffic"
+HELD_OUT_LOSS = "held-out loss"
 SHIPPED_MODEL, BY_HAND = "shipped model", "by hand"
 
 SPECIAL = {("14_the_decoder_speaks", "shipped-model"): (SHIPPED_MODEL, "decoder_forward")}
@@ -157,6 +159,7 @@ def _check(statement, tasks, before) -> Check:
 
 
 _KINDS = {"check": CASES, "explain": FACTS, "count_traffic": TRAFFIC, "count_gpu_traffic": GPU_TRAFFIC}
+_KINDS["held_out_loss"] = HELD_OUT_LOSS
 
 
 def _inputs(expression, before) -> str:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from llaisys_mini.course.progress import show_progress
     from llaisys_mini.course.submission import submit
     from llaisys_mini.engine.generate import load_model
+    from llaisys_mini.engine.held_out_loss import held_out_loss
     from llaisys_mini.engine.profile_chart import show_profiles
     from llaisys_mini.engine.profiling import profile_model, profile_tokens
     from llaisys_mini.exercise import answer
@@ -41,6 +42,7 @@ _HOME = {
     "count_gpu_traffic": "llaisys_mini.inspect.gpu_traffic",
     "count_traffic": "llaisys_mini.inspect.traffic",
     "explain": "llaisys_mini.inspect.codegen",
+    "held_out_loss": "llaisys_mini.engine.held_out_loss",
     "kernel": "llaisys_mini.kernels.decorator",
     "observe_calls": "llaisys_mini.kernels.runtime",
     "load_model": "llaisys_mini.engine.generate",
@@ -62,6 +64,7 @@ __all__ = [
     "count_traffic",
     "exercises",
     "explain",
+    "held_out_loss",
     "kernel",
     "load_model",
     "observe_calls",

@@ -5,13 +5,14 @@ from functools import cache
 import numpy as np
 
 from autograder.judge.cases import JudgedCase, Outcome, cases_of, fail, name_mistake, run_cases
-from autograder.judge.verdicts import WRONG
+from autograder.judge.verdicts import PASSED, WRONG
 from autograder.replies import size_of
-from autograder.tasks import SHIPPED_MODEL
+from autograder.tasks import HELD_OUT_LOSS, SHIPPED_MODEL
 from autograder.worker.pool import Ended, Worker
 from llaisys_mini import exercises, operators, paths
 from llaisys_mini.checks.calls import Call, first_that_differs, recorded
 from llaisys_mini.checks.exercises import Trial, compare_answer, recognised
+from llaisys_mini.errors import CheckFailed
 from llaisys_mini.exercise import Exercise
 from llaisys_mini.task import Case
 
@@ -23,6 +24,9 @@ def run_exercise(plan, task, checks, cut, worker, secret, found) -> Ended:
     for check in checks:
         if check.kind == SHIPPED_MODEL:
             judged.append(JudgedCase(check, _shipped_model_case()))
+        elif check.kind == HELD_OUT_LOSS:
+            judged += [JudgedCase(check, case) for case in _held_out_cases(task.name)]
+    into_a_model: dict[int, dict] = {}  # number of the case -> its result
     sent = [{"inputs": j.case.inputs} for j in judged]
     request = dict(name=task.name, device=task.device, source=cut.source, cases=sent, watched=True)
     trials: list[Trial] = []
@@ -33,6 +37,9 @@ def run_exercise(plan, task, checks, cut, worker, secret, found) -> Ended:
     def compare(number, reply):
         j = judged[number]
         after = reply.get("inputs")
+        if j.check.kind == HELD_OUT_LOSS:
+            into_a_model[number] = reply.get("result")
+            return
         got = asked.with_inputs_after(reply.get("result"), j.case, after if isinstance(after, dict) else {})
         # A whole model in float32 is as exact as its lab asks for; the small cases are judged more strictly.
         accuracy = SHIPPED_MODEL_ACCURACY if j.check.kind == SHIPPED_MODEL else asked.accuracy
@@ -49,6 +56,11 @@ def run_exercise(plan, task, checks, cut, worker, secret, found) -> Ended:
                     to_trace.append((number, found[j.check]))
 
     ended = run_cases(worker, request, judged, found, compare)
+    for check in checks:
+        if check.kind == HELD_OUT_LOSS and found[check].state is None:
+            numbers = [n for n, j in enumerate(judged) if j.check is check]
+            if all(n in into_a_model for n in numbers):
+                _judge_loss(found[check], check, asked.name, [into_a_model[n] for n in numbers])
     name_mistake(unnamed, recognised(asked, trials))
     for number, outcome in to_trace:
         lines, again = _calls_that_differ(asked, request, judged[number].case, worker)
@@ -79,6 +91,29 @@ def _calls_that_differ(asked: Exercise, request: dict, case: Case, worker: Worke
 _MOST_CALLS = 2_000
 _MOST_KEPT = 64 << 20  # bytes of results, to find the mistake that explains them
 SHIPPED_MODEL_ACCURACY = 1e-3  # of logits, relative to the largest
+
+
+def _held_out_cases(name: str) -> list[Case]:
+    """What the answer is called with for the whole model."""
+    from llaisys_mini.engine.held_out_loss import inputs_for
+
+    return [Case(f"part {number} of the model", inputs) for number, inputs in enumerate(inputs_for(name), start=1)]
+
+
+def _judge_loss(outcome: Outcome, check, name: str, results: list) -> None:
+    """Whether the model with these results reads the held-out stories well enough."""
+    from llaisys_mini.engine.held_out_loss import loss_with
+
+    (at_most,) = (value for key, value in check.require if key == "at_most")
+    try:
+        loss = loss_with(name, results)
+    except CheckFailed as problem:
+        fail(outcome, WRONG, str(problem))
+        return
+    if loss <= at_most:
+        outcome.state, outcome.message = PASSED, f"the held-out loss is {loss:.4f}"
+    else:
+        fail(outcome, WRONG, f"{name}: the held-out loss is {loss:.4f}; at most {at_most} is asked for")
 
 
 @cache

@@ -6,16 +6,18 @@ same greedy        of the tokens that the original writes greedily, how many the
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from rich.table import Table
 
+from llaisys_mini.cache.cache import Cache
 from llaisys_mini.console import console
 from llaisys_mini.engine.generate import LanguageModel, load_model
 from llaisys_mini.errors import GenerationError
+from llaisys_mini.models.decoder import Decoder
 from llaisys_mini.paths import held_out_text
 
 END_OF_DOCUMENT = "<|endoftext|>"
@@ -47,13 +49,7 @@ def compare_models(original: LanguageModel, other: LanguageModel, text: str, gre
 
     Each document is read up to the models' context. Raises GenerationError for a text that is too short.
     """
-    if original.tokenizer is None:
-        raise GenerationError("the model has no tokenizer.json, so there is no text to measure it on")
-    limit = min(original.config.max_positions, other.config.max_positions)
-    documents = [original.tokenizer.encode(part.strip())[:limit] for part in text.split(END_OF_DOCUMENT)]
-    documents = [ids for ids in documents if len(ids) >= 2]
-    if not documents:
-        raise GenerationError("the text is too short to measure anything on it")
+    documents = documents_of(original, text, other.config.max_positions)
     losses, squares, variances, largest = [], [], [], 0.0
     for ids in documents:
         before, after = original.logits(ids).astype(np.float64), other.logits(ids).astype(np.float64)
@@ -76,13 +72,42 @@ def compare_models(original: LanguageModel, other: LanguageModel, text: str, gre
     )
 
 
+def documents_of(model: LanguageModel, text: str, longest: int | None = None) -> list[list[int]]:
+    """The token ids of the documents of a text, each cut to the model's context and to `longest`.
+
+    Raises GenerationError for a text that is too short, or a model without a tokenizer.
+    """
+    if model.tokenizer is None:
+        raise GenerationError("the model has no tokenizer.json, so there is no text to measure it on")
+    limit = min(model.config.max_positions, longest or model.config.max_positions)
+    documents = [model.tokenizer.encode(part.strip())[:limit] for part in text.split(END_OF_DOCUMENT)]
+    documents = [ids for ids in documents if len(ids) >= 2]
+    if not documents:
+        raise GenerationError("the text is too short to measure anything on it")
+    return documents
+
+
+def loss(decoder: Decoder, documents: Sequence[Sequence[int]], new_cache: Callable[[], Cache]) -> float:
+    """The mean cross-entropy of the documents' tokens, each from those before it, in nats. new_cache: an empty one."""
+    losses = []
+    for ids in documents:
+        row = np.asarray(ids, np.int64)
+        losses.append(_cross_entropy(decoder.forward(row, new_cache()).numpy().astype(np.float64), ids))
+    return float(np.concatenate(losses).mean())
+
+
+def read_text(path: Path, option: str) -> str:
+    """What a file holds. Raises GenerationError, which names the option that it was given by."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as problem:
+        raise GenerationError(f"{path} cannot be read as text ({problem}); name another file with {option}") from None
+
+
 def print_report(original: str | Path, quantised: str | Path, dtype: str, text: Path | None = None) -> None:
     """Load both models, compare them on `text` (default: the course's held-out stories), and print one table."""
     path = text or held_out_text()
-    try:
-        words = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as problem:
-        raise GenerationError(f"{path} cannot be read as text ({problem}); name another file with --text") from None
+    words = read_text(path, "--text")
     found = compare_models(load_model(original), load_model(quantised), words)
     table = Table(title=f"on {found.tokens} tokens of {path.name}", title_justify="left", box=None, pad_edge=False)
     table.add_column("")
@@ -97,7 +122,7 @@ def print_report(original: str | Path, quantised: str | Path, dtype: str, text: 
     console().print(table)
 
 
-def _cross_entropy(logits: np.ndarray, ids: list[int]) -> np.ndarray:
+def _cross_entropy(logits: np.ndarray, ids: Sequence[int]) -> np.ndarray:
     """-log probability of ids[1:], each from the logits [L, V] of the position before it."""
     scores = logits[:-1] - logits[:-1].max(axis=1, keepdims=True)
     return np.log(np.exp(scores).sum(axis=1)) - scores[np.arange(len(ids) - 1), ids[1:]]

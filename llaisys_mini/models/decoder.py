@@ -78,6 +78,10 @@ class Decoder:
         """The part that the running thread is computing, for reports: "embedding", "layer 3", "head"."""
         return _place.get()
 
+    def embed(self, ids: np.ndarray) -> Tensor:
+        """The rows of the embeddings for ids int64 [T] -> [T, E]."""
+        return ops.embedding(Tensor.from_numpy(ids).to(self.device), self.embeddings)
+
     def forward(self, ids: np.ndarray, cache: Cache, last_only: bool = False) -> Tensor:
         """Logits of the next token after each of the new `ids` (int64 [T]); `cache` says whose rows they are, and grows
         by them.
@@ -88,7 +92,7 @@ class Decoder:
         """
         positions = cache.begin(ids)
         _place.set("embedding")
-        x, step = ops.embedding(Tensor.from_numpy(ids).to(self.device), self.embeddings), None
+        x, step = self.embed(ids), None
         for number, block in enumerate(self.layers):
             _place.set(f"layer {number}")
             x, step = block(x, step, positions, cache)

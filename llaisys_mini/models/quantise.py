@@ -5,12 +5,16 @@ is tied to the embeddings is untied: of the embeddings one row is read per token
 gets quantised weights of its own. Which matrices a tied checkpoint may hold is said in models/loading.py.
 The folder is an ordinary checkpoint that loads by memory map; `quantization_config` in its config.json says what was
 done.
+
+`method` says how the numbers of the blocks' projections are found: "rtn" rounds each to the nearest, "gptq" and "awq"
+look at the inputs that they get on calibration texts (models/calibrated.py). The form of the folder is the same. The
+head is rounded to the nearest by all of them.
 """
 
 import json
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,21 +23,31 @@ from rich.progress import Progress
 
 from llaisys_mini.errors import CheckpointError, ConfigError
 from llaisys_mini.files import whole_folder
+from llaisys_mini.models.calibrated import METHODS, Arrays, quantised_blocks
 from llaisys_mini.models.config import ModelConfig
-from llaisys_mini.models.loading import EMBEDDINGS, HEAD
+from llaisys_mini.models.loading import EMBEDDINGS, HEAD, load_decoder
 from llaisys_mini.text.tokenizer_files import FILES
 from llaisys_mini.weights.checkpoint import INDEX_FILE, SINGLE_FILE, Checkpoint, save_safetensors
 from llaisys_mini.weights.hub import find_model
 from llaisys_mini.weights.quantisation import DTYPES, Quantisation, round_weights
 
 _COPIED = ["generation_config.json", *FILES, "LICENSE"]
+_LEAST_TOKENS = 128
 _SHARD = 2**30  # bytes of a file of weights, about: what is held in memory while writing
 
 
-def quantise(model: str | Path, out: str | Path, dtype: str, per_row: bool = False) -> tuple[int, int]:
+def quantise(
+    model: str | Path,
+    out: str | Path,
+    dtype: str,
+    per_row: bool = False,
+    method: str = "rtn",
+    texts: Sequence[Sequence[int]] = (),
+) -> tuple[int, int]:
     """Write the checkpoint `model` (anything that load_model takes) with quantised projections as the new folder `out`.
 
     dtype: "int8" or "int4". per_row: one scale per row instead of per group of 32; int8 only.
+    method: "rtn", "gptq" or "awq"; the latter two calibrate on `texts`, token ids.
     The folder appears under its name once it is complete. Returns the bytes of all weights before and after.
     Raises CheckpointError if `out` exists or cannot be written, ConfigError if `model` cannot be quantised so.
     """
@@ -41,6 +55,14 @@ def quantise(model: str | Path, out: str | Path, dtype: str, per_row: bool = Fal
         raise ConfigError(f"dtype {dtype!r} is not one of {', '.join(DTYPES)}")
     if per_row and dtype != "int8":
         raise ConfigError(f"one scale per row is too coarse for {dtype}; leave out --per-row, or use int8")
+    if method not in ("rtn", *METHODS):
+        raise ConfigError(f"method {method!r} is not one of rtn, {', '.join(METHODS)}")
+    tokens = sum(map(len, texts))
+    if method in METHODS and tokens < _LEAST_TOKENS:
+        raise ConfigError(
+            f"{method} looks at the inputs of each projection, and {tokens} tokens to calibrate on are too few; give "
+            f"at least {_LEAST_TOKENS}"
+        )
     out = Path(out).expanduser()
     if out.exists() or out.is_symlink():
         raise CheckpointError(f"{out} exists already; name a new folder, or remove that one first")
@@ -50,15 +72,15 @@ def quantise(model: str | Path, out: str | Path, dtype: str, per_row: bool = Fal
     how = Quantisation(8, None) if per_row else DTYPES[dtype]
     try:
         with whole_folder(out) as folder:
-            return _write(source, folder, how)
+            return _write(source, folder, how, method, texts)
     except OSError as problem:
         raise CheckpointError(f"{out} cannot be written: {problem.strerror or problem}") from None
 
 
-def _write(source: Path, folder: Path, how: Quantisation) -> tuple[int, int]:
+def _write(source: Path, folder: Path, how: Quantisation, method: str, texts) -> tuple[int, int]:
     """Everything that belongs into `folder`. Returns the bytes of all weights before and after."""
     config = json.loads((source / "config.json").read_text(encoding="utf-8"))
-    config["quantization_config"] = how.to_dict()
+    config["quantization_config"] = how.to_dict() | {"method": method}
     checkpoint = Checkpoint.open(source)
     matrices = [name for name in (EMBEDDINGS, HEAD) if name in checkpoint]
     tied = matrices[0] if config.get("tie_word_embeddings") and len(matrices) == 1 else None
@@ -69,13 +91,32 @@ def _write(source: Path, folder: Path, how: Quantisation) -> tuple[int, int]:
         if (source / name).is_file():
             shutil.copyfile(source / name, folder / name)
     with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty()) as bar:
-        names = bar.track(list(checkpoint), description="quantising")
-        after = _write_shards(folder, (_converted(checkpoint, name, how, name == tied) for name in names))
+        found = _calibrated(source, checkpoint, how, method, texts, bar) if method in METHODS else {}
+        names = bar.track(list(checkpoint), description="writing" if found else "quantising")
+        after = _write_shards(folder, (_converted(checkpoint, name, how, name == tied, found) for name in names))
     return sum(entry.end - entry.begin for entry in checkpoint.stored.values()), after
 
 
-def _converted(checkpoint: Checkpoint, name: str, how: Quantisation, is_tied: bool) -> dict[str, np.ndarray]:
-    """What is stored in the place of the tensor `name`. is_tied: it serves as embeddings and as head."""
+def _calibrated(source: Path, checkpoint: Checkpoint, how: Quantisation, method: str, texts, bar: Progress) -> Arrays:
+    """What `method` stores in the place of the tensors that it changes."""
+    for name in checkpoint:
+        _require_finite(name, checkpoint[name].numpy())
+    decoder = load_decoder(ModelConfig.from_folder(source), checkpoint)
+    found: Arrays = {}
+    blocks = quantised_blocks(decoder, texts, how, method)
+    for arrays in bar.track(blocks, total=len(decoder.layers), description=f"{method}, block by block"):
+        found |= arrays
+    return found
+
+
+def _converted(
+    checkpoint: Checkpoint, name: str, how: Quantisation, is_tied: bool, found: Arrays
+) -> dict[str, np.ndarray]:
+    """What is stored in the place of the tensor `name`. is_tied: it serves as embeddings and as head. found: what was
+    computed already."""
+    if name in found:
+        names = (name, f"{name.removesuffix('weight')}scales")
+        return {part: found[part] for part in names if part in found}
     array = checkpoint.take(name, checkpoint.stored[name].shape).numpy()
     stays = array.shape[-1] % (how.group_size or 1) != 0
     if is_tied:
@@ -86,10 +127,14 @@ def _converted(checkpoint: Checkpoint, name: str, how: Quantisation, is_tied: bo
 
 
 def _rounded(name: str, array: np.ndarray, how: Quantisation) -> dict[str, np.ndarray]:
-    if not np.isfinite(array).all():
-        raise CheckpointError(f"tensor {name!r} holds numbers that are not finite; such a model cannot be quantised")
+    _require_finite(name, array)
     stored, scales = round_weights(array, how)
     return {name: stored, f"{name.removesuffix('weight')}scales": scales}
+
+
+def _require_finite(name: str, array: np.ndarray) -> None:
+    if not np.isfinite(array).all():
+        raise CheckpointError(f"tensor {name!r} holds numbers that are not finite; such a model cannot be quantised")
 
 
 def _write_shards(folder: Path, pieces: Iterator[dict[str, np.ndarray]]) -> int:

@@ -59,13 +59,13 @@ def round_weights(weight: np.ndarray, how: Quantisation) -> tuple[np.ndarray, np
     step = max(1, _BLOCK // width)
     for first in range(0, rows, step):
         block = weight[first : first + step].astype(np.float32)
-        of_block = _round_groups(block.reshape(-1, group), how.bits)
+        of_block = round_groups(block.reshape(-1, group), how.bits)
         numbers[first : first + step] = of_block[0].reshape(block.shape)
         scales[first : first + step] = of_block[1].reshape(len(block), -1)
     return (packed(numbers) if how.bits == 4 else numbers), scales
 
 
-def _round_groups(values: np.ndarray, bits: int) -> tuple[np.ndarray, np.ndarray]:
+def round_groups(values: np.ndarray, bits: int) -> tuple[np.ndarray, np.ndarray]:
     """values float32 [groups, size] -> whole numbers int8 of that shape, scales bfloat16 [groups]."""
     largest = np.take_along_axis(values, np.abs(values).argmax(axis=1)[:, None], axis=1)
     best = np.full(largest.shape, np.inf, np.float32)

@@ -302,6 +302,7 @@ plots.show(
 # | [12 Attention](12_attention.ipynb) | how do words look at each other? | [12 attention](../labs/12_attention/12_attention.ipynb) |
 # | [13 The Qwen block](13_qwen_block.ipynb) | how do the parts fit together? | [13 Qwen block](../labs/13_qwen_block/13_qwen_block.ipynb) |
 # | [14 The decoder speaks](14_decoder.ipynb) | does it speak with your kernels? | [14 the decoder speaks](../labs/14_the_decoder_speaks/14_the_decoder_speaks.ipynb) |
+# | [15 Quantisation](15_quantisation.ipynb) | how few bits does a weight need? | [15 quantisation](../labs/15_quantisation/15_quantisation.ipynb) |
 # | [16 Many texts at once](16_many_texts.ipynb) | why do sixteen texts cost little more than one? | [16 many texts](../labs/16_many_texts/16_many_texts.ipynb) |
 # | [17 A service](17_service.ipynb) | what stands between the engine and a reader? | [17 a service](../labs/17_service/17_service.ipynb) |
 # | [18 From a list of calls to one](18_one_call.ipynb) | where does the time between the kernels go? | [18 one call](../labs/18_one_call/18_one_call.ipynb) |

@@ -5,7 +5,7 @@
 #
 # | before this | you need | reading time | lab | next |
 # |---|---|---|---|---|
-# | [13 The Qwen block](13_qwen_block.ipynb) | all lectures before this one | 25 minutes | [14 the decoder](../labs/14_the_decoder_speaks/14_the_decoder_speaks.ipynb) | [16 Many texts at once](16_many_texts.ipynb) |
+# | [13 The Qwen block](13_qwen_block.ipynb) | all lectures before this one | 25 minutes | [14 the decoder](../labs/14_the_decoder_speaks/14_the_decoder_speaks.ipynb) | [15 Quantisation](15_quantisation.ipynb) |
 
 # %%
 import json
@@ -532,4 +532,4 @@ else:
 # ## Go on
 #
 # In [lab 14 the decoder](../labs/14_the_decoder_speaks/14_the_decoder_speaks.ipynb) you read the file, write cache, forward pass and loop, and it speaks with your kernels.
-# [16 Many texts at once](16_many_texts.ipynb) lets it write for many people at the same time.
+# [15 Quantisation](15_quantisation.ipynb) keeps its weights in few bits.

@@ -5,7 +5,7 @@
 #
 # | before this | you need | reading time | lab | next |
 # |---|---|---|---|---|
-# | [14 The decoder speaks](14_decoder.ipynb) | attention and the KV cache (12), prefill and decode (14) | 25 minutes | [16 many texts](../labs/16_many_texts/16_many_texts.ipynb) | [17 A service](17_service.ipynb) |
+# | [15 Quantisation](15_quantisation.ipynb) | attention and the KV cache (12), prefill and decode (14) | 25 minutes | [16 many texts](../labs/16_many_texts/16_many_texts.ipynb) | [17 A service](17_service.ipynb) |
 
 # %%
 import numba

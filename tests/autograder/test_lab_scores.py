@@ -88,6 +88,14 @@ WORTH = {
         "generate_tokens-python": 4,
         "argmax-cuda": 3,
     },
+    "15_quantisation": {
+        "linear-int8-cpu": 6,
+        "best_scale-python": 6,
+        "awq_scale-python": 6,
+        "smooth-python": 4,
+        "gptq_column-python": 2,
+        "kv_quantize-python": 2,
+    },
     "16_many_texts": {
         "page_pool-python": 6,
         "prefix_match-python": 4,
