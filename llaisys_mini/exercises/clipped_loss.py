@@ -7,9 +7,9 @@ from llaisys_mini.exercise import exercise
 
 @exercise
 def clipped_loss(logprobs, old_logprobs, advantages, mask, clip):
-    """logprobs, old_logprobs [N, T] float64: of each token of N texts, by the weights as they are, and as they were when
-    the texts were written. advantages [N]: of each text. mask [N, T]: 1 at the tokens that were written, 0 elsewhere, where
-    the log probabilities may be anything, even NaN.
+    """logprobs, old_logprobs [N, T] float64: of each token of N texts, by the weights as they are, and as they were
+    when the texts were written. advantages [N]: of each text. mask [N, T]: 1 at the tokens that were written, 0
+    elsewhere, where the log probabilities may be anything, even NaN.
 
     r = exp(logprobs - old_logprobs), A the text's advantage, and over all tokens with mask 1
 
@@ -19,7 +19,7 @@ def clipped_loss(logprobs, old_logprobs, advantages, mask, clip):
     Source: Schulman et al. 2017 (arXiv:1707.06347), equation 7; the mean over all tokens: Yu et al. 2025
     (arXiv:2503.14476).
     """
-    ratio, plain, clipped, kept = _parts(logprobs, old_logprobs, advantages, mask, clip)
+    _, plain, clipped, kept = _parts(logprobs, old_logprobs, advantages, mask, clip)
     count = kept.sum()
     loss = -np.where(kept, np.minimum(plain, clipped), 0.0).sum() / count
     return loss, -np.where(kept & (plain <= clipped), plain, 0.0) / count

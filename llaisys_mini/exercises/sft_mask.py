@@ -10,8 +10,8 @@ HEADER, END = [91, 92, 93], 99
 
 @exercise
 def sft_mask(ids, header, end):
-    """ids [T] int64: a conversation. An answer begins behind the tokens `header` (a list of ids that stand together) and
-    goes up to and including the next token `end`; one that is cut off goes up to the end of the ids.
+    """ids [T] int64: a conversation. An answer begins behind the tokens `header` (a list of ids that stand together)
+    and goes up to and including the next token `end`; one that is cut off goes up to the end of the ids.
 
     Returns mask [T - 1] of 0 and 1: place t belongs to the prediction of ids[t + 1], and is 1 where that token is part
     of an answer.
