@@ -36,12 +36,12 @@ class GrpoRecipe:
     """
 
     steps: int = 50
-    questions: int = 12
+    questions: int = 24
     samples: int = 8
     updates: int = 2
-    digits: int = 3
+    digits: int = 2
     sign: str = "-"
-    rate: float = 3e-4
+    rate: float = 8e-5
     clip: float = 0.2
     longest_gradient: float = 1.0
     longest: int = 24

@@ -68,6 +68,16 @@ WORTH = {
         "chat_request-python": 2,
         "abort_on_disconnect-python": 2,
     },
+    "20_after_training": {
+        "sft_mask-python": 5,
+        "pass_at_k-python": 3,
+        "group_advantage-python": 4,
+        "clipped_loss-python": 7,
+        "grpo_update-python": 5,
+        "dpo_loss-python": 2,
+        "majority-python": 1,
+        "best_of_n-python": 1,
+    },
 }
 """Lab -> its task cells, and the points that each brings by itself."""
 
