@@ -116,6 +116,12 @@ clipped_loss.mistake("the gradient has the wrong sign: a loss is made smaller")(
 clipped_loss.mistake("the ratio is missing in the gradient: the derivative of exp is exp itself")(
     _with(_right_loss, lambda r, a, p, c: np.where(p <= c, -a, 0.0))
 )
+clipped_loss.mistake("no gradient passes within the range, where both are equal: it has to be <= and not <")(
+    _with(_right_loss, lambda r, a, p, c: np.where(p < c, -p, 0.0))
+)
+clipped_loss.mistake("the loss of each token stands in the place of its derivative, which is 0 where it is clipped")(
+    _with(_right_loss, _right_loss)
+)
 clipped_loss.mistake("the gradient is 0 where the loss is 0")(
     lambda *given, **named: _no_gradient_at_zero(*given, **named)
 )
@@ -126,7 +132,7 @@ def _no_gradient_at_zero(logprobs, old_logprobs, advantages, mask, clip):
     return loss, gradient * (abs(loss) > 1e-12)
 
 
-@clipped_loss.mistake("NaN times 0 is NaN: what the mask hides has to be left out, not multiplied")
+@clipped_loss.mistake("what the mask hides is multiplied by 0 and not left out: NaN times 0 is NaN")
 def multiplied(logprobs, old_logprobs, advantages, mask, clip):
     ratio = np.exp(logprobs - old_logprobs)
     plain = ratio * advantages[:, None]

@@ -79,6 +79,16 @@ sft_mask.mistake("everything is learned, the questions too")(
     _changed(lambda learned, ids, header, end: np.ones(len(ids) - 1, np.int64))
 )
 
+sft_mask.mistake("there is a place for each of the T tokens; asked for are those of the T - 1 that are predicted")(
+    _changed(lambda learned, ids, header, end: learned)
+)
+
+
+@sft_mask.mistake("each end token opens or closes an answer; only the header opens one")
+@_changed
+def toggled(learned, ids, header, end):
+    return (np.cumsum(ids == end) % 2)[1:]
+
 
 @sft_mask.mistake("what follows the first answer is learned too, the next question included")
 @_changed

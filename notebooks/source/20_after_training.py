@@ -13,8 +13,9 @@ from collections import Counter
 
 import numpy as np
 
-from llaisys_mini import load_model, operators, paths, plots
+from llaisys_mini import exercises, load_model, operators, paths, plots
 from llaisys_mini.kernels.choice import use_kernels
+from llaisys_mini.text.sampling import SamplingParams
 from llaisys_mini.training.sums import draw
 
 use_kernels("expert")
@@ -45,7 +46,7 @@ for t in range(len(ids)):
     learned[t] = inside
     inside = ids[t] != end if inside else list(ids[max(0, t + 1 - len(header)) : t + 1]) == header
 shown = [tokenizer.bytes_of(i).decode().replace("\n", "\\n") for i in ids]
-print("".join(f"[{word}]" if is_learned else word for word, is_learned in zip(shown, learned)))
+print("".join(f"[{word}]" if marked else word for word, marked in zip(shown, learned, strict=True)))
 
 # %% [markdown]
 # > **The common guess**, only the words of the answer, forgets who stops: a model that never learned to write the end token writes on for ever.
@@ -87,7 +88,9 @@ print("...", tokenizer.decode(story_ids[place - 8 : place + 1].tolist()))
 for v in np.argsort(-teacher[place])[:5]:
     word = tokenizer.decode([int(v)])
     print(f"  {word!r:10s} teacher {teacher[place, v]:.2f}, student {student[place, v]:.2f}")
-print(f"distillation loss {soft.mean():.3f} nats, of which {own.mean():.3f} is the teacher's own doubt")
+print(
+    f"distillation loss {soft.mean():.3f} nats, of which {own.mean():.3f} is the teacher's own doubt"
+)
 
 # %% [markdown]
 # ## 3. Learning from preferences: a reward model
@@ -113,7 +116,9 @@ for _ in range(300):
     reward -= 0.02 * gradient
 better = (quality[winner] > quality[loser]).mean()
 found = (reward[winner] > reward[loser]).mean()
-print(f"judges chose the better text in {better:.0%} of the pairs, the learned reward in {found:.0%}")
+print(
+    f"judges chose the better text in {better:.0%} of the pairs, the learned reward in {found:.0%}"
+)
 print("correlation with the hidden quality", round(np.corrcoef(quality, reward)[0, 1], 3))
 
 # %% [markdown]
@@ -149,7 +154,9 @@ def dpo(reference_moves, beta=0.5, rate=2.0):
 
 
 stays, moves = dpo(False), dpo(True)
-print(f"at first {stays[0]:.4f}; at the end {stays[-1]:.4f}, with the moving reference {moves[-1]:.4f}")
+print(
+    f"at first {stays[0]:.4f}; at the end {stays[-1]:.4f}, with the moving reference {moves[-1]:.4f}"
+)
 
 # %% jupyter={"source_hidden": true}
 fig, axis = plots.figure(width=6.5, height=2.6)
@@ -198,7 +205,8 @@ def answers(asked, tries, thinking=False, seed=0):
         prompt = tokenizer.render_chat(question, enable_thinking=thinking)
         ids = tokenizer.encode(prompt, add_special_tokens=False)
         for attempt in range(tries):
-            params = sampled(seed + 1000 * number + attempt)
+            seed_of_try = seed + 1000 * number + attempt
+            params = SamplingParams(temperature=1.0, seed=seed_of_try, max_new_tokens=150)
             requests.append(engine.add(ids, params))
     while engine.is_busy:
         engine.step()
@@ -207,19 +215,13 @@ def answers(asked, tries, thinking=False, seed=0):
     return np.array(texts, object).reshape(-1, tries), counts.reshape(-1, tries)
 
 
-def sampled(seed):
-    from llaisys_mini.text.sampling import SamplingParams
-
-    return SamplingParams(temperature=1.0, seed=seed, max_new_tokens=150)
-
-
 asked = [draw(SEEN, recipe["digits"], recipe["sign"]) for _ in range(12)]
 texts, tokens = answers(asked, 16)
-rewards = np.array([[each.reward(t) for t in row] for each, row in zip(asked, texts)])
+rewards = np.array([[e.reward(t) for t in row] for e, row in zip(asked, texts, strict=True)])
 mixed = np.flatnonzero((rewards[:, :4].min(axis=1) == 0) & (rewards[:, :4].max(axis=1) == 1))[0]
 group = rewards[mixed, :4]
 advantages = (group - group.mean()) / group.std()
-for said, r, advantage in zip(texts[mixed], group, advantages):
+for said, r, advantage in zip(texts[mixed], group, advantages, strict=False):
     print(f"{said:16s} reward {r:.0f}  advantage {advantage:+.2f}")
 
 # %% [markdown]
@@ -248,7 +250,9 @@ print("gradient of each text", (-advantages / len(advantages)).round(2))
 
 # %% jupyter={"source_hidden": true}
 tries = recipe["tries"]
-right = {kind: {when: np.array(c) for when, c in both.items()} for kind, both in run["right"].items()}
+right = {
+    kind: {when: np.array(c) for when, c in both.items()} for kind, both in run["right"].items()
+}
 for kind, both in right.items():
     before, after = (both[when].mean() / tries for when in ("before", "after"))
     print(f"{kind}: {before:.1%} right before, {after:.1%} after {recipe['steps']} steps")
@@ -258,8 +262,6 @@ print(
 )
 
 # %% jupyter={"source_hidden": true}
-from llaisys_mini import exercises
-
 pass_at_k = exercises.get("pass_at_k")
 fig, axes = plots.figure(1, 2, width=9, height=3.0)
 steps = np.arange(1, recipe["steps"] + 1)
@@ -306,13 +308,20 @@ plots.show(
 # > **Predict, then run.** A single answer is right in about half of the cases or less. Does voting over 16 come near the verifier?
 
 # %%
-voted = [Counter(row).most_common(1)[0][0] for row in texts]
+voted = np.array([[Counter(row).most_common(1)[0][0]] for row in texts], object)
 thought, thought_tokens = answers(asked, 1, thinking=True)
+
+
+def share_right(texts):
+    """texts [Q, 1]: of one answer to each question, how many are right."""
+    return np.mean([e.reward(row[0]) for e, row in zip(asked, texts, strict=True)])
+
+
 table = {
     "one answer": (rewards.mean(), tokens.mean()),
-    "voting": (np.mean([e.reward(v) for e, v in zip(asked, voted)]), tokens.sum(axis=1).mean()),
+    "voting": (share_right(voted), tokens.sum(axis=1).mean()),
     "verifier": (rewards.max(axis=1).mean(), tokens.sum(axis=1).mean()),
-    "thinking": (np.mean([e.reward(t[0]) for e, t in zip(asked, thought)]), thought_tokens.mean()),
+    "thinking": (share_right(thought), thought_tokens.mean()),
 }
 for name, (share, cost) in table.items():
     print(f"{name:10s} {share:4.0%} right, {cost:4.0f} tokens a question")
@@ -323,7 +332,9 @@ for (name, (share, cost)), marker in zip(table.items(), plots.MARKERS, strict=Fa
     axis.plot(cost, share, marker, markersize=8)
     axis.annotate(name, (cost, share), xytext=(7, -11), textcoords="offset points")
 axis.set_xscale("log")
-axis.set(xlabel="tokens written for a question", ylabel="share right", ylim=(0, 1.08), xlim=(8, 600))
+axis.set(
+    xlabel="tokens written for a question", ylabel="share right", ylim=(0, 1.08), xlim=(8, 600)
+)
 axis.grid()
 plots.show(
     fig,

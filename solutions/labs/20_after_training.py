@@ -147,7 +147,7 @@ check("pass_at_k", seed=42002)
 # </details>
 # <details><summary>Hint 3: a common way out</summary>
 #
-# Many programs divide by `std + 1e-6`. Then equal rewards give nearly 0 / 1e-6. A row of which `min` equals `max` can also simply be left at 0.
+# Many programs divide by `std + 0.0001`, which is accepted here: then equal rewards give nearly 0 / 0.0001. A row of which `min` equals `max` can also simply be left at 0.
 #
 # </details>
 

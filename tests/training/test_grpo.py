@@ -3,6 +3,7 @@
 import json
 import shutil
 
+import numba
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -16,9 +17,16 @@ from llaisys_mini.training.policy import Batch, Policy, Text
 from llaisys_mini.weights.checkpoint import save_safetensors
 from tests.models.random_models import BASE
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 TINY = GrpoRecipe(steps=2, questions=2, samples=4, rate=3e-3, longest=4, measured=2, tries=4)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """So little work is done faster by one thread."""
+    before = numba.get_num_threads()
+    numba.set_num_threads(1)
+    yield
+    numba.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +49,7 @@ def texts_of(model, rng, questions=3, samples=2):
     return [text for group in groups for text in group]
 
 
-def begins_even(self, text):
+def of_odd_length(self, text):
     """A reward that a random model gets for half of its texts."""
     return float(len(text) % 2)
 
@@ -50,7 +58,14 @@ def test_a_sum_is_verified_to_the_letter():
     asked = sums.Sum(503, 67, "-")
     assert asked.question == "What is 503 - 67?"
     right = ["503 - 67 = 436.", "\n503 - 67 = 436.\n", "<think>\nones: ...\n</think>\n\n503 - 67 = 436."]
-    wrong = ["503 - 67 = 437.", "436", "503 - 67 = 4361.", "", "503 - 67 = 436. 503 - 67 = 437.", "<think> 503 - 67 = 436."]
+    wrong = [
+        "503 - 67 = 437.",
+        "436",
+        "503 - 67 = 4361.",
+        "",
+        "503 - 67 = 436. 503 - 67 = 437.",
+        "<think> 503 - 67 = 436.",
+    ]
     assert [asked.reward(text) for text in right + wrong] == [1.0] * len(right) + [0.0] * len(wrong)
     assert sums.Sum(5, 7, "+").answer == "5 + 7 = 12."
 
@@ -107,23 +122,14 @@ def test_the_gradient_is_the_derivative_of_the_clipped_loss(folder):
 
 
 def test_the_first_loss_is_0_and_the_model_still_learns(folder, monkeypatch):
-    """As many tokens in each text, so that the advantages add up to 0: a loss of 0 says nothing about the gradient."""
-    monkeypatch.setattr(sums.Sum, "reward", begins_even)
-    monkeypatch.setattr(policy, "SamplingParams", lambda *given, **named: real(*given, **named, stop_ids=frozenset()))
-    real = grpo_params = policy_sampling_params()
-    assert grpo_params is real
+    """All texts have as many tokens, so the advantages add up to 0: a loss of 0 says nothing about the gradient."""
+    monkeypatch.setattr(sums.Sum, "reward", of_odd_length)
     run = Run(TINY, Policy(folder))
     before = {name: array.copy() for name, array in run.policy.weights.items()}
     step = run.take_step()
     assert step.mixed and abs(step.loss) < 1e-9 and step.length > 0.01
     assert step.last_loss < -1e-6
     assert any(not np.array_equal(before[name], array) for name, array in run.policy.weights.items())
-
-
-def policy_sampling_params():
-    from llaisys_mini.text.sampling import SamplingParams
-
-    return SamplingParams
 
 
 def test_equal_rewards_change_nothing(folder, monkeypatch):
@@ -136,7 +142,7 @@ def test_equal_rewards_change_nothing(folder, monkeypatch):
 
 
 def test_what_is_rewarded_becomes_likelier_and_the_same_seed_gives_the_same_model(folder, monkeypatch):
-    monkeypatch.setattr(sums.Sum, "reward", lambda self, text: float(any(letter in "aeiou" for letter in text)))
+    monkeypatch.setattr(sums.Sum, "reward", lambda self, text: float("e" in text))
     recipe = GrpoRecipe(steps=12, questions=4, samples=8, rate=1e-2, longest=2, seed=5)
     runs = [Run(recipe, Policy(folder)) for _ in range(2)]
     for run in runs:
@@ -150,7 +156,7 @@ def test_what_is_rewarded_becomes_likelier_and_the_same_seed_gives_the_same_mode
 
 
 def test_a_learner_s_wrong_loss_is_told(folder, monkeypatch):
-    monkeypatch.setattr(sums.Sum, "reward", begins_even)
+    monkeypatch.setattr(sums.Sum, "reward", of_odd_length)
     wrong = {"clipped_loss": lambda *given: (np.nan, np.zeros(given[0].shape))}
     real = exercises.get
     monkeypatch.setattr(grpo.exercises, "get", lambda name: wrong.get(name) or real(name))
@@ -160,8 +166,7 @@ def test_a_learner_s_wrong_loss_is_told(folder, monkeypatch):
 
 
 def test_the_command_writes_a_model_and_its_measurements(folder, monkeypatch, tmp_path):
-    monkeypatch.setattr(sums.Sum, "reward", begins_even)
-    monkeypatch.setattr("llaisys_mini.cli.grpo.GrpoRecipe", None, raising=False)
+    monkeypatch.setattr(sums.Sum, "reward", of_odd_length)
     monkeypatch.setattr(grpo, "GrpoRecipe", lambda **given: GrpoRecipe(**(TINY.as_dict() | given)))
     out = tmp_path / "out"
     result = CliRunner().invoke(main, ["grpo", "--model", str(folder), "--out", str(out), "--digits", "2"])
@@ -197,3 +202,24 @@ def test_what_cannot_be_asked_for(folder, tmp_path):
     (mute / "tokenizer_config.json").write_text(json.dumps(settings))
     with pytest.raises(TrainingError, match="no chat template"):
         Policy(mute)
+
+
+# ---- the recorded training ---------------------------------------------------------------------------------------
+
+RECORDED = json.loads((paths.shipped_model().parent / "grpo.json").read_text())
+
+
+def test_the_recorded_training_is_that_of_the_command_and_of_the_shipped_model():
+    assert RECORDED["recipe"] == GrpoRecipe().as_dict()
+    assert RECORDED["weights"] == grpo_folder.fingerprint(paths.shipped_model()), (
+        "the model has changed: record it anew"
+    )
+    assert len(RECORDED["rewards"]) == 50
+
+
+def test_the_recorded_training_gained_15_points_and_left_the_stories_alone():
+    right = RECORDED["right"][RECORDED["trained"]]
+    before, after = (grpo_folder.share(right[when], RECORDED["recipe"]) for when in ("before", "after"))
+    assert after - before >= 0.15
+    losses = RECORDED["held_out_loss"]
+    assert losses["after"] == pytest.approx(losses["before"], rel=0.01)
