@@ -9,8 +9,9 @@ import click
 @click.option("--steps", type=click.IntRange(1), default=None, help="How long to train. Default: 50.")
 @click.option("--questions", type=click.IntRange(1), default=None, help="Questions in each step. Default: 24.")
 @click.option("--samples", type=click.IntRange(2), default=None, help="Answers to each question. Default: 8.")
-@click.option("--digits", type=click.IntRange(1, 9), default=None, help="Of the numbers. Default: 2.")
-@click.option("--sign", type=click.Choice(["+", "-"]), default=None, help="Sums or differences. Default: -.")
+@click.option("--digits", type=click.IntRange(1, 9), default=None, help="Of the first number. Default: 2.")
+@click.option("--second-digits", type=click.IntRange(1, 9), default=None, help="Of the second one. Default: 1.")
+@click.option("--sign", type=click.Choice(["+", "-"]), default=None, help="Sums or differences. Default: +.")
 @click.option("--rate", type=click.FloatRange(0, min_open=True), default=None, help="The learning rate.")
 @click.option("--seed", type=click.IntRange(0), default=None, help="Same seed, same training. Default: 1.")
 @click.option(

@@ -46,7 +46,9 @@ def _divided(rewards, mean, deviation):
     return np.where(equal, 0.0, (rewards - mean) / np.where(deviation == 0, 1.0, deviation))
 
 
-@group_advantage.mistake("equal rewards are not met: 0 is divided by 0, or rounding by rounding, and one NaN spoils all weights")
+@group_advantage.mistake(
+    "equal rewards are not met: 0 is divided by 0, or rounding by rounding, and one NaN spoils all weights"
+)
 def divided_by_zero(rewards):
     mean, deviation = rewards.mean(axis=1, keepdims=True), rewards.std(axis=1, keepdims=True)
     with np.errstate(all="ignore"):

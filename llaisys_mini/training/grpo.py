@@ -24,15 +24,15 @@ from llaisys_mini.errors import TrainingError
 from llaisys_mini.training import optimisers, sums
 from llaisys_mini.training.policy import Batch, Policy, Text
 
-_MEASURED, _LEARNED = 1, 2  # the questions to measure with are not those that are learned from
+_MEASURED, _LEARNED = 1, 2  # streams of random numbers
 
 
 @dataclass(frozen=True)
 class GrpoRecipe:
     """steps: each over `samples` texts to each of `questions` questions, with so many `updates`.
-    digits, sign: of the questions. clip: how far an update may go, see clipped_loss. rate: of AdamW. longest: tokens of
-    a text. longest_gradient: to which gradients are clipped. measured, tries: questions that measure the model
-    before and after, and texts to each.
+    digits, second_digits, sign: of the two numbers of a question. rate: of AdamW. clip: how far an update may go, see
+    clipped_loss. longest_gradient: to which gradients are clipped. longest: tokens of a text. measured, tries:
+    questions that measure the model before and after, and texts to each.
     """
 
     steps: int = 50
@@ -40,7 +40,8 @@ class GrpoRecipe:
     samples: int = 8
     updates: int = 2
     digits: int = 2
-    sign: str = "-"
+    second_digits: int = 1
+    sign: str = "+"
     rate: float = 8e-5
     clip: float = 0.2
     longest_gradient: float = 1.0
@@ -52,8 +53,14 @@ class GrpoRecipe:
     def __post_init__(self) -> None:
         if self.samples < 2:
             raise TrainingError("at least two texts to each question are needed: each is compared with the others")
+        if min(self.digits, self.second_digits) < 1:
+            raise TrainingError("numbers have at least one digit")
         if self.sign not in ("+", "-"):
             raise TrainingError(f"the sign must be + or -, not {self.sign!r}")
+
+    @property
+    def numbers(self) -> tuple[int, int]:
+        return self.digits, self.second_digits
 
     def as_dict(self) -> dict:
         return asdict(self)
@@ -85,7 +92,7 @@ class Run:
         before then."""
         recipe = self.recipe
         rng = np.random.default_rng([recipe.seed, _LEARNED, len(self.steps)])
-        asked = [sums.draw(rng, recipe.digits, recipe.sign) for _ in range(recipe.questions)]
+        asked = [sums.draw(rng, recipe.numbers, recipe.sign) for _ in range(recipe.questions)]
         groups, rewards = self._tried(asked, recipe.samples, rng)
         mixed = rewards.min(axis=1) != rewards.max(axis=1)
         step = Step(float(rewards.mean()), int(mixed.sum()))
@@ -118,11 +125,11 @@ class Run:
             lengths.append(length)
         return Step(step.reward, step.mixed, losses[0], losses[-1], lengths[0])
 
-    def measure(self, digits: int, sign: str) -> list[int]:
-        """How many of the tries at each measured question are right."""
+    def measure(self, sign: str) -> list[int]:
+        """How many of the tries at each measured question with this sign are right."""
         recipe = self.recipe
-        rng = np.random.default_rng([recipe.seed, _MEASURED, digits, ord(sign)])
-        asked = [sums.draw(rng, digits, sign) for _ in range(recipe.measured)]
+        rng = np.random.default_rng([recipe.seed, _MEASURED, ord(sign)])
+        asked = [sums.draw(rng, recipe.numbers, sign, held_out=True) for _ in range(recipe.measured)]
         _, rewards = self._tried(asked, recipe.tries, rng)
         return [int(count) for count in rewards.sum(axis=1)]
 

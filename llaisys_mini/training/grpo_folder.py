@@ -21,7 +21,7 @@ from llaisys_mini.engine.quality import compare_models
 from llaisys_mini.errors import TrainingError
 from llaisys_mini.files import whole_folder
 from llaisys_mini.paths import held_out_text
-from llaisys_mini.training import curve
+from llaisys_mini.training import curve, sums
 from llaisys_mini.training.grpo import GrpoRecipe, Run
 from llaisys_mini.training.policy import Policy
 from llaisys_mini.training.progress import progress_bar
@@ -29,7 +29,6 @@ from llaisys_mini.weights.checkpoint import SINGLE_FILE, save_safetensors
 
 REPORT, CURVE = "grpo.json", "reward.png"
 _OTHER_SIGN = {"+": "-", "-": "+"}
-_KINDS = {"+": "sums", "-": "differences"}
 
 
 def train(model: str | Path, out: Path, recipe: GrpoRecipe, text: Path | None = None) -> dict[str, Any]:
@@ -43,11 +42,11 @@ def train(model: str | Path, out: Path, recipe: GrpoRecipe, text: Path | None = 
     policy, started, worked = Policy(model), time.perf_counter(), time.process_time()
     original, run = policy.model(), Run(recipe, policy)
     before = _measured(run)
-    trained = f"{_KINDS[recipe.sign]} of {recipe.digits} digits"
+    trained = sums.kind(recipe.numbers, recipe.sign)
     if not any(before[trained]):
         raise TrainingError(
             f"{model} gives no right answer to {trained}, in {recipe.measured * recipe.tries} tries: nothing can be "
-            "learned from equal rewards. Ask for fewer --digits, or train it on examples first"
+            "learned from equal rewards. Ask for fewer digits, or train it on examples first"
         )
     _take_steps(run)
     after, words = _measured(run), (text or held_out_text()).read_text(encoding="utf-8")
@@ -84,8 +83,8 @@ def fingerprint(folder: Path) -> str:
 
 
 def _measured(run: Run) -> dict[str, list[int]]:
-    digits, sign = run.recipe.digits, run.recipe.sign
-    return {f"{_KINDS[each]} of {digits} digits": run.measure(digits, each) for each in (sign, _OTHER_SIGN[sign])}
+    numbers, sign = run.recipe.numbers, run.recipe.sign
+    return {sums.kind(numbers, each): run.measure(each) for each in (sign, _OTHER_SIGN[sign])}
 
 
 def _take_steps(run: Run) -> None:

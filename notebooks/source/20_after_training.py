@@ -184,7 +184,7 @@ plots.show(
 # %% [markdown]
 # ## 5. Learning from a verifier: GRPO
 #
-# Whether a sum is right a program can say. Then no examples and no judges are needed: let the model answer, and reward it. The task: differences of two numbers, **without** the steps that mini writes down when it may think.
+# Whether a sum is right a program can say. Then no examples and no judges are needed: let the model answer, and reward it. The task: sums of a number of two digits and one of a single digit, **without** the steps that mini writes down when it may think.
 # The verifier demands the whole answer, to the letter. GRPO (*group relative policy optimisation*, Shao et al., 2024) lets it answer several times, and compares each answer with
 # the others to the same question:
 #
@@ -215,7 +215,8 @@ def answers(asked, tries, thinking=False, seed=0):
     return np.array(texts, object).reshape(-1, tries), counts.reshape(-1, tries)
 
 
-asked = [draw(SEEN, recipe["digits"], recipe["sign"]) for _ in range(12)]
+numbers = recipe["digits"], recipe["second_digits"]
+asked = [draw(SEEN, numbers, recipe["sign"], held_out=True) for _ in range(12)]
 texts, tokens = answers(asked, 16)
 rewards = np.array([[e.reward(t) for t in row] for e, row in zip(asked, texts, strict=True)])
 mixed = np.flatnonzero((rewards[:, :4].min(axis=1) == 0) & (rewards[:, :4].max(axis=1) == 1))[0]
@@ -303,9 +304,9 @@ plots.show(
 #
 # - **Voting**: the number that most of the 16 give (*self-consistency*; Wang et al., 2022).
 # - **A verifier**: any of the 16 that is right. Where checking is easier than finding, that is possible.
-# - **Chain of thought**: one answer, but the model may write down the digits and what it borrows first.
+# - **Chain of thought**: one answer, but the model may write down the digits and what it carries first.
 #
-# > **Predict, then run.** A single answer is right in about half of the cases or less. Does voting over 16 come near the verifier?
+# > **Predict, then run.** A single answer is more often wrong than right. Does voting over 16 come near the verifier?
 
 # %%
 voted = np.array([[Counter(row).most_common(1)[0][0]] for row in texts], object)

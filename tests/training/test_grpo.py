@@ -44,7 +44,7 @@ def folder(tmp_path_factory):
 
 
 def texts_of(model, rng, questions=3, samples=2):
-    asked = [sums.draw(rng, 2, "-") for _ in range(questions)]
+    asked = [sums.draw(rng, (2, 2), "-") for _ in range(questions)]
     groups = model.write([model.prompt(each.question) for each in asked], samples, rng, longest=6)
     return [text for group in groups for text in group]
 
@@ -74,11 +74,11 @@ def test_the_verifier_agrees_with_what_the_model_was_taught():
     from training.corpus.sums import answer_to
 
     rng = np.random.default_rng(0)
-    for digits in (1, 2, 3):
+    for digits in ((1, 1), (2, 1), (3, 3)):
         for sign in "+-":
             asked = sums.draw(rng, digits, sign)
             assert asked.reward(answer_to(asked.first, asked.second, sign)) == 1.0
-            assert len(str(asked.first)) <= digits and (sign == "+" or asked.first >= asked.second)
+            assert len(str(asked.first)) <= max(digits) and (sign == "+" or asked.first >= asked.second)
 
 
 def test_a_batch_marks_the_tokens_that_were_written():
@@ -169,11 +169,11 @@ def test_the_command_writes_a_model_and_its_measurements(folder, monkeypatch, tm
     monkeypatch.setattr(sums.Sum, "reward", of_odd_length)
     monkeypatch.setattr(grpo, "GrpoRecipe", lambda **given: GrpoRecipe(**(TINY.as_dict() | given)))
     out = tmp_path / "out"
-    result = CliRunner().invoke(main, ["grpo", "--model", str(folder), "--out", str(out), "--digits", "2"])
+    result = CliRunner().invoke(main, ["grpo", "--model", str(folder), "--out", str(out), "--digits", "3"])
     assert result.exit_code == 0, result.output
-    assert "differences of 2 digits:" in result.output and "sums of 2 digits:" in result.output
+    assert "sums of 3 and 1 digit:" in result.output and "differences of 3 and 1 digit:" in result.output
     report = json.loads((out / "grpo.json").read_text())
-    assert report["recipe"] == TINY.as_dict() | {"digits": 2}
+    assert report["recipe"] == TINY.as_dict() | {"digits": 3}
     assert len(report["rewards"]) == len(report["losses"]) == TINY.steps
     assert [len(counts) for right in report["right"].values() for counts in right.values()] == [2] * 4
     assert (out / "reward.png").read_bytes().startswith(b"\x89PNG")
@@ -185,7 +185,7 @@ def test_the_command_writes_a_model_and_its_measurements(folder, monkeypatch, tm
 
 
 def test_a_model_that_is_never_right_has_nothing_to_learn_from(folder, tmp_path):
-    with pytest.raises(TrainingError, match="gives no right answer to differences of 3 digits, in 8 tries"):
+    with pytest.raises(TrainingError, match="gives no right answer to sums of 2 and 1 digit, in 8 tries"):
         grpo_folder.train(folder, tmp_path / "out", TINY)
     assert not (tmp_path / "out").exists()
 
