@@ -7,7 +7,7 @@ import click
 @click.option("--out", required=True, help="The folder of the model; it must not exist yet.")
 @click.option("--model", default="mini", show_default=True, help="Folder, hub id, or 'mini', the shipped model.")
 @click.option("--steps", type=click.IntRange(1), default=None, help="How long to train. Default: 50.")
-@click.option("--questions", type=click.IntRange(1), default=None, help="Questions in each step. Default: 24.")
+@click.option("--questions", type=click.IntRange(1), default=None, help="Questions in each step. Default: 12.")
 @click.option("--samples", type=click.IntRange(2), default=None, help="Answers to each question. Default: 8.")
 @click.option("--digits", type=click.IntRange(1, 9), default=None, help="Of the first number. Default: 2.")
 @click.option("--second-digits", type=click.IntRange(1, 9), default=None, help="Of the second one. Default: 1.")

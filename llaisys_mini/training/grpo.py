@@ -36,13 +36,13 @@ class GrpoRecipe:
     """
 
     steps: int = 50
-    questions: int = 24
+    questions: int = 12
     samples: int = 8
     updates: int = 2
     digits: int = 2
     second_digits: int = 1
     sign: str = "+"
-    rate: float = 8e-5
+    rate: float = 6e-5
     clip: float = 0.2
     longest_gradient: float = 1.0
     longest: int = 24
