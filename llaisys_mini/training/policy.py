@@ -12,6 +12,7 @@ import numpy as np
 
 from llaisys_mini import dtypes
 from llaisys_mini.engine.generate import LanguageModel
+from llaisys_mini.engine.request import Request
 from llaisys_mini.errors import TrainingError
 from llaisys_mini.models.config import ModelConfig
 from llaisys_mini.models.loading import load_decoder
@@ -92,10 +93,13 @@ class Policy:
     ) -> list[list[Text]]:
         """So many texts for each prompt, drawn at temperature 1, of at most `longest` tokens behind the prompt."""
         engine = self.model().engine(max_texts=_MOST_TEXTS, max_rows=_MOST_ROWS, pages=_pages(prompts, longest))
-        groups = [
-            [engine.add(ids, SamplingParams(1.0, seed=int(seed), max_new_tokens=longest)) for seed in seeds]
-            for ids, seeds in zip(prompts, rng.integers(2**31, size=(len(prompts), samples)), strict=True)
-        ]
+        seeds = rng.integers(2**31, size=(len(prompts), samples)).tolist()
+        groups: list[list[Request]] = [[] for _ in prompts]
+        for sample in range(samples):
+            for ids, group, own in zip(prompts, groups, seeds, strict=True):
+                group.append(engine.add(ids, SamplingParams(1.0, seed=own[sample], max_new_tokens=longest)))
+            while sample == 0 and any(group[0].missing > 1 for group in groups):
+                engine.step()  # each prompt is read once, and the others find its pages
         while engine.is_busy:
             engine.step()
         found = []

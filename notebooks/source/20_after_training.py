@@ -5,7 +5,7 @@
 #
 # | before this | you need | reading time | lab | next |
 # |---|---|---|---|---|
-# | [17 A service](17_service.ipynb) | cross-entropy (03), training (04), sampling (14), the engine (16) | 25 minutes | [20 after training](../labs/20_after_training/20_after_training.ipynb) | a training of your own: `llaisys-mini grpo --out build/after-grpo` |
+# | [17 A service](17_service.ipynb) | cross-entropy (03), training (04), sampling (14), the engine (16) | 23 minutes | [20 after training](../labs/20_after_training/20_after_training.ipynb) | a training of your own: `llaisys-mini grpo --out build/after-grpo` |
 
 # %%
 import json
@@ -51,7 +51,7 @@ print("".join(f"[{word}]" if marked else word for word, marked in zip(shown, lea
 # %% [markdown]
 # > **The common guess**, only the words of the answer, forgets who stops: a model that never learned to write the end token writes on for ever.
 #
-# What opens an answer is always given and need not be learned. The loss is then a mean over the marked predictions only. Place t of the mask belongs to the prediction **of** token t + 1:
+# Brackets mark what is learned. What opens an answer is always given and need not be learned; the empty `<think>` block is Qwen3's way to answer without thinking, and belongs to the last answer. The loss is then a mean over the marked predictions only. Place t of the mask belongs to the prediction **of** token t + 1:
 
 # %%
 logits = model.logits(ids)[:-1]  # [T - 1, V]
@@ -83,7 +83,7 @@ teacher = operators.softmax(model.logits(story_ids)).astype(np.float64)  # [T, V
 student = operators.softmax(draft.logits(story_ids)).astype(np.float64)
 soft = -(teacher * np.log(student + 1e-12)).sum(axis=1)
 own = -(teacher * np.log(teacher + 1e-12)).sum(axis=1)
-place = int(np.argsort(own)[-3])  # a place where much is possible
+place = 8 + int(np.argsort(own[8:])[-3])  # a place where much is possible
 print("...", tokenizer.decode(story_ids[place - 8 : place + 1].tolist()))
 for v in np.argsort(-teacher[place])[:5]:
     word = tokenizer.decode([int(v)])
@@ -163,7 +163,7 @@ fig, axis = plots.figure(width=6.5, height=2.6)
 axis.plot(stays, label="the reference stays")
 axis.plot(moves, "--", label="the reference moves along")
 axis.axhline(np.log(2), color=plots.GREY, linestyle=":", linewidth=1)
-axis.text(150, np.log(2), " log 2", va="center", fontsize=9)
+axis.text(0, np.log(2) + 0.005, "log 2", va="bottom", fontsize=9)
 axis.set(xlabel="step", ylabel="DPO loss (nats)", ylim=(0.4, 0.75))
 axis.grid(axis="y")
 axis.legend(loc="lower left")
@@ -278,7 +278,7 @@ for when, marker in (("before", "s--"), ("after", "o-")):
         ks, [np.mean([pass_at_k(tries, int(c), k) for c in counts]) for k in ks], marker, label=when
     )
 axes[1].set_xscale("log", base=2)
-axes[1].set(xlabel="k", ylabel="pass@k", ylim=(0, 1), xticks=ks, title=run["trained"])
+axes[1].set(xlabel="k", ylabel="pass@k", ylim=(0, 1.04), xticks=ks, title=run["trained"])
 axes[1].set_xticklabels(ks)
 axes[1].legend(loc="lower right")
 for axis in axes:
@@ -333,6 +333,7 @@ for (name, (share, cost)), marker in zip(table.items(), plots.MARKERS, strict=Fa
     axis.plot(cost, share, marker, markersize=8)
     axis.annotate(name, (cost, share), xytext=(7, -11), textcoords="offset points")
 axis.set_xscale("log")
+axis.xaxis.set_major_formatter("{x:g}")
 axis.set(
     xlabel="tokens written for a question", ylabel="share right", ylim=(0, 1.08), xlim=(8, 600)
 )
