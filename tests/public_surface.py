@@ -23,11 +23,12 @@ PUBLIC = (
     " engine.generate engine.request engine.scheduler engine.speculation"
     " engine.quality errors exercise inspect.compile_check inspect.occupancy inspect.pictures inspect.timing"
     " kernels.choice kernels.sets lectures.datasets lectures.drawings lectures.networks lectures.plots lectures.widgets"
-    " layers.linear models.config models.decoder models.loading models.outliers models.projections"
+    " capture.formulas capture.emit layers.linear models.config models.decoder models.loading models.outliers models.projections"
     " models.quantise models.rope narrow paths"
     " quantisation.awq quantisation.gptq quantisation.grid quantisation.kv quantisation.pruning quantisation.smooth"
     " sanitizer tensor"
-    " server.stops text.sampling text.tokenizer weights.checkpoint weights.quantisation widen"
+    " server.stops text.sampling text.tokenizer training.grpo training.policy training.sums"
+    " weights.checkpoint weights.quantisation widen"
 ).split()
 """Modules of the package whose names are public."""
 

@@ -1,4 +1,4 @@
-"""The command line: generate, chat, serve, profile, quantise, train, check, explain, progress, submit, doctor.
+"""The command line: generate, chat, serve, profile, quantise, train, grpo, check, explain, progress, submit, doctor.
 
 Errors a user can cause end with one sentence on stderr and exit code 2; a check that finds a kernel wrong ends with its
 diagnosis and exit code 1. Heavy imports wait until a command needs them.
@@ -10,7 +10,7 @@ import warnings
 
 import click
 
-from llaisys_mini.cli import chat, course, generate, kernels, model, profile, serve, train
+from llaisys_mini.cli import chat, course, generate, grpo, kernels, model, profile, serve, train
 from llaisys_mini.errors import CheckFailed, CheckpointWarning, UserError
 
 _FORMER_NAMES = {"quantize": "quantise"}
@@ -66,6 +66,7 @@ for _command in (
     profile.profile,
     model.quantise,
     train.train,
+    grpo.grpo,
     kernels.check,
     kernels.explain,
     kernels.progress,

@@ -109,3 +109,16 @@ def cross_entropy(tape: Tape, logits: Variable, targets: np.ndarray) -> float:
     """The mean loss in nats of logits [N, V] for targets [N]. What the tape is played for."""
     tape.record(lambda: logits.add(ops.softmax_cross_entropy_backward(logits.value, targets)))
     return float(ops.cross_entropy(logits.value, targets).mean(dtype=np.float64))
+
+
+def log_likelihoods(tape: Tape, logits: Variable, targets: np.ndarray) -> Variable:
+    """The log probability of each target: logits [N, V], targets [N] -> [N]. What is learned by rewards begins here."""
+    out = Variable(-ops.cross_entropy(logits.value, targets))
+
+    def backward():
+        # The operator's gradient is that of the mean of the N losses.
+        rows = ops.softmax_cross_entropy_backward(logits.value, targets)
+        logits.add(rows * (-len(targets) * gradient_of(out))[:, None])
+
+    tape.record(backward)
+    return out

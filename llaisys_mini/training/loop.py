@@ -14,14 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from tokenizers import Tokenizer
 
 from llaisys_mini.errors import TrainingError
 from llaisys_mini.files import write_atomically
 from llaisys_mini.models.config import ModelConfig
 from llaisys_mini.training import checkpoints, curve, decoder, optimisers
+from llaisys_mini.training.progress import progress_bar
 from llaisys_mini.training.recipe import END_OF_TEXT, Recipe
 from llaisys_mini.training.tape import Tape, Variable
 from llaisys_mini.training.text import Tokens, end_of_text, make_tokenizer, read_documents
@@ -63,11 +62,7 @@ def train(text: Path, out: Path, recipe: Recipe) -> Outcome:
 
 def _run(run: "Run", folder: "_Folder") -> None:
     """Take the steps that are left, with a progress bar."""
-    bar = Progress(
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
-        console=Console(stderr=True), disable=not sys.stderr.isatty(),
-    )  # fmt: skip
-    with bar:
+    with progress_bar() as bar:
         shown = bar.add_task("loss", total=run.recipe.steps, completed=run.step)
         while run.step < run.recipe.steps:
             try:

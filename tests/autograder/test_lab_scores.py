@@ -119,6 +119,16 @@ WORTH = {
         "plan_buffers-python": 7,
         "choose_tile-python": 2,
     },
+    "20_after_training": {
+        "sft_mask-python": 5,
+        "pass_at_k-python": 3,
+        "group_advantage-python": 4,
+        "clipped_loss-python": 7,
+        "grpo_update-python": 5,
+        "dpo_loss-python": 2,
+        "majority-python": 1,
+        "best_of_n-python": 1,
+    },
 }
 """Lab -> its task cells, and the points that each brings by itself."""
 
