@@ -113,6 +113,8 @@ class Replay:
             self._give_up(str(problem), aloud=problem.kernel_set == "student")
         except MemoryError:
             self._give_up("there is no memory left for it")
+        except Exception as problem:  # no thread can be started, say: the step itself is computed already
+            self._give_up(f"{type(problem).__name__}: {problem}")
         return logits, results[1] if best else None
 
     def _replay(self, captured, step: PagedPass, ids: np.ndarray) -> list[np.ndarray] | None:

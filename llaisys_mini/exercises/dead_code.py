@@ -49,6 +49,8 @@ def cases(rng):
     yield "a call that nobody reads", dict(calls=[*block[:2], ("t", "gelu", ["h"]), *block[2:]], outputs=["y"])
     chain = [("a", "silu", ["x"]), ("b", "silu", ["a"]), ("c", "silu", ["b"]), ("y", "add", ["x", "x"])]
     yield "a chain that nobody reads", dict(calls=chain, outputs=["y"])
+    both = [("a", "silu", ["x"]), ("b", "gelu", ["x"]), ("y", "add", ["a", "b"])]
+    yield "all inputs of a call are needed", dict(calls=both, outputs=["y"])
     yield "two outputs", dict(calls=chain, outputs=["b", "y"])
     yield "the output stands in the middle", dict(calls=block, outputs=["q"])
     yield "a call that is needed by a store only", dict(calls=block[:4], outputs=["h"])
@@ -61,14 +63,18 @@ def random_step(rng, count):
     """A step of `count` calls whose inputs are drawn."""
     names, calls = ["x", "w"], []
     for number in range(count):
-        inputs = [names[int(i)] for i in rng.integers(max(0, len(names) - 12), len(names), size=int(rng.integers(1, 3)))]
+        inputs = [
+            names[int(i)] for i in rng.integers(max(0, len(names) - 12), len(names), size=int(rng.integers(1, 3)))
+        ]
         operator = ["linear", "add", "silu", "rms_norm", "softmax", "store_pages"][int(rng.integers(0, 11)) % 6]
         calls.append((f"v{number}", operator, inputs))
         names.append(f"v{number}")
     return dict(calls=calls, outputs=[names[-1], names[-9]])
 
 
-@dead_code.mistake("only calls that nobody reads at all are left out: a chain of them has to go too, so look from the end")
+@dead_code.mistake(
+    "only calls that nobody reads at all are left out: a chain of them has to go too, so look from the end"
+)
 def unread_only(calls, outputs):
     read = {name for _, _, inputs in calls for name in inputs}
     return [c for c in calls if c[0] in read or c[0] in outputs or c[1].startswith("store")]
@@ -101,7 +107,9 @@ def stores_need_nothing(calls, outputs):
     return kept[::-1]
 
 
-@dead_code.mistake("it reads from the front: whether a call is needed is known only once all later calls were looked at")
+@dead_code.mistake(
+    "it reads from the front: whether a call is needed is known only once all later calls were looked at"
+)
 def from_the_front(calls, outputs):
     needed, kept = set(outputs), []
     for name, operator, inputs in calls:
@@ -109,3 +117,18 @@ def from_the_front(calls, outputs):
             kept.append((name, operator, inputs))
             needed.update(inputs)
     return kept
+
+
+@dead_code.mistake("only the first input of a call is looked at: all of them are needed")
+def first_input_only(calls, outputs):
+    needed, kept = set(outputs), []
+    for name, operator, inputs in reversed(calls):
+        if name in needed or operator.startswith("store"):
+            kept.append((name, operator, inputs))
+            needed.add(inputs[0])
+    return kept[::-1]
+
+
+@dead_code.mistake("the outputs are forgotten: they are needed before any call was looked at")
+def outputs_forgotten(calls, outputs):
+    return dead_code.reference(calls, [])

@@ -47,7 +47,9 @@ def problem(result, lives):
             other_born, other_dies, other_size = lives[other]
             meet = born <= other_dies and other_born <= dies
             if meet and result[other] < result[one] + size and result[one] < result[other] + other_size:
-                touch = "one call reads the one and writes the other" if other_dies == born or dies == other_born else ""
+                touch = (
+                    "one call reads the one and writes the other" if other_dies == born or dies == other_born else ""
+                )
                 return (
                     f"arrays {other} and {one} live at the same time and overlap{': ' + touch if touch else ''}: "
                     f"bytes {result[other]} to {result[other] + other_size} and {result[one]} to {result[one] + size}"
@@ -57,7 +59,10 @@ def problem(result, lives):
         apart = sum(size for _, _, size in lives)
         if needed == apart and len(lives) > 1:
             return f"nothing is shared: all arrays side by side take {apart} bytes, and {allowed} are enough"
-        return f"the block has {needed} bytes, and {allowed} are enough: do the largest arrays choose first?"
+        return (
+            f"the block has {needed} bytes, and {allowed} are enough: "
+            "do the largest choose first, and each the lowest gap that is large enough?"
+        )
     return None
 
 
@@ -93,17 +98,39 @@ def at_zero(lives):
     return [0] * len(lives)
 
 
-@plan_buffers.mistake("the arrays choose in the order in which they are born, and the block becomes larger than it has to be")
-def in_order(lives):
-    order = sorted(range(len(lives)), key=lambda n: lives[n][0])
-    places = [0] * len(lives)
-    for count, number in enumerate(order):
-        born, dies, size = lives[number]
-        place = 0
-        for other in sorted(order[:count], key=lambda n: places[n]):
-            other_born, other_dies, other_size = lives[other]
-            meet = born <= other_dies and other_born <= dies
-            if meet and places[other] < place + size and place < places[other] + other_size:
-                place = places[other] + other_size
-        places[number] = place
-    return places
+def _greedy(order=lambda n, lives: -lives[n][2], seen=None, free=lambda place, end, first: end <= first, after=max):
+    """The rule, with a part of it exchanged. order: who chooses first; seen: in which order those with a place are
+    looked at, None for from the lowest place; free: whether a gap from `place` to `end` before byte `first` is taken;
+    after: of the place so far and the end of an array that is in the way, the next one to try."""
+
+    def mistaken(lives):
+        places, placed = [0] * len(lives), []
+        for number in sorted(range(len(lives)), key=lambda n: order(n, lives)):
+            born, dies, size = lives[number]
+            place = 0
+            for other in sorted(placed, key=seen or (lambda n: places[n])):
+                other_born, other_dies, other_size = lives[other]
+                meet = born <= other_dies and other_born <= dies
+                if meet and not free(place, place + size, places[other]):
+                    place = after(place, places[other] + other_size)
+            places[number] = place
+            placed.append(number)
+        return places
+
+    return mistaken
+
+
+plan_buffers.mistake(
+    "the arrays choose in the order in which they are born, and the block becomes larger than it has to be"
+)(_greedy(order=lambda n, lives: lives[n][0]))
+plan_buffers.mistake("the smallest arrays choose first")(_greedy(order=lambda n, lives: lives[n][2]))
+plan_buffers.mistake("gaps are not used: each array lies behind all that live at the same time")(
+    _greedy(free=lambda place, end, first: False)
+)
+plan_buffers.mistake("a gap of exactly the right size is not used")(_greedy(free=lambda place, end, first: end < first))
+plan_buffers.mistake(
+    "the next place to try may lie before the one so far: two arrays in the way may overlap each other"
+)(_greedy(after=lambda place, end: end))
+plan_buffers.mistake("the arrays that have a place are not looked at from the lowest place to the highest")(
+    _greedy(seen=lambda n: 0)
+)
