@@ -80,7 +80,9 @@ def unread_only(calls, outputs):
     return [c for c in calls if c[0] in read or c[0] in outputs or c[1].startswith("store")]
 
 
-@dead_code.mistake('a store is left out because nobody reads its result: whatever begins with "store" writes into memory that stays')
+@dead_code.mistake(
+    'a store is left out because nobody reads it: what begins with "store" writes into memory that stays'
+)
 def stores_dropped(calls, outputs):
     needed, kept = set(outputs), []
     for name, operator, inputs in reversed(calls):

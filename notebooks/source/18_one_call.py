@@ -6,7 +6,7 @@
 #
 # | before this | you need | reading time | lab | next |
 # |---|---|---|---|---|
-# | [16 Many texts at once](16_many_texts.ipynb) | the decoder (14), bytes and bandwidth (09) | 20 minutes | [18 one call](../labs/18_one_call/18_one_call.ipynb) | |
+# | [16 Many texts at once](16_many_texts.ipynb) | the decoder (14), bytes and bandwidth (09) | 22 minutes | [18 one call](../labs/18_one_call/18_one_call.ipynb) | |
 
 # %%
 import numba
