@@ -353,11 +353,24 @@ for texts in (1, 4, 16):
 
 # %% jupyter={"source_hidden": true}
 fig, axis = plots.figure(width=6.4, height=3.0)
-for shift, (name, colour, hatch) in enumerate((("call by call", plots.SKY, ""), ("replayed", plots.ORANGE, "//"))):
+for shift, (name, colour, hatch) in enumerate(
+    (("call by call", plots.SKY, ""), ("replayed", plots.ORANGE, "//"))
+):
     rates = [1e6 * texts / table[texts][shift] for texts in table]
-    bars = axis.bar([i + 0.38 * (shift - 0.5) for i in range(3)], rates, 0.36, color=colour, hatch=hatch, label=name)
+    bars = axis.bar(
+        [i + 0.38 * (shift - 0.5) for i in range(3)],
+        rates,
+        0.36,
+        color=colour,
+        hatch=hatch,
+        label=name,
+    )
     axis.bar_label(bars, [f"{rate:.0f}" for rate in rates], fontsize=9)
-axis.set(xticks=range(3), xticklabels=[f"{texts} at once" for texts in table], ylabel="tokens per second, one thread")
+axis.set(
+    xticks=range(3),
+    xticklabels=[f"{texts} at once" for texts in table],
+    ylabel="tokens per second, one thread",
+)
 axis.legend()
 plots.show(
     fig,

@@ -15,7 +15,7 @@ from llaisys_mini.capture.graph import COMPUTED, Call, Graph, Value
 from llaisys_mini.capture.record import CannotCapture, Launch, Operand
 from llaisys_mini.capture.replay import PATIENCE
 from llaisys_mini.kernels import compiled
-from tests.capture.test_replay import SMALL, Texts
+from tests.capture.test_replay import Texts
 from tests.models.random_models import make_checkpoint
 
 
@@ -29,7 +29,7 @@ def test_ctrl_c_while_a_process_waits_for_the_compiler_at_its_end():
     process = subprocess.Popen(
         [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
-    assert process.stdout.readline() == "waiting\n"
+    assert process.stdout is not None and process.stdout.readline() == "waiting\n"
     process.send_signal(signal.SIGINT)
     _, noise = process.communicate(timeout=60)
     assert (process.returncode, noise) == (130, "")
@@ -38,7 +38,8 @@ def test_ctrl_c_while_a_process_waits_for_the_compiler_at_its_end():
 def test_a_damaged_source_is_written_anew(tmp_path, monkeypatch):
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
     (tmp_path / "step.py").write_bytes(b"\xff\xfe\x00")
-    assert compiled.generated_file("step.py", "x = 1\n").read_text() == "x = 1\n"
+    path = compiled.generated_file("step.py", "x = 1\n")
+    assert path is not None and path.read_text() == "x = 1\n"
 
 
 def test_where_no_thread_can_be_started_the_step_still_counts(tmp_path, monkeypatch, capfd):
@@ -49,7 +50,7 @@ def test_where_no_thread_can_be_started_the_step_still_counts(tmp_path, monkeypa
         def start(self):
             raise RuntimeError("can't start new thread")
 
-    model = load_model(make_checkpoint(tmp_path, **SMALL))
+    model = load_model(make_checkpoint(tmp_path, max_position_embeddings=300))
     monkeypatch.setattr(captured._Function, "_known", {})
     monkeypatch.setattr(captured.threading, "Thread", Refused)
     mine, theirs = Texts(model, 1), Texts(model, 1, replay=False)
