@@ -1,6 +1,9 @@
 """captured: a recorded step, compiled, with its memory laid out."""
 
+import atexit
+import contextlib
 import hashlib
+import os
 import sys
 import threading
 from collections.abc import Mapping
@@ -119,7 +122,7 @@ class _Function:
         with compiled.made_beside(paths.PACKAGE / "capture"):
             self.compiled = njit(cache=True)(vars(module)["step"])
         self._problem: Exception | None = None
-        self._thread = threading.Thread(target=self._compile, args=(signature,))
+        self._thread = threading.Thread(target=self._compile, args=(signature,), daemon=True)  # see _end
         self._thread.start()
 
     @classmethod
@@ -147,3 +150,16 @@ class _Function:
             self.compiled.compile(signature)
         except Exception as problem:  # whatever Numba raises; told where the step is used
             self._problem = problem
+
+
+@atexit.register
+def _end() -> None:
+    """Wait for the compiler, which would crash in a process that ends; but whoever presses Ctrl-C does not wait."""
+    try:
+        for function in list(_Function._known.values()):
+            function.wait()
+    except KeyboardInterrupt:
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(Exception):
+                stream.flush()
+        os._exit(130)

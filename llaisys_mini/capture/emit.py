@@ -19,7 +19,7 @@ from numba import types
 
 from llaisys_mini.capture.graph import COMPUTED, CONSTANT, INPUT, Call, Graph, Value
 from llaisys_mini.capture.loops import find_loop
-from llaisys_mini.capture.record import Operand
+from llaisys_mini.capture.record import CannotCapture, Operand
 
 SIZES = ("rows", "pages", "start", "length")
 """Of the step: its rows, the pages of the cache, and where the only text of the step lies."""
@@ -36,7 +36,7 @@ class Source:
 
 
 def emit(graph: Graph, rows: int) -> Source:
-    """The source for a graph that was recorded with so many rows."""
+    """The source for a graph that was recorded with so many rows. Raises CannotCapture."""
     results = {value: f"result{number}" for number, value in enumerate(graph.outputs)}
     inputs = list(dict.fromkeys(v.name for call in graph.calls for v in call.reads if v.kind == INPUT))
     made = Source(inputs)
@@ -82,6 +82,8 @@ class _Form:
         if value.kind == CONSTANT:
             length = str(first)
         elif value.kind == COMPUTED:
+            if first % rows or value in results:
+                raise CannotCapture(f"an array of {first} rows does not follow the {rows} rows of the step")
             length = "rows" if first == rows else f"rows * {first // rows}"
         elif argument.is_part:
             length, step = "length", value.nbytes // (value.shape[0] * value.shape[1])

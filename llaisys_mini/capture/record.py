@@ -95,7 +95,8 @@ class Recorder:
         kernel_arguments = (*inputs, *outputs)
         address = address_of(function, [_kind(argument) for argument in kernel_arguments])
         if address is None:
-            raise CannotCapture(f"the kernel of {operator.name} is not one compiled function", kernel.kernel_set)
+            reason = f"the kernel of {operator.name} is not one compiled function that returns nothing"
+            raise CannotCapture(reason, kernel.kernel_set)
         values = [argument.value if isinstance(argument, Operand) else argument for argument in inputs]
         written = [value for name, value in zip(operator.inputs, values, strict=True) if name in operator.written]
         return Call(

@@ -43,6 +43,7 @@ class Replay:
         self.cache = cache
         self.replayed = 0
         self.given_up: str | None = None
+        self._may_capture = enabled and decoder.device == "cpu"
         if not enabled:
             self.given_up = "it was not asked for"
         elif decoder.device != "cpu":
@@ -61,8 +62,9 @@ class Replay:
         """
         runtime = current()
         watched = runtime.observers or runtime.starters
-        if self.given_up is None and not watched and len(ids) <= MOST_ROWS and _all_wanted(rows):
+        if self._may_capture:
             self._forget_outdated(runtime)
+        if self.given_up is None and not watched and len(ids) <= MOST_ROWS and _all_wanted(rows):
             step = PagedPass(self.cache, rows, by_operators=True)
             step.begin(ids)
             table = step.arrays.get("table")
@@ -87,6 +89,7 @@ class Replay:
         if self._kernels is None or kernels[0] is not self._kernels[0] or kernels[1] != self._kernels[1]:
             self._kernels = kernels
             self._captured.clear()
+            self.given_up = None  # it may have been for a kernel that is another one now
         if self.cache.layers is not self._layers:  # the cache has grown
             self._layers = self.cache.layers
             memory = self.cache.memory()
@@ -113,6 +116,8 @@ class Replay:
             self._give_up(str(problem), aloud=problem.kernel_set == "student")
         except MemoryError:
             self._give_up("there is no memory left for it")
+        except Exception as problem:  # no thread can be started, say: the step itself is computed already
+            self._give_up(f"{type(problem).__name__}: {problem}")
         return logits, results[1] if best else None
 
     def _replay(self, captured, step: PagedPass, ids: np.ndarray) -> list[np.ndarray] | None:

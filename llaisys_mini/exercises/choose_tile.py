@@ -37,6 +37,7 @@ def cases(rng):
     yield "shallow tiles may be wider", dict(n=256, m=256, k=64, cache=4096, tiles=[(32, 32, 32), (56, 56, 4)])
     yield "the outputs need room too", dict(n=240, m=240, k=64, cache=2100, tiles=[(32, 32, 16), (60, 60, 2)])
     yield "edges count as whole tiles", dict(n=65, m=64, k=16, cache=9000, tiles=[(64, 64, 16), (33, 64, 16)])
+    yield "depth does not divide k", dict(n=64, m=64, k=60, cache=4096, tiles=[(16, 16, 4), (32, 32, 16)])
     yield "equal loads: the first", dict(n=64, m=64, k=8, cache=4096, tiles=[(32, 16, 4), (16, 32, 4), (16, 32, 8)])
     tiles = [tuple(int(2**e) for e in rng.integers(2, 8, size=3)) for _ in range(30)]
     yield "thirty tiles", dict(n=384, m=int(rng.integers(200, 900)), k=128, cache=12288, tiles=tiles)
@@ -73,3 +74,20 @@ def not_rounded_up(n, m, k, cache, tiles):
 def largest(n, m, k, cache, tiles):
     fitting = [t for t in tiles if t[0] * t[1] + t[0] * t[2] + t[2] * t[1] <= cache]
     return choose_tile.reference(n, m, k, cache, sorted(fitting, key=lambda t: -t[0] * t[1] * t[2])[:1])
+
+
+@choose_tile.mistake("k is counted in whole steps of depth: the last step loads only what is left of k")
+def whole_steps(n, m, k, cache, tiles):
+    best = None
+    for rows, columns, depth in tiles:
+        if rows * columns + rows * depth + depth * columns <= cache:
+            loads = -(-n // rows) * -(-m // columns) * -(-k // depth) * depth * (rows + columns)
+            if best is None or loads < best[1]:
+                best = ((rows, columns, depth), loads)
+    return best
+
+
+@choose_tile.mistake("the outputs are counted among the loads: only inputs are")
+def outputs_loaded(n, m, k, cache, tiles):
+    best = choose_tile.reference(n, m, k, cache, tiles)
+    return best and (best[0], best[1] + n * m)

@@ -49,6 +49,8 @@ def cases(rng):
     yield "a call that nobody reads", dict(calls=[*block[:2], ("t", "gelu", ["h"]), *block[2:]], outputs=["y"])
     chain = [("a", "silu", ["x"]), ("b", "silu", ["a"]), ("c", "silu", ["b"]), ("y", "add", ["x", "x"])]
     yield "a chain that nobody reads", dict(calls=chain, outputs=["y"])
+    both = [("a", "silu", ["x"]), ("b", "gelu", ["x"]), ("y", "add", ["a", "b"])]
+    yield "all inputs of a call are needed", dict(calls=both, outputs=["y"])
     yield "two outputs", dict(calls=chain, outputs=["b", "y"])
     yield "the output stands in the middle", dict(calls=block, outputs=["q"])
     yield "a call that is needed by a store only", dict(calls=block[:4], outputs=["h"])
@@ -78,7 +80,9 @@ def unread_only(calls, outputs):
     return [c for c in calls if c[0] in read or c[0] in outputs or c[1].startswith("store")]
 
 
-@dead_code.mistake("a store is left out because nobody reads its result: it writes into memory that outlives the step")
+@dead_code.mistake(
+    'a store is left out because nobody reads it: what begins with "store" writes into memory that stays'
+)
 def stores_dropped(calls, outputs):
     needed, kept = set(outputs), []
     for name, operator, inputs in reversed(calls):
@@ -115,3 +119,18 @@ def from_the_front(calls, outputs):
             kept.append((name, operator, inputs))
             needed.update(inputs)
     return kept
+
+
+@dead_code.mistake("only the first input of a call is looked at: all of them are needed")
+def first_input_only(calls, outputs):
+    needed, kept = set(outputs), []
+    for name, operator, inputs in reversed(calls):
+        if name in needed or operator.startswith("store"):
+            kept.append((name, operator, inputs))
+            needed.add(inputs[0])
+    return kept[::-1]
+
+
+@dead_code.mistake("the outputs are forgotten: they are needed before any call was looked at")
+def outputs_forgotten(calls, outputs):
+    return dead_code.reference(calls, [])

@@ -27,7 +27,11 @@ def fold_constants(calls, constants):
 
 @fold_constants.use
 def use(answer, calls, constants):
-    once, each = answer(calls, constants)
+    result = answer(calls, constants)
+    if not isinstance(result, (tuple, list)) or len(result) != 2:
+        wrong = f"{type(result).__name__}, where two lists are asked for: once, each"
+        return {"once": wrong, "in each step": wrong}
+    once, each = result
     return {"once": as_text(once), "in each step": as_text(each)}
 
 
@@ -96,4 +100,19 @@ def stores_folded(calls, constants):
             once.append(call)
         else:
             each.append(call)
+    return once, each
+
+
+@fold_constants.mistake("the two lists are exchanged: first the calls to run once")
+def exchanged(calls, constants):
+    return fold_constants.reference(calls, constants)[::-1]
+
+
+@fold_constants.mistake("what a call of each step computes joins the constants too")
+def all_join(calls, constants):
+    known, once, each = set(constants), [], []
+    for call in calls:
+        constant = call[2] and known.issuperset(call[2]) and not call[1].startswith("store")
+        known.add(call[0])
+        (once if constant else each).append(call)
     return once, each

@@ -131,3 +131,39 @@ def any_input(calls, outputs, patterns):
         made[name] = (name, operator, inputs)
         kept.append(made[name])
     return kept
+
+
+@fuse.mistake("only neighbours in the list are fused: the first call may stand anywhere before the second")
+def neighbours(calls, outputs, patterns):
+    kept = []
+    for call in calls:
+        pair = fuse.reference([*kept[-1:], call], outputs, patterns)
+        readers = [name for _, _, inputs in calls for name in inputs]
+        if kept and len(pair) == 1 and readers.count(kept[-1][0]) == 1:
+            kept[-1:] = pair
+        else:
+            kept.append(call)
+    return kept
+
+
+def _in_a_dictionary(first_stays=False, named_by_first=False):
+    def mistaken(calls, outputs, patterns):
+        readers = [name for _, _, inputs in calls for name in inputs] + list(outputs)
+        made = {}
+        for name, operator, inputs in calls:
+            first, before, read = made.get(inputs[0], ("", "", []))
+            if (before, operator) in patterns and readers.count(first) == 1:
+                if not first_stays:
+                    del made[first]
+                name = first if named_by_first else name
+                operator, inputs = patterns[before, operator], [*read, *inputs[1:]]
+            made[name] = (name, operator, inputs)
+        return list(made.values())
+
+    return mistaken
+
+
+fuse.mistake("the first call is still in the list, beside the fused one")(_in_a_dictionary(first_stays=True))
+fuse.mistake("the fused call has the first one's name: those that read the second one's array do not find it")(
+    _in_a_dictionary(named_by_first=True)
+)

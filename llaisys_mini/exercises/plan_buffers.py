@@ -61,7 +61,10 @@ def problem(result, lives):
         apart = sum(size for _, _, size in lives)
         if needed == apart and len(lives) > 1:
             return f"nothing is shared: all arrays side by side take {apart} bytes, and {allowed} are enough"
-        return f"the block has {needed} bytes, and {allowed} are enough: do the largest arrays choose first?"
+        return (
+            f"the block has {needed} bytes, and {allowed} are enough: "
+            "do the largest choose first, and each the lowest gap that is large enough?"
+        )
     return None
 
 

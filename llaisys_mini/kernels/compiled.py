@@ -111,7 +111,7 @@ def generated_file(name: str, text: str) -> Path | None:
             path = Path(folder() if callable(folder) else folder) / name
             if not path.is_absolute():
                 continue  # nobody knows this user's home
-            if not path.is_file() or path.read_text() != text:
+            if not path.is_file() or path.read_bytes() != text.encode():  # it may be damaged
                 write_atomically(path, text)
             return path
         except OSError:

@@ -6,7 +6,7 @@
 #
 # | before this | you need | reading time | lab | next |
 # |---|---|---|---|---|
-# | [16 Many texts at once](16_many_texts.ipynb) | the decoder (14), bytes and bandwidth (09) | 20 minutes | [18 one call](../labs/18_one_call/18_one_call.ipynb) | |
+# | [16 Many texts at once](16_many_texts.ipynb) | the decoder (14), bytes and bandwidth (09) | 22 minutes | [18 one call](../labs/18_one_call/18_one_call.ipynb) | |
 
 # %%
 import numba
@@ -31,7 +31,8 @@ prompts = [
 # The decoder of lecture 14 is ordinary Python: it calls one operator after the other. Each call finds out shapes and dtypes, looks up which kernel answers, makes an
 # array for the result, and only then runs the kernel. That is a **dynamic** or *eager* program: it decides everything at the moment of the call.
 #
-# We take the time of one whole step, and the time of its kernels alone, each called again with the same arrays.
+# We take the time of one such step: that of a text of 60 tokens less that of one of 10, divided by 50. So the prompt and the first steps, which take longer, do not
+# count. Then we take away the Python in between, and look at what is left.
 
 # %%
 step = record_step(model.decoder)  # watches one step; more in section 2
@@ -72,8 +73,8 @@ print(f"between the calls went {1 - replayed / calls:.0%} of the time")
 # > **The common guess**, that a fast kernel makes a fast program, forgets how little one call of this model computes: a vector times a matrix of 128 x 128 takes
 # > a fraction of what the call around it takes.
 #
-# For a model with matrices of 1024 x 3072 a call computes for a hundred microseconds or more, and what is around it hardly counts. On a GPU they count again: its kernels are done
-# sooner, and a launch from Python takes longer.
+# For a model with matrices of 1024 x 3072 a call computes for a hundred microseconds or more, and what is around it hardly counts. On a GPU it
+# counts again: there the same kernels are done sooner, and to start one from Python takes longer.
 
 # %% [markdown]
 # ## 2. A program that writes itself down
@@ -169,7 +170,7 @@ print("replayed with -3:", replay(notes, result, -3), "  but clipped(-3) is", cl
 # > **The common guess**, 1, takes the recording for the program. It holds only the path that was taken, and the question itself was not noted.
 #
 # So whoever records has to know on what the path depends. In a decoder the path depends on the number of rows and on which kernels are chosen, not on the numbers in
-# the arrays. The engine keeps one recording for each number of rows, and drops it when another kernel is chosen. What changes from step to step (ids, positions, the
+# the arrays. The engine keeps one recording for each number of rows and of texts, and drops it when another kernel is chosen. What changes from step to step (ids, positions, the
 # table of pages) are arrays: their content may differ, their meaning does not.
 
 # %% [markdown]
@@ -194,7 +195,7 @@ print(f"saved: {1 - sum(fused.values()) / sum(apart.values()):.0%}")
 # %% [markdown]
 # > **The common guess**, a half, thinks of two calls that become one. Counted are arrays, and what is written and read again at once is only two of five.
 #
-# And by the clock? Two kernels that compute next to nothing, and the two in one. With arrays that fit no cache, memory decides (lecture 09), and the bytes say what to
+# And by the clock? We compare two kernels that compute next to nothing with one that does the work of both: again 5 arrays against 3. With arrays that fit no cache, memory decides (lecture 09), and the bytes say what to
 # expect: $5 / 3 \approx 1.7$. Small arrays stay in the cache; there a call less is what counts.
 
 
@@ -317,7 +318,10 @@ print("in one place:", memory, "  right:", weight @ x)
 # ## 6. One function
 #
 # The last stage writes code. The layers repeat, so the list is searched for its repetition, and the code becomes a loop. Every kernel and every array is found in a
-# table `at` of addresses: line c is call c. (Lines are cut here.)
+# table `at` of addresses: line c is call c. Its first number says where the kernel's machine code lies, the others where the arrays lie that it is given.
+#
+# `run(address, arguments)` calls the kernel at an address. `float32_2d(address, shape)` and its like make an array over memory that is there already; nothing is copied.
+# (Lines are cut here.)
 
 # %%
 source = emit(step, rows=1).text

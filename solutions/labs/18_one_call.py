@@ -279,8 +279,8 @@ graph = record_step(model.decoder)
 print(emit(graph, rows=1).text)
 
 # %% [markdown]
-# And what is it worth? The same text, call by call and replayed. The first step of a kind is always computed call by call, while the function
-# is compiled; `replayed` says how many were not.
+# And what is it worth? The same text, call by call and replayed. The first steps of a kind are always computed call by call, and so are those
+# that come while the function is compiled; `replayed` says how many were not.
 
 # %%
 from llaisys_mini.inspect.timing import seconds
