@@ -220,6 +220,9 @@ def test_a_kernel_in_plain_python_is_called(model, capfd):
     assert mine.replay.replayed == 0
     said = capfd.readouterr().err
     assert said.count("the kernel of linear is not one compiled function") == 1
+    for number in range(9, 9 + PATIENCE + 2):  # another kernel now: no reason any more
+        mine.step(number)
+    assert mine.replay.replayed > 0
 
 
 def test_a_kernel_that_raises(model, capfd):
