@@ -24,6 +24,9 @@ from llaisys_mini.console import console
 from llaisys_mini.engine.generate import LanguageModel, load_model
 from llaisys_mini.engine.quality import documents_of, loss
 from llaisys_mini.errors import CheckFailed, GenerationError
+from llaisys_mini.kernels import failed_cells
+from llaisys_mini.kernels.registry import PYTHON
+from llaisys_mini.kernels.sets import FOLDERS, STUDENT
 from llaisys_mini.layers.linear import Linear
 from llaisys_mini.models.decoder import Decoder
 from llaisys_mini.models.outliers import plant_outliers
@@ -65,14 +68,21 @@ class HeldOutLoss:
             raise CheckFailed(f"{self.exercise}: the held-out loss is {self.yours:.4f}; at most {at_most} is asked for")
 
 
-def held_out_loss(name: str) -> HeldOutLoss:
-    """Run the learner's answer to the exercise `name` (the course's, if there is none that passed) on the whole model.
+def held_out_loss(name: str, kernel_set: str = STUDENT) -> HeldOutLoss:
+    """Run the learner's answer to the exercise `name` on the whole model; no other one stands in for it, as in `check`.
 
-    Prints a table. Raises GenerationError for an exercise that has no such trial, CheckFailed for results of a wrong
-    form.
+    kernel_set: "solutions" for the course's answer. Prints a table. Raises GenerationError for an exercise that has no
+    such trial, KernelError where there is no answer, CheckFailed for one that is not written or gives another form.
     """
+    trial_of(name)
     exercise = exercises.get(name)
-    results = [exercise.run_on(exercise.answering(), copy.deepcopy(inputs)) for inputs in inputs_for(name)]
+    if kernel_set == STUDENT:
+        failed_cells.refuse_older(name, PYTHON)
+    answer = FOLDERS[kernel_set]().get(name, PYTHON).function
+    try:
+        results = [exercise.run_on(answer, copy.deepcopy(inputs)) for inputs in inputs_for(name)]
+    except NotImplementedError as unwritten:
+        raise CheckFailed(f"{name} is not written yet: the cell still raises ({unwritten})") from None
     trial = trial_of(name)
     found = HeldOutLoss(name, original_loss(), plain_loss(name), loss_with(name, results))
     printer = console()

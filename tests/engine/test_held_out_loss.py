@@ -5,7 +5,8 @@ import pytest
 
 from llaisys_mini import exercises, held_out_loss
 from llaisys_mini.engine.held_out_loss import inputs_for, loss_with, original_loss, plain_loss
-from llaisys_mini.errors import CheckFailed, GenerationError
+from llaisys_mini.errors import CheckFailed, GenerationError, KernelError
+from llaisys_mini.kernels.runtime import kernels_changed
 
 # Of the lab's own cells. Each lies between the loss without the rule and the loss with it.
 ASKED = {"best_scale": 0.28, "awq_scale": 0.235, "smooth": 0.2}
@@ -35,7 +36,7 @@ def test_mistakes_that_matter_fail():
 
 
 def test_the_table_and_the_demand(capsys):
-    found = held_out_loss("smooth")
+    found = held_out_loss("smooth", "solutions")
     printed = capsys.readouterr().out
     assert f"{found.yours:.4f}" in printed and "with smooth" in printed
     found.require(at_most=ASKED["smooth"])
@@ -48,6 +49,34 @@ def test_results_of_another_form_are_refused(bad):
     given = results("smooth", exercises.get("smooth").reference)
     with pytest.raises(CheckFailed, match="smooth: "):
         loss_with("smooth", [{"s": bad}, *given[1:]])
+
+
+@pytest.fixture
+def write(tmp_path, monkeypatch):
+    monkeypatch.setenv("LLAISYS_MINI_STUDENT_DIR", str(tmp_path))
+    (tmp_path / "python").mkdir()
+
+    def write_answer(body):
+        head = 'from llaisys_mini import answer\n\n@answer("smooth")\ndef smooth(largest_inputs, weight, alpha):\n'
+        (tmp_path / "python" / "smooth.py").write_text(f"{head}    {body}\n")
+        kernels_changed()
+
+    kernels_changed()
+    yield write_answer
+    monkeypatch.undo()
+    kernels_changed()
+
+
+def test_the_courses_answer_does_not_stand_in_for_the_learners(write):
+    """Else a lab in which nothing is written would score."""
+    with pytest.raises(KernelError, match="smooth"):
+        held_out_loss("smooth")
+    write('raise NotImplementedError("write it")')
+    with pytest.raises(CheckFailed, match="smooth is not written yet"):
+        held_out_loss("smooth")
+    write("return 0 * largest_inputs + 1")
+    found = held_out_loss("smooth")
+    assert found.yours == pytest.approx(found.plain)
 
 
 def test_an_exercise_without_a_trial_is_refused():
