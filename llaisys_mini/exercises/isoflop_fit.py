@@ -77,10 +77,10 @@ def in_parameters(budgets, parameters, losses):
     return _law(found, np.abs(np.array(best)))
 
 
-@isoflop_fit.mistake("ln of the best size is returned: undo the logarithm with exp")
+@isoflop_fit.mistake("the best sizes are left as logarithms: undo them with exp")
 def logarithms(budgets, parameters, losses):
-    best, exponent, factor = isoflop_fit.reference(budgets, parameters, losses)
-    return np.log(best), exponent, np.log(factor)
+    best, _, _ = isoflop_fit.reference(budgets, parameters, losses)
+    return _law(np.unique(budgets), np.log(best))
 
 
 @isoflop_fit.mistake("factor is ln(factor): undo the logarithm with exp")

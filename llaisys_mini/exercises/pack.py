@@ -108,6 +108,13 @@ pack.mistake("only the last row is looked at: an earlier one may still have room
 pack.mistake("documents are taken in the order in which they came; the longest goes first")(
     _in_rows(lambda documents, length, order: first_fit(documents, length, range(len(documents))))
 )
+pack.mistake("the shortest document goes first; it is the longest that is hard to place")(
+    _in_rows(
+        lambda documents, length, order: first_fit(
+            documents, length, sorted(range(len(documents)), key=lambda n: len(documents[n]))
+        )
+    )
+)
 pack.mistake("of equally long documents the later goes first")(
     _in_rows(
         lambda documents, length, order: first_fit(
@@ -143,7 +150,7 @@ pack.mistake("the padding is learned too: its targets are not -1")(
     _targets(lambda ids, targets, texts: np.where(texts < 0, 0, targets))
 )
 pack.mistake("each token is its own target: the next token is to be predicted")(
-    _targets(lambda ids, targets, texts: np.where(texts < 0, NOTHING, ids))
+    _targets(lambda ids, targets, texts: np.where(targets < 0, NOTHING, ids))
 )
 pack.mistake("the last token of a document is to predict 0, which is a token too; -1 says that there is nothing")(
     _targets(lambda ids, targets, texts: np.where((texts >= 0) & (targets < 0), 0, targets))
