@@ -4,8 +4,8 @@
     python -m training.scaling --out FILE   all of them anew
 
 At each of four budgets of compute, four models of different sizes read as much text as the budget allows, with the
-package's own training. One more run, with two and a half times the largest budget, is for prediction only. Every run ends with
-its learning rate at zero, and is measured on the same text that no run learned from.
+package's own training. One more run, with two and a half times the largest budget, is for prediction only. Every run
+ends with its learning rate at zero, and is measured on the same text that no run learned from.
 
 No torch is needed. A run is a function of this file and the package; the file of results is written after each.
 """
@@ -61,8 +61,8 @@ PLANS = [Plan(budget, width) for budget, widths in BUDGETS.items() for width in 
 
 
 def recipe_of(width: int, steps: int) -> Recipe:
-    """Two layers with heads of 8 numbers, whatever the width. The batches are an eighth of those of `make train`, and the
-    runs short: of the learning rates that were tried, from a quarter of that recipe's to eight times, these did best.
+    """Two layers with heads of 8 numbers, whatever the width. Batches are an eighth of those of `make train`, and runs
+    short: of the learning rates tried, from a quarter of that recipe's to eight times, rates near these did best.
     """
     return Recipe(
         steps=steps, sequences=SEQUENCES, length=LENGTH, width=width, heads=width // 8, kv_heads=1,

@@ -60,7 +60,9 @@ def cases(rng):
     yield "some budgets", inputs(budgets, 5, exponent=exponent, factor=1e5 * budgets[0] ** -exponent, noise=0.005)
 
 
-@isoflop_fit.mistake("the size with the lowest loss that was tried is taken; the parabola's lowest point lies between two")
+@isoflop_fit.mistake(
+    "the size with the lowest loss that was tried is taken; the parabola's lowest point lies between two"
+)
 def tried_only(budgets, parameters, losses):
     found = np.unique(budgets)
     best = np.array([parameters[budgets == c][np.argmin(losses[budgets == c])] for c in found])

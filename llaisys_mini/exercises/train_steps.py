@@ -21,7 +21,7 @@ def train_steps(weights, steps, loss_and_gradients, rate, warm_up, decay, longes
         loss, gradients   the means over all counted targets of all parts of the step
         clip              if all gradients together, as one vector, are longer than `longest`: scaled to that length
         pace              min((t + 1) / warm_up, (T - t) / max(1, T - warm_up), 1), T = len(steps)
-        update            of every array, as exercise `adamw_step` has it (lab 04), with the rate rate * pace, the step's
+        update            of every array, as exercise `adamw_step` has it (lab 04), with the rate rate * pace, the
                           number t + 1, and the decay for arrays of two dimensions; those of one do not decay
 
     Returns (weights, losses): the trained weights, and the loss of each step before its update. The arrays in `weights`
@@ -80,7 +80,7 @@ train_steps.builds_on("adamw_step")
 
 
 def bigram(weights, ids, targets):
-    """A language model as small as can be: the embedding of one token, scaled by number, gives the logits of the next."""
+    """A language model as small as can be: the logits of the next token from the embedding of one, scaled."""
     inputs = weights["embeddings"][ids] * weights["scale"]  # [N, E]
     logits = inputs @ weights["head"].T  # [N, V]
     logits = logits - logits.max(axis=1, keepdims=True)
@@ -171,9 +171,9 @@ def last_part(parts, weights, loss_and_gradients):
     return mean_over_targets(parts[-1:], weights, loss_and_gradients)
 
 
-train_steps.mistake(
-    "the mean of the parts' means is taken: a part of few targets then weighs as much as one of many"
-)(_mistaken(gather=mean_of_means))
+train_steps.mistake("the mean of the parts' means is taken: a part of few targets then weighs as much as one of many")(
+    _mistaken(gather=mean_of_means)
+)
 train_steps.mistake("the gradients are those of the sum: they are not divided by the number of targets")(
     _mistaken(gather=sum_over_targets)
 )
@@ -200,9 +200,7 @@ train_steps.mistake("the rate stays at its highest after the warm-up")(
 )
 train_steps.mistake("arrays of one dimension decay too")(_mistaken(decays=lambda array: True))
 train_steps.mistake("nothing decays")(_mistaken(decays=lambda array: False))
-train_steps.mistake("AdamW is told that each step is the second or later: its number begins with 1")(
-    _mistaken(first=2)
-)
+train_steps.mistake("AdamW is told that each step is the second or later: its number begins with 1")(_mistaken(first=2))
 
 
 @train_steps.mistake("the given arrays are changed in place; the caller still needs them")

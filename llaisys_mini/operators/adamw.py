@@ -120,9 +120,7 @@ adamw.mistake("eps is added under the root; it belongs outside")(
         )
     )
 )
-adamw.mistake("the decay is left out")(
-    with_step(lambda w, m, v, rate, decay, *rest: w - rate * direction(m, v, *rest))
-)
+adamw.mistake("the decay is left out")(with_step(lambda w, m, v, rate, decay, *rest: w - rate * direction(m, v, *rest)))
 adamw.mistake("the decay is not multiplied by the rate")(
     with_step(lambda w, m, v, rate, decay, *rest: w - decay * w - rate * direction(m, v, *rest))
 )

@@ -279,6 +279,7 @@ plots.show(
 # | [14 The decoder speaks](14_decoder.ipynb) | does it speak with your kernels? | [14 the decoder speaks](../labs/14_the_decoder_speaks/14_the_decoder_speaks.ipynb) |
 # | [16 Many texts at once](16_many_texts.ipynb) | why do sixteen texts cost little more than one? | [16 many texts](../labs/16_many_texts/16_many_texts.ipynb) |
 # | [17 A service](17_service.ipynb) | what stands between the engine and a reader? | [17 a service](../labs/17_service/17_service.ipynb) |
+# | [19 Training a language model](19_training_a_language_model.ipynb) | how is a model made of a text, and how good will it be? | [19 training](../labs/19_training/19_training.ipynb) |
 
 # %% [markdown]
 # A lecture is a notebook like this one. Run a cell with Shift+Enter, change it, run it again. In JupyterLab cells that only

@@ -5,7 +5,7 @@
 #
 # | before this | you need | reading time | lab | next |
 # |---|---|---|---|---|
-# | [16 Many texts at once](16_many_texts.ipynb) | the engine (16), tokens (11), the chat template (14) | 25 minutes | [17 a service](../labs/17_service/17_service.ipynb) | your own service: `make serve` |
+# | [16 Many texts at once](16_many_texts.ipynb) | the engine (16), tokens (11), the chat template (14) | 25 minutes | [17 a service](../labs/17_service/17_service.ipynb) | [19 Training a language model](19_training_a_language_model.ipynb) |
 
 # %%
 import http.client
@@ -474,4 +474,5 @@ def draw_queue(load=0.9, places=8, most_waiting=32):
 #
 # ## Go on
 #
-# In [lab 17 a service](../labs/17_service/17_service.ipynb) you write the three machines between engine and reader, and they run a server of your own.
+# In [lab 17 a service](../labs/17_service/17_service.ipynb) you write the three machines between engine and reader, and they run a server of your own. Where its model comes
+# from is the question of [19 Training a language model](19_training_a_language_model.ipynb).

@@ -68,6 +68,14 @@ WORTH = {
         "chat_request-python": 2,
         "abort_on_disconnect-python": 2,
     },
+    "19_training": {
+        "pack-python": 5,
+        "rms_norm_backward-cpu": 6,
+        "attention_backward-cpu": 10,
+        "adamw-cpu": 5,
+        "train_steps-python": 8,
+        "isoflop_fit-python": 3,
+    },
 }
 """Lab -> its task cells, and the points that each brings by itself."""
 
