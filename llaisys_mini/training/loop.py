@@ -20,6 +20,7 @@ from llaisys_mini.errors import TrainingError
 from llaisys_mini.files import write_atomically
 from llaisys_mini.models.config import ModelConfig
 from llaisys_mini.training import checkpoints, curve, decoder, optimisers
+from llaisys_mini.training.parallel import Alone, require_equal_shares
 from llaisys_mini.training.progress import progress_bar
 from llaisys_mini.training.recipe import END_OF_TEXT, Recipe
 from llaisys_mini.training.tape import Tape, Variable
@@ -39,30 +40,39 @@ class Outcome:
     held_out: np.ndarray
 
 
-def train(text: Path, out: Path, recipe: Recipe) -> Outcome:
-    """Train a decoder on the documents of `text` and write the checkpoint folder `out`.
+def train(text: Path, out: Path, recipe: Recipe, group: Alone | None = None) -> Outcome:
+    """Train a decoder on the documents of `text` and write the checkpoint folder `out`. group: the processes that share
+    the work; all call this with the same arguments.
 
     Where `out` holds an earlier, unfinished call with the same recipe and text, it goes on from the last checkpoint,
     bit for bit as if it had not stopped. Raises TrainingError.
     """
+    group = group or Alone()
+    require_equal_shares(recipe, group.size)
     documents = read_documents(text)
     folder = _Folder(out)
-    folder.claim({"recipe": recipe.as_dict(), "text": _fingerprint(documents)})
-    tokenizer = folder.tokenizer(documents, recipe)
+
+    def prepare() -> tuple[str, checkpoints.State | None]:
+        folder.claim({"recipe": recipe.as_dict(), "text": _fingerprint(documents)})
+        return folder.tokenizer(documents, recipe).to_str(), checkpoints.newest(folder.checkpoints)
+
+    written, found = group.from_first(prepare)
+    tokenizer = Tokenizer.from_str(written)
     tokens = Tokens(documents, tokenizer, recipe)
     settings = recipe.config(end_of_text(tokenizer))
-    run = Run(recipe, ModelConfig.from_dict(settings), tokens)
-    found = checkpoints.newest(folder.checkpoints)
+    run = Run(recipe, ModelConfig.from_dict(settings), tokens, group)
     if found is not None:
         run.load(found)
     _run(run, folder)
-    folder.write_model(run, settings)
+    if group.rank == 0:
+        folder.write_model(run, settings)
     return Outcome(sum(array.size for array in run.weights.values()), np.array(run.losses), run.held_out_losses)
 
 
 def _run(run: "Run", folder: "_Folder") -> None:
-    """Take the steps that are left, with a progress bar."""
-    with progress_bar() as bar:
+    """Take the steps that are left, with a progress bar. The first process measures, saves and speaks."""
+    is_first = run.group.rank == 0
+    with progress_bar(shown=is_first) as bar:
         shown = bar.add_task("loss", total=run.recipe.steps, completed=run.step)
         while run.step < run.recipe.steps:
             try:
@@ -73,7 +83,7 @@ def _run(run: "Run", folder: "_Folder") -> None:
                     f"{folder.last_whole()}".rstrip()
                 ) from None
             bar.update(shown, completed=run.step, description=f"loss {run.losses[-1]:.3f}")
-            if run.step % run.recipe.checkpoint_every == 0 or run.step == run.recipe.steps:
+            if is_first and (run.step % run.recipe.checkpoint_every == 0 or run.step == run.recipe.steps):
                 run.measure()
                 checkpoints.save(folder.checkpoints, run.state())
                 if not sys.stderr.isatty():
@@ -83,9 +93,9 @@ def _run(run: "Run", folder: "_Folder") -> None:
 class Run:
     """A training between two steps: weights, optimisers, and the losses so far."""
 
-    def __init__(self, recipe: Recipe, config: ModelConfig, tokens: Tokens):
+    def __init__(self, recipe: Recipe, config: ModelConfig, tokens: Tokens, group: Alone | None = None):
         decoder.require_trainable(config)
-        self.recipe, self.config, self.tokens = recipe, config, tokens
+        self.recipe, self.config, self.tokens, self.group = recipe, config, tokens, group or Alone()
         self.weights = decoder.initial_weights(config, recipe.seed)
         self.losses: list[float] = []
         self.measured: list[tuple[int, float]] = []
@@ -106,8 +116,9 @@ class Run:
 
         Raises FloatingPointError if loss or gradients are no finite numbers; the weights are as before then.
         """
-        ids, pace = self.tokens.batch(self.step), self.recipe.pace(self.step)
+        ids, pace = self.group.share_of(self.tokens.batch(self.step)), self.recipe.pace(self.step)
         loss, gradients = decoder.loss_and_gradients(self.config, self.weights, ids, self.recipe.parts)
+        loss = self.group.average(loss, gradients)
         length = optimisers.clip(gradients, self.recipe.clip)
         if not math.isfinite(loss + length):
             what = "gradient" if math.isfinite(loss) else "loss"
@@ -217,6 +228,11 @@ class _Folder:
             curve.draw(self.path / CURVE, np.array(run.losses), run.held_out_losses)
         except OSError as problem:
             raise TrainingError(f"{self.path / CURVE} cannot be written: {problem.strerror or problem}") from None
+
+
+def last_whole(out: Path) -> str:
+    """Where a training into `out` goes on after it was broken off, as a sentence; empty where there is nothing yet."""
+    return _Folder(out).last_whole()
 
 
 def _same_settings(file: Path, settings: dict) -> bool:

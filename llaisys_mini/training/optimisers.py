@@ -38,15 +38,11 @@ class AdamW:
     def step(self, gradients: Weights, rate: float, number: int) -> None:
         """number: of this step, from 1."""
         for name, mean in self.means.items():
-            weight, gradient, square = self.weights[name], gradients[name], self.squares[name]
-            mean *= np.float32(self.b1)
-            mean += np.float32(1 - self.b1) * gradient
-            square *= np.float32(self.b2)
-            square += np.float32(1 - self.b2) * gradient * gradient
-            root = np.sqrt(square / np.float32(1 - self.b2**number)) + np.float32(self.eps)
-            if weight.ndim > 1:
-                weight *= np.float32(1 - rate * self.decay)
-            weight -= np.float32(rate / (1 - self.b1**number)) * mean / root
+            weight = self.weights[name]
+            decay = self.decay if weight.ndim > 1 else 0.0
+            ops.adamw(
+                gradients[name], rate, decay, self.b1, self.b2, self.eps, number, weight, mean, self.squares[name]
+            )
 
     def arrays(self) -> Weights:
         return {f"mean.{n}": a for n, a in self.means.items()} | {f"square.{n}": a for n, a in self.squares.items()}

@@ -306,6 +306,7 @@ plots.show(
 # | [16 Many texts at once](16_many_texts.ipynb) | why do sixteen texts cost little more than one? | [16 many texts](../labs/16_many_texts/16_many_texts.ipynb) |
 # | [17 A service](17_service.ipynb) | what stands between the engine and a reader? | [17 a service](../labs/17_service/17_service.ipynb) |
 # | [18 From a list of calls to one](18_one_call.ipynb) | where does the time between the kernels go? | [18 one call](../labs/18_one_call/18_one_call.ipynb) |
+# | [19 Training a language model](19_training_a_language_model.ipynb) | how is a model made of a text, and how good will it be? | [19 training](../labs/19_training/19_training.ipynb) |
 # | [20 After training](20_after_training.ipynb) | how does a model learn to answer, and to be right? | [20 after training](../labs/20_after_training/20_after_training.ipynb) |
 
 # %% [markdown]

@@ -119,6 +119,14 @@ WORTH = {
         "plan_buffers-python": 7,
         "choose_tile-python": 2,
     },
+    "19_training": {
+        "pack-python": 5,
+        "rms_norm_backward-cpu": 6,
+        "attention_backward-cpu": 10,
+        "adamw-cpu": 5,
+        "train_steps-python": 8,
+        "isoflop_fit-python": 3,
+    },
     "20_after_training": {
         "sft_mask-python": 5,
         "pass_at_k-python": 3,

@@ -95,6 +95,11 @@ def large_cases(name) -> list[Case]:
         return dict(grad_out=f32(*drawn["q"].shape)) | drawn
 
     made = {
+        "adamw": [
+            dict(gradient=f32(n), rate=0.1, decay=0.1, b1=0.9, b2=0.95, eps=1e-8, step=4, weight=f32(n), mean=f32(n))
+            | dict(square=f32(n) ** 2)
+            for n in (50_003, 8193)
+        ],
         "argmax": [dict(x=f32(5, 40001))],
         "linear": [
             dict(x=f32(67, 131), weight=f32(73, 131), bias=f32(73)),

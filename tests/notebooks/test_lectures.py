@@ -19,10 +19,10 @@ ROOT = Path(__file__).resolve().parents[2]
 LECTURES = build.lectures()
 STEMS = """00_start_here 01_neurons 02_layers 03_losses_and_backpropagation 04_training 05_normalisation 06_tensors
 07_softmax 08_reductions 09_matmul_cpu 10_matmul_gpu 11_tokens_and_positions 12_attention 13_qwen_block 14_decoder
-15_quantisation 16_many_texts 17_service 18_one_call 20_after_training""".split()
+15_quantisation 16_many_texts 17_service 18_one_call 19_training_a_language_model 20_after_training""".split()
 LABS = """00_practice 01_neuron 02_layers 03_backpropagation 04_training 05_norms 06_tensor 07_softmax 08_reductions
 09_matmul 10_matmul_gpu 11_tokens_and_positions 12_attention 13_qwen_block 14_the_decoder_speaks 15_quantisation
-16_many_texts 17_service 18_one_call 20_after_training""".split()
+16_many_texts 17_service 18_one_call 19_training 20_after_training""".split()
 # What lectures may link to before it is written: nothing, once all of them are there.
 PLANNED = {
     *(f"notebooks/{stem}.ipynb" for stem in STEMS if stem not in {source.stem for source in LECTURES}),

@@ -139,6 +139,18 @@ INPUTS = {
         weight=normal(E + 1, size=0.3, mean=1),
         eps=1e-3,
     ),
+    "adamw": lambda: dict(
+        gradient=normal(N, E + 1, size=1e-3, seed=1),
+        rate=3e-4,
+        decay=0.1,
+        b1=0.9,
+        b2=0.95,
+        eps=1e-5,
+        step=10,
+        weight=normal(N, E + 1, size=0.02),
+        mean=normal(N, E + 1, size=1e-3, seed=2),
+        square=1e-6 * normal(N, E + 1, seed=3) ** 2,
+    ),
     "add_rms_norm_backward": lambda: dict(
         grad_total=np.r_[1, 1e-18, np.ones(N - 2)][:, None] * normal(N, E + 1, seed=3), **norm_backward("total")
     ),
@@ -287,7 +299,19 @@ def argmax(x):
     return first, value
 
 
+def torch_adamw(gradient, rate, decay, b1, b2, eps, step, weight, mean, square):
+    """The optimiser of torch itself, whose state is put in place before its step."""
+    parameter = torch.nn.Parameter(weight.clone())
+    parameter.grad = gradient
+    optimiser = torch.optim.AdamW([parameter], lr=rate, betas=(b1, b2), eps=eps, weight_decay=decay)
+    state = optimiser.state[parameter]
+    state |= dict(step=torch.tensor(float(step - 1)), exp_avg=mean.clone(), exp_avg_sq=square.clone())
+    optimiser.step()
+    return parameter.detach(), state["exp_avg"], state["exp_avg_sq"]
+
+
 TORCH = {
+    "adamw": torch_adamw,
     "add": torch.add,
     "add_rms_norm": lambda x, residual, weight, eps: (
         x + residual,
