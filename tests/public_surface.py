@@ -29,7 +29,8 @@ PUBLIC = (
     " models.quantise models.rope narrow paths"
     " quantisation.awq quantisation.gptq quantisation.grid quantisation.kv quantisation.pruning quantisation.smooth"
     " sanitizer tensor"
-    " server.stops text.sampling text.tokenizer training.grpo training.policy training.sums"
+    " server.stops text.sampling text.tokenizer training training.decoder training.grpo training.loop"
+    " training.policy training.recipe training.sums training.text"
     " weights.checkpoint weights.quantisation widen"
 ).split()
 """Modules of the package whose names are public."""
