@@ -24,7 +24,8 @@ PUBLIC = (
     " engine.quality errors exercise inspect.compile_check inspect.occupancy inspect.pictures inspect.timing"
     " kernels.choice kernels.sets lectures.datasets lectures.drawings lectures.networks lectures.plots lectures.widgets"
     " models.config models.decoder models.loading models.quantise models.rope narrow paths sanitizer tensor"
-    " server.stops text.sampling text.tokenizer weights.checkpoint weights.quantisation widen"
+    " server.stops text.sampling text.tokenizer training training.decoder training.loop training.recipe training.text"
+    " weights.checkpoint weights.quantisation widen"
 ).split()
 """Modules of the package whose names are public."""
 
