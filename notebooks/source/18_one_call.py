@@ -6,7 +6,7 @@
 #
 # | before this | you need | reading time | lab | next |
 # |---|---|---|---|---|
-# | [16 Many texts at once](16_many_texts.ipynb) | the decoder (14), bytes and bandwidth (09) | 22 minutes | [18 one call](../labs/18_one_call/18_one_call.ipynb) | |
+# | [17 A service](17_service.ipynb) | the decoder (14), bytes and bandwidth (09) | 22 minutes | [18 one call](../labs/18_one_call/18_one_call.ipynb) | [19 Training a language model](19_training_a_language_model.ipynb) |
 
 # %%
 import numba
@@ -421,4 +421,5 @@ plots.show(
 #
 # ## Go on
 #
-# In [lab 18 one call](../labs/18_one_call/18_one_call.ipynb) you write the passes, and look at what they do to the step of the real model.
+# In [lab 18 one call](../labs/18_one_call/18_one_call.ipynb) you write the passes, and look at what they do to the step of the real model. Then
+# [19 Training a language model](19_training_a_language_model.ipynb) asks where the weights come from.

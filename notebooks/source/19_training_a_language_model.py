@@ -5,7 +5,7 @@
 #
 # | before this | you need | reading time | lab | next |
 # |---|---|---|---|---|
-# | [17 A service](17_service.ipynb) | gradients (03), AdamW and batches (04), cross-entropy (03), the Qwen block (13) | 25 minutes | [19 training](../labs/19_training/19_training.ipynb) | [20 After training](20_after_training.ipynb) |
+# | [18 From a list of calls to one](18_one_call.ipynb) | gradients (03), AdamW and batches (04), cross-entropy (03), the Qwen block (13) | 25 minutes | [19 training](../labs/19_training/19_training.ipynb) | [20 After training](20_after_training.ipynb) |
 
 # %%
 import dataclasses

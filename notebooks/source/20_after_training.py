@@ -5,7 +5,7 @@
 #
 # | before this | you need | reading time | lab | next |
 # |---|---|---|---|---|
-# | [17 A service](17_service.ipynb) | cross-entropy (03), training (04), sampling (14), the engine (16) | 23 minutes | [20 after training](../labs/20_after_training/20_after_training.ipynb) | a training of your own: `llaisys-mini grpo --out build/after-grpo` |
+# | [19 Training a language model](19_training_a_language_model.ipynb) | cross-entropy (03), training (04), sampling (14), the engine (16) | 23 minutes | [20 after training](../labs/20_after_training/20_after_training.ipynb) | a training of your own: `llaisys-mini grpo --out build/after-grpo` |
 
 # %%
 import json

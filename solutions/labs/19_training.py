@@ -14,6 +14,7 @@
 # | 5 the loop | 30 | required |
 # | 6 your kernels train a decoder | 5 | to look at |
 # | 7 the best size for a budget | 20 | extra: nothing later needs it |
+# | 8 in your own words | 5 | required |
 
 # %%
 import numpy as np
@@ -393,10 +394,8 @@ from llaisys_mini.training.recipe import Recipe
 from llaisys_mini.training.text import Tokens, make_tokenizer, read_documents
 
 stories = read_documents(paths.held_out_text())
-recipe = Recipe(
-    steps=60, sequences=8, length=64, width=48, heads=4, head_dim=16, inner=96, vocabulary=400,
-    optimiser="adamw", rate=0.01, warm_up=10,
-)  # fmt: skip
+shape = dict(width=48, heads=4, head_dim=16, inner=96, vocabulary=400)
+recipe = Recipe(steps=60, sequences=8, length=64, optimiser="adamw", rate=0.01, warm_up=10, **shape)
 tokenizer = make_tokenizer(stories, recipe.vocabulary)
 tokens = Tokens(stories, tokenizer, recipe)
 
@@ -477,3 +476,14 @@ best, exponent, factor = exercises.get("isoflop_fit")(*columns)
 for budget, size in zip(np.unique(columns[0]), best, strict=True):
     print(f"{budget:.1e} FLOP: best with {size:9,.0f} weights, which then read {budget / 6 / size:9,.0f} tokens")
 print(f"best size = {factor:.3g} * C^{exponent:.2f}")
+
+# %% [markdown]
+# ## 8. In your own words
+#
+# A model of one billion weights is trained with AdamW in mixed precision, on one device with 24 GB. A step takes 32 rows. It does not fit: what the forward pass keeps for these rows alone
+# takes 40 GB. How much memory is left for it, and which two changes make the step fit without changing what is learned? Say what each of them costs.
+
+# %% [markdown] written="memory" points=2
+# Weights, gradients and the optimiser take 16 bytes for each weight, 16 GB, so 8 GB are left. First, parts: 8 parts of 4 rows keep 5 GB at a time, and their gradients are added up and divided by
+# the number of all targets. It costs little: the same arithmetic in smaller pieces. Second, recomputation: only the inputs of the blocks are kept, and each block is computed again when its
+# gradient is due. It costs a third more arithmetic. (Sharing out the optimiser, as ZeRO does, needs further devices.)

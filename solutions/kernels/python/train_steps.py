@@ -28,9 +28,8 @@ def train_steps(weights, steps, loss_and_gradients, rate, warm_up, decay, longes
         shrink = min(1, longest / length) / count
         pace = min((t + 1) / warm_up, (len(steps) - t) / max(1, len(steps) - warm_up), 1)
         for name, array in weights.items():
-            weights[name], means[name], squares[name] = adamw_step(
-                array, shrink * gradients[name], means[name], squares[name], t + 1, rate * pace,
-                decay if array.ndim == 2 else 0.0,
-            )  # fmt: skip
+            g, fades = shrink * gradients[name], decay if array.ndim == 2 else 0.0
+            made = adamw_step(array, g, means[name], squares[name], t + 1, rate * pace, fades)
+            weights[name], means[name], squares[name] = made
     return weights, losses
     ### END SOLUTION
