@@ -1,8 +1,7 @@
 # %% [markdown]
 # # 18 · From a list of calls to one
 #
-# **Question:** the kernels are fast, and still most of the time of a token goes by between them. How does a program become a list that can be improved, and then a
-# single function?
+# **Question:** the kernels are fast, and still most of the time of a token goes by between them. How does a program become a list that can be improved, and then a single function?
 #
 # | before this | you need | reading time | lab | next |
 # |---|---|---|---|---|
