@@ -18,6 +18,7 @@ from llaisys_mini import operators as ops
 from llaisys_mini.cache.paged import PagedCache, PagedPass, Rows
 from llaisys_mini.kernels import runtime as runtimes
 from llaisys_mini.kernels.runtime import Runtime, current, observe_calls
+from llaisys_mini.kernels.sets import REFERENCE
 from llaisys_mini.models.decoder import Decoder
 from llaisys_mini.tensor import Tensor, contiguous_strides
 
@@ -61,7 +62,7 @@ class Replay:
         Raises what Decoder.forward raises.
         """
         runtime = current()
-        watched = runtime.observers or runtime.starters
+        watched = runtime.observers or runtime.starters or runtime.everywhere == REFERENCE  # references are Python
         if self._may_capture:
             self._forget_outdated(runtime)
         if self.given_up is None and not watched and len(ids) <= MOST_ROWS and _all_wanted(rows):

@@ -86,14 +86,24 @@ class Pieces:
         return sum(map(len, self.held[-1][0]))
 
 
+@decoder_forward.adapter
+def with_a_cache(answer):
+    """The cache is an object of this file, so it stays where the answer runs."""
+
+    def write(pieces, weights, config):
+        cache = Pieces(len(weights["layers"]))
+        results = {}
+        for number, ids in enumerate(pieces, start=1):
+            results[f"scores after call {number}"] = answer(ids, weights, config, cache)
+        results["tokens in the cache"] = [sum(map(len, keys)) for keys, _ in cache.held]
+        return results
+
+    return write
+
+
 @decoder_forward.use
-def use(answer, pieces, weights, config):
-    cache = Pieces(len(weights["layers"]))
-    results = {}
-    for number, ids in enumerate(pieces, start=1):
-        results[f"scores after call {number}"] = answer(ids, weights, config, cache)
-    results["tokens in the cache"] = [sum(map(len, keys)) for keys, _ in cache.held]
-    return results
+def use(write, pieces, weights, config):
+    return write(pieces, weights, config)
 
 
 @decoder_forward.mistake("the scores are those after the first token, not after the last")

@@ -146,7 +146,7 @@ FORWARD = HEAD + '@answer("decoder_forward")\ndef decoder_forward(ids, weights, 
 
 @pytest.mark.parametrize("name", ["decoder_forward", "layer_weights"])
 def test_only_what_an_exercise_builds_on_is_answered(judged, name):
-    source = FORWARD.format(body=f"f = exercises.get\n    return f('{name}')(ids, weights, config, cache)")
+    source = FORWARD.format(body=f"f = exercises.get\n    return f('{name}')(ids)")
     states, message, _ = judged_answer(judged, "14_the_decoder_speaks", "decoder_forward", source)
     assert states <= {WRONG, REFUSED} and f"decoder_forward does not build on {name}" in message
 
@@ -207,7 +207,7 @@ def test_an_asynchronous_function_is_an_answer(judged):
 LAYER = (
     HEAD
     + '@answer("layer_weights")\ndef layer_weights(take, index):\n    names = {names}\n'
-    + ('    return {{ours: take(f"model.layers.{{index}}.{{theirs}}.weight") for ours, theirs in names.items()}}\n')
+    + ('    return {{ours: take(f"model.layers.{{index}}.{{theirs}}") for ours, theirs in names.items()}}\n')
 )
 
 

@@ -42,7 +42,7 @@ def test_generate_continues_the_prompt(run):
     assert result.exit_code == 0, result.stderr
     assert result.stdout.startswith("Once upon a time")
     assert len(result.stdout.split()) > 12
-    for word in ("first token after", "per second", "KV cache", "kernels: 7 solutions"):
+    for word in ("first token after", "per second", "KV cache", "kernels: 8 solutions"):
         assert word in result.stderr
     again = run("generate", "Once upon a time", "--seed", "3", "--max-new-tokens", "30")
     assert again.stdout == result.stdout
@@ -61,7 +61,9 @@ def test_a_slow_model_does_not_seem_to_stand_still(seconds, shown, capsys):
     watch = Stopwatch(0.0)
     watch.ticks = [i * seconds for i in range(5)]
     cache = SimpleNamespace(pool=SimpleNamespace(touched=1, size=16), nbytes=2**20)
-    watch.report(3, SimpleNamespace(cache=cache, guesser=None), "cpu")
+    replay, counts = SimpleNamespace(replayed=0, given_up=None), SimpleNamespace(steps=3)
+    engine = SimpleNamespace(cache=cache, guesser=None, replay=replay, counts=counts)
+    watch.report(3, engine, "cpu")
     assert f"5 new tokens, {shown} per second after the first" in capsys.readouterr().err
 
 
