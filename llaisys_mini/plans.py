@@ -39,9 +39,7 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What was chosen to answer: a `kernel`, its `function`, and the (position, prepare) of arguments that it wants in
-    another layout.
-
+    """What was chosen to answer: a `kernel`, its `function`, and the (position, prepare) of some arguments.
     It counts in the circumstances it was chosen in: `runtime`, the Runtime.answered of then, and `changes` of kernels.
     """
 

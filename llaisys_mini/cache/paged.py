@@ -244,6 +244,10 @@ class PagedPass(Cache):
         }
         return self.arrays["positions"]
 
+    def inputs(self) -> dict[str, np.ndarray]:
+        """What a step that was begun is given, by name, on the host: its ids, and all that says where its rows lie."""
+        return {"ids": self._begun, **{name: tensor.numpy() for name, tensor in self.arrays.items()}}
+
     @property
     def last_rows(self) -> np.ndarray:
         ends = np.cumsum([part.count for part in self.rows])

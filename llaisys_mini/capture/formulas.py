@@ -43,7 +43,7 @@ def record_step(decoder: Decoder, texts: int = 1) -> Graph:
     decoder.forward(ids, PagedPass(cache, rows), last_only=True)  # so that every kernel is compiled
     step = PagedPass(cache, rows, by_operators=True)
     step.begin(ids)
-    recorder = Recorder({"ids": ids, **{name: array.numpy() for name, array in step.arrays.items()}}, cache.memory())
+    recorder = Recorder(step.inputs(), cache.memory())
     with observe_calls(recorder):
         logits = decoder.forward(ids, step, last_only=True)
     return recorder.graph(logits.numpy())

@@ -71,7 +71,7 @@ class Replay:
             table = step.arrays.get("table")
             kind = (len(ids), len(rows), greedy, None if table is None else table.shape[1])
             if kind in self._captured:
-                outputs = self._replay(self._captured[kind], step, ids)
+                outputs = self._replay(self._captured[kind], step)
                 if outputs is not None:
                     return _as_tensor(outputs[0]), outputs[1] if greedy else None
             elif self._seen[kind] >= PATIENCE:
@@ -102,9 +102,8 @@ class Replay:
         from llaisys_mini.capture.captured import CapturedStep, Workspace  # imports Numba
         from llaisys_mini.capture.record import CannotCapture, Recorder
 
-        inputs = {"ids": ids, **{name: tensor.numpy() for name, tensor in step.arrays.items()}}
         self._workspace = self._workspace or Workspace()
-        recorder = Recorder(inputs, self.cache.memory())
+        recorder = Recorder(step.inputs(), self.cache.memory())
         with observe_calls(recorder):
             logits = self.decoder.forward(ids, step, last_only=True)
             best = ops.argmax(logits) if kind[2] else ()
@@ -121,7 +120,7 @@ class Replay:
             self._give_up(f"{type(problem).__name__}: {problem}")
         return logits, results[1] if best else None
 
-    def _replay(self, captured, step: PagedPass, ids: np.ndarray) -> list[np.ndarray] | None:
+    def _replay(self, captured, step: PagedPass) -> list[np.ndarray] | None:
         """Its outputs; None if it cannot be replayed, and then nothing has changed."""
         try:
             one = step.one or range(0)
@@ -130,8 +129,7 @@ class Replay:
             if not captured.fits(len(one)):
                 self._captured = {kind: step for kind, step in self._captured.items() if step is not captured}
                 return None
-            arrays = {name: tensor.numpy() for name, tensor in step.arrays.items()}
-            outputs = captured.run({"ids": ids, **arrays}, self.cache.allocated, one.start, len(one))
+            outputs = captured.run(step.inputs(), self.cache.allocated, one.start, len(one))
             for pause in current().pauses:
                 pause()
         except Exception as problem:  # whatever a kernel raises: the same step, call by call, says whose it is

@@ -67,40 +67,32 @@ def not_followed(calls, constants):
     return [c for c in calls if is_constant(c)], [c for c in calls if not is_constant(c)]
 
 
-@fold_constants.mistake("one constant input is not enough: all inputs have to be constant")
-def any_input(calls, constants):
-    known, once, each = set(constants), [], []
-    for call in calls:
-        if not known.isdisjoint(call[2]) and not call[1].startswith("store"):
-            known.add(call[0])
-            once.append(call)
-        else:
-            each.append(call)
-    return once, each
+def _folded(is_constant):
+    """The reference with another rule. is_constant(operator, inputs, known): whether a call is to run once."""
+
+    def mistaken(calls, constants):
+        known, once, each = set(constants), [], []
+        for call in calls:
+            name, operator, inputs = call
+            if is_constant(operator, inputs, known):
+                known.add(name)
+                once.append(call)
+            else:
+                each.append(call)
+        return once, each
+
+    return mistaken
 
 
-@fold_constants.mistake("a call that reads nothing counts as constant: all() of nothing is true")
-def reads_nothing(calls, constants):
-    known, once, each = set(constants), [], []
-    for call in calls:
-        if known.issuperset(call[2]) and not call[1].startswith("store"):
-            known.add(call[0])
-            once.append(call)
-        else:
-            each.append(call)
-    return once, each
-
-
-@fold_constants.mistake("a store is folded: it has to happen in every step")
-def stores_folded(calls, constants):
-    known, once, each = set(constants), [], []
-    for call in calls:
-        if call[2] and known.issuperset(call[2]):
-            known.add(call[0])
-            once.append(call)
-        else:
-            each.append(call)
-    return once, each
+fold_constants.mistake("one constant input is not enough: all inputs have to be constant")(
+    _folded(lambda operator, inputs, known: not known.isdisjoint(inputs) and not operator.startswith("store"))
+)
+fold_constants.mistake("a call that reads nothing counts as constant: all() of nothing is true")(
+    _folded(lambda operator, inputs, known: known.issuperset(inputs) and not operator.startswith("store"))
+)
+fold_constants.mistake("a store is folded: it has to happen in every step")(
+    _folded(lambda operator, inputs, known: inputs and known.issuperset(inputs))
+)
 
 
 @fold_constants.mistake("the two lists are exchanged: first the calls to run once")

@@ -1,12 +1,9 @@
 """linear_int8 on the CPU, expert version: weight and scales are packed once, then quantised.py does the work."""
 
-from numba import njit
-
 from llaisys_mini import kernel
 
-from .linear import add_bias
 from .panels import pack_in_turn
-from .quantised import multiply_row, multiply_rows
+from .quantised import whole
 
 LARGE = 1 << 14  # weights
 
@@ -18,25 +15,6 @@ def answers(dims):
     fast even for the weights of a small model; below LARGE a call is done before that would pay for compiling.
     """
     return dims["M"] * dims["K"] >= LARGE
-
-
-@njit(cache=True)
-def one_row(x, weight, scales, bias, out):
-    multiply_row(x, weight, scales, out)
-    if bias is not None:
-        add_bias(out, bias)
-
-
-@njit(cache=True)
-def many_rows(x, weight, scales, bias, out):
-    multiply_rows(x, weight, scales, out)
-    if bias is not None:
-        add_bias(out, bias)
-
-
-def whole(dims):
-    """Each of the two is compiled only if it is needed."""
-    return one_row if dims["N"] == 1 else many_rows
 
 
 @kernel(

@@ -37,6 +37,7 @@ from llaisys_mini.cpu.simd import (
 )
 
 from .gemm import PARALLEL_FROM, ROWS, SHORT, rows_in_high_tiles, rows_with_padding
+from .linear import add_bias
 from .panels import COLUMNS, PANEL, copy_front, room
 
 HALF = 16  # bytes of a group of int4
@@ -270,3 +271,25 @@ def multiply_rows(x, packed, scales, out):
             pack_row(x, packed, groups, packed_x, row)
         for panel in prange(packed.shape[0]):
             rows_times_panel(packed_x, packed, scales, length, out, panel)
+
+
+# ---- the whole of linear_int8 and linear_int4 ------------------------------------------------------------------------
+
+
+@njit(cache=True)
+def one_row(x, weight, scales, bias, out):
+    multiply_row(x, weight, scales, out)
+    if bias is not None:
+        add_bias(out, bias)
+
+
+@njit(cache=True)
+def many_rows(x, weight, scales, bias, out):
+    multiply_rows(x, weight, scales, out)
+    if bias is not None:
+        add_bias(out, bias)
+
+
+def whole(dims):
+    """Each of the two is compiled only if it is needed."""
+    return one_row if dims["N"] == 1 else many_rows
