@@ -41,7 +41,7 @@ Value = Array | Length | Index | Number | None  # None: anything
 NUMBERS = (Length, Index, Number)
 
 
-LONGEST = {"V": 17, "...": 13, "L": 10, "S": 10, "H": 5, "D": 9}
+LONGEST = {"V": 17, "...": 16, "L": 10, "S": 10, "H": 5, "D": 9}
 """How long these dimensions are in the cases of all operators, in bits; all others have 12."""
 
 

@@ -98,15 +98,25 @@ FORBIDDEN = {
     FROM_ANOTHER_FILE,
     "when= of @kernel is not part of a graded cell",
     "prepare= of @kernel is not part of a graded cell",
+    "whole= of @kernel is not part of a graded cell",
     "the kernel is not compiled: it runs as Python and NumPy. Put @njit below @kernel",
     # What a cell that launches only through another file's function does not show.
     "no kernel under @cuda.jit is launched: kernel[blocks, threads](...)",
 }
 """What the course's own kernels need beyond a cell, and no cell may hold: helpers from other files, and of the expert
-versions the choice of calls, weights laid out anew, and functions that call compiled ones one by one."""
+versions the choice of calls, weights laid out anew, and functions that choose a compiled one and call it."""
 _OVERLOAD = "@overload: a kernel is written in Python that Numba compiles, not in the compiler's own language"
 _ADDRESS = "ctypes: raw pointers and foreign functions are not part of a kernel"
-IN_HELPERS = {
+_CHOICE = "`whole({'N': x.shape[0]})` is called: call a function by its name"
+IN_ONE_FILE = {
+    "attention_expert.py": {"`whole({'L': q.shape[0], 'D': q.shape[...` is called: call a function by its name"},
+    "linear_expert.py": {
+        _CHOICE,
+        "`thread_count` (llaisys_mini.cpu.threads.thread_count) is not among what a graded cell may use in a kernel",
+    },
+    "linear_int4_expert.py": {_CHOICE},
+    "linear_int8_expert.py": {_CHOICE},
+    "paged_attention_expert.py": {"`{'D': width, 'T': rows, 'N': texts}` does not belong in a kernel"},
     "gemm.py": {"`DEPTH` does not belong in a constant"},  # it comes from another file
     "panels.py": {_ADDRESS, "`.data` is not among what a graded cell may use in a kernel"},
     "quantised.py": {_OVERLOAD, "`{'forceinline': True}` does not belong in a constant"},
@@ -129,7 +139,7 @@ def test_the_courses_own_kernels_use_the_language_but_for_what_no_cell_needs(pat
         source += f'\nfrom numba import njit\nfrom llaisys_mini import kernel\n@kernel("relu", device="{device}")\n'
         source += f"{head}def relu(x, out):\n{calls}"
     reasons = {finding.reason.removeprefix(".") for finding in read(source, operator, device).findings}
-    assert reasons <= FORBIDDEN | IN_HELPERS.get(path.name, set()), reasons
+    assert reasons <= FORBIDDEN | IN_ONE_FILE.get(path.name, set()), reasons
 
 
 def test_every_word_of_the_vocabulary_exists():

@@ -871,12 +871,18 @@ def paged_attention_scale_squared(q, keys, values, table, lengths, starts, scale
     return _paged(q, keys, values, table, lengths, starts, scale * scale, window)
 
 
-WRONG: dict[str, list] = {
-    name: elementwise(name) for name in ("add", "sign", "relu", "relu_backward", "sigmoid", "swiglu")
-}
+def by_operator(functions):
+    """Operator -> the functions of a file that are named after it: the longest name that fits."""
+    found: dict[str, list] = {}
+    for name, function in functions.items():
+        fitting = [operator for operator in operators.names if name.startswith(f"{operator}_")]
+        if callable(function) and fitting:
+            found.setdefault(max(fitting, key=len), []).append(function)
+    return found
+
+
+WRONG = by_operator(dict(globals()))
 """Operator -> its wrong kernels."""
 
-for _name, _function in list(globals().items()):
-    _fitting = [name for name in operators.names if _name.startswith(f"{name}_")]
-    if callable(_function) and _fitting:
-        WRONG.setdefault(max(_fitting, key=len), []).append(_function)
+for _name in ("add", "sign", "relu", "relu_backward", "sigmoid", "swiglu"):
+    WRONG[_name] = [*elementwise(_name), *WRONG.get(_name, ())]
