@@ -72,7 +72,7 @@ def test_the_shipped_model_speaks_the_same_text_and_only_ids_and_logits_cross(ch
     assert written == expected
     steps = len(expected) - 1
     assert chip.up == [8] * steps  # one id, int64
-    assert chip.down == [4, 8] * steps  # the largest logit, float32, and its id
+    assert chip.down == [8, 4] * steps  # the id of the largest logit, and the logit, float32
     assert calls.count("linear") > 20 * steps
     chip.down.clear()
     list(model.generate(ids, 2, temperature=0.7, seed=1))

@@ -160,3 +160,17 @@ def test_keeps_bits_of_an_attention_whose_order_depends_on_the_chunk():
 @pytest.mark.parametrize("name", ["linear_backward", "softmax_cross_entropy_backward"])
 def test_an_operator_whose_rows_do_not_stand_alone_has_no_answer(name):
     assert keeps_bits(from_set("plain", name, "cpu")) is None
+
+
+@pytest.mark.slow  # it compiles them
+def test_a_kernel_read_from_disk_gives_the_bits_of_the_one_that_was_compiled(tmp_path):
+    """A training that goes on in another process would end in other weights. Where fastmath leaves a choice, Numba's
+    copies of one helper may differ: the one that is called when all has just been compiled, and the one on disk."""
+    names = [name for name in operators.names if name.endswith("_backward")] + ["adamw", "cross_entropy"]
+    command = [sys.executable, "-m", "tests.kernels.bits", *names]
+    where = dict(os.environ, NUMBA_CACHE_DIR=str(tmp_path))
+    first, second = (
+        subprocess.run(command, cwd=paths.course_root(), env=where, check=True, capture_output=True, text=True).stdout
+        for _ in range(2)
+    )
+    assert first == second

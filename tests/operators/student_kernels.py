@@ -822,7 +822,7 @@ def rms_norm_weight_by_row(x, weight, eps, out):
     for n in range(rows):
         root = math.sqrt(mean_square(x[n]) + eps)
         for e in range(columns):
-            out[n, e] = weight[n % columns] * x[n, e] / root
+            out[n, e] = weight[n] * x[n, e] / root
 
 
 @wrong("rms_norm", "the weight is taken as 1 + weight")

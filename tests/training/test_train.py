@@ -99,13 +99,15 @@ def test_a_finished_run_is_not_run_again(text, uninterrupted, monkeypatch):
 
 
 @pytest.mark.slow
-def test_ten_kills_change_no_bit(text, tmp_path, uninterrupted):
+def test_ten_kills_change_no_bit(text, tmp_path, uninterrupted, with_one_thread):
     """Killed with signal 9 between two steps, and when a checkpoint is written but not yet in its place."""
     folder = tmp_path / "model"
     for step in range(2, 12):
         moment = "writing" if step % 2 else "between"
         command = [sys.executable, "-m", "tests.training.small", str(text), str(folder), str(step), moment]
-        killed = subprocess.run(command, cwd=paths.course_root(), capture_output=True, text=True, check=False)
+        killed = subprocess.run(
+            command, cwd=paths.course_root(), env=with_one_thread, capture_output=True, text=True, check=False
+        )
         assert killed.returncode == -signal.SIGKILL, killed.stderr[-2000:]
     left = [path.name for path in (folder / "checkpoints").iterdir() if path.name.startswith(".")]
     assert left, "the last kill came while a checkpoint was written"

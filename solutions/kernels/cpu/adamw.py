@@ -12,7 +12,9 @@ from llaisys_mini import kernel
 BLOCK = 1 << 13  # elements per thread at a time; fewer than two blocks are not worth starting the threads
 
 
-@njit(fastmath={"contract"}, error_model="numpy", cache=True)
+# Without fastmath, which leaves open which of two products is rounded before they are added: the compiler may choose
+# another one in the next process, and a training that goes on there would end in other weights.
+@njit(error_model="numpy", cache=True)
 def adamw_block(gradient, shrink, pace, b1, b2, rest1, rest2, correction, eps, weight, mean, square):
     for i in range(weight.size):
         mean[i] = b1 * mean[i] + rest1 * gradient[i]

@@ -17,9 +17,8 @@ ROWS = 64  # of a stretch
 
 
 @njit(fastmath=True, error_model="numpy", cache=True)  # NaN in x must give NaN, not "division by zero"
-def backward_row(grad_out, x, weight, eps, grad_x, of_weight):
-    """One row; what it has to add to grad_weight is added to `of_weight`. grad_x may hold the row's other gradient
-    already, to which this one is added."""
+def scale_and_mean(grad_out, x, weight, eps):
+    """1 / the root mean square of a row, and mean(g * h)."""
     width = x.size
     squares = np.float32(0)
     for e in range(width):
@@ -28,8 +27,17 @@ def backward_row(grad_out, x, weight, eps, grad_x, of_weight):
     along = np.float32(0)
     for e in range(width):
         along += grad_out[e] * weight[e] * (x[e] * scale)
-    along /= np.float32(width)
-    for e in range(width):
+    return scale, along / np.float32(width)
+
+
+# Not under fastmath: where terms are multiplied and added, it leaves open which product is rounded first, and the
+# compiler may choose another one in the next process.
+@njit(cache=True)
+def backward_row(grad_out, x, weight, eps, grad_x, of_weight):
+    """One row; what it has to add to grad_weight is added to `of_weight`. grad_x may hold the row's other gradient
+    already, to which this one is added."""
+    scale, along = scale_and_mean(grad_out, x, weight, eps)
+    for e in range(x.size):
         normalised = x[e] * scale
         grad_x[e] += scale * (grad_out[e] * weight[e] - normalised * along)
         of_weight[e] += grad_out[e] * normalised
