@@ -154,7 +154,13 @@ def _same(before, after) -> bool:
     if isinstance(before, np.ndarray):
         alike = isinstance(after, np.ndarray) and (after.dtype, after.shape) == (before.dtype, before.shape)
         return alike and after.tobytes() == before.tobytes()
-    return type(before) is type(after) and before == after
+    if type(before) is not type(after):
+        return False
+    if isinstance(before, dict):
+        return list(before) == list(after) and all(_same(value, after[key]) for key, value in before.items())
+    if isinstance(before, (list, tuple)):
+        return len(before) == len(after) and all(map(_same, before, after))
+    return before == after or before != before != after != after  # NaN equals nothing, not even itself
 
 
 def exercise(function: Callable) -> Exercise:

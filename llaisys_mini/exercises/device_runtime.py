@@ -93,38 +93,57 @@ class device_runtime:
             self.chip.drain(queue)
 
 
-@device_runtime.trace
-def drive(answer, log, size, events):
-    """events: lines of Python, of methods of the runtime and names that were given before. A list is an array."""
+@device_runtime.adapter
+def with_a_chip(answer):
+    """The chip stays where the answer runs, and so do the arrays that the answer holds on to and fills later."""
+    return lambda size: _Host(answer(Chip(size)))
 
-    def add(memory, address, nbytes, amount):
-        memory[address : address + nbytes] += np.uint8(amount)
 
-    runtime, known = answer(Chip(size)), {"add": add}
+class _Host:
+    """The program that uses a runtime."""
 
-    def value(tree):
-        if isinstance(tree, ast.Tuple):
-            return tuple(map(value, tree.elts))
-        return known[tree.id] if isinstance(tree, ast.Name) else ast.literal_eval(tree)
+    def __init__(self, runtime):
+        self.runtime = runtime
+        self.values = None  # of the last upload
+        self.known = {"add": _add}
 
-    def call(method, name, given):
+    def call(self, line):
+        """Run one line of Python, of methods of the runtime and names that were given before. A list is an array."""
+        statement = ast.parse(line).body[0]
+        method, given = statement.value.func.id, list(map(self._value, statement.value.args))
+        if method == "upload":
+            self.values = given[0] = np.array(given[0], np.uint8)
         try:
-            got = getattr(runtime, method)(*given)
+            got = getattr(self.runtime, method)(*given)
         except MemoryError:
             got = "MemoryError" if method == "allocate" else "MemoryError, of all things"
-        known[name] = got
+        if isinstance(statement, ast.Assign):
+            self.known[statement.targets[0].id] = got
         return got if method in ("allocate", "memory_info", "download", "is_done") else None
 
+    def _value(self, tree):
+        if isinstance(tree, ast.Tuple):
+            return tuple(map(self._value, tree.elts))
+        return self.known[tree.id] if isinstance(tree, ast.Name) else ast.literal_eval(tree)
+
+    def overwrite(self):
+        """The array that was uploaded is used for something else."""
+        self.values[...] = 255
+
+
+def _add(memory, address, nbytes, amount):
+    memory[address : address + nbytes] += np.uint8(amount)
+
+
+@device_runtime.trace
+def drive(answer, log, size, events):
+    """events: lines for _Host."""
+    host = answer(size)
     log.note(f"a runtime for a chip of {size} bytes")
     for line in events:
-        statement = ast.parse(line).body[0]
-        name = statement.targets[0].id if isinstance(statement, ast.Assign) else ""
-        method, given = statement.value.func.id, list(map(value, statement.value.args))
-        if method == "upload":
-            given[0] = np.array(given[0], np.uint8)
-        log.ask(line, call, method, name, given)
-        if method == "upload":
-            given[0][...] = 255
+        log.ask(line, host.call, line)
+        if line.startswith("upload("):
+            host.overwrite()
             log.note("the caller sets its array to 255")
 
 

@@ -41,6 +41,31 @@ class kv_cache:
 _FREE_ROOM = 64  # positions that a buffer may have from the start
 
 
+@kv_cache.adapter
+def watched(answer):
+    """Where arrays lie is looked at where the answer runs: a message would be a copy."""
+    return lambda *sizes: _Watched(answer(*sizes))
+
+
+class _Watched:
+    """A cache, and what memory it uses."""
+
+    def __init__(self, cache):
+        self._cache = cache
+        self._last = {}  # layer -> the keys that came back last
+
+    def append(self, layer, key, value):
+        """Returns keys, values; whether the keys lie elsewhere than the layer's last ones; the tokens there is room
+        for."""
+        keys, values = self._cache.append(layer, key, value)
+        moved = layer in self._last and not np.may_share_memory(keys, self._last[layer])
+        self._last[layer] = keys
+        return keys, values, moved, _room(keys, values)
+
+    def length(self):
+        return int(self._cache.length())
+
+
 @kv_cache.trace
 def fill(answer, log, layers, kv_heads, head_dim, pieces):
     """pieces: how many tokens each forward pass brings. What is held is compared number by number at the end of each
@@ -48,28 +73,26 @@ def fill(answer, log, layers, kv_heads, head_dim, pieces):
     cache = log.ask("a new cache", lambda: [answer(layers, kv_heads, head_dim)])[0]
     log.entries[-1] = ("a new cache", None)
     rng = np.random.default_rng(len(pieces))
-    last: list = [None] * layers
     moved = held = 0
     roomy = False
     for number, count in enumerate(pieces):
         noted = len(pieces) < 10 or number % 50 == 0
-        before = int(cache.length())
+        before = cache.length()
         for layer in range(layers):
             key, value = rng.normal(size=(2, count, kv_heads, head_dim)).astype(np.float32)
-            keys, values = cache.append(layer, key, value)
-            moved += layer == 0 and last[0] is not None and not np.may_share_memory(keys, last[0])
-            last[layer] = keys
-            roomy |= _room(keys) > max(2 * (held + count), _FREE_ROOM) * (2 if _is_shared(keys, values) else 1)
+            keys, values, elsewhere, room = cache.append(layer, key, value)
+            moved += layer == 0 and elsewhere
+            roomy |= room > max(2 * (held + count), _FREE_ROOM)
             if noted:
                 where, total = f"pass {number + 1}, layer {layer}", held + count
                 log.note(f"{where}: how many tokens come back", _amount(len(keys), total))
                 log.note(f"{where}: keys", np.array(keys[:total]))
                 log.note(f"{where}: values", np.array(values[:total]))
                 if layer + 1 < layers:
-                    log.note(f"{where} has its rows, those above do not: length", int(cache.length()))
+                    log.note(f"{where} has its rows, those above do not: length", cache.length())
         held += count
         if noted:
-            log.note(f"length before and after pass {number + 1}", [before, int(cache.length())])
+            log.note(f"length before and after pass {number + 1}", [before, cache.length()])
     most = _most_moves(held)
     log.note(f"keys of layer 0 moved to other memory more often than {most} times", bool(moved > most))
     log.note("room for more than twice the tokens held, and for more than 64", bool(roomy))
@@ -91,14 +114,10 @@ def _owner(array):
     return array
 
 
-def _is_shared(keys, values):
-    """Whether both lie in one array."""
-    return _owner(keys) is _owner(values)
-
-
-def _room(keys):
-    """For how many tokens there is memory where these keys lie."""
-    return _owner(keys).size // max(1, keys[0].size)
+def _room(keys, values):
+    """For how many tokens there is memory where the keys lie; half of it where the values lie there too."""
+    room = _owner(keys).size // max(1, keys[0].size)
+    return room // 2 if _owner(keys) is _owner(values) else room
 
 
 @kv_cache.cases

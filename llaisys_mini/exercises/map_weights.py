@@ -63,16 +63,20 @@ STORED = {"F32": dtypes.float32, "F16": dtypes.float16, "BF16": dtypes.bfloat16}
 """What `made` writes. The table of the reference is not there when a learner's answer is judged."""
 
 
-@map_weights.use
-def use(answer, file):
-    arrays = answer(file)
-    found = {}
-    for name, array in arrays.items():
-        array = np.asarray(array)
-        found[name] = array.astype(np.float32)
-        found[f"dtype of {name}"] = str(array.dtype)
-        found[f"memory of {name}"] = "the file's" if np.may_share_memory(array, file) else "a copy"
-    return found
+@map_weights.adapter
+def with_places(answer):
+    """Where an array lies is told where the answer runs: a message would be a copy."""
+
+    def look(file):
+        found = {}
+        for name, array in answer(file).items():
+            array = np.asarray(array)
+            found[name] = array.astype(np.float32)
+            found[f"dtype of {name}"] = str(array.dtype)
+            found[f"memory of {name}"] = "the file's" if np.may_share_memory(array, file) else "a copy"
+        return found
+
+    return look
 
 
 map_weights.leaves_alone("file")

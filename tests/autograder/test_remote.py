@@ -1,5 +1,6 @@
 """Two processes that use each other's objects: what crosses the line, and what the end that drives gives away."""
 
+import copy
 import random
 import socket
 import threading
@@ -9,6 +10,7 @@ import pytest
 
 from autograder.channel import ChannelClosed, ChannelError, NotSendable, pack
 from autograder.worker.remote import Peer, RemoteObject, told
+from llaisys_mini import exercises
 
 from .test_replies import LONG, anything
 
@@ -68,6 +70,18 @@ def test_objects_methods_and_attributes(line):
     assert (counter + kind(4)).count == 10
     with pytest.raises(AttributeError, match="no attribute 'missing'"):
         counter.missing  # noqa: B018
+
+
+@pytest.mark.parametrize("name", exercises.names)
+def test_every_exercise_gives_over_the_line_what_it_gives_in_one_process(name, line):
+    """An adapter is due where a harness would use what only one of the two processes has."""
+    asked = exercises.get(name)
+    cases = sorted(asked.make_cases(), key=lambda case: len(repr(case.inputs)))[:3]
+    answer = load(line(asked.adapted(asked.reference)))
+    for case in cases:
+        inputs = copy.deepcopy(case.inputs)
+        result = asked.with_inputs_after(asked.drive(answer, inputs), case, inputs)
+        assert pack(result) == pack(asked.run(asked.reference, case))
 
 
 def test_arguments_are_changed_as_in_one_process(line):

@@ -1,6 +1,6 @@
 """As a program: a digest of what the course's CPU kernels make of their operators' public cases, as JSON.
 
-    python -m tests.kernels.bits adamw rms_norm_backward
+python -m tests.kernels.bits adamw rms_norm_backward
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""Every plausible wrong kernel is rejected by the cases of every seed. See wrong_kernels.py and wrong_kernels_later.py."""
+"""Every plausible wrong kernel is rejected by the cases of every seed: wrong_kernels.py, wrong_kernels_later.py."""
 
 import numpy as np
 import pytest

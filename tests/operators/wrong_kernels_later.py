@@ -271,7 +271,7 @@ def adamw_square_of_the_mean(gradient, rate, decay, b1, b2, eps, step, weight, m
 
 
 def adamw_magnitude_for_square(gradient, rate, decay, b1, b2, eps, step, weight, mean, square):
-    after, m, v = _adamw(gradient, rate, decay, b1, b2, eps, step, weight, mean, square)
+    after, m, _ = _adamw(gradient, rate, decay, b1, b2, eps, step, weight, mean, square)
     return after, m, b2 * square + (1 - b2) * np.abs(gradient)
 
 
