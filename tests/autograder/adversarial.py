@@ -510,7 +510,7 @@ def the_class() -> list[Attempt]:
         Attempt("network", merge("import socket\nsocket.create_connection(('127.0.0.1', 80), 1)"), NO_MERGE, TAMPERING),
         Attempt("writes-channel", merge("import os\nfor fd in range(3, 30):\n    try:\n        os.write(fd, b'x' * 64)\n    except OSError:\n        pass"), NO_MERGE, TAMPERING),
         Attempt("forges-verdict", merge("import sys, os\nchannel = sys.modules['autograder.channel']\nfor number in range(30):\n    channel.send(4, {'case': number, 'result': (0.0, 0.0)})\nchannel.send(4, {'done': True})\nos._exit(0)"), NO_MERGE, TAMPERING),
-        Attempt("mutes-worker", merge("import sys\nsys.modules['autograder.channel'].send = lambda *a, **k: None"), NO_MERGE, TIMED_OUT),
+        Attempt("mutes-worker", merge("import sys\nsys.modules['autograder.channel'].send = lambda *a, **k: None"), NO_MERGE, TAMPERING),
         # other cells, which are never run
         Attempt("emptied-tests", changed(_empty_tests), NO_SOFTMAX),
         Attempt("more-points", changed(_points(100)), BASE, TAMPERING),
