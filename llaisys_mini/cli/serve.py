@@ -1,5 +1,6 @@
 """`llaisys-mini serve`: answer over HTTP, as OpenAI's API does."""
 
+import socket
 import time
 
 import click
@@ -36,6 +37,8 @@ def serve(model, host, port, api_key, name, pages, max_rows, max_texts, **option
         from llaisys_mini.server.app import LOOPBACK, make_app
     except ImportError as missing:
         raise UserError(f"{missing}: pip install 'llaisys_mini[serve]'") from None
+    allow_many_connections()
+    listener = _listening(host, port)  # before the model is loaded, so that an address that is taken is said at once
     start = time.perf_counter()
     loaded = load(dict(options, model=model))
     guesser = guesser_for(loaded, options, _PAGES)
@@ -49,12 +52,41 @@ def serve(model, host, port, api_key, name, pages, max_rows, max_texts, **option
     app = make_app(loaded, name or model, engine, api_key=api_key, hosts=LOOPBACK if host in _LOOPBACK else None)
     warm_up(loaded)
     shown = f"[{host}]" if ":" in host else host
+    port = listener.getsockname()[1]
     click.echo(f"ready after {time.perf_counter() - start:.1f} s: http://{shown}:{port}/  (Ctrl-C ends it)", err=True)
-    config = uvicorn.Config(app, host, port, log_level="warning", timeout_graceful_shutdown=5, server_header=False)
-    uvicorn.Server(config).run()
+    config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=5, server_header=False)
+    uvicorn.Server(config).run(sockets=[listener])
 
 
 _PAGES = 1024
+_MOST_OPEN = 1 << 16  # descriptors
+
+
+def _listening(host, port):
+    """A socket at this address. Whoever connects before the model is loaded waits for it. Raises UserError."""
+    from llaisys_mini.errors import UserError
+
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as problem:
+        reason = str(problem.strerror).partition(" (while")[0]  # Python names the address a second time
+        raise UserError(
+            f"cannot listen at {host}:{port}: {reason}. Another port is chosen with --port, another address with --host"
+        ) from None
+
+
+def allow_many_connections():
+    """Each connection takes a file descriptor, of which a process may often open 1,024 only, though the system would
+    give it more; without one left nobody can connect."""
+    try:
+        import resource
+    except ImportError:  # Windows, which knows no such limit
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _MOST_OPEN if hard == resource.RLIM_INFINITY else min(hard, _MOST_OPEN)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def warm_up(model):

@@ -7,6 +7,7 @@ import threading
 
 import pytest
 
+from llaisys_mini.cli.serve import allow_many_connections
 from tests.server.conftest import serving, until
 
 LONG = json.dumps(
@@ -145,9 +146,13 @@ def test_a_full_queue_is_said_and_when_to_come_again(model):
         until(lambda: not worker.engine.is_busy)
 
 
-def test_many_connections_that_say_nothing(url):
-    idle = [socket.create_connection(address(url)) for _ in range(200)]
+@pytest.mark.parametrize("count", [200, pytest.param(1000, marks=pytest.mark.long)])
+def test_many_connections_that_say_nothing_or_little(url, count):
+    allow_many_connections()
+    idle = [socket.create_connection(address(url)) for _ in range(count)]
     try:
+        for each in idle[::2]:
+            each.sendall(b"POST /v1/completions HTTP/1.1\r\nHost: 127.0")
         assert ask(url)
     finally:
         for each in idle:
