@@ -1,6 +1,6 @@
 """Build the site: `make site`, or `python -m docs.site.build`.
 
-Nothing is executed and nothing is fetched. A second build renders what changed.
+Nothing is executed and nothing is fetched. A second build reads what changed.
 """
 
 import json
@@ -80,7 +80,7 @@ def _notebook(path: str) -> dict:
 
 def gather(folder: Path, repository: str) -> int:
     """Write all pages, their pictures and MathJax into `folder`, and remove what is none of these. Returns how many
-    pages there are. A file that is as it was keeps its time, so that Sphinx renders what changed."""
+    pages there are. A file that is as it was keeps its time, so that Sphinx reads what changed."""
     written = set()
     for path, text in pages(repository):
         written.add(_write(folder / path, text.encode()))
@@ -121,7 +121,8 @@ def main(repository: str) -> None:
 
     start = time.perf_counter()
     count = gather(WORK / "pages", repository)
-    command = ["-b", "html", "-W", "--keep-going", "-j", "auto", "-c", SETTINGS, "-d", WORK / "doctrees"]
+    # -a: all pages are written, since each holds the menu, with the titles of all; read is what changed.
+    command = ["-a", "-b", "html", "-W", "--keep-going", "-j", "auto", "-c", SETTINGS, "-d", WORK / "doctrees"]
     command += [] if sys.stdout.isatty() else ["-q"]  # what it reads and writes, on one line that changes
     if build_main([str(part) for part in (*command, WORK / "pages", SITE)]):
         raise click.ClickException("Sphinx says above what is wrong with a page")

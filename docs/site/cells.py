@@ -45,12 +45,6 @@ def lab(notebook: dict, links: Callable[[str], str], path: str) -> dict:
     return made
 
 
-def title(notebook: dict) -> str:
-    """The first heading."""
-    text = "\n".join("".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "markdown")
-    return re.findall(r"^# (.+)", text, re.MULTILINE)[0]
-
-
 def _page(notebook: dict, links: Callable[[str], str]) -> dict:
     made = copy.deepcopy(notebook)
     made["metadata"].setdefault("language_info", {"name": "python"})["pygments_lexer"] = "ipython3"
