@@ -13,7 +13,7 @@ VERSION_FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help generate chat serve train lab labs notebooks grade bench bench-grade gpu lint test test-quick test-long clean
+.PHONY: help generate chat serve train lab labs notebooks grade bench bench-grade gpu site lint test test-quick test-long clean
 
 help:
 	@echo 'llaisys_mini: from one neuron to a Qwen decoder that speaks, one operator at a time'
@@ -78,6 +78,10 @@ gpu: ## check and time the CUDA kernels on a GPU; without one, what needs none
 	if [ -z "$$chosen" ]; then $(MAKE) .venv/.with-cuda && chosen=$(BIN)/python || exit 1; fi; \
 	PYTHONPATH="$$PWD" "$$chosen" -m benchmarks.gpu $(ARGS)
 
+# REPOSITORY=https://...: where the source is shown; without it, links to source files are left out.
+site: .venv/.with-site ## the course as a website in build/site, without a network
+	@$(BIN)/python -m docs.site.build $(if $(REPOSITORY),--repository "$(REPOSITORY)") $(ARGS)
+
 define LINT
 @$(BIN)/python -m ruff check .
 @$(BIN)/python -m ruff format --check .
@@ -113,6 +117,7 @@ takes-serve := about a minute
 takes-notebooks := about two minutes
 takes-grading := about two minutes
 takes-notebooks,grading := about three minutes
+takes-site := about two minutes
 takes-cuda := about two minutes
 takes-test := about two minutes
 takes-bench,parity := several minutes: torch is large

@@ -20,7 +20,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 CONDA_EXTRAS = {"notebooks", "grading", "test"}
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
-TARGETS = "generate chat lab labs notebooks grade bench bench-grade gpu test test-quick clean".split()
+TARGETS = "generate chat lab labs notebooks grade bench bench-grade gpu site test test-quick clean".split()
 
 
 def requirements(*extras: str) -> list[Requirement]:
