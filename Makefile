@@ -107,7 +107,7 @@ test-long: .venv/.with-test,parity,cuda ## the long forms of some tests; nothing
 	@$(BIN)/python -m pytest $(ON_ALL_CORES) -m long --durations 20 $(ARGS)
 
 clean: ## remove .venv and everything else that can be made again; your kernels stay
-	rm -rf .venv build dist .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache .import_linter_cache
+	rm -rf .venv build dist .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache
 	find . -name .git -prune -o -name __pycache__ -prune -exec rm -rf {} +
 
 # ---- set-up ----------------------------------------------------------------------------------------------------------

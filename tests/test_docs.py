@@ -9,6 +9,9 @@ from urllib.parse import unquote, urlsplit
 import pytest
 from markdown_it import MarkdownIt
 
+from llaisys_mini import exercises, operators
+from llaisys_mini.course.labs import find_labs
+
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "llaisys_mini"
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -126,3 +129,9 @@ def test_glossary_is_in_alphabetical_order():
 def test_no_misspelling():
     command = [sys.executable, "-m", "codespell_lib", "--builtin", "clear,rare", *map(str, PAGES)]
     assert subprocess.run(command, capture_output=True, text=True, cwd=ROOT).stdout == ""
+
+
+def test_the_readme_counts_what_there_is():
+    lectures, labs = len(list((ROOT / "notebooks").glob("*.ipynb"))), len(find_labs())
+    tasks = f"{len(operators.names)} operators and {len(exercises.names)} exercises"
+    assert f"{lectures} lectures and {labs} labs, with {tasks}" in (ROOT / "README.md").read_text()
