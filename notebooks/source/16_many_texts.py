@@ -132,7 +132,9 @@ plots.show(
     alt="Left: time against rows, for one large matrix and for a pass of the small model; both stay far "
     "below the dotted line of proportion. Right: rows per second, which rise and then level off.",
 )
-print("a pass of the model over 16 rows takes", f"{passes[4] / passes[0]:.1f} times one over 1 row")
+print(
+    "a pass over 16 rows, call by call, takes", f"{passes[4] / passes[0]:.1f} times one over 1 row"
+)
 
 # %% [markdown]
 # One row has a loop of its own, a dot product with each row of the matrix. From two rows on, a tile of results is kept in registers (lecture 09). From there on the
@@ -408,7 +410,7 @@ print("how often each had to make room:", [request.preemptions for request in sq
 # %% [markdown]
 # ## 8. Guessing ahead
 #
-# One reader alone gains nothing from other people's rows. But rows can be filled with **guesses**: guess the next 4 tokens, compute all in one pass, and keep those
+# One text alone gains nothing from the rows of others. But rows can be filled with **guesses**: guess the next 4 tokens, compute all in one pass, and keep those
 # that the model would have chosen anyway: *speculative decoding* (Leviathan et al., 2022). The text never changes. Who guesses?
 #
 # - *n-grams* (Saxena, 2023): what followed these tokens earlier in the text. It costs nothing.
@@ -463,7 +465,7 @@ for texts in (1, 16):
 # - With 16 texts all share the bytes already, and little is left to be saved. What guessing adds is work: wrong guesses are rows too, and so are those of the draft
 #   model. Where arithmetic is the limit it makes things slower.
 #
-# So speculation pays where few texts are written. From how many rows on arithmetic is the limit follows from the machine's two speeds (lecture 09).
+# So by these counts speculation pays where few texts are written. From how many rows on arithmetic is the limit follows from the machine's two speeds (lecture 09).
 
 # %% [markdown]
 # ## 9. With a pencil
@@ -494,7 +496,7 @@ for texts in (1, 16):
 # - A pass reads all weights once, for the rows of all texts, so 16 texts take as many passes as one.
 # - Before every pass the engine decides anew: rows of texts that are written first, then parts of prompts, within a budget. The budget is the longest gap.
 # - Keys and values lie in pages; a text has a table of them. Full pages are found by chained keys and shared. When pages run out, the youngest makes room.
-# - Guesses fill rows that would be empty. The text stays the same; they pay where few texts are written.
+# - Guesses fill rows that would be empty. The text stays the same; by counted bytes they pay where few texts are written.
 #
 # ## Sources
 #
