@@ -59,7 +59,7 @@ with np.errstate(all="ignore"):
 #
 # Adding a constant $k$ multiplies numerator and denominator by $e^k$. It cancels, so 5 changes nothing. Doubling squares the ratios.
 #
-# But 100 gave `nan`, "not a number". The mathematics says the result is the same; the computer disagrees.
+# Adding 100 should change nothing either, but the computer gave `nan`, "not a number".
 
 # %% [markdown]
 # ## 2. Overflow, and the safe softmax
@@ -211,8 +211,8 @@ plots.show(
 # %% [markdown]
 # Where the maximum grows (dashed), the sum falls: it is now measured against a larger maximum.
 #
-# The same rule for eight scores, one at a time. What is drawn dashed below is what the sum held before the maximum grew. For which order of
-# the scores is the old sum rescaled most often, and for which never?
+# The same rule for eight scores, one at a time. Dashed below is what the sum held before the maximum grew. For which order of the
+# scores is the old sum rescaled most often, and for which never?
 
 # %%
 widgets.show("online_softmax")
@@ -417,11 +417,11 @@ print("softmax first:", safe_softmax(x) @ v)
 # %% [markdown]
 # ## 4. Temperature
 #
-# Divide all scores by a *temperature* $T$ before the softmax: $\;p = \operatorname{softmax}(x / T)$. That is the doubling of
-# section 1, with a knob.
+# Divide all scores by a *temperature* $T$ before the softmax: $\;p = \operatorname{softmax}(x / T)$. $T = \frac12$ is the doubling of
+# section 1.
 #
-# We take real scores: those which the small language model of this course gives to all tokens, words or pieces of words, for
-# being the next one.
+# We take real scores: those that the small language model of this course gives to all tokens, words or pieces of words, for
+# coming next.
 
 # %%
 model = load_model("mini")
@@ -497,8 +497,8 @@ print(f"like a choice among e^{loss:.2f} = {math.exp(loss):.1f} equally likely t
 # > **The common guess**, 1 or 0.5, takes the loss for a share of wrong answers. It is $-\log(1/2048)$, and grows with the
 # > number of tokens to choose from.
 #
-# The text is one that the model was not trained on, but it is made from the same patterns as the training text, so this is an easy
-# one. The last number, $e^{L}$ with the mean of $L$, is the model's *perplexity*.
+# The model was not trained on this text, but it is made from the same patterns as the training text, and so easy. The last number,
+# $e^{L}$ with the mean of $L$, is the model's *perplexity*.
 
 # %% [markdown]
 # **A worked error.** The formula says: first softmax, then the logarithm. Written like this, it fails where the probability

@@ -17,16 +17,14 @@ from numba import njit, prange
 from llaisys_mini import plots, profile_model, show_profiles
 from llaisys_mini.cpu import simd
 from llaisys_mini.cpu.simd import WIDTH, fma, splat
-from llaisys_mini.inspect.timing import (
-    seconds,  # shortest of several runs, processor time of this thread
-)
+from llaisys_mini.inspect.timing import seconds  # shortest of several runs
 
 # %% [markdown]
 # ## 1. Where the time goes
 #
-# Before anything is made faster, measure what takes the time. A *profile* adds up the seconds of each operator. We take it of a
-# naive decoder, whose `linear` is three plain loops, in two phases: *prefill* reads a prompt of 128 tokens at once, *decode* writes one
-# token after the other. The clock counts *processor time*, so that other programs do not matter. (Section 10 is optional: 10 minutes more.)
+# A *profile* adds up the seconds of each operator. We take it of a naive decoder, whose `linear` is three plain loops, in two
+# phases: *prefill* reads a prompt of 128 tokens at once, *decode* writes one token after the other. The clocks count *processor time*,
+# so that other programs hardly matter, except where several threads run.
 
 
 # %%
@@ -40,6 +38,7 @@ def three_loops(x, weight, bias, out):
             out[n, m] = total
 
 
+# %% jupyter={"source_hidden": true}
 def profiled(model, linear, **settings):
     return profile_model(
         model, kernels={"linear": linear}, dtype="float32", runs=1, new_tokens=4,
@@ -58,9 +57,9 @@ show_profiles({"shipped model": small})
 # %% [markdown]
 # > **The common guess**, a third or a half, counts calls. But a call of `linear` reads a whole matrix, and a norm reads one row.
 #
-# In prefill nearly nine tenths are `linear`. In decode of this small model it is less than half: each call is so short that Python, which
-# makes the calls, takes as long, so a faster `linear` speeds up its writing by less than two. Real models are larger. The same for the
-# shape of Qwen3-0.6B, with random weights (2 of its 28 layers are run, their times are scaled):
+# In prefill most is `linear`. In decode of this small model it is less than half: its calls are so short that Python, which
+# makes them, takes as long. Real models are larger. The same for the shape of Qwen3-0.6B, with random weights (2 of its 28
+# layers are run, their times are scaled):
 
 # %%
 SHAPE = "shape:qwen3-0.6b"
@@ -68,14 +67,14 @@ before = profiled(SHAPE, three_loops, layers=2)
 show_profiles({"Qwen3-0.6B's shape": before})
 
 # %% [markdown]
-# So this lecture is about `linear`: $\text{out}[n, m] = \sum_k x[n, k]\, w[m, k]$ for N tokens, K inputs and M outputs. It is a product of
-# matrices, $X W^T$. We use one of the shapes that this model calls: a prompt of N = 128 tokens, K = 1024, M = 3072.
+# So this lecture is about `linear`: $\text{out}[n, m] = \sum_k x[n, k]\, w[m, k]$, the *matrix product* $X W^T$ of N tokens [N, K] and
+# the weights of M outputs [M, K]. Our shape is one of those that this model calls: N = 128, K = 1024, M = 3072.
 
 # %% [markdown]
 # ## 2. Count first
 #
-# Each of the $NM$ results takes $K$ multiplications and $K$ additions: $2NMK$ *floating-point operations* (FLOP). At the least, each number
-# of $X$ and $W$ is read once and each result written once: $4\,(NK + KM + NM)$ bytes in float32. Their quotient, FLOP per byte, is the
+# Each of the $NM$ results takes $K$ multiplications and $K$ additions: $2NMK$ *floating-point operations* (FLOP). At the least, each
+# number of $X$ and $W$ is read once and each result written once: $4\,(NK + MK + NM)$ bytes in float32. FLOP per byte is the
 # *arithmetic intensity*.
 
 
@@ -93,17 +92,21 @@ for n, phase in ((1, "decode"), (128, "prefill")):
     print(f"{phase:7s} N = {n:3d}: {work:6.1f} MFLOP, {ratio:5.1f} FLOP per byte")
 
 # %% [markdown]
-# In decode each weight is read and used once. In prefill each weight is used for every token. The same operator lives in two worlds.
+# In decode each weight is read and used once. In prefill each weight is used for every token.
 #
 # ## 3. The two roofs of this machine
 #
-# Two things can limit a kernel: how fast a core computes, and how fast memory delivers. We measure both, for one core.
+# Two things can limit a kernel: how fast a core computes, and how fast memory delivers. We measure both, for one core, in
+# folded cells (a click opens them).
 #
-# **Arithmetic.** A SIMD register holds `WIDTH` numbers (lecture 08). `fma(x, a, b)` computes $x a + b$ for all of them in one instruction:
-# $2 \cdot$ `WIDTH` FLOP. Its result comes some cycles later, so a chain of them would wait. Ten chains side by side keep the core busy.
+# - **Arithmetic.** A *fused multiply-add* (FMA) computes $x a + b$ for all `WIDTH` numbers of a SIMD register (lecture 08) in one
+#   instruction: $2 \cdot$ `WIDTH` FLOP. Its result comes some cycles later, so one chain of them would wait. Ten chains side by
+#   side keep the core busy.
+# - **Memory.** *Bandwidth* is the bytes moved per second. We add up arrays of many sizes, with eight sums side by side. Each
+#   begins where a cache line begins, since a load across two lines costs two.
 
 
-# %%
+# %% jupyter={"source_hidden": true}
 @njit
 def step(x):
     return fma(x, splat(np.float32(0.999)), splat(np.float32(0.001)))
@@ -122,12 +125,6 @@ def multiply_adds(steps):
     return simd.total(simd.add(first, second))
 
 
-# %% [markdown]
-# **Memory.** The sum of an array, with eight sums side by side, so that no addition waits for the one before. The array begins where a
-# cache line begins: a load across two lines costs two.
-
-
-# %%
 @njit
 def sum_of(x, times):
     """The sum of x, `times` times over; its length is a multiple of eight registers."""
@@ -152,7 +149,7 @@ def aligned(count):
     return memory[start : start + count]
 
 
-# %%
+# %% jupyter={"source_hidden": true}
 peak = 2 * WIDTH * 10 * 100_000 / seconds(multiply_adds, 100_000, repeats=20)
 sizes = 2 ** np.arange(12, 28)  # bytes
 rates = []
@@ -178,14 +175,13 @@ plots.show(
 )
 
 # %% [markdown]
-# Each step down is a level of cache that the array no longer fits: L1 (some ten KiB), L2 (up to a few MiB), L3 (shared by the cores), then
-# memory. A kernel of intensity $I$ cannot exceed $\min(\text{peak},\; I \cdot \text{read speed})$: this is the *roofline* (Williams et
-# al., 2009). It can be drawn for each level, with the bytes that are asked of that level. We come back to it when there is something to put under it.
+# Each step down is a level of cache that the array no longer fits: L1 (tens of KiB), L2 (up to a few MiB), L3 (shared by the
+# cores), then memory. A kernel of intensity $I$ cannot exceed $\min(\text{peak},\; I \cdot \text{bandwidth})$: this is the *roofline*
+# (Williams et al., 2009), one for each level, with the bytes asked of that level. Section 8 draws it.
 #
 # ## 4. First step: the order of three loops
 #
-# Take the product as a mathematician writes it, $C = AB$ with $B$ stored $[K, M]$; the operator is `matmul`. The loops may stand in any
-# order. The additions are the same.
+# Take $C = AB$ with $B$ stored $[K, M]$, the operator `matmul`. The loops may stand in any order; the additions are the same.
 
 
 # %%
@@ -206,16 +202,18 @@ def loops_ikj(a, b, c):
 
 
 # %% [markdown]
-# Every version is compared with NumPy's result in float64 before it is timed. Speeds are for one core unless it says otherwise. These
-# first steps run on 256 of the outputs: 1 MiB of weights, which a core's second cache holds.
+# `measure`, folded, compares each version with NumPy's result in float64, then times it, on one core unless it says otherwise. The
+# first steps take 256 of the outputs: their weights, 1 MiB, fit the second cache of a core.
 
 # %%
 N, K, M = 128, 1024, 3072
 rng = np.random.default_rng(0)
-x = rng.normal(size=(N, K)).astype(np.float32)
-w = (rng.normal(size=(M, K)) / 32).astype(np.float32)
-piece = w[:256]
+x = rng.normal(size=(N, K)).astype(np.float32)  # tokens
+w = (rng.normal(size=(M, K)) / 32).astype(np.float32)  # weights
+piece = w[:256]  # [256, K]
 transposed = np.ascontiguousarray(piece.T)  # [K, 256], as matmul wants it
+
+# %% jupyter={"source_hidden": true}
 exact = x.astype(np.float64) @ w.T.astype(np.float64)
 speed = {}
 
@@ -243,11 +241,11 @@ measure("matmul, ikj", loops_ikj, transposed)
 # > **The common guess**, 2 times, counts multiply-adds, of which both orders have the same number. What differs is how much of each cache
 # > line is used, and whether neighbours can be computed side by side.
 #
-# With $k$ inside, $B$ is walked down a column: each access takes a new line of 64 bytes and uses 4 of them. With $j$ inside, all is walked
-# along rows, each line is used whole, and the compiler can use SIMD.
+# With $k$ inside, $B$ is walked down a column: each access takes a new line of 64 bytes and uses 4 of them. With $j$ inside, each
+# line is used whole, and the compiler can use SIMD.
 #
-# What is left to save in $ikj$? For each multiply-add it loads `b[k, j]` and `c[i, j]`, and stores `c[i, j]`. (`a[i, k]` is loaded once for the
-# whole inner loop.) Take four k at a time, and each load and store of C serves four multiply-adds:
+# What is left to save? For each multiply-add, $ikj$ loads a number of B and one of C, and stores the latter. Take four k at a
+# time, and each load and store of C serves four multiply-adds:
 
 
 # %%
@@ -268,12 +266,12 @@ measure("matmul, four k", four_k, transposed)
 # %% [markdown]
 # ## 5. `linear`: the weights already lie as they should
 #
-# `linear` has its weights as $[M, K]$. Each output is the product of a *row* of x and a *row* of w, and its sum stays in a register. To copy
-# a matrix into the order in which it will be read is called *packing*; these weights were packed when the model was saved.
-# The sum needs leave to change its order (`fastmath=True`), so that eight products can be added per instruction.
+# `linear` has its weights as $[M, K]$. Each output is the product of a *row* of x and a *row* of w, and its sum stays in a register.
+# To copy a matrix into the order in which it will be read is called *packing*; these weights were packed when they were saved.
+# (`fastmath=True` lets the compiler change the order of a sum, so that it can add several products per instruction.)
 #
 # What is left is the order of the two outer loops. For one n, all of w passes by; for one m, all of x, 0.5 MB. We take the piece of
-# 1 MiB again, and then all weights, 12 MB.
+# 1 MiB again, then all weights, 12 MB.
 
 
 # %%
@@ -305,12 +303,13 @@ measure("linear, n outside", tokens_outside, w)
 measure("linear, m outside", weights_outside, w)
 
 # %% [markdown]
-# The loops look alike. With n outside, all of w passes 128 times: the piece comes from L2, all 12 MB come from further away. With m
-# outside, a row of w (4 KiB) stays in the nearest cache while x passes, and x fits L2.
+# With n outside, all of w passes 128 times: the piece comes from L2, all 12 MB come from further away. With m outside, a row of w
+# (4 KiB) stays in the nearest cache while x passes, and x fits L2.
 #
-# ## 6. A register block
+# ## 6. A register tile
 #
-# Each multiply-add still loads two numbers. Compute 3 × 4 outputs at once, and 3 + 4 loads serve 12 multiply-adds:
+# Each multiply-add still loads two numbers. Compute a block of 3 × 4 outputs at once, a *register tile*, and 3 + 4 loads serve 12
+# multiply-adds:
 
 # %% jupyter={"source_hidden": true}
 from matplotlib.patches import Rectangle
@@ -348,8 +347,8 @@ for rows, columns in [(1, 1), (1, 4), (3, 4), (6, 8)]:
     print(f"{rows} x {columns}: {loads / sums:.2f} loads per multiply-add, {sums:2d} sums")
 
 # %% [markdown]
-# A core has 16 or 32 SIMD registers. Twelve sums, three numbers of x and one of w at a time fit 16; 48 sums would be
-# kept in memory, and each addition would load and store again.
+# A core has 16 or 32 SIMD registers. Twelve sums, three numbers of x and one of w fit 16. Of 48 sums many would lie in memory,
+# to be loaded and stored at each addition.
 
 
 # %%
@@ -367,6 +366,7 @@ def block_3_by_4(x0, x1, x2, y0, y1, y2, y3, c, n, m):
     c[n + 2, m], c[n + 2, m + 1], c[n + 2, m + 2], c[n + 2, m + 3] = s20, s21, s22, s23
 
 
+# %% jupyter={"source_hidden": true}
 @njit
 def four_columns(x, w, c, m, first, last):
     """Outputs m to m + 3 of rows `first` up to `last`, not included; rows left over one by one."""
@@ -378,6 +378,11 @@ def four_columns(x, w, c, m, first, last):
             c[n, column] = dot(x[n], w[column])
 
 
+# %% [markdown]
+# `four_columns`, folded, calls it for all rows of x, three at a time.
+
+
+# %%
 @njit
 def in_registers(x, w, c):
     for m in range(0, w.shape[0], 4):
@@ -387,19 +392,20 @@ def in_registers(x, w, c):
 measure("linear, 3 x 4 block", in_registers, w)
 
 # %% [markdown]
-# (3072 is a multiple of 4. The lab's kernel has to treat edges too.) How far is the peak? On a core whose registers hold 16 numbers the compiler
-# often uses half of each, for it cannot know whether the wide ones pay. Then half of the peak is out of reach for plain loops; libraries
-# write their innermost loop by hand.
+# (3072 is a multiple of 4; the lab's kernel has to treat edges too.) How far is the peak? Where registers hold 16 numbers the
+# compiler often uses half of each, and then half of the peak is out of reach for plain loops. Libraries write their innermost loop
+# by hand.
 #
 # ## 7. Tiles for the cache
 #
-# A register block uses a number several times while it is in a register. A *tile* does the same for a cache: cut the matrices into
-# pieces that fit, and do all the work on one piece before the next comes. How large may a tile be? We build a cache and count. It
-# has room for 32 lines of 64 bytes; when it is full, the line that was not used for the longest time is dropped (*least recently used*). An access
-# to a line that is not there is a *miss*. The matrices are [48, 48], three lines a row, and are multiplied in the order $ikj$, tile by tile, of side T.
+# A *tile* does for a cache what the block does for registers: cut the matrices into pieces that fit, and do all the work on one
+# piece before the next comes. How large may it be? We build a cache (folded) and count its *misses*, the accesses to a line that is not
+# there. It has room for 32 lines of 64 bytes; when it is full, the line not used for the longest time is dropped. The matrices are
+# [48, 48], three lines a row, multiplied in the order $ikj$: three loops over tiles of side T, and inside them three loops over the numbers of a
+# tile.
 
 
-# %%
+# %% jupyter={"source_hidden": true}
 @njit
 def miss(address, lines, last_use, now):
     """1 if the line of this address is not in the cache, else 0; it is there afterwards."""
@@ -414,7 +420,6 @@ def miss(address, lines, last_use, now):
     return 1
 
 
-# %%
 SIDE, ROOM = 48, 32
 
 
@@ -444,23 +449,13 @@ def lines_of_tile(tile):
 # > **Predict, then run.** The cache holds 512 numbers. A tile of B with side 16 has 256, with side 20 it has 400. Which of the sides 12, 16,
 # > 20 and 32 has the fewest misses, and which one is worse than no tiles at all?
 
-# %%
+# %% jupyter={"source_hidden": true}
 counted = {tile: misses(tile) for tile in range(1, SIDE + 1)}
 plain = counted[SIDE]
 for tile in (8, 12, 14, 16, 17, 20, 32):
-    print(
-        f"T = {tile:2d}: {counted[tile]:6,d} misses, a tile of B touches {lines_of_tile(tile):3d} lines"
-    )
+    touched = lines_of_tile(tile)
+    print(f"T = {tile:2d}: {counted[tile]:6,d} misses, a tile of B touches {touched:2d} lines")
 print(f"without tiles: {plain:,d} misses; each line once: {3 * 4 * SIDE * SIDE // 64}")
-worse = [tile for tile, count in counted.items() if count > plain]
-print(
-    "worse than no tiles:",
-    worse[0],
-    "to",
-    worse[-1],
-    "without",
-    set(range(worse[0], SIDE)) - {*worse},
-)
 
 # %% jupyter={"source_hidden": true}
 fig, (top, low) = plots.figure(2, 1, width=7.6, height=4.6, sharex=True)
@@ -488,15 +483,15 @@ plots.show(
 )
 
 # %% [markdown]
-# > **The common guess**, 20, fills the cache with numbers. But it holds lines: a tile whose rows begin in the midst of lines touches more
-# > of them than its numbers would fill.
+# > **The common guess**, 20, fills the cache with numbers. But it holds lines: a tile whose rows begin inside lines touches more than its
+# > numbers would fill.
 #
-# What has to fit is not $T^2$ numbers but the *lines* that a tile touches, with a few for the other two matrices. A piece of a row that begins
-# inside a line takes one line more: with T = 14 a tile of 196 numbers, less than half of the cache, touches 28 lines, and with those of A and C
-# it no longer fits. Multiples of 16 begin where lines begin, which is why 16 is the best and 32 is better than its neighbours.
+# What has to fit is the *lines* that a tile touches, with a few for the other two matrices. With T = 14 a tile of B has 196 numbers, less
+# than half of the cache; but its rows begin inside lines, so it touches 28, and the lines of A and C no longer fit beside it. Tiles of
+# side 16 and 32 begin where lines begin.
 #
-# **Where a tile pays.** Our shape needs none: x has 0.5 MB, and a core's L2 holds it. With 512 tokens and K = 3072, as in the second half of the
-# feed-forward part, x has 6 MB. So cut the tokens: a tile of T rows of x meets all rows of w before the next tile comes.
+# **Where a tile pays.** Our shape needs none: L2 holds x, 0.5 MB. With 512 tokens and K = 3072, as in another `linear` of
+# this model, x has 6 MB. So cut the tokens: a tile of T rows of x meets all rows of w before the next tile comes.
 
 # %% jupyter={"source_hidden": true}
 fig, axis = plots.figure(width=8.6, height=3.3)
@@ -532,24 +527,21 @@ def in_tiles(x, w, c, tile):
             four_columns(x, w, c, m, first, last)
 
 
+# %% jupyter={"source_hidden": true}
 long_x, down = (rng.normal(size=shape).astype(np.float32) for shape in ((512, 3072), (1024, 3072)))
-long_out = np.zeros((512, 1024), np.float32)
-by_tile = {}
+long_out, by_tile = np.zeros((512, 1024), np.float32), {}
 for tile in (6, 12, 24, 48, 96, 192, 512):
     taken = seconds(in_tiles, long_x, down, long_out, tile, repeats=2)
     by_tile[tile] = flops(512, 3072, 1024) / taken / 1e9
-    in_cache = 4 * tile * 3072 / 2**20
-    print(f"T = {tile:3d}: {by_tile[tile]:5.1f} GFLOP/s; a tile has {in_cache:5.2f} MiB")
+    print(f"T = {tile:3d}, {tile * 3072 / 2**18:5.2f} MiB: {by_tile[tile]:5.1f} GFLOP/s")
 
 # %% [markdown]
-# Small tiles fetch w too often, large ones do not fit L2; in between it is flat. T = 512 is no tiles at all. (Counted in lines as above: rows of
-# 3072 numbers begin where lines begin, so a tile of T rows has 192 T lines.)
+# Small tiles fetch w too often, large ones do not fit L2; in between it is flat. T = 512 is no tiles at all.
 #
 # ## 8. Threads
 #
-# Groups of four columns do not depend on each other, so the cores share them. With several threads we take wall-clock time, and compare
-# with the peak of as many cores. Wall-clock time also counts what other programs take: run this cell when the machine has nothing else to
-# do. (When this notebook was executed, its two cores had many other programs to serve, and two threads gained nothing.)
+# Groups of four columns do not depend on each other, so the cores share them. Now we take wall-clock time, which counts other
+# programs too, so run this cell when the machine has nothing else to do; and we compare with the peak of as many cores.
 
 
 # %%
@@ -567,20 +559,20 @@ cores = numba.get_num_threads()
 shared = dict(repeats=40, clock=time.perf_counter, cores=cores)
 measure("3 x 4 block, threads", on_all_cores, w, **shared)
 measure("OpenBLAS (NumPy)", openblas, w, **shared)
+times = speed["3 x 4 block, threads"] / speed["linear, 3 x 4 block"]
+print(f"{cores} threads: {times:.1f} times the speed of one")
 
 # %% [markdown]
-# What libraries do beyond our steps is in the optional part. First, all steps on one core under one roof. We count the bytes that an inner loop asks
-# of the nearest cache, L1, for one multiply-add (Ilic et al., 2014):
+# Now all steps on one core under one roof. We count the bytes that an inner loop asks of the nearest cache, L1, for one multiply-add
+# (Ilic et al., 2014):
 #
 # | inner loop | numbers loaded or stored |
 # |---|---|
-# | `c[i, j] += a[i, k] * b[k, j]`, k inside | 4: three loads, one store |
-# | the same, j inside | 3: `a[i, k]` stays in a register |
+# | $ijk$ | 4: three loads, one store |
+# | $ikj$ | 3: `a[i, k]` stays in a register |
 # | four k at a time | 6/4 |
-# | `total += x[k] * y[k]` | 2 |
-# | 3 × 4 sums | 7/12 |
-#
-# > **Predict, then run.** Which steps move a point to the right, and which ones straight up?
+# | `dot` | 2 |
+# | 3 × 4 block | 7/12 |
 
 # %% jupyter={"source_hidden": true}
 ASKED = {
@@ -614,23 +606,20 @@ plots.show(
 )
 
 # %% [markdown]
-# > **The common guess**, that every faster step goes both ways, mixes two gains: fewer numbers asked of memory, and the same numbers
-# > from nearer by.
+# There are two gains, and a step has one of them or both:
 #
-# - A better order of loops moves a point up: the same loads, but from nearer by. So do tiles.
-# - Four k at a time, sums in registers and register blocks move it to the right: fewer loads.
-# - Threads give as many roofs as there are cores; that is why a share of the peak must say of how many.
+# - *Up*: as many loads, but from nearer by. A better order of loops does that, and so do tiles.
+# - *To the right*: fewer loads. Four k at a time, sums in registers and register tiles do that.
 #
-# **A worked error.** A report says: "our kernel, on two threads, reaches 110 GFLOP/s, 85 % of the peak of 130." The 130 had been measured with one
-# thread. Two cores have a peak of 260, so the kernel reaches 42 %, and there is more to gain than the report believes. The units were right,
-# the sums were right; the two numbers belonged to different machines. Before you divide, ask of both numbers: how many cores, which
-# clock, which data.
+# **A worked error.** A report says: "on two threads, our kernel reaches 110 GFLOP/s, 85 % of the peak of 130." But 130 was measured
+# with one thread. Two cores have a peak of 260, so the kernel reaches 42 %, and there is more to gain than the report believes. Ask
+# of both numbers: how many cores, which clock?
 
 # %% [markdown]
 # ## 9. What it gives the model
 #
-# The profile of the beginning, with the register block in the place of three loops. It is processor time again: threads then divide the time that
-# you wait.
+# The profile of the beginning, with the register tile in place of three loops. It is processor time again; threads would divide the
+# wait.
 
 
 # %%
@@ -641,20 +630,19 @@ def linear_of_this_lecture(x, weight, bias, out):
 
 after = profiled(SHAPE, linear_of_this_lecture, layers=2)
 show_profiles({"three loops": before, "3 x 4 block": after})
-for phase, one, two in (
-    ("prefill", before.prefill, after.prefill),
-    ("decode", before.decode, after.decode),
-):
-    print(f"{phase}: {one.seconds / two.seconds:.1f} times as fast, on one core")
+for phase in ("prefill", "decode"):
+    gain = getattr(before, phase).seconds / getattr(after, phase).seconds
+    print(f"{phase}: {gain:.1f} times as fast, on one core")
 
 # %% [markdown]
-# Prefill gains most. (Part of it is the order of the sum: three loops add one number at a time.) In decode each weight is used once, so it is the memory that has to be faster, or the weights smaller.
+# Prefill gains most. (Part of it is `fastmath`: three loops add one number at a time.) In decode each weight is used once, so memory
+# has to be faster, or the weights smaller.
 
 # %% [markdown]
-# ## 10. Optional: what libraries do, in five ideas
+# ## 10. What libraries do, in five ideas
 #
-# **BLAS.** The *Basic Linear Algebra Subprograms* (Lawson et al., 1979; Dongarra et al., 1990) are an interface that every numerical library knows,
-# in three levels. Only the third has more operations than numbers, so only there tiles and blocks can help:
+# **BLAS.** The *Basic Linear Algebra Subprograms* (Lawson et al., 1979; Dongarra et al., 1990) are an interface of three levels. Only in the
+# third there are more operations than numbers, so only there tiles can help:
 #
 # | level | example | operations | numbers | operations per number |
 # |---|---|---|---|---|
@@ -662,12 +650,12 @@ for phase, one, two in (
 # | 2 | matrix times vector: decode | $2n^2$ | $n^2$ | 2 |
 # | 3 | matrix times matrix: prefill | $2n^3$ | $3n^2$ | $\tfrac{2}{3} n$ |
 #
-# **A bound.** How few numbers must move, at best, between memory and a cache of $S$ numbers? Hong and Kung (1981) proved that
-# no order of the multiply-adds of an $n \times n$ product moves less than a constant times $n^3 / \sqrt{S}$. Tiles of side
-# $\sqrt{S/3}$, three of which fill the cache, move $2 n^3 / \sqrt{S/3}$ numbers and $n^2$ results: they are optimal up to a constant.
+# **A bound.** No order of the multiply-adds of an $n \times n$ product moves fewer numbers between memory and a cache of $S$ numbers than
+# a constant times $n^3 / \sqrt{S}$ (Hong and Kung, 1981). Tiles of side $\sqrt{S/3}$, three of which fill the cache, move
+# $2 n^3 / \sqrt{S/3}$ numbers and $n^2$ results: the best there is, up to a constant. For the simulated cache of section 7:
 
 
-# %%
+# %% jupyter={"source_hidden": true}
 n, room = SIDE, 16 * ROOM  # in numbers
 bound, tile = n**3 / np.sqrt(room), 16
 moved = 2 * n**3 / tile + 2 * n**2
@@ -675,9 +663,9 @@ print(f"n^3 / sqrt(S) = {bound:,.0f} numbers; tiles of {tile} move {moved:,.0f} 
 print(f"the simulated cache moved {16 * counted[tile]:,d} (without tiles {16 * plain:,d})")
 
 # %% [markdown]
-# **Five loops.** GotoBLAS and BLIS (Goto and van de Geijn, 2008; Van Zee and van de Geijn, 2015) have a tile for every level of memory at once. The
-# three outer loops cut M, K and N so that a panel of one matrix stays in L3, a block of the other one in L2, and a sliver in L1. Panels are
-# packed, so that the innermost loops read one straight line. Two more loops walk over register blocks; the *micro-kernel* inside is the loop over k.
+# **Five loops.** GotoBLAS and BLIS (Goto and van de Geijn, 2008; Van Zee and van de Geijn, 2015) have a tile for every level of memory at
+# once: a panel of one matrix for L3, a block of the other for L2, a sliver for L1, each packed so that it is read in one straight
+# line. Three loops walk over these pieces, two over register tiles; inside, the *micro-kernel* is the loop over k.
 
 # %% jupyter={"source_hidden": true}
 LOOPS = [
@@ -704,15 +692,16 @@ plots.show(
 )
 
 # %% [markdown]
-# **Schedules.** Halide and TVM (Ragan-Kelley et al., 2013; Chen et al., 2018) separate *what* is computed, one line of sums, from the *schedule*, which
-# says in what order. Everything in this lecture is one of their words: *reorder* (section 4), *tile* (7), *vectorise* (`fastmath`, the compiler's part),
-# *unroll* (the register block), *parallel* (8), *cache write* and packing (5).
+# **Schedules.** Halide and TVM (Ragan-Kelley et al., 2013; Chen et al., 2018) separate *what* is computed from the *schedule*, which says
+# in what order. This lecture in their words: *reorder* (section 4), packing (5), *vectorise* (`fastmath`), *unroll* (6), *tile* (7),
+# *parallel* (8).
 #
-# **Tuning.** Which T? Of all schedules together there are too many to try. So a *cost model* predicts, and only the best few are measured. Ours
-# adds the arithmetic, at the speed that the block reaches when all is near, and the bytes that each walk reads, at the speed of the staircase for what
-# it walks over: x is read for each group of four columns, from where a tile of x fits; w is read once for each tile, from where w fits.
+# **Tuning.** There are too many schedules to try. So a *cost model* predicts, and only the best few are measured. Ours adds two times.
+# Arithmetic goes at the speed that the block reaches when all is near. Reading goes at the speed of the staircase: x is read for each
+# group of four columns, from where a tile of x fits; w once for each tile, from where w fits. In truth the two overlap, so the
+# predicted speeds are too low; what counts is their order:
 
-# %%
+# %% jupyter={"source_hidden": true}
 small_x, small_w = long_x[:24, :512].copy(), down[:64, :512].copy()
 near_block = seconds(in_tiles, small_x, small_w, np.zeros((24, 64), np.float32), 24)
 near_speed = flops(24, 512, 64) / near_block
@@ -735,24 +724,23 @@ print(f"the model would have us measure T = {best[0]} and {best[1]} only")
 # %% [markdown]
 # ## 11. With pencil and paper
 #
-# **1.** A core does 64 GFLOP/s and reads 16 GB/s from memory. A layer of decode has M = 4096, K = 4096, weights of 16 bits. How long does it
-# take at best, and what decides? With how many texts at once (rows of x) would arithmetic begin to decide?
+# **1.** A core does 64 GFLOP/s and reads 16 GB/s from memory. A `linear` of decode has M = K = 4096 and weights of 16 bits. How long does
+# it take at best? From how many rows of x on does arithmetic decide?
 #
 # <details><summary>Answer</summary>
 #
-# The weights have 4096 · 4096 · 2 bytes = 33.6 MB: 2.1 ms. The arithmetic, 2 · 4096² = 33.6 MFLOP, takes 0.52 ms. Memory decides. With N rows the
-# arithmetic takes 0.52 N ms while the weights still come once: from N = 4 on arithmetic decides.
+# The weights have 2 · 4096² bytes = 33.6 MB: 2.1 ms. The arithmetic, 2 · 4096² = 33.6 MFLOP a row, takes 0.52 ms. Memory decides. N rows
+# take 0.52 N ms while the weights still come once: from N = 4 on arithmetic decides.
 #
 # </details>
 #
-# **2.** A cache of 64 lines of 64 bytes. A tile of 20 × 20 float32 numbers is part of a matrix whose rows are a multiple of 16 numbers long. How many
-# lines does it touch if it begins at column 0? At column 20? Does it fit?
+# **2.** A tile of 20 × 20 float32 numbers is part of a matrix whose rows are a multiple of 16 numbers long. How many lines of 64 bytes
+# does it touch if it begins at column 0? At column 30?
 #
 # <details><summary>Answer</summary>
 #
-# From column 0, a row piece covers numbers 0 to 19: lines 0 and 1, so 40 lines. From column 20 it covers 20 to 39: lines 1 and 2, again 40
-# lines. (From column 30 it would be 30 to 49: three lines, 60 in all.) 40 lines fit with room for the other two matrices; 60 lines hardly do.
-# By numbers alone, 400 of 1024, one would have said that all of them fit easily.
+# From column 0, a piece of a row covers numbers 0 to 19: two lines, so 40. From column 30 it covers 30 to 49: three lines, so 60. By its
+# numbers alone it would be 25.
 #
 # </details>
 
@@ -760,10 +748,9 @@ print(f"the model would have us measure T = {best[0]} and {best[1]} only")
 # ## The answer
 #
 # - A profile says what to make faster: in prefill it is `linear`, and in a small model's decode it is not.
-# - Speed is limited by arithmetic or by memory. The additions are always the same; what differs is how often a number is fetched, and from
-#   how far.
-# - Each step makes one number serve more often: a better order (a whole line), four k or a register block (one load, several multiply-adds), a
-#   tile (one fetch, many rows). Threads multiply what one core achieves.
+# - Arithmetic or memory is the limit. The additions stay the same; what differs is how often a number is fetched, and from where.
+# - Each step makes one fetch serve more often: a better order (a whole line), four k or a register tile (several multiply-adds), a tile
+#   (many rows). Threads multiply what one core achieves.
 # - What must fit a cache is counted in lines.
 #
 # ## Sources

@@ -8,6 +8,8 @@
 # | [15 Quantisation](15_quantisation.ipynb) | attention and the KV cache (12), prefill and decode (14) | 25 minutes | [16 many texts](../labs/16_many_texts/16_many_texts.ipynb) | [17 A service](17_service.ipynb) |
 
 # %%
+from functools import partial
+
 import numba
 import numpy as np
 
@@ -19,12 +21,16 @@ from llaisys_mini.text.sampling import SamplingParams
 numba.set_num_threads(1)  # so that the clock of this thread sees all of the work
 model = load_model("mini")
 tokenizer = model.tokenizer
+new_engine = partial(model.engine, capture=False)  # calls one operator after the other
 
 # %% [markdown]
 # ## 1. Sixteen texts, one after the other or together
 #
 # Sixteen children want a story. `model.engine()` is the course's engine: it takes requests, and each `step` is one forward pass. With `max_texts=1` it finishes
-# one text before it begins the next. Without it, each pass carries a row of every text that is being written.
+# one text before it begins the next. With 16, each pass carries a row of every text that is being written.
+#
+# Here it runs call by call, as the decoder of lecture 14 does: `capture=False`. By default it replays recorded passes (lecture 18): the same bits and counts in less
+# time.
 #
 # > **Predict, then run.** Each story gets 50 tokens, and the first of them comes out of the pass that reads the prompt. How many passes do 16 stories take one
 # > after the other, and how many together?
@@ -41,7 +47,7 @@ def greedy(tokens):
 
 def write(prompts, tokens=50, **options):
     """The engine and its requests, when all texts are written."""
-    engine = model.engine(**options)
+    engine = new_engine(**options)
     requests = [engine.add(prompt, greedy(tokens), stop_ids=()) for prompt in prompts]
     while engine.is_busy:
         engine.step()
@@ -55,7 +61,7 @@ for texts in (1, 16):
 # %% [markdown]
 # > **The common guess**, that 16 prompts take 16 passes in any case, forgets that rows of several prompts can stand in one pass, beside each other.
 #
-# The rows are the same. Only the number of passes differs: 16 times fewer. What is a pass worth?
+# The rows are as many, the passes a sixteenth. What does that save?
 
 # %%
 taken = {
@@ -66,7 +72,7 @@ for texts, each in taken.items():
 print(f"together {taken[1] / taken[16]:.1f} times as fast")
 
 # %% [markdown]
-# (Processor time of one thread of the machine that made this page.)
+# (Processor time of one thread, call by call. Lecture 18 measures how much of this gain replayed passes leave.)
 
 # %% [markdown]
 # ## 2. Why a pass over many rows is cheap
@@ -74,8 +80,8 @@ print(f"together {taken[1] / taken[16]:.1f} times as fast")
 # A pass reads every weight once, however many rows it has. Per row and weight it does one multiplication and one addition. So with $R$ rows, a weight of 4
 # bytes serves $2R$ operations. This is the intensity of [lecture 09](09_matmul_cpu.ipynb), $I = 2R/4$ FLOP per byte, and it grows with the rows.
 #
-# Take one matrix of the size that a larger model has. (`freeze` promises that it does not change, as weights do not; the kernel then arranges it once.) Its product with one row is bound by memory: the processor waits for weights. More rows cost
-# little until arithmetic becomes the limit.
+# Take one matrix of the size that a larger model has. (`freeze` promises that it does not change; the kernel then arranges it once.) Its product with one row is
+# bound by memory: the processor waits for weights. More rows cost little until arithmetic becomes the limit.
 #
 # > **Predict, then run.** Does the product of this matrix with 16 rows take nearly as long as with one row, or nearly 16 times as long?
 
@@ -92,13 +98,13 @@ for rows in counts:
 # %% [markdown]
 # > **The common guess**, 16 times the work and so 16 times as long, forgets what one row waits for: the weights, and these are fetched once.
 #
-# And the whole small model? Its 7 MB of weights fit into a cache, so there is less waiting to save. But each pass also makes some hundred calls of operators, and
-# these are saved too.
+# And the whole small model? Its 7 MB of weights fit into a cache, so there is less waiting to save. But call by call, each pass also takes the time of some hundred
+# calls of operators, however many rows it has.
 
 # %% jupyter={"source_hidden": true}
 passes = []
 for texts in counts:
-    engine = model.engine(max_texts=texts)
+    engine = new_engine(max_texts=texts)
     for number in range(texts):
         engine.add(prompts[number % 16], greedy(400), stop_ids=())
     for _ in range(3):  # read the prompts
@@ -126,7 +132,9 @@ plots.show(
     alt="Left: time against rows, for one large matrix and for a pass of the small model; both stay far "
     "below the dotted line of proportion. Right: rows per second, which rise and then level off.",
 )
-print("a pass of the model over 16 rows takes", f"{passes[4] / passes[0]:.1f} times one over 1 row")
+print(
+    "a pass over 16 rows, call by call, takes", f"{passes[4] / passes[0]:.1f} times one over 1 row"
+)
 
 # %% [markdown]
 # One row has a loop of its own, a dot product with each row of the matrix. From two rows on, a tile of results is kept in registers (lecture 09). From there on the
@@ -135,18 +143,16 @@ print("a pass of the model over 16 rows takes", f"{passes[4] / passes[0]:.1f} ti
 # %% [markdown]
 # ## 3. Texts come and go: continuous batching
 #
-# Texts do not begin and end together. If a batch is put together once and runs until its longest text has ended, the others' rows stand empty. An engine decides
-# **before every pass** anew, which is called *continuous batching* (Yu et al., 2022): who has ended leaves, who waits comes in. Let us count for 24 texts of very different lengths, 8 at a time.
+# Texts do not begin and end together. If a batch is put together once and runs until its longest text has ended, the rows of the others stand empty. An engine decides
+# **before every pass** anew, which is called *continuous batching* (Yu et al., 2022): who has ended leaves, who waits comes in. We count, for 24 texts of very different lengths, 8 at a time.
 
 # %%
 lengths = rng.integers(4, 80, size=24)  # tokens of each text
 batches = [lengths[i : i + 8] for i in range(0, 24, 8)]
 fixed = sum(batch.max() for batch in batches)
-print(
-    f"fixed batches: {fixed} passes of 8 places; {1 - lengths.sum() / (8 * fixed):.0%} stand empty"
-)
+print(f"fixed batches: {fixed} passes of 8 places, {1 - lengths.sum() / (8 * fixed):.0%} empty")
 
-engine = model.engine(max_texts=8)
+engine = new_engine(max_texts=8)
 for number, length in enumerate(lengths):
     engine.add(prompts[number % 16], greedy(int(length)), stop_ids=())
 rows_of = []  # per step: request number -> rows
@@ -154,9 +160,7 @@ while engine.is_busy:
     engine.step()
     rows_of.append({request.number: rows for request, rows, _ in engine.last_step})
 steps = len(rows_of)
-print(
-    f"continuous:    {steps} passes of 8 places; {1 - lengths.sum() / (8 * steps):.0%} stand empty"
-)
+print(f"continuous:    {steps} passes of 8 places, {1 - lengths.sum() / (8 * steps):.0%} empty")
 
 # %% jupyter={"source_hidden": true}
 fig, axes = plots.figure(2, 1, width=9, height=4.4, sharex=True)
@@ -201,7 +205,7 @@ plots.show(
 # size. A text holds a list of pages, its *page table*; they may lie anywhere.
 
 # %%
-engine = model.engine(max_texts=8)
+engine = new_engine(max_texts=8)
 waiting = [engine.add(prompts[n], greedy(int(lengths[n])), stop_ids=()) for n in range(12)]
 for _ in range(30):
     engine.step()
@@ -275,9 +279,7 @@ long_prompts = [tokenizer.encode(text) for text in requests_text]
 print("ids of the first three prompts:", [len(p) for p in long_prompts[:3]])
 for at_once in (8, 1):
     engine, _ = write(long_prompts, 10, max_texts=at_once, pages=128)
-    print(
-        f"{at_once} at a time: {engine.counts.rows} rows computed, {engine.scheduler.shared} shared"
-    )
+    print(f"{at_once} at a time: {engine.counts.rows} rows, {engine.scheduler.shared} ids shared")
 
 # %% [markdown]
 # At once, the first prompts are read in the same step, before any page is full; the others share. One after the other, only the first prompt is read whole.
@@ -297,8 +299,7 @@ for _ in range(2):
 # %% [markdown]
 # > **The common guess**, that nothing has to be computed, forgets that keys and values are stored, but no logits: the next token is chosen from those of the last id.
 #
-# So at least one row has to be computed, and as pages are shared whole, it is a page of 16. An
-# engine that forgets this stops at a prompt of whole pages: a well-known error.
+# So at least one row has to be computed, and as pages are shared whole, it is a page of 16. An engine that forgets this fails at a prompt of whole pages.
 
 # %% [markdown]
 # ### One error, worked through
@@ -319,7 +320,7 @@ def unchained_keys(ids, size, known=()):
 
 
 def second_after_first(first, second):
-    engine = model.engine()
+    engine = new_engine()
     for prompt in (first, second):
         request = engine.add(prompt, greedy(12), stop_ids=())
         while engine.is_busy:
@@ -340,8 +341,8 @@ for name, request in (("chained", right), ("own ids only", wrong)):
     )
 
 # %% [markdown]
-# The wrong key finds a page whose keys were computed for positions 16 to 31 behind another beginning. Nothing crashes, and the text may even look well. The
-# check of `prefix_match` in the lab has exactly this case.
+# The wrong key finds a page whose keys were computed for positions 16 to 31 behind another beginning. Nothing crashes, and the text may even look right. The
+# check of `prefix_match` in the lab has this case.
 
 # %% [markdown]
 # ## 6. A long prompt comes in
@@ -353,7 +354,7 @@ for name, request in (("chained", right), ("own ids only", wrong)):
 story = tokenizer.encode(paths.held_out_text().read_text())
 gaps = {}
 for budget in (16, 64, 1024):
-    engine = model.engine(max_rows=budget, pages=256)
+    engine = new_engine(max_rows=budget, pages=256)
     readers = [engine.add(prompts[n], greedy(90), stop_ids=()) for n in range(8)]
     rows_of_step = []
     while engine.is_busy:
@@ -364,7 +365,7 @@ for budget in (16, 64, 1024):
         if len(rows_of_step) > 20 and late.tokens and budget not in gaps:
             gaps[budget] = (len(rows_of_step) - 20, rows_of_step)
     print(f"budget {budget:4d}: first token of the new text after {gaps[budget][0]:2d} steps; "
-          f"largest step while others read along: {max(rows_of_step[10:])} rows")  # fmt: skip
+          f"largest step while the others are written: {max(rows_of_step[10:])} rows")  # fmt: skip
 
 # %% jupyter={"source_hidden": true}
 fig, axis = plots.figure(width=8.4, height=2.9)
@@ -390,7 +391,7 @@ plots.show(
 # ## 7. When the pages run out
 #
 # A text is let in when there are pages for all it has so far. But texts grow. When a running text needs a page and none is left, the **youngest** makes room: its
-# pages are given up, it waits at the front of the queue, and is read again later. The oldest always goes on, so that all end at last.
+# pages are given up, it waits at the front of the queue, and is read again later. The oldest always goes on, so every text ends.
 
 # %%
 plenty, in_peace = write(prompts, 60, pages=200)
@@ -409,7 +410,7 @@ print("how often each had to make room:", [request.preemptions for request in sq
 # %% [markdown]
 # ## 8. Guessing ahead
 #
-# One reader alone gains nothing from other people's rows. But rows can be filled with **guesses**: guess the next 4 tokens, compute all in one pass, and keep those
+# One text alone gains nothing from the rows of others. But rows can be filled with **guesses**: guess the next 4 tokens, compute all in one pass, and keep those
 # that the model would have chosen anyway: *speculative decoding* (Leviathan et al., 2022). The text never changes. Who guesses?
 #
 # - *n-grams* (Saxena, 2023): what followed these tokens earlier in the text. It costs nothing.
@@ -422,7 +423,7 @@ chat = tokenizer.encode(tokenizer.render_chat(question), add_special_tokens=Fals
 kinds = {"stories": prompts[:4], "a sum": [chat]}
 for kind, texts in kinds.items():
     _, alone = write(texts, 100, max_texts=1)
-    for guesser in (NGrams(), DraftModel(draft.decoder)):
+    for guesser in (NGrams(), DraftModel(draft.decoder, capture=False)):
         engine, requests = write(texts, 100, max_texts=1, guesser=guesser)
         count = engine.counts
         same = all(a.written == b.written for a, b in zip(alone, requests, strict=True))
@@ -430,8 +431,7 @@ for kind, texts in kinds.items():
               f"{count.right / count.guessed:4.0%} of guesses right, same text: {same}")  # fmt: skip
 
 # %% [markdown]
-# Does it pay? Count what is moved and what is computed per token: bytes of weights that are read, of both models, and multiplications, one for each weight and
-# row.
+# Does it pay? Count per token the bytes of weights that both models read, and the multiplications, one for each weight and row.
 #
 # > **Predict, then run.** The draft model has 36 % of the weights, and makes a pass for each guess. Four tokens come out of one pass of the large model. By which
 # > factor do the bytes per token fall?
@@ -447,9 +447,8 @@ LARGE, SMALL = weights_of("mini"), weights_of("mini-draft")
 print(f"draft: {SMALL / LARGE:.0%} of the weights")
 for texts in (1, 16):
     for name in ("no guesses", "n-grams", "draft model"):
-        guesser = {"n-grams": NGrams(), "draft model": DraftModel(draft.decoder, pages=200)}.get(
-            name
-        )
+        drafts = DraftModel(draft.decoder, pages=200, capture=False)
+        guesser = {"n-grams": NGrams(), "draft model": drafts}.get(name)
         engine, _ = write(prompts[:texts], 100, guesser=guesser, pages=200)
         small_passes = getattr(guesser, "passes", 0)
         read = 4 * (engine.counts.steps * LARGE + small_passes * SMALL) / engine.counts.written
@@ -461,11 +460,12 @@ for texts in (1, 16):
 # %% [markdown]
 # > **The common guess**, that the bytes fall to a quarter, forgets the passes of the draft model, nearly one for each guess.
 #
-# - Alone, bytes are what one waits for (section 2). The draft model saves 40 % of them; n-grams save nothing where a story never repeats itself, and cost little.
+# - One text alone waits, in a large model, for bytes (section 2). The draft model saves 40 % of them; n-grams save nothing where a story never repeats itself, and
+#   cost little.
 # - With 16 texts all share the bytes already, and little is left to be saved. What guessing adds is work: wrong guesses are rows too, and so are those of the draft
 #   model. Where arithmetic is the limit it makes things slower.
 #
-# So speculation is for the quiet hours. Where the limit lies is the quotient of the machine's two speeds (lecture 09).
+# So by these counts speculation pays where few texts are written. From how many rows on arithmetic is the limit follows from the machine's two speeds (lecture 09).
 
 # %% [markdown]
 # ## 9. With a pencil
@@ -476,7 +476,7 @@ for texts in (1, 16):
 # <details><summary>Answer</summary>
 #
 # Reading takes $1.2\,\text{GB} / 20\,\text{GB/s} = 60\,\text{ms}$. A row takes $0.6 \cdot 10^9 / 400 \cdot 10^9\,\text{s} = 1.5\,\text{ms}$ of arithmetic. Both
-# are equal at 40 rows. Below that, rows come for nothing; above, the time grows in proportion.
+# are equal at 40 rows. Up to there more rows cost nothing; above, the time grows in proportion.
 #
 # </details>
 #
@@ -493,7 +493,7 @@ for texts in (1, 16):
 # %% [markdown]
 # ## The answer
 #
-# - A pass reads all weights once. Rows of other texts use the same weights while they are there, so 16 texts take as many passes as one.
+# - A pass reads all weights once, for the rows of all texts, so 16 texts take as many passes as one.
 # - Before every pass the engine decides anew: rows of texts that are written first, then parts of prompts, within a budget. The budget is the longest gap.
 # - Keys and values lie in pages; a text has a table of them. Full pages are found by chained keys and shared. When pages run out, the youngest makes room.
 # - Guesses fill rows that would be empty. The text stays the same; by counted bytes they pay where few texts are written.
