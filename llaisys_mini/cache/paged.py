@@ -31,6 +31,7 @@ PAGE_SIZE = 16
 """Positions of a page. Small pages waste little at a text's end; large ones need fewer numbers in the table."""
 
 _FIRST_PAGES = 8
+_NARROWEST = 8  # pages in a row of the table
 _NOTHING = np.empty(0, np.int64)
 
 
@@ -222,8 +223,8 @@ class PagedPass(Cache):
             return positions
         counts = [part.count for part in self.rows]
         size, widest = self._cache.pool.size, max(len(part.text.pages) for part in self.rows)
-        # A power of two, so that few kinds of calls occur, each of which is planned anew.
-        table = np.zeros((len(counts), 1 << (widest - 1).bit_length()), np.int32)
+        # A power of two, so that few kinds of calls occur, each of which is planned, and may be captured, anew.
+        table = np.zeros((len(counts), max(_NARROWEST, 1 << (widest - 1).bit_length())), np.int32)
         places_of, slots, lengths = [], [], []
         for number, (part, count) in enumerate(zip(self.rows, counts, strict=True)):
             text = part.text

@@ -342,7 +342,7 @@ print(f"{len(step.calls)} calls, {len(source.splitlines())} lines")
 # %%
 table = {}
 for texts in (1, 4, 16):
-    write(texts, 20, capture=True).replay.wait()
+    write(texts, capture=True).replay.wait()  # all kinds of steps that are timed below
     table[texts] = [microseconds_per_step(texts, capture) for capture in (False, True)]
     eager, fast = table[texts]
     print(f"{texts:2d} texts: {eager:5.0f} us a step call by call, {fast:5.0f} us replayed: {eager / fast:.1f} times as fast")  # fmt: skip

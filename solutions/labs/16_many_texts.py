@@ -307,7 +307,7 @@ greedy = SamplingParams(temperature=0.0, max_new_tokens=40)
 
 def write(prompts):
     """The texts, and how many forward passes they took."""
-    engine = model.engine()
+    engine = model.engine(capture=False)  # the effect of company alone
     requests = [engine.add(prompt, greedy, stop_ids=()) for prompt in prompts]
     while engine.is_busy:
         engine.step()
