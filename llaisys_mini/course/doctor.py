@@ -85,7 +85,7 @@ def _folders() -> Iterator[Finding]:
         yield Finding(
             "the course's kernels", f"none in {solutions.folder}", "note", "the NumPy reference answers, slowly"
         )
-    yield Finding("your kernels", f"{len(student_set().written())} in {student_set().folder}")
+    yield _own_kernels(student_set())
     model = paths.shipped_model()
     if (model / "model.safetensors").is_file():
         yield Finding("the shipped model", str(model))
@@ -93,6 +93,16 @@ def _folders() -> Iterator[Finding]:
         yield Finding("the shipped model", f"missing: {model}", "bad", "clone the repository again, or pass --model")
     if solutions.has("add", "cpu"):
         yield _kernel_cache(solutions.get("add", "cpu").function)
+
+
+def _own_kernels(kernels) -> Finding:
+    """How many kernels the learner has, and whether another can be saved."""
+    what, folder = "your kernels", kernels.folder
+    there = next(place for place in (folder, *folder.parents) if place.exists())
+    if there.is_dir() and os.access(there, os.W_OK):
+        return Finding(what, f"{len(kernels.written())} in {folder}")
+    state = f"{len(kernels.written())} in {folder}, where none can be saved: {there} cannot be written"
+    return Finding(what, state, "note", f"set {paths.STUDENT_VARIABLE} to a folder that can be written")
 
 
 def _kernel_cache(function) -> Finding:
