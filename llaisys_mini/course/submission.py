@@ -228,9 +228,9 @@ def _progress(text: str, total: int):
 
 def _score_table(lab: Lab, cells) -> Table:
     table = Table(title=f"{lab.name}: what would be scored", title_justify="left", box=None, pad_edge=False)
-    table.add_column("part")
+    table.add_column("part", overflow="fold")
     table.add_column("points", justify="right")
-    table.add_column("")
+    table.add_column("", overflow="fold")
     reached = later = 0
     for cell in cells:
         graded = cell.metadata.get("nbgrader", {})
