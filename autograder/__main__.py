@@ -277,8 +277,8 @@ def doctor():
 
 
 def be_at_home_somewhere() -> None:
-    """Where nobody knows this user's home, take / for it, as containers do. Jupyter's packages raise without one, though
-    nothing is written there.
+    """Where nobody knows this user's home, take / for it, as containers do. Jupyter's packages raise without one,
+    though nothing is written there.
     """
     try:
         Path.home()
