@@ -145,7 +145,7 @@ _MOST_FINDINGS = 3
 
 def _where(device) -> str:
     """How "right" was established; on cuda that depends on the machine."""
-    if device == "cpu":
+    if device != "cuda":
         return ""
     from llaisys_mini.cuda.availability import why_no_device
 
