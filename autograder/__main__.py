@@ -276,7 +276,18 @@ def doctor():
             console.print(f"{lab}: graded by hand: {', '.join(by_hand)}")
 
 
+def be_at_home_somewhere() -> None:
+    """Where nobody knows this user's home, take / for it, as containers do. Jupyter's packages raise without one,
+    though nothing is written there.
+    """
+    try:
+        Path.home()
+    except RuntimeError:
+        os.environ["HOME"] = "/"
+
+
 def run() -> None:
+    be_at_home_somewhere()
     try:
         main(standalone_mode=False)
     except UserError as problem:

@@ -43,6 +43,7 @@ from nbgrader.preprocessors import (
 from nbgrader.utils import is_grade
 
 from autograder.course import KERNELS, RELEASE, ROOT, SOURCES, WITH_SOLUTIONS, GradingError, lab_names
+from autograder.lab_heads import require_sound
 from llaisys_mini.course.labs import rank
 from llaisys_mini.files import write_atomically
 
@@ -55,6 +56,8 @@ BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 def source_notebook(name: str) -> NotebookNode:
     """The lab with solutions and hidden tests, and nbgrader's metadata written out."""
     text = jupytext.read(SOURCES / f"{name}.py", fmt="py:percent")
+    for cell in text.cells:
+        require_sound(cell, name)
     cells = [_graded(cell) for cell in text.cells]
     points = sum(cell.metadata.nbgrader.points for cell in cells if is_grade(cell))
     cells = [new_markdown_cell(_navigation(name, points)), *cells, *_ending(name)]
@@ -159,7 +162,7 @@ def _give_ids(cells: list[NotebookNode]) -> None:
         graded = cell.metadata.get("nbgrader", {}).get("grade_id")
         wanted = graded or f"{cell.cell_type}-{hashlib.sha256(cell.source.encode()).hexdigest()[:8]}"
         if graded and wanted in taken:
-            raise ValueError(f"two cells have the id {wanted!r}; nbgrader needs different ones")
+            raise GradingError(f"two cells have the id {wanted!r}; nbgrader needs different ones")
         count = sum(other.rpartition("--")[0] == wanted or other == wanted for other in taken)
         wanted = f"{wanted}--{count + 1}" if count else wanted
         taken.add(wanted)

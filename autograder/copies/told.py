@@ -74,7 +74,7 @@ def shown(copies: list[Copy]) -> list[dict]:
 def terminal_table(copies: list[Copy]) -> Table:
     table = Table(box=None, pad_edge=False)
     for name in ("lab", "task", "students", "alike", "lines"):
-        table.add_column(name)
+        table.add_column(name, overflow="fold")
     for c in copies[:_MOST_SHOWN]:
         where = "; ".join(f"{_lines(p.first)} and {_lines(p.second)}" for p in c.passages[:2])
         table.add_row(c.lab, c.task, Text(" and ".join(c.students)), f"{100 * c.share:.0f} %", where)

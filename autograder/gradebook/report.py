@@ -107,11 +107,11 @@ def number(value: float) -> str:
 def terminal_table(verdicts: list[Verdict]) -> Table:
     """A row for each submission."""
     table = Table(box=None, pad_edge=False)
-    table.add_column("student")
-    table.add_column("lab")
+    table.add_column("student", overflow="fold")
+    table.add_column("lab", overflow="fold")
     table.add_column("points", justify="right")
     table.add_column("to read", justify="right")
-    table.add_column("state")
+    table.add_column("state", overflow="fold")
     colours = {GRADED: "green", MANUAL: "yellow"}
     for v in verdicts:
         colour = colours.get(v.state, "red")

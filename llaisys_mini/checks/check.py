@@ -145,7 +145,7 @@ _MOST_FINDINGS = 3
 
 def _where(device) -> str:
     """How "right" was established; on cuda that depends on the machine."""
-    if device == "cpu":
+    if device != "cuda":
         return ""
     from llaisys_mini.cuda.availability import why_no_device
 
@@ -248,8 +248,8 @@ def picture(wrong: np.ndarray, height: int = 8, width: int = 48) -> list[str]:
 
 def _table(operator, device, results, storage):
     table = Table(title=f"{operator.name} on {device}, {storage}", title_justify="left", box=None, pad_edge=False)
-    table.add_column("case")
-    table.add_column("shapes", style="dim")
+    table.add_column("case", overflow="fold")
+    table.add_column("shapes", style="dim", overflow="fold")
     table.add_column("worst error", justify="right")
     table.add_column("")
     for result in results:

@@ -26,7 +26,7 @@ class Result:
     """What happened on one case: wrong outputs, inputs that the kernel changed, or an exception; none if right.
 
     out_of_bounds: what a CPU kernel reads or writes out of bounds, see bounds and guard_zones.
-    place: where it ran: "cpu", "sanitizer" or "device".
+    place: where it ran: "cpu", "sanitizer", "device", or a chip with kernels of its own.
     remarks: what the sanitizer says of a kernel without faulting it (sanitizer.Finding).
     """
 
@@ -46,8 +46,8 @@ class Result:
 
 def places(device: str) -> dict[str, Callable]:
     """Where kernels of this device are run for a check: name -> context manager that has them run there."""
-    if device == "cpu":
-        return {"cpu": nullcontext}
+    if device != "cuda":  # the computer itself, or a chip with kernels of its own
+        return {device: nullcontext}
     from llaisys_mini import cuda
 
     return {"sanitizer": cuda.sanitized} | ({"device": nullcontext} if cuda.is_available() else {})
@@ -91,7 +91,7 @@ def run_case(kernel: Kernel, case: Case, where: str = "", bounds: BoundsCheck | 
     zones = GuardZones()
     if kernel.device == "cpu":
         inputs, outputs = zones.around_call(operator, case.inputs, outputs)
-    else:  # the sanitizer watches every access
+    else:  # where there is a sanitizer, it watches every access
         inputs = {n: v.copy() if isinstance(v, np.ndarray) else v for n, v in case.inputs.items()}
     try:
         operator.run_with(kernel, inputs, outputs)

@@ -6,6 +6,7 @@ Each line is a fact with a verdict. Nothing here fails because something is abse
 import importlib.metadata
 import os
 import platform
+import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -85,7 +86,7 @@ def _folders() -> Iterator[Finding]:
         yield Finding(
             "the course's kernels", f"none in {solutions.folder}", "note", "the NumPy reference answers, slowly"
         )
-    yield Finding("your kernels", f"{len(student_set().written())} in {student_set().folder}")
+    yield _own_kernels(student_set())
     model = paths.shipped_model()
     if (model / "model.safetensors").is_file():
         yield Finding("the shipped model", str(model))
@@ -93,6 +94,27 @@ def _folders() -> Iterator[Finding]:
         yield Finding("the shipped model", f"missing: {model}", "bad", "clone the repository again, or pass --model")
     if solutions.has("add", "cpu"):
         yield _kernel_cache(solutions.get("add", "cpu").function)
+
+
+_ROOM = 20 << 20
+"""Bytes. The kernels that the shipped model calls take half of it, compiled."""
+_MAKE_ROOM = f"make room, at least {_ROOM >> 20} MB"
+
+
+def _is_full(folder: Path) -> bool:
+    return shutil.disk_usage(folder).free < _ROOM
+
+
+def _own_kernels(kernels) -> Finding:
+    """How many kernels the learner has, and whether another can be saved."""
+    what, folder = "your kernels", kernels.folder
+    there = next(place for place in (folder, *folder.parents) if place.exists())
+    if _is_full(there):
+        return Finding(what, f"{len(kernels.written())} in {folder}", "note", f"the disk is full: {_MAKE_ROOM}")
+    if there.is_dir() and os.access(there, os.W_OK):
+        return Finding(what, f"{len(kernels.written())} in {folder}")
+    state = f"{len(kernels.written())} in {folder}, where none can be saved: {there} cannot be written"
+    return Finding(what, state, "note", f"set {paths.STUDENT_VARIABLE} to a folder that can be written")
 
 
 def _kernel_cache(function) -> Finding:
@@ -103,6 +125,8 @@ def _kernel_cache(function) -> Finding:
     if place is None:
         remedy = "set NUMBA_CACHE_DIR to a folder that can be written"
         return Finding(what, "no folder can be written, so each start compiles the kernels again", "note", remedy)
+    if place.exists() and _is_full(place):
+        return Finding(what, str(place), "note", f"the disk is full, so each start compiles again: {_MAKE_ROOM}")
     if chosen and not place.is_relative_to(Path(chosen).absolute()):
         state = f"{place}, since NUMBA_CACHE_DIR={chosen} cannot be written"
         return Finding(what, state, "note", "set NUMBA_CACHE_DIR to a folder that can be written")

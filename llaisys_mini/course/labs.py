@@ -40,22 +40,32 @@ def rank(name: str, after: str | None) -> tuple[str, ...]:
 def find_labs() -> list[Lab]:
     """All labs in the order in which to do them; those that cannot be read are left out."""
     found = []
-    for path in sorted(labs_folder().glob("[0-9][0-9]_*/*.ipynb")):
-        if path.stem == path.parent.name:
-            try:
-                cells, after = _read(path)
-            except LabError:
-                continue
-            found.append(Lab(path.stem, path, _tasks(cells), after))
+    for path in _notebooks():
+        try:
+            cells, after = _read(path)
+        except LabError:
+            continue
+        found.append(Lab(path.stem, path, _tasks(cells), after))
     return sorted(found, key=lambda lab: rank(lab.name, lab.after))
 
 
+def _notebooks() -> list[Path]:
+    return sorted(path for path in labs_folder().glob("[0-9][0-9]_*/*.ipynb") if path.stem == path.parent.name)
+
+
 def find_lab(name: str) -> Lab:
-    """The lab called "07_softmax", "07" or "softmax". Raises LabError if there is none."""
+    """The lab called "07_softmax", "07" or "softmax". Raises LabError if there is none, or it cannot be read."""
+
+    def is_called(stem: str) -> bool:
+        return name in (stem, stem[:2], stem[3:])
+
     labs = find_labs()
     for lab in labs:
-        if name in (lab.name, lab.name[:2], lab.name[3:]):
+        if is_called(lab.name):
             return lab
+    for path in _notebooks():
+        if is_called(path.stem):
+            read_cells(path)  # says what is wrong with it
     there = ", ".join(lab.name for lab in labs) or f"none in {labs_folder()}"
     raise LabError(f"there is no lab {name!r}; the labs are: {there}")
 

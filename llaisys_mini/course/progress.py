@@ -25,7 +25,7 @@ def print_progress(speed: bool = True) -> None:
     """
     table = Table(title="your kernels", title_justify="left", box=None, pad_edge=False)
     for column in ("operator", "cpu", "speed", "cuda", "answers now"):
-        table.add_column(column, justify="right" if column == "speed" else "left")
+        table.add_column(column, justify="right" if column == "speed" else "left", overflow="fold")
     printer = console()
     correct = [name for name in operators.names if verdicts.passed_storages(name, "cpu")]
     paces = _paces(correct, printer) if speed else {}
@@ -48,7 +48,7 @@ def show_progress() -> None:
     """Print one row per lab with a mark for each of its tasks, and the next step. Quick: nothing is timed."""
     table = Table(title="\nyour labs", title_justify="left", box=None, pad_edge=False)
     for column in ("lab", "done", "tasks"):
-        table.add_column(column)
+        table.add_column(column, overflow="fold")
     for lab in find_labs():
         done = lab.done()
         style = "green" if done == len(lab.tasks) else "dim" if done == 0 else ""

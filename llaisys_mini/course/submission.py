@@ -4,7 +4,7 @@ The file goes to `submitted/<name>/<lab>/<lab>.ipynb`, nbgrader's layout, with a
 finished may be handed in too, and handed in again.
 """
 
-import ast
+import atexit
 import datetime
 import getpass
 import itertools
@@ -14,21 +14,34 @@ import re
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from llaisys_mini import paths
 from llaisys_mini.console import console, in_notebook
 from llaisys_mini.course.labs import Lab, LabError, find_lab, read_cells
 from llaisys_mini.files import write_atomically
 
 SECONDS_PER_CELL = 120
+SECONDS_TO_START = 180  # a fresh Python and its imports, on a busy machine with a slow disk
 MOST_BYTES = 20 << 20  # of a notebook that is handed in
 MOST_CELLS = 1000
 """The autograder reads no more than these."""
 _SUBMITTING = "LLAISYS_MINI_SUBMITTING"
+_PLACES_OF_ITS_OWN = (
+    paths.STUDENT_VARIABLE,
+    "IPYTHONDIR",
+    "JUPYTER_CONFIG_DIR",
+    "JUPYTER_DATA_DIR",
+    "JUPYTER_RUNTIME_DIR",
+)
+"""Of the clean run: it has no kernels, settings or start-up files of the learner's, and needs no home to write to."""
+_SAY_WHO = 'give it as submit(..., name="ada"), in a terminal as --name ada'
 
 
 def submit(lab: str, name: str | None = None) -> Path | None:
@@ -40,23 +53,36 @@ def submit(lab: str, name: str | None = None) -> Path | None:
     if os.environ.get(_SUBMITTING):  # this is the clean run of the same notebook
         return None
     found = find_lab(lab)
-    name = _folder_name(name or getpass.getuser())
+    name = _folder_name(name or _login_name())
     _require_saved(found)
+    target = found.path.parents[2] / "submitted" / name / found.name
+    there = next(folder for folder in (target, *target.parents) if folder.exists())
+    if not os.access(there, os.W_OK):
+        raise LabError(f"{there} cannot be written, so nothing can be handed in there")
     printer = console()
     content = _as_taken(found, printer)
     printer.print(_score_table(found, _run_clean(found)))
-    target = found.path.parents[2] / "submitted" / name / found.name
-    target.mkdir(parents=True, exist_ok=True)
-    write_atomically(target / f"{found.name}.ipynb", content)
     now = datetime.datetime.now(datetime.UTC)
-    write_atomically(target / "timestamp.txt", now.strftime("%Y-%m-%d %H:%M:%S.%f UTC"))
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        write_atomically(target / f"{found.name}.ipynb", content)
+        write_atomically(target / "timestamp.txt", now.strftime("%Y-%m-%d %H:%M:%S.%f UTC"))
+    except OSError as problem:
+        raise LabError(f"{target} cannot be written ({problem.strerror}); nothing was handed in") from problem
     printer.print(f"handed in for {name}: {target / f'{found.name}.ipynb'}", highlight=False, soft_wrap=True)
     return target / f"{found.name}.ipynb"
 
 
+def _login_name() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):  # a container that runs as a user who is in no list of users
+        raise LabError(f"this user has no login name (id {os.getuid()}): {_SAY_WHO}") from None
+
+
 def _folder_name(name: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._@-]*", name):
-        raise LabError(f"the name {name!r} must be letters, digits and . _ @ -, as in your course account")
+        raise LabError(f"the name {name!r} must be letters, digits and . _ @ -, as in your course account: {_SAY_WHO}")
     return name
 
 
@@ -109,27 +135,71 @@ def _run_clean(lab: Lab) -> list[dict]:
 
     notebook = nbformat.read(lab.path, as_version=4)
     total = sum(cell.cell_type == "code" for cell in notebook.cells)
-    scratch = tempfile.mkdtemp(prefix="llaisys_mini-submit-")
-    with _progress(f"running {lab.name} from the beginning", total) as advance:
+    with _scratch() as scratch, _progress(f"running {lab.name} from the beginning", total) as advance:
         client = NotebookClient(
             notebook,
+            km=_this_python(scratch),
             timeout=SECONDS_PER_CELL,
+            startup_timeout=SECONDS_TO_START,
             allow_errors=True,
             resources={"metadata": {"path": str(lab.path.parent)}},
             on_cell_executed=lambda **_: advance(),
         )
-        environment = os.environ | {"LLAISYS_MINI_STUDENT_DIR": scratch, _SUBMITTING: "1", "MPLBACKEND": "Agg"}
+        own = (
+            "LLAISYS_MINI_STUDENT_DIR",
+            "IPYTHONDIR",
+            "JUPYTER_CONFIG_DIR",
+            "JUPYTER_DATA_DIR",
+            "JUPYTER_RUNTIME_DIR",
+        )
+        environment = os.environ | {name: str(scratch / name) for name in own} | {"MPLBACKEND": "Agg", _SUBMITTING: "1"}
         try:
-            client.execute(env=environment, stderr=subprocess.DEVNULL)  # what it warns of is nothing a learner can fix
+            # What it warns of is nothing a learner can fix. Without cleanup_kc a manager that is handed in goes on.
+            client.execute(env=environment, stderr=subprocess.DEVNULL, cleanup_kc=True)
         except CellTimeoutError:
             raise LabError(
                 f"{lab.name}: a cell ran for more than {SECONDS_PER_CELL} s; nothing was handed in"
             ) from None
         except DeadKernelError:
             raise LabError(f"{lab.name}: a cell ended the Python process; nothing was handed in") from None
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
+        except (RuntimeError, OSError) as problem:  # what Jupyter raises where the process does not come up
+            atexit.unregister(client._cleanup_kernel)  # nbclient leaves it there, and it fails
+            raise LabError(
+                f"{lab.name}: a fresh Python could not be started ({problem}); nothing was handed in"
+            ) from problem
     return notebook.cells
+
+
+@contextmanager
+def _scratch() -> Iterator[Path]:
+    """A folder for this run alone, removed at its end."""
+    try:
+        folder = tempfile.mkdtemp(prefix="llaisys_mini-submit-")
+    except OSError as problem:
+        raise LabError(
+            f"no folder for temporary files can be written ({problem.strerror}): set TMPDIR to one that can"
+        ) from problem
+    try:
+        yield Path(folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _this_python(scratch: Path) -> Any:
+    """Starts the Python that this runs in, whatever kernel the notebook names: that may be one of another machine, and
+    a kernel installed under the usual name may be another Python."""
+    from jupyter_client.kernelspec import KernelSpecManager
+    from jupyter_client.manager import AsyncKernelManager
+
+    try:
+        import ipykernel  # noqa: F401 - without it no specification is found
+    except ImportError as problem:
+        raise LabError(f"{problem.name} is missing; `make lab` installs it") from problem
+    return AsyncKernelManager(
+        kernel_name="python3",
+        kernel_spec_manager=KernelSpecManager(kernel_dirs=[]),  # only that of this Python
+        connection_file=str(scratch / "connection.json"),
+    )
 
 
 @contextmanager
@@ -158,9 +228,9 @@ def _progress(text: str, total: int):
 
 def _score_table(lab: Lab, cells) -> Table:
     table = Table(title=f"{lab.name}: what would be scored", title_justify="left", box=None, pad_edge=False)
-    table.add_column("part")
+    table.add_column("part", overflow="fold")
     table.add_column("points", justify="right")
-    table.add_column("")
+    table.add_column("", overflow="fold")
     reached = later = 0
     for cell in cells:
         graded = cell.metadata.get("nbgrader", {})
@@ -171,7 +241,7 @@ def _score_table(lab: Lab, cells) -> Table:
             empty = cell.source.strip() in ("", "*Your answer here.*")
             verdict = "[yellow]no answer yet[/yellow]" if empty else "graded by hand"
             later += points
-        elif not ast.parse(cell.source).body:
+        elif all(line.strip() == "" or line.lstrip().startswith("#") for line in cell.source.splitlines()):
             verdict = "hidden cases: decided when it is graded"
             later += points
         else:

@@ -10,6 +10,7 @@ faults.py       what is said when a kernel has ended a GPU's context
 in_launchers.py what a launcher may ask of the device that runs it: `cuda.device_array` and others
 """
 
+from collections.abc import Callable
 from functools import cache
 
 from llaisys_mini.devices.cuda import Cuda, is_available, why_no_device
@@ -30,9 +31,9 @@ def get(name: str) -> Device:
     chosen = chosen_devices().get(name)
     if chosen is not None:
         return chosen
-    if name == "cuda":
-        return _gpu() if is_available() else _sanitized()
-    names = ["cpu", "cuda", *chosen_devices()]
+    if name in _OF_THIS_MACHINE:
+        return _OF_THIS_MACHINE[name]()
+    names = [*_OF_THIS_MACHINE, *chosen_devices()]
     raise DeviceError(f"there is no device {name!r}: choose {' or '.join(repr(n) for n in dict.fromkeys(names))}")
 
 
@@ -58,3 +59,10 @@ def _sanitized() -> Device:
     from llaisys_mini.devices.sanitized import Sanitized
 
     return Sanitized()
+
+
+_OF_THIS_MACHINE: dict[str, Callable[[], Device]] = {
+    "cpu": lambda: HOST,
+    "cuda": lambda: _gpu() if is_available() else _sanitized(),
+}
+"""By its name, what gives a device: the same one each time. docs/devices.md tells how another one joins."""

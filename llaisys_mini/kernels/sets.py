@@ -19,7 +19,7 @@ from llaisys_mini.contract import OPERATORS
 from llaisys_mini.dtypes import stored_view
 from llaisys_mini.errors import KernelError
 from llaisys_mini.kernels.loading import import_kernel, stamp, unwatched_imports
-from llaisys_mini.kernels.registry import DEVICES, Kernel
+from llaisys_mini.kernels.registry import DEVICES, PYTHON, Kernel
 from llaisys_mini.kernels.runtime import current
 from llaisys_mini.kernels.threads import choose_thread_pool
 
@@ -65,6 +65,8 @@ class KernelSet:
 
     def _get_file(self, operator: str, device: str, path: Path) -> Kernel:
         if not path.is_file():
+            if device not in (*DEVICES, PYTHON):
+                raise KernelError(f"{operator}: kernels are written for {' and '.join(DEVICES)}, not for {device!r}")
             raise KernelError(self._absent(operator, device, path))
         with _loading:
             known = self._loaded.get(path)

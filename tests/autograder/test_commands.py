@@ -1,8 +1,12 @@
 """What the instructor's commands do around the judge."""
 
+import os
+import subprocess
+import sys
 import zipfile
 
 import nbformat
+import pytest
 from click.testing import CliRunner
 from nbgrader.utils import compute_checksum
 
@@ -58,3 +62,23 @@ def test_grading_one_lab_again_keeps_the_verdicts_on_the_others(tmp_path):
     report.write_all([Verdict("ada", "07_softmax", notes=["again"])], tmp_path, "none", url)
     kept, _ = report.load(tmp_path)
     assert [(v.lab, v.notes) for v in kept] == [("00_practice", ["before"]), ("07_softmax", ["again"])]
+
+
+@pytest.mark.slow
+def test_a_user_without_a_home_can_grade():
+    """As in a container that runs as a user who is in no list of users. nbgrader raises as it is imported."""
+    code = (
+        "import pwd\n"
+        "def unknown(number): raise KeyError('getpwuid(): uid not found')\n"
+        "pwd.getpwuid = unknown\n"
+        "from autograder.__main__ import be_at_home_somewhere\n"
+        "{first}\n"
+        "import nbgrader.api\n"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "HOME"}
+
+    def ends(first):
+        return subprocess.run([sys.executable, "-c", code.format(first=first)], env=environment, capture_output=True)
+
+    assert b"home directory" in ends("").stderr, "this test is no longer needed"
+    assert ends("be_at_home_somewhere()").returncode == 0

@@ -380,6 +380,14 @@ def test_the_terminal_shows_names_as_they_are():
     assert "[red]x[/red]" in said.getvalue()
 
 
+def test_a_narrow_terminal_shows_whole_names():
+    said = io.StringIO()
+    Console(file=said, width=40).print(report.terminal_table([of("ada.lovelace-of-the-second-year@uni.example", "x")]))
+    assert "ada.lovelace-of-the-second-year@uni.example" in "".join(
+        line.split(" ")[0].strip() for line in said.getvalue().splitlines()
+    )
+
+
 def test_exports_for_systems_use_their_numbers():
     tasks.make_if_stale()
     verdicts = [Verdict("Ada", LAB, lms_id="31"), Verdict("Bob", LAB)]

@@ -60,3 +60,10 @@ def test_the_grid(write, capsys):
     assert "check relu` says what is wrong" in grid["`llaisys-mini"]
     assert grid["softmax"].split() == ["softmax", "-", "-", "solutions"]
     assert last == f"1 of {len(operators.names)} operators are yours on the cpu"
+
+
+def test_names_stay_whole_in_a_narrow_terminal(write, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    print_progress(speed=False)
+    column = "".join(line[:10].strip() for line in capsys.readouterr().out.splitlines())
+    assert "softmax_cross_entropy_backward" in column

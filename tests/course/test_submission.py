@@ -2,6 +2,7 @@
 
 import io
 import json
+import sys
 
 import pytest
 from click.testing import CliRunner
@@ -42,10 +43,11 @@ def course(tmp_path, monkeypatch):
     monkeypatch.setattr(labs_module, "labs_folder", lambda: tmp_path / "labs")
     monkeypatch.setenv("COLUMNS", "120")
 
-    def write(cells, name="01_small", after=None):
+    def write(cells, name="01_small", after=None, kernelspec=None):
         folder = tmp_path / "labs" / name
         folder.mkdir(parents=True, exist_ok=True)
         metadata = {"llaisys_mini": {"after": after}} if after else {}
+        metadata |= {"kernelspec": kernelspec} if kernelspec else {}
         notebook = {"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
         (folder / f"{name}.ipynb").write_text(json.dumps(notebook))
 
@@ -95,6 +97,75 @@ def test_submit_in_a_terminal(course):
     result = CliRunner().invoke(main, ["submit", "01", "--name", "bob"])
     assert result.exit_code == 0, result.output
     assert (course.folder / "submitted" / "bob" / "01_small" / "01_small.ipynb").is_file()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "kernelspec",
+    [
+        {"name": "conda-env-other-py", "display_name": "other", "language": "python"},
+        {"name": "ir", "display_name": "R", "language": "R"},
+        {"name": "python3", "display_name": "Python 3"},
+    ],
+    ids=lambda kernelspec: kernelspec["name"],
+)
+def test_whatever_kernel_a_notebook_names_this_python_runs_it(course, monkeypatch, capsys, kernelspec):
+    """One of another machine, of another language, and another Python that is installed under the usual name."""
+    elsewhere = course.folder / "jupyter" / "kernels" / "python3"
+    elsewhere.mkdir(parents=True)
+    elsewhere.joinpath("kernel.json").write_text(json.dumps({"argv": ["/bin/false"], "display_name": "another"}))
+    monkeypatch.setenv("JUPYTER_PATH", str(course.folder / "jupyter"))
+    course([cell("code", f"import sys\nassert sys.executable == {sys.executable!r}", "same", 1)], kernelspec=kernelspec)
+    submit("01_small", name="ada")
+    assert "same 1 passes" in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.slow
+def test_no_home_is_needed_and_no_start_up_file_is_run(course, monkeypatch, capsys):
+    startup = course.folder / "home" / ".ipython" / "profile_default" / "startup"
+    startup.mkdir(parents=True)
+    (startup / "00.py").write_text("from_startup = 1\n")
+    monkeypatch.setenv("IPYTHONDIR", str(startup.parents[1]))
+    monkeypatch.setenv("HOME", "/nonexistent")
+    monkeypatch.setenv("JUPYTER_RUNTIME_DIR", "/nonexistent/runtime")
+    course([cell("code", "assert 'from_startup' not in globals()", "fresh", 1)])
+    submit("01_small", name="ada")
+    assert "fresh 1 passes" in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.slow
+def test_a_python_that_does_not_start_is_told(course, monkeypatch):
+    monkeypatch.setattr("sys.executable", "/bin/false")
+    with pytest.raises(LabError, match=r"a fresh Python could not be started .*; nothing was handed in"):
+        submit("01_small", name="ada")
+    assert not (course.folder / "submitted").exists()
+
+
+@pytest.mark.slow
+def test_a_graded_cell_with_a_magic_is_scored(course, capsys):
+    course([cell("code", "%%time\nassert 1 == 1", "timed", 2), cell("code", "assert 1 ==", "broken", 3)])
+    submit("01_small", name="ada")
+    out = " ".join(capsys.readouterr().out.split())
+    assert "timed 2 passes" in out and "broken 3 invalid syntax" in out
+
+
+@pytest.mark.slow
+def test_a_place_that_cannot_be_written_is_named(course):
+    (course.folder / "submitted").write_text("a file")
+    with pytest.raises(LabError, match=r"submitted/ada/01_small cannot be written \(.*\); nothing was handed in"):
+        submit("01_small", name="ada")
+
+
+@pytest.mark.parametrize("problem", [KeyError("getpwuid(): uid not found: 4242"), OSError("No username set")])
+def test_a_user_without_a_name_is_asked_for_one(course, monkeypatch, problem):
+    """Python 3.13 raises OSError where earlier ones raise KeyError."""
+
+    def getuser():
+        raise problem
+
+    monkeypatch.setattr("getpass.getuser", getuser)
+    with pytest.raises(LabError, match=r'no login name .*name="ada"'):
+        submit("01_small")
 
 
 @pytest.mark.slow
@@ -149,6 +220,8 @@ def test_a_lab_comes_after_the_one_it_names(course, monkeypatch):
 def test_a_broken_notebook_is_left_out_of_the_list(course):
     (course.folder / "labs" / "01_small" / "01_small.ipynb").write_text("{")
     assert find_labs() == []
+    with pytest.raises(LabError, match=r"01_small\.ipynb is not a readable notebook"):
+        find_lab("01")
 
 
 def test_a_large_notebook_is_handed_in_without_its_outputs(course, monkeypatch):

@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
-from llaisys_mini import Tensor, load_model
+from llaisys_mini import Tensor, check, devices, load_model
 from llaisys_mini import operators as ops
 from llaisys_mini.devices import use_device
-from llaisys_mini.errors import ContractError, DeviceError
-from llaisys_mini.kernels.runtime import observe_calls
+from llaisys_mini.errors import CheckFailed, ContractError, DeviceError, KernelError
+from llaisys_mini.kernels import decorator, registry, sets
+from llaisys_mini.kernels.runtime import Runtime, observe_calls
 
 from .toy_chip import ChipArray, OutOfReach, ToyChip
 
@@ -53,6 +54,54 @@ def test_16_bit_storage_slices_and_errors_are_those_of_every_device(chip):
 def test_outside_of_its_context_the_name_is_unknown():
     with pytest.raises(DeviceError, match="there is no device 'toy'"):
         Tensor.empty((2,), device="toy")
+
+
+def test_one_that_joined_for_good_is_found_and_named_like_the_others(monkeypatch):
+    made = ToyChip()
+    monkeypatch.setitem(devices._OF_THIS_MACHINE, "toy", lambda: made)
+    x = Tensor.from_numpy(f32(4)).to("toy")
+    np.testing.assert_array_equal(ops.add(x, x).numpy(), 2 * f32(4))
+    assert made.launches == 1
+    with pytest.raises(DeviceError, match="choose 'cpu' or 'cuda' or 'toy'"):
+        devices.get("tpu")
+
+
+SUM = """
+from llaisys_mini import cuda, kernel
+
+@cuda.jit
+def run(x, y, out):
+    i = cuda.grid(1)
+    if i < out.size:
+        out[i] = x[i] + y[i]
+
+@kernel("add", device="toy")
+def add(x, y, out):
+    run[(out.size + 31) // 32, 32](x, y, out)
+"""
+
+
+def test_kernels_of_its_own_are_checked_on_it(monkeypatch, tmp_path, capsys):
+    class OwnKernels(ToyChip):
+        kernels = "toy"
+
+    for module in (registry, sets, decorator):
+        monkeypatch.setattr(module, "DEVICES", ("cpu", "cuda", "toy"))
+    (tmp_path / "toy").mkdir()
+    (tmp_path / "toy" / "add.py").write_text(SUM)
+    with use_device(OwnKernels()) as chip, Runtime(student=tmp_path).in_force():
+        check("add", device="toy")
+        assert chip.launches > 0
+        assert "right on all cases" in (said := capsys.readouterr().out)
+        assert "sanitizer" not in said
+        (tmp_path / "toy" / "add.py").write_text(SUM.replace("x[i] + y[i]", "x[i] - y[i]"))
+        with pytest.raises(CheckFailed, match="add is wrong"):
+            check("add", device="toy")
+
+
+def test_a_chip_that_nobody_writes_kernels_for_is_named():
+    with pytest.raises(KernelError, match="add: kernels are written for cpu and cuda, not for 'toy'"):
+        check("add", device="toy")
 
 
 @pytest.mark.slow
