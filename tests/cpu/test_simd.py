@@ -36,6 +36,7 @@ def arithmetic(a, b, c, out):
     simd.store(out, WIDTH, simd.add(x, y))
     simd.store(out, 2 * WIDTH, simd.multiply(x, simd.splat(np.float32(2))))
     simd.prefetch(a, 10**9)
+    simd.prefetch_far(a, 10**9)
     return simd.total(z)
 
 

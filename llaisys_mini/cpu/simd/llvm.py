@@ -106,11 +106,12 @@ def ir_sum(builder, vector, start=None):
     return builder.call(function, [ir.Constant(FLOAT, 0.0) if start is None else start, folded])
 
 
-def ir_prefetch(builder, pointer):
+def ir_prefetch(builder, pointer, levels=3):
+    """levels: 3 asks for the line in every cache, 2 in all but the smallest."""
     kind = ir.FunctionType(ir.VoidType(), [pointer.type, INT, INT, INT])
     function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-    read, keep_in_all_levels, data = ir.Constant(INT, 0), ir.Constant(INT, 3), ir.Constant(INT, 1)
-    builder.call(function, [pointer, read, keep_in_all_levels, data])
+    read, data = ir.Constant(INT, 0), ir.Constant(INT, 1)
+    builder.call(function, [pointer, read, ir.Constant(INT, levels), data])
 
 
 def store_unaligned(builder, value, pointer):

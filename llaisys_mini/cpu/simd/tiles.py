@@ -1,5 +1,7 @@
 """Tiles of vectors that stay in registers while a loop adds to them."""
 
+import functools
+
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
@@ -151,16 +153,19 @@ def store_sums(typing_context, tile, out, start, stride, rows, columns, added):
 def _sums_of_four(builder, vectors, start):
     """start[i] + all lanes of vectors[i], each in the order of `add_lanes`; the four side by side."""
 
-    def pick(a, b, lanes):
+    def pick(a, b, *lanes):
         return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(INT, len(lanes)), lanes))
 
-    folded = None
-    for first in range(0, WIDTH, 4):
-        both = [*range(first, first + 4), *range(WIDTH + first, WIDTH + first + 4)]
-        quarters = pick(pick(vectors[0], vectors[1], both), pick(vectors[2], vectors[3], both), list(range(16)))
-        folded = quarters if folded is None else builder.fadd(folded, quarters)
-    for i in range(4):
-        start = builder.fadd(start, pick(folded, folded, [i, 4 + i, 8 + i, 12 + i]))
+    quads = []
+    for vector in vectors:
+        parts = [pick(vector, vector, *range(first, first + 4)) for first in range(0, WIDTH, 4)]
+        quads.append(functools.reduce(builder.fadd, parts))
+    # Rows and columns of the four quads are exchanged: by twos first, since CPUs have an instruction for each of these.
+    lower = [pick(quads[i], quads[i + 1], 0, 4, 1, 5) for i in (0, 2)]
+    upper = [pick(quads[i], quads[i + 1], 2, 6, 3, 7) for i in (0, 2)]
+    for pair in (lower, upper):
+        start = builder.fadd(start, pick(*pair, 0, 1, 4, 5))
+        start = builder.fadd(start, pick(*pair, 2, 3, 6, 7))
     return start
 
 

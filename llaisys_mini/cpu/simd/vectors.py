@@ -191,3 +191,15 @@ def prefetch(typing_context, array, offset):
         return context.get_dummy_value()
 
     return types.void(array, types.intp), generate
+
+
+@intrinsic
+def prefetch_far(typing_context, array, offset):
+    """As `prefetch`, into the larger caches only: what is needed soon must not push out what is needed now."""
+
+    def generate(context, builder, signature, arguments):
+        pointer = element_pointer(context, builder, signature.args[0], arguments[0], arguments[1], ir.IntType(8))
+        ir_prefetch(builder, pointer, levels=2)
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp), generate

@@ -34,7 +34,7 @@ _NUMBA_TYPES = (
 )
 _SIMD = (
     "REGISTERS WIDTH load store splat fma add multiply floor power_of_two zero_below minimum maximum greatest total"
-    " add_lanes prefetch zeros add_products add_outer add_tiles store_sums store_rows load_rows transposed"
+    " add_lanes prefetch prefetch_far zeros add_products add_outer add_tiles store_sums store_rows load_rows transposed"
     " prefetch_rows load_low load_high add_halves add_scaled"
 )
 _CUDA = (

@@ -166,7 +166,7 @@ ROWS = 12 if REGISTERS == 32 else 6  # of a tile of outputs
 SCORE_ROWS = 6  # of a tile of scores, of which several are needed at once
 COLUMNS = 2
 PANEL = COLUMNS * WIDTH  # keys, or elements of a value, side by side in a tile
-BLOCK_ROWS = 4 * ROWS  # that share a block of keys while it is in the cache
+BLOCK_ROWS = 96  # that share a block of keys while it is in the cache; a multiple of ROWS and of SCORE_ROWS
 
 
 @njit(cache=True)
@@ -183,12 +183,12 @@ def pack_keys(k, packed, key_head, panel):
 
 @njit(cache=True)
 def pack_values(v, packed, key_head, first, last):
-    """packed[key_head, s] = v[s, key_head]: the values of one head side by side, since a tile reads a few numbers of
-    each, and one of every page of memory would be slow."""
+    """packed[key_head, panel, s, j] = v[s, key_head, panel * PANEL + j]: what a tile reads of each value lies side by
+    side. In rows of a power of two it would crowd a few sets of the L1 cache and push itself out."""
     for s in range(first, last):
         row = v[s, key_head]
         for d in range(row.size):
-            packed[key_head, s, d] = widen(row[d])
+            packed[key_head, d // PANEL, s, d % PANEL] = widen(row[d])
 
 
 @njit(cache=True)
@@ -209,10 +209,10 @@ def score_tile(queries, row, packed, start, width, scores, first):
 
 @njit(cache=True)
 def mix_tile(scores, row, v, start, count, width, mixed, d):
-    """mixed[row .. row + ROWS, d .. d + PANEL] = scores @ v for `count` keys."""
+    """mixed[row .. row + ROWS, d .. d + PANEL] = scores @ the panel of v from `start` on, for `count` keys."""
     tile = zeros(ROWS, COLUMNS)
     for s in range(count):
-        tile = add_outer(tile, scores, row * BLOCK + s, BLOCK, v, start + s * width)
+        tile = add_outer(tile, scores, row * BLOCK + s, BLOCK, v, start + s * PANEL)
     store_rows(tile, mixed, row * width + d, width, ROWS)
 
 
@@ -260,7 +260,7 @@ def prompt_block(q, packed_k, packed_v, scale, keys, group, key_head, first_row,
                 score_tile(queries, row, packed_k, start, width, scores, first)
         weigh_rows(scores, rows, first_row, group, past + 1 - first_key, count, tops_of_block, totals_of_block)
         for d in range(0, width, PANEL):
-            start = (key_head * keys + first_key) * width + d
+            start = key_head * keys * width + d * keys + first_key * PANEL
             for row in range(0, rows, ROWS):
                 mix_tile(scores, row, packed_v, start, count, width, of_block, d)
         for r in range(rows):
@@ -282,7 +282,7 @@ def read_prompt(q, k, v, scale, out):
     panels = (keys + PANEL - 1) // PANEL
     blocks = (length * heads // key_heads + BLOCK_ROWS - 1) // BLOCK_ROWS
     packed_k = np.empty((key_heads, panels, width, PANEL), np.float32)
-    packed_v = np.empty((key_heads, keys, width), np.float32)
+    packed_v = np.empty((key_heads, width // PANEL, keys, PANEL), np.float32)
     for task in prange(key_heads * panels):
         key_head, panel = task // panels, task % panels
         pack_keys(k, packed_k, key_head, panel)

@@ -30,6 +30,7 @@ from llaisys_mini.cpu.simd import (
     load,
     load_rows,
     prefetch,
+    prefetch_far,
     prefetch_rows,
     store,
     store_rows,
@@ -47,15 +48,30 @@ LINE = DEPTH + 16  # numbers from a packed row of x to the next; not a power of 
 BLOCK_ROWS = 20 * ROWS  # rows of x whose stretch stays in the L2 cache while all panels go by: 188 KiB
 GROUP = 16  # panels that a thread takes at a time, at most
 PARALLEL_FROM = 1 << 19  # multiply-adds; below, starting the threads costs more than they save
-AHEAD = 24  # steps of k asked for in advance, so that a line is on its way from memory before it is needed
+MANY_TILES = 6  # of a panel, among which asking for the next panel is shared out
+AHEAD = 24 if REGISTERS == 32 else 12  # steps of k that one row asks for in advance: that long memory takes
 
 
 # ---- one row -----------------------------------------------------------------------------------------------------
 
 
 @njit(cache=True)
+def order_row(x, length, ordered):
+    """One row of x in the order of panels.py: as it lies each chain would come by all of it again, and between two
+    chains the weights push it out of the L1 cache."""
+    for number in range(stretches_of(length)):
+        line, groups, chains, steps = stretch(number, length)
+        begin, stride = first_of_lanes(number, line, chains)
+        for group in range(groups):
+            for c in range(chains):
+                for i in range(steps):
+                    ordered[line + i] = x[begin + group + 4 * c + i * stride]
+                line += steps
+
+
+@njit(cache=True)
 def pair_product(x, packed, first, second, length, out):
-    """One row of x, which is not packed, times two panels. All arrays are flat.
+    """One row of x, ordered, times two panels. All arrays are flat.
 
     Two panels, since memory delivers two streams faster than one, and an addition need not wait for the one before.
     """
@@ -63,17 +79,15 @@ def pair_product(x, packed, first, second, length, out):
     start, other_start = first * length * PANEL, second * length * PANEL
     for number in range(stretches_of(length)):
         line, groups, chains, steps = stretch(number, length)
-        begin, stride = first_of_lanes(number, line, chains)
-        for group in range(groups):
+        for _ in range(groups):
             part, other_part = zeros(1, COLUMNS), zeros(1, COLUMNS)
-            for c in range(chains):
-                chain, other_chain, k = zeros(1, COLUMNS), zeros(1, COLUMNS), begin + group + 4 * c
+            for _ in range(chains):
+                chain, other_chain = zeros(1, COLUMNS), zeros(1, COLUMNS)
                 for i in range(line, line + steps):
                     prefetch(packed, start + (i + AHEAD) * PANEL)
                     prefetch(packed, other_start + (i + AHEAD) * PANEL)
-                    chain = add_outer(chain, x, k, 0, packed, start + i * PANEL)
-                    other_chain = add_outer(other_chain, x, k, 0, packed, other_start + i * PANEL)
-                    k += stride
+                    chain = add_outer(chain, x, i, 0, packed, start + i * PANEL)
+                    other_chain = add_outer(other_chain, x, i, 0, packed, other_start + i * PANEL)
                 line += steps
                 part, other_part = add_tiles(part, chain), add_tiles(other_part, other_chain)
             total, other_total = add_tiles(total, part), add_tiles(other_total, other_part)
@@ -85,15 +99,16 @@ def pair_product(x, packed, first, second, length, out):
 def multiply_row(x, packed, out):
     """out [1, M] = x [1, K] @ weight.T, where packed = pack_weight(weight)."""
     panels, length, _ = packed.shape
-    flat_x, flat_packed, flat_out = x.reshape(-1), packed.reshape(-1), out.reshape(-1)
+    flat_packed, flat_out, ordered = packed.reshape(-1), out.reshape(-1), np.empty(length, np.float32)
+    order_row(x.reshape(-1), length, ordered)
     whole = np.empty(panels * PANEL, np.float32)  # the last panel may stick out of `out`
     half = (panels + 1) // 2  # of an odd number the middle one is computed twice
     if packed.size < PARALLEL_FROM:
         for panel in range(half):
-            pair_product(flat_x, flat_packed, panel, panels - half + panel, length, whole)
+            pair_product(ordered, flat_packed, panel, panels - half + panel, length, whole)
     else:
         for panel in prange(half):
-            pair_product(flat_x, flat_packed, panel, panels - half + panel, length, whole)
+            pair_product(ordered, flat_packed, panel, panels - half + panel, length, whole)
     copy_front(whole, flat_out)
 
 
@@ -159,10 +174,15 @@ def pack_row(x, packed_x, row):
 
 @njit(cache=True, forceinline=True)
 def tile_product(
-    zero, packed_x, x_start, packed, start, groups, chains, steps, begun, out, out_start, out_stride, count
+    zero, packed_x, x_start, packed, start, groups, chains, steps, begun, out, out_start, out_stride, count, soon,
+    pace,
 ):  # fmt: skip
     """One stretch of k, for the first `count` rows of a tile times one panel, into out; added to what stands there if
-    the sums have begun in a stretch before. `zero` is an empty tile. All arrays are flat."""
+    the sums have begun in a stretch before. `zero` is an empty tile. All arrays are flat.
+
+    Each step asks for packed[soon], which a later tile needs, and moves it on by `pace`: asked for all at once, so many
+    lines from memory would hold up those that this tile waits for.
+    """
     prefetch_rows(zero, out, out_start, out_stride, count)
     for _ in range(groups):
         sums = zero
@@ -170,7 +190,8 @@ def tile_product(
             chain = zero
             for _ in range(steps):
                 chain = add_outer(chain, packed_x, x_start, LINE, packed, start)
-                x_start, start = x_start + 1, start + PANEL
+                prefetch_far(packed, soon)
+                x_start, start, soon = x_start + 1, start + PANEL, soon + pace
             sums = add_tiles(sums, chain)
         if begun:
             sums = add_tiles(sums, load_rows(zero, out, out_start, out_stride, count))
@@ -200,32 +221,37 @@ def stretch_times_panels(
 
         for a block of rows           its part of x stays in L2
           for a panel                 its part stays in L1 ...
-            for a tile of rows        ... while all tiles of the block go by
+            for a tile of rows        ... while all tiles of the block go by, and the next panel comes from memory
     """
     begun = x_start > 0
     high = rows_in_high_tiles(rows)
+    lines = groups * chains * steps
     whole = min(panels, (outputs - first_column) // PANEL)
     if ROWS < rows <= FEW:  # the finished sums wait outside of the registers while a chain runs
         for panel in range(whole):
             tile_product(
                 zeros(FEW, COLUMNS), packed_x, x_start, packed, start + panel * panel_step, groups, chains, steps,
-                begun, out, first_column + panel * PANEL, outputs, rows,
+                begun, out, first_column + panel * PANEL, outputs, rows, start, 0,
             )  # fmt: skip
     else:
         for block in range(0, max(high, 1), BLOCK_ROWS):
             end = min(block + BLOCK_ROWS, high)
+            tiles = (end - block) // ROWS
+            pace = (PANEL + tiles - 1) // tiles if block == 0 and tiles >= MANY_TILES and panels > 1 else 0
             for panel in range(whole):
                 weights, column = start + panel * panel_step, first_column + panel * PANEL
+                soon = weights + panel_step if panel < panels - 1 else start + lines * PANEL  # of the next stretch
                 for row in range(block, end, ROWS):
                     tile_product(
                         zeros(ROWS, COLUMNS), packed_x, x_start + row * LINE, packed, weights, groups, chains, steps,
-                        begun, out, row * outputs + column, outputs, rows - row,
+                        begun, out, row * outputs + column, outputs, rows - row, soon, pace,
                     )  # fmt: skip
+                    soon += pace * lines
                 if end == high:
                     for row in range(high, rows, SHORT):
                         tile_product(
                             zeros(SHORT, COLUMNS), packed_x, x_start + row * LINE, packed, weights, groups, chains,
-                            steps, begun, out, row * outputs + column, outputs, rows - row,
+                            steps, begun, out, row * outputs + column, outputs, rows - row, weights, 0,
                         )  # fmt: skip
     if whole < panels:  # the last panel sticks out of `out`
         edge = np.zeros(SHORT * PANEL, np.float32)
@@ -236,7 +262,7 @@ def stretch_times_panels(
                 move_edge(edge, out, row, count, column, outputs, False)
             tile_product(
                 zeros(SHORT, COLUMNS), packed_x, x_start + row * LINE, packed, weights, groups, chains, steps, begun,
-                edge, 0, PANEL, count,
+                edge, 0, PANEL, count, weights, 0,
             )  # fmt: skip
             move_edge(edge, out, row, count, column, outputs, True)
 

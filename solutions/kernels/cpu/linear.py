@@ -27,7 +27,20 @@ from llaisys_mini.widen import widen
 ### BEGIN SOLUTION
 PARALLEL_FROM = 1 << 19  # multiply-adds; below, starting the threads costs more than they save
 ROWS, COLUMNS = 3, 4  # of a tile
+ROWS_IN_CACHE = 3 << 11  # numbers of x: three quarters of a small L1 cache; the rest is for the weights
 SEGMENT = 1536  # products summed in lanes before the lanes are added up: shorter sums have smaller errors
+
+
+@njit(cache=True)
+def add_rest(x, x_start, weight, w_start, out, start, length, whole, m_rows, rows, columns):
+    """The last products of a tile's sums, fewer than a vector, those from k = whole on."""
+    for r in range(rows):
+        for c in range(columns):
+            rest = np.float32(0)
+            for k in range(whole, length):
+                rest = fma(x[x_start + r * length + k], widen(weight[w_start + c * length + k]), rest)
+            position = start + r * m_rows + c
+            out[position] = rest if whole == 0 else out[position] + rest
 
 
 @njit(cache=True, forceinline=True)
@@ -40,27 +53,25 @@ def fill_tile(zero, x, weight, out, length, m_rows, n, rows, m, columns):
         for k in range(first, min(first + SEGMENT, whole), WIDTH):
             sums = add_products(sums, x, x_start + k, length, rows, weight, w_start + k, length, columns)
         store_sums(sums, out, start, m_rows, rows, columns, first > 0)
-    if whole < length:  # the last ones, fewer than a vector
-        for r in range(rows):
-            for c in range(columns):
-                rest = np.float32(0)
-                for k in range(whole, length):
-                    rest = fma(x[x_start + r * length + k], widen(weight[w_start + c * length + k]), rest)
-                position = start + r * m_rows + c
-                out[position] = rest if whole == 0 else out[position] + rest
+    if whole < length:
+        add_rest(x, x_start, weight, w_start, out, start, length, whole, m_rows, rows, columns)
 
 
 @njit(cache=True)
 def fill_columns(x, weight, out, n_rows, length, first_m, last_m, m_rows):
-    """Outputs `first_m` to `last_m` (exclusive) of every row."""
-    for m in range(first_m, last_m, COLUMNS):
-        columns = min(COLUMNS, last_m - m)
-        if n_rows == 1:
-            fill_tile(zeros(1, COLUMNS), x, weight, out, length, m_rows, 0, 1, m, columns)
-        else:
-            for n in range(0, n_rows, ROWS):
-                rows = min(ROWS, n_rows - n)
-                fill_tile(zeros(ROWS, COLUMNS), x, weight, out, length, m_rows, n, rows, m, columns)
+    """Outputs `first_m` to `last_m` (exclusive) of every row: a few rows at a time, which stay in the L1 cache while
+    all these outputs are made of them."""
+    block = max(1, ROWS_IN_CACHE // (length * ROWS)) * ROWS
+    for first in range(0, n_rows, block):
+        last = min(first + block, n_rows)
+        for m in range(first_m, last_m, COLUMNS):
+            columns = min(COLUMNS, last_m - m)
+            if n_rows == 1:
+                fill_tile(zeros(1, COLUMNS), x, weight, out, length, m_rows, 0, 1, m, columns)
+            else:
+                for n in range(first, last, ROWS):
+                    rows = min(ROWS, last - n)
+                    fill_tile(zeros(ROWS, COLUMNS), x, weight, out, length, m_rows, n, rows, m, columns)
 
 
 @njit(parallel=True, cache=True)

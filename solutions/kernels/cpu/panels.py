@@ -107,13 +107,24 @@ def pack_panel(weight, packed, panel, in_turn):
 
 
 @njit(parallel=True, cache=True)
-def pack(weight, in_turn):
-    """weight [M, K] -> packed [panels, K, PANEL], of the same dtype. in_turn: see pack_panel."""
-    outputs, length = weight.shape
-    panels = (outputs + PANEL - 1) // PANEL
-    packed = room(panels * length * PANEL, weight.dtype).reshape(panels, length, PANEL)
+def pack_panels(weight, packed, in_turn):
+    """packed [panels, K, PANEL] of weight [M, K], of the same dtype. in_turn: see pack_panel."""
     for panel in prange(packed.shape[0]):
         pack_panel(weight, packed, panel, in_turn)
+
+
+def pack(weight, in_turn):
+    """weight [M, K] -> packed [panels, K, PANEL].
+
+    The room comes from NumPy, which asks for large pages of memory (on Linux, from 4 MiB on): with small ones the CPU
+    looks up the address of each page of a large weight anew every time it comes by.
+    """
+    outputs, length = weight.shape
+    panels = (outputs + PANEL - 1) // PANEL
+    lines = np.empty(panels * length * PANEL + 64, weight.dtype)
+    start = -lines.ctypes.data % 64 // lines.itemsize  # as in room
+    packed = lines[start : start + panels * length * PANEL].reshape(panels, length, PANEL)
+    pack_panels(weight, packed, in_turn)
     return packed
 
 
