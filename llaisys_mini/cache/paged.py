@@ -222,26 +222,24 @@ class PagedPass(Cache):
                 self.arrays["slots"] = self._cache.slots.slice(0, place.stop - self.count, place.stop)
             return positions
         counts = [part.count for part in self.rows]
-        size, widest = self._cache.pool.size, max(len(part.text.pages) for part in self.rows)
+        stored, size = [part.text.length for part in self.rows], self._cache.pool.size
+        for number, (part, before) in enumerate(zip(self.rows, stored, strict=True)):
+            if before + part.count > len(part.text.pages) * size:
+                raise GenerationError(f"text {number} has no pages for {before + part.count} positions: reserve them")
+        widest = max(len(part.text.pages) for part in self.rows)
         # A power of two, so that few kinds of calls occur, each of which is planned, and may be captured, anew.
         table = np.zeros((len(counts), max(_NARROWEST, 1 << (widest - 1).bit_length())), np.int32)
-        places_of, slots, lengths = [], [], []
-        for number, (part, count) in enumerate(zip(self.rows, counts, strict=True)):
-            text = part.text
-            if text.length + count > len(text.pages) * size:
-                raise GenerationError(f"text {number} has no pages for {text.length + count} positions: reserve them")
-            pages = np.array(text.pages, np.int32)
-            table[number, : len(pages)] = pages
-            places = np.arange(text.length, text.length + count)
-            places_of.append(places)
-            slots.append(pages[places // size] * size + places % size)
-            lengths.append(text.length + count)
+        for number, part in enumerate(self.rows):
+            table[number, : len(part.text.pages)] = part.text.pages
+        starts = np.cumsum([0, *counts], dtype=np.int32)
+        text = np.repeat(np.arange(len(counts)), counts)  # of each row
+        places = np.arange(self.count) + (np.array(stored) - starts[:-1])[text]
         self.arrays = {
-            "positions": Tensor.from_numpy(np.concatenate(places_of)).to(self._cache.device),
-            "slots": self._index(np.concatenate(slots)),
+            "positions": Tensor.from_numpy(places).to(self._cache.device),
+            "slots": self._index(table[text, places // size] * size + places % size),
             "table": self._index(table),
-            "lengths": self._index(np.array(lengths, np.int32)),
-            "starts": self._index(np.cumsum([0, *counts], dtype=np.int32)),
+            "lengths": self._index(np.add(stored, counts)),
+            "starts": self._index(starts),
         }
         return self.arrays["positions"]
 

@@ -145,14 +145,8 @@ def _run_clean(lab: Lab) -> list[dict]:
             resources={"metadata": {"path": str(lab.path.parent)}},
             on_cell_executed=lambda **_: advance(),
         )
-        own = (
-            "LLAISYS_MINI_STUDENT_DIR",
-            "IPYTHONDIR",
-            "JUPYTER_CONFIG_DIR",
-            "JUPYTER_DATA_DIR",
-            "JUPYTER_RUNTIME_DIR",
-        )
-        environment = os.environ | {name: str(scratch / name) for name in own} | {"MPLBACKEND": "Agg", _SUBMITTING: "1"}
+        places = {name: str(scratch / name) for name in _PLACES_OF_ITS_OWN}
+        environment = os.environ | places | {"MPLBACKEND": "Agg", _SUBMITTING: "1"}
         try:
             # What it warns of is nothing a learner can fix. Without cleanup_kc a manager that is handed in goes on.
             client.execute(env=environment, stderr=subprocess.DEVNULL, cleanup_kc=True)

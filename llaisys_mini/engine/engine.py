@@ -157,9 +157,11 @@ class Engine:
     def _guesses(self, turns: Sequence[Turn]) -> list[list[int]]:
         """Guessed tokens that follow each turn, with pages for their rows; they use what is left of the step's rows."""
         guesses: list[list[int]] = [[] for _ in turns]
+        if self.guesser is None:
+            return guesses
         writing = [number for number, turn in enumerate(turns) if turn.request.missing == 1 and turn.request.left > 1]
         share = (self.scheduler.max_rows - sum(turn.count for turn in turns)) // max(1, len(writing))
-        if self.guesser is None or not writing or share == 0:
+        if not writing or share == 0:
             return guesses
         asked = [(turns[number].request, min(share, turns[number].request.left - 1)) for number in writing]
         for number, guess in zip(writing, self.guesser.guess(asked), strict=True):
@@ -197,7 +199,8 @@ class Engine:
             if request.missing <= 0:  # else only a part of its prompt was read
                 rows = range(end - len(guess) - 1, end)
                 right = self._write(request, guess, rows, best, table)
-                self.cache.truncate(request.stored, request.stored.length - len(guess) + right)
+                if guess:
+                    self.cache.truncate(request.stored, request.stored.length - len(guess) + right)
                 self.counts.guessed += len(guess)
                 self.counts.right += right
                 went_on.append(request)

@@ -72,8 +72,7 @@ class Scheduler:
 
     def _in_turn(self) -> list[Request]:
         """The running texts: first those that are being written, then those whose prompts are being read."""
-        writing = [request for request in self.running if request.missing == 1]
-        return writing + [request for request in self.running if request.missing > 1]
+        return sorted(self.running, key=lambda request: request.missing > 1)
 
     def _let_in(self, request: Request) -> bool:
         """Begin with a request that waits, if there are pages for its whole text. What is stored of it is shared."""

@@ -203,15 +203,15 @@ def loops_ikj(a, b, c):
 
 # %% [markdown]
 # `measure`, folded, compares each version with NumPy's result in float64, then times it, on one core unless it says otherwise. The
-# first steps take 256 of the outputs: their weights, 1 MiB, fit the second cache of a core.
+# first steps take 96 of the outputs: their weights, 384 KiB, fit the second cache of a core.
 
 # %%
 N, K, M = 128, 1024, 3072
 rng = np.random.default_rng(0)
 x = rng.normal(size=(N, K)).astype(np.float32)  # tokens
 w = (rng.normal(size=(M, K)) / 32).astype(np.float32)  # weights
-piece = w[:256]  # [256, K]
-transposed = np.ascontiguousarray(piece.T)  # [K, 256], as matmul wants it
+piece = w[:96]  # [96, K]
+transposed = np.ascontiguousarray(piece.T)  # [K, 96], as matmul wants it
 
 # %% jupyter={"source_hidden": true}
 exact = x.astype(np.float64) @ w.T.astype(np.float64)
@@ -264,6 +264,8 @@ def four_k(a, b, c):
 measure("matmul, four k", four_k, transposed)
 
 # %% [markdown]
+# How much that gains differs between machines: the loads that are saved were of the nearest cache.
+#
 # ## 5. `linear`: the weights already lie as they should
 #
 # `linear` has its weights as $[M, K]$. Each output is the product of a *row* of x and a *row* of w, and its sum stays in a register.
@@ -271,7 +273,7 @@ measure("matmul, four k", four_k, transposed)
 # (`fastmath=True` lets the compiler change the order of a sum, so that it can add several products per instruction.)
 #
 # What is left is the order of the two outer loops. For one n, all of w passes by; for one m, all of x, 0.5 MB. We take the piece of
-# 1 MiB again, then all weights, 12 MB.
+# 384 KiB again, then all weights, 12 MB.
 
 
 # %%
@@ -298,13 +300,13 @@ def weights_outside(x, w, c):
 
 
 # %%
-measure("linear, n outside, 1 MiB", tokens_outside, piece)
+measure("linear, n outside, piece", tokens_outside, piece)
 measure("linear, n outside", tokens_outside, w)
 measure("linear, m outside", weights_outside, w)
 
 # %% [markdown]
 # With n outside, all of w passes 128 times: the piece comes from L2, all 12 MB come from further away. With m outside, a row of w
-# (4 KiB) stays in the nearest cache while x passes, and x fits L2.
+# (4 KiB) stays in the nearest cache while x passes, and x about fits L2.
 #
 # ## 6. A register tile
 #
@@ -490,7 +492,7 @@ plots.show(
 # than half of the cache; but its rows begin inside lines, so it touches 28, and the lines of A and C no longer fit beside it. Tiles of
 # side 16 and 32 begin where lines begin.
 #
-# **Where a tile pays.** Our shape needs none: L2 holds x, 0.5 MB. With 512 tokens and K = 3072, as in another `linear` of
+# **Where a tile pays.** Our shape needs none: L2 about holds x, 0.5 MB. With 512 tokens and K = 3072, as in another `linear` of
 # this model, x has 6 MB. So cut the tokens: a tile of T rows of x meets all rows of w before the next tile comes.
 
 # %% jupyter={"source_hidden": true}
@@ -536,7 +538,7 @@ for tile in (6, 12, 24, 48, 96, 192, 512):
     print(f"T = {tile:3d}, {tile * 3072 / 2**18:5.2f} MiB: {by_tile[tile]:5.1f} GFLOP/s")
 
 # %% [markdown]
-# Small tiles fetch w too often, large ones do not fit L2; in between it is flat. T = 512 is no tiles at all.
+# Small tiles fetch w too often. Large ones do not fit L2, which costs more the slower L3 is. T = 512 is no tiles at all.
 #
 # ## 8. Threads
 #
@@ -618,8 +620,7 @@ plots.show(
 # %% [markdown]
 # ## 9. What it gives the model
 #
-# The profile of the beginning, with the register tile in place of three loops. It is processor time again; threads would divide the
-# wait.
+# The profile of the beginning, with the register tile in place of three loops, in processor time.
 
 
 # %%

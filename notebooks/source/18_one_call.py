@@ -50,8 +50,8 @@ def write(texts, tokens=60, capture=False):
 
 
 def microseconds_per_step(texts, capture):
-    short = seconds(lambda: write(texts, 10, capture), repeats=3)
-    long = seconds(lambda: write(texts, 60, capture), repeats=3)
+    short = seconds(lambda: write(texts, 10, capture), repeats=7)
+    long = seconds(lambda: write(texts, 60, capture), repeats=7)
     return 1e6 * (long - short) / 50
 
 

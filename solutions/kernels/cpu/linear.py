@@ -26,8 +26,9 @@ from llaisys_mini.widen import widen
 
 ### BEGIN SOLUTION
 PARALLEL_FROM = 1 << 19  # multiply-adds; below, starting the threads costs more than they save
-ROWS, COLUMNS = 3, 4  # of a tile
-ROWS_IN_CACHE = 3 << 11  # numbers of x: three quarters of a small L1 cache; the rest is for the weights
+ROWS = 3  # of a tile
+COLUMNS = 4
+IN_CACHE = 6144  # numbers of x: three quarters of a small L1 cache; the rest is for the weights
 SEGMENT = 1536  # products summed in lanes before the lanes are added up: shorter sums have smaller errors
 
 
@@ -61,7 +62,7 @@ def fill_tile(zero, x, weight, out, length, m_rows, n, rows, m, columns):
 def fill_columns(x, weight, out, n_rows, length, first_m, last_m, m_rows):
     """Outputs `first_m` to `last_m` (exclusive) of every row: a few rows at a time, which stay in the L1 cache while
     all these outputs are made of them."""
-    block = max(1, ROWS_IN_CACHE // (length * ROWS)) * ROWS
+    block = max(1, IN_CACHE // (length * ROWS)) * ROWS
     for first in range(0, n_rows, block):
         last = min(first + block, n_rows)
         for m in range(first_m, last_m, COLUMNS):

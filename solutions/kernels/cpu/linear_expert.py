@@ -1,11 +1,12 @@
-"""linear on the CPU, expert version: the weight is packed once, then gemm does the work for one row or for many."""
+"""linear on the CPU, expert version: the weight is packed once; gemv multiplies it by one row, gemm by many."""
 
 from numba import njit
 
 from llaisys_mini import kernel
 from llaisys_mini.cpu.threads import thread_count
 
-from .gemm import multiply, multiply_row
+from .gemm import multiply
+from .gemv import multiply_row
 from .linear import add_bias
 from .panels import pack_weight
 

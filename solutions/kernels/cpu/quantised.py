@@ -130,7 +130,7 @@ def _copy_piece(x, k, length, packed, target):
 
 @njit(cache=True)
 def pair_product(x, packed, scales, first, second, lines, groups, out):
-    """One row of x times two panels of `lines` lines in `groups` groups, as gemm.pair_product. All arrays are flat."""
+    """One row of x times two panels of `lines` lines in `groups` groups, as gemv.pair_product. All arrays are flat."""
     length, lines_of_group = x.size // groups, lines // groups
     sums, other_sums = zeros(1, COLUMNS), zeros(1, COLUMNS)
     for g in range(groups):
