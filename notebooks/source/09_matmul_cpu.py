@@ -264,7 +264,7 @@ def four_k(a, b, c):
 measure("matmul, four k", four_k, transposed)
 
 # %% [markdown]
-# How much that gains differs between machines: the loads that are saved were of the nearest cache.
+# What that gains differs between machines.
 #
 # ## 5. `linear`: the weights already lie as they should
 #
@@ -538,7 +538,7 @@ for tile in (6, 12, 24, 48, 96, 192, 512):
     print(f"T = {tile:3d}, {tile * 3072 / 2**18:5.2f} MiB: {by_tile[tile]:5.1f} GFLOP/s")
 
 # %% [markdown]
-# Small tiles fetch w too often. Large ones do not fit L2, which costs more the slower L3 is. T = 512 is no tiles at all.
+# Small tiles fetch w too often; large ones come from L3. T = 512 is no tiles at all.
 #
 # ## 8. Threads
 #
