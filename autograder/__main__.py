@@ -11,7 +11,7 @@ import click
 from rich.console import Console
 
 from autograder import tasks
-from autograder.course import ROOT, GradingError, lab_names, told_of
+from autograder.course import ROOT, GradingError, be_at_home_somewhere, lab_names, told_of
 from autograder.gradebook import url as gradebook_url
 from autograder.plain import plain
 from llaisys_mini.errors import UserError
@@ -274,16 +274,6 @@ def doctor():
         by_hand = [p.grade_id for p in plan.parts if any(c.kind == tasks.BY_HAND for c in p.checks)]
         if by_hand:
             console.print(f"{lab}: graded by hand: {', '.join(by_hand)}")
-
-
-def be_at_home_somewhere() -> None:
-    """Where nobody knows this user's home, take / for it, as containers do. Jupyter's packages raise without one,
-    though nothing is written there.
-    """
-    try:
-        Path.home()
-    except RuntimeError:
-        os.environ["HOME"] = "/"
 
 
 def run() -> None:

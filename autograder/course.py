@@ -1,6 +1,7 @@
-"""The course's folders, its labs by name, and the error that the autograder's commands raise."""
+"""The course's folders and the user's home, its labs by name, and the error that the autograder's commands raise."""
 
 import errno
+import os
 from pathlib import Path
 
 from llaisys_mini.errors import UserError
@@ -39,3 +40,13 @@ def told_of(problem: OSError) -> str:
     if problem.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return f"{where} may not be read or written: {problem.strerror}. Change its rights, or name another --build"
     return f"{where}: {problem.strerror or problem}"
+
+
+def be_at_home_somewhere() -> None:
+    """Where nobody knows this user's home, take / for it, as containers do. Jupyter's packages raise without one,
+    though nothing is written there.
+    """
+    try:
+        Path.home()
+    except RuntimeError:
+        os.environ["HOME"] = "/"

@@ -56,6 +56,11 @@ def whole_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(unfinished, ignore_errors=True)
 
 
+def nearest_folder(path: Path) -> Path:
+    """The deepest folder on the way to `path`, itself included, that is there already."""
+    return next(place for place in (path, *path.parents) if place.exists())
+
+
 def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from llaisys_mini import paths
+from llaisys_mini.files import nearest_folder
 
 
 @dataclass(frozen=True)
@@ -107,13 +108,12 @@ def _is_full(folder: Path) -> bool:
 
 def _own_kernels(kernels) -> Finding:
     """How many kernels the learner has, and whether another can be saved."""
-    what, folder = "your kernels", kernels.folder
-    there = next(place for place in (folder, *folder.parents) if place.exists())
+    what, state, there = "your kernels", f"{len(kernels.written())} in {kernels.folder}", nearest_folder(kernels.folder)
     if _is_full(there):
-        return Finding(what, f"{len(kernels.written())} in {folder}", "note", f"the disk is full: {_MAKE_ROOM}")
+        return Finding(what, state, "note", f"the disk is full: {_MAKE_ROOM}")
     if there.is_dir() and os.access(there, os.W_OK):
-        return Finding(what, f"{len(kernels.written())} in {folder}")
-    state = f"{len(kernels.written())} in {folder}, where none can be saved: {there} cannot be written"
+        return Finding(what, state)
+    state += f", where none can be saved: {there} cannot be written"
     return Finding(what, state, "note", f"set {paths.STUDENT_VARIABLE} to a folder that can be written")
 
 

@@ -25,7 +25,7 @@ from rich.table import Table
 from llaisys_mini import paths
 from llaisys_mini.console import console, in_notebook
 from llaisys_mini.course.labs import Lab, LabError, find_lab, read_cells
-from llaisys_mini.files import write_atomically
+from llaisys_mini.files import nearest_folder, write_atomically
 
 SECONDS_PER_CELL = 120
 SECONDS_TO_START = 180  # a fresh Python and its imports, on a busy machine with a slow disk
@@ -56,7 +56,7 @@ def submit(lab: str, name: str | None = None) -> Path | None:
     name = _folder_name(name or _login_name())
     _require_saved(found)
     target = found.path.parents[2] / "submitted" / name / found.name
-    there = next(folder for folder in (target, *target.parents) if folder.exists())
+    there = nearest_folder(target)
     if not os.access(there, os.W_OK):
         raise LabError(f"{there} cannot be written, so nothing can be handed in there")
     printer = console()
