@@ -99,6 +99,19 @@ def test_the_cache_moves(model):
     assert mine.replay.replayed >= 12
 
 
+def test_a_recording_writes_into_memory_of_its_own(model, gpu):
+    """What is computed on the way is freed at once while a step is recorded, and written each time it is played."""
+    texts = Texts(model, 2)
+    for number in range(PATIENCE + 1):
+        texts.step(number)
+    others = [gpu.allocate(size) for size, free in list(gpu._free.items()) for _ in range(len(free) + 1)]
+    for buffer in others:
+        gpu.upload(np.full(buffer.nbytes, 7, np.uint8), buffer)
+    texts.step(9)
+    assert texts.replay.replayed == 1
+    assert all((gpu.download(buffer, 0, buffer.nbytes) == 7).all() for buffer in others)
+
+
 def texts_of(engine, prompts, temperature):
     requests = [
         engine.add(ids, SamplingParams(temperature=temperature, seed=seed, max_new_tokens=12), stop_ids=())

@@ -43,20 +43,8 @@ class PretendedGpu(Cuda):
         start = -(-memory.ctypes.data // 512) * 512
         return SimpleNamespace(device_pointer=start, memory=memory)
 
-    def upload(self, values, buffer, offset=0, stream=None):
-        refuse_in_recording("copies from the host")
-        values = np.ascontiguousarray(values)
-        ctypes.memmove(buffer.address + offset, values.ctypes.data, values.nbytes)
-
-    def download(self, buffer, offset, nbytes):
-        refuse_in_recording("copies to the host")
-        result = np.empty(nbytes, np.uint8)
-        ctypes.memmove(result.ctypes.data, buffer.address + offset, nbytes)
-        return result
-
-    def copy(self, source, source_offset, target, target_offset, nbytes, stream=None):
-        refuse_in_recording("copies without a kernel")
-        ctypes.memmove(target.address + target_offset, source.address + source_offset, nbytes)
+    def _bytes(self, buffer, offset, nbytes):
+        return _Bytes(buffer.address + offset, nbytes)
 
     def synchronise(self, stream=None):
         refuse_in_recording("waits for the device")
@@ -88,6 +76,22 @@ class PretendedGpu(Cuda):
         finally:
             self._captured = None
         recording.play = lambda: [run() for run in actions]
+
+
+class _Bytes:
+    """Bytes of the device, with the copies of numba-cuda's arrays."""
+
+    def __init__(self, address, nbytes):
+        self.address, self.nbytes = address, nbytes
+
+    def copy_to_device(self, source, stream=0):
+        assert source.nbytes == self.nbytes
+        ctypes.memmove(self.address, getattr(source, "address", None) or source.ctypes.data, self.nbytes)
+
+    def copy_to_host(self):
+        result = np.empty(self.nbytes, np.uint8)
+        ctypes.memmove(result.ctypes.data, self.address, self.nbytes)
+        return result
 
 
 class _Launches(Launches):
