@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from llaisys_mini.strides import completed, contiguous_strides, flattened
+from llaisys_mini.strides import TensorError, completed, contiguous_strides, flattened
 
 
 class CudaArray:
@@ -84,6 +84,15 @@ class CudaArray:
     def ravel(self) -> "CudaArray":
         """All numbers in one dimension."""
         return self.reshape(self.size)
+
+    def view(self, dtype: Any) -> "CudaArray":
+        """The same bytes as numbers of another dtype. Raises TensorError where the last dimension does not fit."""
+        dtype = np.dtype(dtype)
+        rest = self.shape[-1] * self.dtype.itemsize if self.shape else self.dtype.itemsize
+        if rest % dtype.itemsize or (not self.shape and rest != dtype.itemsize):
+            raise TensorError(f"an array of {self.dtype} {self.shape} cannot be viewed as {dtype}")
+        shape = (*self.shape[:-1], rest // dtype.itemsize) if self.shape else ()
+        return CudaArray(self.buffer, self.offset, shape, dtype)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):  # what Python asks of every object
