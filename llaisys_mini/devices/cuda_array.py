@@ -72,7 +72,9 @@ class CudaArray:
 
     @property
     def __cuda_array_interface__(self) -> dict:
-        return self.numba.__cuda_array_interface__
+        """As other libraries ask for it: https://nvidia.github.io/numba-cuda/user/cuda_array_interface.html"""
+        where = {"data": (self.address, False), "strides": None, "version": 3}
+        return {"shape": self.shape, "typestr": self.dtype.str, **where}
 
     def __len__(self) -> int:
         return self.shape[0]

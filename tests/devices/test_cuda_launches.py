@@ -109,6 +109,7 @@ def test_arrays():
     assert x.reshape(2, -1).shape == x.reshape((2, 12)).shape == (2, 12)
     assert x.reshape(x.size).shape == x.ravel().shape == (24,)
     assert x.reshape(3, 8).words.tolist() == [0, 0, 24, 2, 4104, 3, 8, 16, 2]
+    assert x.__cuda_array_interface__["data"] == (4104, False)
     assert x.view(np.float32).words.tolist() == [0, 0, 12, 4, 4104, 4, 3, 12, 4]
     with pytest.raises(TensorError):
         array(0, (4, 3), np.uint16).view(np.float32)
