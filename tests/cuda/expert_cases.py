@@ -58,8 +58,9 @@ def _argmax(rng):
     rising = np.arange(2 * 12289).reshape(2, 12289)
     masked = np.full((2, 8200), -np.inf)
     masked[1, 8199] = -5
+    last = np.arange(2 * 8191).reshape(2, 8191)  # the second row ends in a part more than the first
     many = [rng.integers(0, 9, size=(66, width)) for width in (4100, 8195)]
-    return [dict(x=x) for x in (ties, rising, -rising, masked, *many)]
+    return [dict(x=x) for x in (ties, rising, -rising, masked, last, *many)]
 
 
 _ROWS = [  # rows, columns: held by a warp, by a block, by nobody; of widths that are no multiple of 4 too

@@ -30,7 +30,6 @@ MUTANTS = [  # operator, file, what stands there, what is made of it
         "if place + 4 <= high:\n            st",
     ),
     ("softmax", "rows", "place + j < high:\n                    kept", "place + j <= high:\n                    kept"),
-    ("softmax", "rows", "width if width % 4 == 0 else width + 3", "width"),
     ("softmax", "rows", "total *= math.exp(top - reference)", "total *= np.float32(1)"),
     ("softmax", "rows", "largest if largest > np.float32(-math.inf) else np.float32(0)", "largest"),
     ("softmax", "softmax_expert", "own = math.exp(top - largest)", "own = np.float32(1)"),

@@ -67,11 +67,12 @@ def test_the_plain_versions_read_it_once_a_pass(operator, least):
     assert widest == 4
 
 
+@pytest.mark.parametrize("width", [511, 2051])  # of 511, a warp holds rows that begin at a multiple of 16 bytes
 @pytest.mark.parametrize("operator", ["softmax", "layer_norm", "cross_entropy"])
-def test_a_row_that_begins_anywhere_is_read_once_too(operator):
+def test_a_row_that_begins_anywhere_is_read_once_too(operator, width):
     """Rows of this width begin within a sector: a request for 16 bytes by each lane then touches one more."""
-    reads, widest = reads_of_each_number(operator, "expert", 4, 2051)
-    assert reads < 1.1
+    reads, widest = reads_of_each_number(operator, "expert", 4, width)
+    assert reads < 1.15
     assert widest <= VECTOR_SECTORS + 1
 
 
