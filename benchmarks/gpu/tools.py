@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,6 +57,10 @@ if __name__ == "__main__":
 """
 
 
+Work = tuple[str, str, str]
+"""Name of the tool, name of the program, its source."""
+
+
 @dataclass(frozen=True)
 class Ended:
     """How a program ended under a tool. found: whether the tool reported something; failed: whether the program ended
@@ -81,10 +85,9 @@ def rows(no_device: str | None, clock: Clock, reserve: float) -> Iterator[Row]:
         return
     with ThreadPoolExecutor(max(1, min(8, (os.cpu_count() or 2) // 2))) as pool:
 
-        def ended(works):
-            """{work: Ended} of works (name of the tool, program, source)."""
+        def ended(works: Iterable[Work]) -> dict[Work, Ended]:
             works = list(dict.fromkeys(works))
-            return dict(zip(works, pool.map(lambda work: _run(tool, *work, clock, reserve), works), strict=True))
+            return dict(zip(works, pool.map(lambda work: _run(tool, work, clock, reserve), works), strict=True))
 
         unbroken = ended((TOOLS[m.kind], m.program, source_of(m.program)) for m in chosen)
         clean = {work[:2] for work, how in unbroken.items() if how == Ended()}
@@ -98,7 +101,7 @@ def rows(no_device: str | None, clock: Clock, reserve: float) -> Iterator[Row]:
         yield _sum(name, [row for row in finished if name in ("all", row.figures["tool"])], is_sound)
 
 
-def _rows_of_unbroken(unbroken: dict[tuple, Ended]) -> Iterator[Row]:
+def _rows_of_unbroken(unbroken: dict[Work, Ended]) -> Iterator[Row]:
     """Result "right" where a tool reports none of the unbroken programs."""
     for name in dict.fromkeys(work[0] for work in unbroken):
         ends = {program: how for (tool, program, _), how in unbroken.items() if tool == name}
@@ -132,7 +135,8 @@ def _sum(name: str, finished: list[Row], is_sound: bool) -> Row:
     return Row(PART, name, "done", f"{counts['wrong']} of {len(finished)} were not found by compute-sanitizer", figures)
 
 
-def _run(tool, name: str, program: str, source: str, clock: Clock, reserve: float) -> Ended:
+def _run(tool, work: Work, clock: Clock, reserve: float) -> Ended:
+    name, program, source = work
     if clock.left <= reserve + _SECONDS / 4:
         return Ended(why_not="no time was left")
     with tempfile.TemporaryDirectory() as folder:
