@@ -6,5 +6,6 @@ loops       find the layers: the part of the list that repeats
 emit        write the list as the source of one function that loops over the layers
 native      arrays over addresses, and calls of kernels by address
 captured    compile the function, lay out its memory, run it
+device_step the same on a device that records its launches itself, as a GPU does
 replay      when a step is recorded, replayed, or computed call by call
 """

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from llaisys_mini.cache.paged import PagedCache, PagedPass, PagedText, Rows
+from llaisys_mini.cache.paged import PagedCache, PagedText
+from llaisys_mini.cache.paged_pass import PagedPass, Rows
 from llaisys_mini.capture.graph import CONSTANT, STATE, Call, Graph, Value
 from llaisys_mini.capture.record import Recorder
 from llaisys_mini.kernels.runtime import observe_calls

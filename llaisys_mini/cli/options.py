@@ -8,7 +8,7 @@ _SAMPLING = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty", "se
 def engine_options(command):
     """Who guesses tokens ahead, and whether steps are replayed: what an engine is told."""
     command = click.option(
-        "--capture/--no-capture", default=True, help="Replay recorded steps as one compiled function; same text."
+        "--capture/--no-capture", default=True, help="Replay recorded steps as one call; same text."
     )(command)
     count = click.option("--guesses", type=click.IntRange(1, 16), default=4, show_default=True, help="Tokens ahead.")
     return click.option("--draft", default=None, help="A smaller model that guesses tokens ahead, or 'ngram'.")(

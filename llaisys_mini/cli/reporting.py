@@ -62,7 +62,8 @@ class Stopwatch:
             click.echo(f"{len(self.ticks)} new tokens, {_shown(rate)} per second after the first", err=True)
         replay, steps = engine.replay, engine.counts.steps
         why = f" ({replay.given_up})" if replay.given_up else ""
-        click.echo(f"{replay.replayed} of {steps} steps were replayed as one compiled function{why}", err=True)
+        form = "compiled function" if device == "cpu" else "graph of launches"
+        click.echo(f"{replay.replayed} of {steps} steps were replayed as one {form}{why}", err=True)
         pool, size = engine.cache.pool, engine.cache.nbytes / 2**20
         click.echo(f"KV cache: {pool.touched} pages of {pool.size} positions, {size:.1f} MiB allocated", err=True)
         if engine.guesser is not None:

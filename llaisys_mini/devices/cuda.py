@@ -6,8 +6,8 @@ has let go of is written again only after the kernels that were launched with it
 """
 
 import ctypes
-import math
 import os
+import threading
 import weakref
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -18,10 +18,12 @@ from typing import Any
 import numpy as np
 
 from llaisys_mini.cuda import availability
-from llaisys_mini.devices.device import Device, Event, full
+from llaisys_mini.devices.cuda_array import CudaArray
+from llaisys_mini.devices.cuda_graph import CaptureStream, CudaGraph
+from llaisys_mini.devices.cuda_launches import Launches
+from llaisys_mini.devices.device import Device, Event, full, records_launches, refuse_in_recording
 from llaisys_mini.devices.faults import Faults
 from llaisys_mini.errors import DeviceError
-from llaisys_mini.strides import contiguous_strides
 
 _STEP = 512  # bytes; what the driver aligns to
 
@@ -29,27 +31,44 @@ _STEP = 512  # bytes; what the driver aligns to
 class Buffer:
     """A run of bytes on the device. `pointer` is the driver's."""
 
-    __slots__ = ("__weakref__", "nbytes", "pointer")
+    __slots__ = ("__weakref__", "address", "nbytes", "pointer")
 
     def __init__(self, nbytes: int, pointer: Any):
         self.nbytes = nbytes
         self.pointer = pointer
+        self.address = int(pointer.device_pointer)
+
+
+_Pool = dict[int, list]
+"""Size in bytes -> memory that nothing refers to."""
+
+
+class _OfThread(threading.local):
+    """What a thread that records has of its own: the stream of its launches, and the memory for its results."""
+
+    stream = 0
+    pool: _Pool | None = None
 
 
 class Cuda(Device):
     """The GPU that Numba's current context is on."""
 
     name = kernels = "cuda"
+    records = True
 
     def __init__(self) -> None:
-        self._free: dict[int, list] = defaultdict(list)  # size in bytes -> memory that nothing refers to
+        self._free: _Pool = defaultdict(list)
         self._faults = Faults()
+        self._launches = Launches()
+        self._capture_stream: CaptureStream | None = None
+        self._here = _OfThread()
 
     def allocate(self, nbytes: int) -> Buffer:
         size = max(-(-nbytes // _STEP) * _STEP, _STEP)
-        pointer = self._free[size].pop() if self._free[size] else self._from_driver(size)
+        free = (self._free if self._here.pool is None else self._here.pool)[size]
+        pointer = free.pop() if free else self._from_driver(size)
         buffer = Buffer(nbytes, pointer)
-        weakref.finalize(buffer, self._free[size].append, pointer).atexit = False
+        weakref.finalize(buffer, free.append, pointer).atexit = False
         return buffer
 
     def release_unused(self) -> None:
@@ -71,30 +90,27 @@ class Cuda(Device):
             raise full(size, *self.memory_info()) from problem
 
     def upload(self, values: np.ndarray, buffer: Buffer, offset: int = 0, stream: Any = None) -> None:
+        refuse_in_recording("copies from the host")
         source = np.ascontiguousarray(values).reshape(-1).view(np.uint8)
         with self._watched():
             self._bytes(buffer, offset, source.nbytes).copy_to_device(source, stream=stream or 0)
 
     def download(self, buffer: Buffer, offset: int, nbytes: int) -> np.ndarray:
+        refuse_in_recording("copies to the host")
         with self._watched():
             return self._bytes(buffer, offset, nbytes).copy_to_host()
 
     def copy(self, source, source_offset, target, target_offset, nbytes, stream=None) -> None:
+        refuse_in_recording("copies without a kernel")
         into = self._bytes(target, target_offset, nbytes)
         with self._watched():
             into.copy_to_device(self._bytes(source, source_offset, nbytes), stream=stream or 0)
 
     def _bytes(self, buffer: Buffer, offset: int, nbytes: int) -> Any:
-        return self.array(buffer, offset, (nbytes,), np.dtype(np.uint8))
+        return CudaArray(buffer, offset, (nbytes,), np.dtype(np.uint8)).numba
 
-    def array(self, buffer: Buffer, offset: int, shape: tuple[int, ...], dtype: np.dtype) -> Any:
-        from numba.cuda.cudadrv.devicearray import DeviceNDArray
-
-        strides = tuple(step * dtype.itemsize for step in contiguous_strides(shape))
-        end = offset + math.prod(shape) * dtype.itemsize
-        made = DeviceNDArray(shape, strides, dtype, gpu_data=buffer.pointer.view(offset, end))
-        made.owner = buffer  # the bytes stay in use as long as the array does
-        return made
+    def array(self, buffer: Buffer, offset: int, shape: tuple[int, ...], dtype: np.dtype) -> CudaArray:
+        return CudaArray(buffer, offset, shape, dtype)
 
     def memory_info(self) -> tuple[int, int]:
         from numba import cuda
@@ -113,6 +129,7 @@ class Cuda(Device):
     def synchronise(self, stream: Any = None) -> None:
         from numba import cuda
 
+        refuse_in_recording("waits for the device")
         with self._watched():
             stream.synchronize() if stream is not None else cuda.synchronize()
 
@@ -123,16 +140,31 @@ class Cuda(Device):
         return cuda.get_current_device().compute_capability >= (8, 0)
 
     def launcher(self, kernel, configuration) -> Callable:
-        launch, faults = kernel.dispatcher[configuration], self._faults
+        launches, here, faults = self._launches, self._here, self._faults
 
         def launched(*arguments):  # on the path of every token: no context manager
             try:
-                launch(*arguments)
+                launches.launch(kernel, configuration, arguments, here.stream)
             except Exception as problem:
                 raise faults.told(problem) from None
             faults.launched = kernel.__name__
 
         return launched
+
+    @contextmanager
+    def recording(self) -> Iterator[CudaGraph]:
+        """As of every device. What is computed on the way has memory of the recording's own, used again within it."""
+        if self._capture_stream is None:
+            self._capture_stream = CaptureStream()
+        here = self._here
+        pool: _Pool = defaultdict(list)
+        recording = CudaGraph(pool)
+        here.stream, here.pool = self._capture_stream.handle, pool
+        try:
+            with records_launches(), self._watched(), self._capture_stream.captured(recording):
+                yield recording
+        finally:
+            here.stream, here.pool = 0, None
 
     @contextmanager
     def _watched(self) -> Iterator[None]:

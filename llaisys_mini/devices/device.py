@@ -11,7 +11,7 @@ import math
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from types import MappingProxyType
 from typing import Any
@@ -29,6 +29,7 @@ class Device(ABC):
     kernels: the folder of a kernel set whose kernels it runs, `solutions/kernels/<kernels>/`.
     calls_kernels: whether to launch a kernel is nothing but to call it.
     on_host: whether its memory is the computer's own, so that numbers can be looked at without a copy.
+    records: whether launches can be recorded and played again, with `recording`.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Device(ABC):
     has_tensor_cores = True  # for bfloat16; what only interprets kernels computes what they would
     calls_kernels = False
     on_host = False
+    records = False
 
     # ---- memory ----------------------------------------------------------------------------------------------
 
@@ -116,6 +118,15 @@ class Device(ABC):
         """A copy of a host array for kernels: `cuda.to_device` while a launcher runs on this device."""
         return self._copied(np.ascontiguousarray(values))[1]
 
+    def recording(self) -> AbstractContextManager["Recording"]:
+        """Within this context launches are not run but recorded. They are run each time the Recording is played, on the
+        arrays that they were given; memory that is allocated here stays theirs as long as the Recording lives.
+
+        What needs the numbers of the moment, a copy from the host or to it, or waiting, raises DeviceError here.
+        Only where `records`.
+        """
+        raise DeviceError(f"launches on {self.name} cannot be recorded")
+
     def narrow(self, source: Any, target: Any) -> None:
         """Round float32 numbers to 16 bits without leaving the device. target: as kernels see it, uint16 for bfloat16
         and int16 for float16 (see dtypes)."""
@@ -125,6 +136,38 @@ class Device(ABC):
 
     def __repr__(self) -> str:
         return f"<device {self.name}: {type(self).__name__}>"
+
+
+class Recording(ABC):
+    """Launches that were recorded."""
+
+    @abstractmethod
+    def play(self) -> None:
+        """Run them all, in their order, behind the work that was asked for before."""
+
+
+_records_now: ContextVar[bool] = ContextVar("records launches", default=False)
+
+
+def is_recording() -> bool:
+    """Whether this thread records launches now."""
+    return _records_now.get()
+
+
+@contextmanager
+def records_launches() -> Iterator[None]:
+    """For devices: within this context `is_recording`."""
+    token = _records_now.set(True)
+    try:
+        yield
+    finally:
+        _records_now.reset(token)
+
+
+def refuse_in_recording(what: str) -> None:
+    """Raises DeviceError where launches are recorded."""
+    if _records_now.get():
+        raise DeviceError(f"a launcher {what}, which only counts for the moment and cannot be recorded")
 
 
 _chosen: ContextVar[Mapping[str, Device]] = ContextVar("devices", default=MappingProxyType({}))

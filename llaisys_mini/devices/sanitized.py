@@ -7,7 +7,15 @@ from typing import Any
 import numpy as np
 
 from llaisys_mini import sanitizer
-from llaisys_mini.devices.device import Device, use_device
+from llaisys_mini.cuda.jit import RecordedLaunch, recorded_launches
+from llaisys_mini.devices.device import (
+    Device,
+    Recording,
+    is_recording,
+    records_launches,
+    refuse_in_recording,
+    use_device,
+)
 from llaisys_mini.devices.host import Host
 from llaisys_mini.devices.opaque import OpaqueArray, held_array
 from llaisys_mini.sanitizer.uninitialised import registry
@@ -22,9 +30,25 @@ class Sanitized(Host):
 
     name = kernels = "cuda"
     calls_kernels = False
+    records = True
 
     def __init__(self, opaque: bool = False):
         self.opaque = opaque
+
+    def upload(self, values: np.ndarray, buffer: np.ndarray, offset: int = 0, stream: Any = None) -> None:
+        refuse_in_recording("copies from the host")
+        super().upload(values, buffer, offset, stream)
+
+    def download(self, buffer: np.ndarray, offset: int, nbytes: int) -> np.ndarray:
+        refuse_in_recording("copies to the host")
+        return super().download(buffer, offset, nbytes)
+
+    def copy(self, source, source_offset, target, target_offset, nbytes, stream=None) -> None:
+        refuse_in_recording("copies without a kernel")
+        super().copy(source, source_offset, target, target_offset, nbytes, stream)
+
+    def synchronise(self, stream: Any = None) -> None:
+        refuse_in_recording("waits for the device")
 
     def array(self, buffer: np.ndarray, offset: int, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
         return self._handed(np.ndarray(shape, dtype, buffer, offset))
@@ -36,6 +60,7 @@ class Sanitized(Host):
         return self._handed(array) if self.opaque else array.view(WatchedArray)
 
     def copy_of(self, values: Any) -> Any:
+        refuse_in_recording("copies from the host")
         copy = super().copy_of(held_array(values))
         return copy if self.opaque else copy.view(WatchedArray)
 
@@ -44,6 +69,9 @@ class Sanitized(Host):
         return lambda *arguments: launch(*map(held_array, arguments))
 
     def launch(self, function: Callable, inputs: Sequence[Any], outputs: Sequence[np.ndarray]) -> None:
+        if is_recording():  # nothing is written yet
+            Device.launch(self, function, [self._handed(value) for value in inputs], [*map(self._handed, outputs)])
+            return
         for output in outputs:
             registry.add(output)
         try:
@@ -55,11 +83,29 @@ class Sanitized(Host):
 
     run = launch
 
+    @contextmanager
+    def recording(self) -> Iterator["SanitizedRecording"]:
+        with records_launches(), recorded_launches() as launches:
+            yield SanitizedRecording(self, launches)
+
     def narrow(self, source: np.ndarray, target: np.ndarray) -> None:
         Device.narrow(self, source, target)
 
     def _handed(self, value: Any) -> Any:
         return OpaqueArray(value) if self.opaque and isinstance(value, np.ndarray) else value
+
+
+class SanitizedRecording(Recording):
+    """A list of launches; whatever they were given is kept with it."""
+
+    def __init__(self, device: Sanitized, launches: list[RecordedLaunch]):
+        self._device = device
+        self._launches = launches
+
+    def play(self) -> None:
+        for launch in self._launches:
+            configuration = (launch.grid, launch.block, 0, launch.shared_bytes)
+            self._device.launcher(launch.kernel, configuration)(*launch.arguments)
 
 
 @contextmanager

@@ -21,7 +21,8 @@ import numpy as np
 
 from llaisys_mini import devices, dtypes
 from llaisys_mini import operators as ops
-from llaisys_mini.cache.paged import PAGE_SIZE, PagedCache, Rows
+from llaisys_mini.cache.paged import PAGE_SIZE, PagedCache
+from llaisys_mini.cache.paged_pass import Rows
 from llaisys_mini.cache.pool import PagesExhausted
 from llaisys_mini.capture.replay import Replay
 from llaisys_mini.engine.request import ChangeLogits, Request, check_ids
@@ -147,11 +148,11 @@ class Engine:
             ids += turn.request.text[stored.length : stored.length + turn.count] + guess
             rows.append(Rows(stored, turn.count + len(guess), count + len(guess)))
         greedy = all(turn.request.takes_the_largest_logit for turn in turns)
-        logits, index = self.replay.forward(np.array(ids), rows, greedy)
+        logits, best = self.replay.forward(np.array(ids), rows, greedy)
         self.counts.steps += 1
         self.counts.rows += len(ids)
         self.last_step = [(t.request, t.count, len(guess)) for t, guess in zip(turns, guesses, strict=True)]
-        likeliest = _likeliest(logits, index) if greedy and len(logits) else None
+        likeliest = _likeliest(logits, best) if greedy and len(logits) else None
         return self._choose(turns, wanted, guesses, logits, likeliest)
 
     def _guesses(self, turns: Sequence[Turn]) -> list[list[int]]:
@@ -242,16 +243,13 @@ class Engine:
             self.guesser.forget(request)
 
 
-def _likeliest(logits: Tensor, index: np.ndarray | None) -> list[tuple[int, float]]:
+def _likeliest(logits: Tensor, best: tuple[np.ndarray, np.ndarray] | None) -> list[tuple[int, float]]:
     """For each row of logits [N, V] the id of the largest, and that logit; NaN if a NaN was found among them.
 
-    index: what argmax said, if the logits lie on the host and it was asked already.
+    best: what argmax said, if it was asked already.
     """
-    if logits.storage.device is not devices.HOST:
-        # Only the largest is looked at, since the logits stay on the device: it is NaN where all of them are.
-        found, value = ops.argmax(logits)
-        return list(zip(found.numpy().tolist(), value.numpy().tolist(), strict=True))
-    if index is None:
-        index = ops.argmax(logits)[0].numpy()
-    # NumPy's maximum is NaN if any logit is; argmax alone would silently pass over it.
-    return list(zip(index.tolist(), logits.numpy().max(axis=1).tolist(), strict=True))
+    index, value = best or [tensor.numpy() for tensor in ops.argmax(logits)]
+    if logits.storage.device is devices.HOST:
+        value = logits.numpy().max(axis=1)  # NaN if any logit is; argmax alone would silently pass over it
+    # Elsewhere only the largest is looked at, since the logits stay on the device: it is NaN where all of them are.
+    return list(zip(index.tolist(), value.tolist(), strict=True))

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from llaisys_mini import operators as ops
-from llaisys_mini.cache.paged import PagedCache, PagedText, Rows
+from llaisys_mini.cache.paged import PagedCache, PagedText
+from llaisys_mini.cache.paged_pass import Rows
 from llaisys_mini.capture.replay import Replay
 from llaisys_mini.engine.request import Request
 from llaisys_mini.errors import GenerationError
@@ -128,9 +129,9 @@ class DraftModel:
             # Of the few rows behind a guess all logits are asked for: a step of that kind may be replayed.
             wanted = [len(ids) if len(ids) <= self.most + 1 else 1 for ids in missing]
             rows = [Rows(texts[n], len(ids), w) for n, ids, w in zip(going, missing, wanted, strict=True)]
-            logits, index = self.replay.forward(np.concatenate(missing), rows, greedy=True)
+            logits, best = self.replay.forward(np.concatenate(missing), rows, greedy=True)
             self.passes += 1
-            index = ops.argmax(logits)[0].numpy() if index is None else index
+            index = best[0] if best else ops.argmax(logits)[0].numpy()
             chosen = index[np.cumsum(wanted) - 1].tolist()
             for number, token in zip(going, chosen, strict=True):
                 guesses[number].append(token)

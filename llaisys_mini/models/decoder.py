@@ -78,11 +78,12 @@ class Decoder:
         """The part that the running thread is computing, for reports: "embedding", "layer 3", "head"."""
         return _place.get()
 
-    def embed(self, ids: np.ndarray) -> Tensor:
+    def embed(self, ids: np.ndarray | Tensor) -> Tensor:
         """The rows of the embeddings for ids int64 [T] -> [T, E]."""
-        return ops.embedding(Tensor.from_numpy(ids).to(self.device), self.embeddings)
+        ids = ids if isinstance(ids, Tensor) else Tensor.from_numpy(ids)
+        return ops.embedding(ids.to(self.device), self.embeddings)
 
-    def forward(self, ids: np.ndarray, cache: Cache, last_only: bool = False) -> Tensor:
+    def forward(self, ids: np.ndarray | Tensor, cache: Cache, last_only: bool = False) -> Tensor:
         """Logits of the next token after each of the new `ids` (int64 [T]); `cache` says whose rows they are, and grows
         by them.
 
@@ -90,7 +91,7 @@ class Decoder:
         one of each text.
         Raises GenerationError beyond the context.
         """
-        positions = cache.begin(ids)
+        positions = cache.begin(ids)  # type: ignore[arg-type]  # a pass that is recorded has them on the device
         _place.set("embedding")
         x, step = self.embed(ids), None
         for number, block in enumerate(self.layers):

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from llaisys_mini import load_model
-from llaisys_mini.cache.paged import PagedCache, PagedPass, PagedText, Rows
+from llaisys_mini.cache.paged import PagedCache, PagedText
+from llaisys_mini.cache.paged_pass import PagedPass, Rows
 from llaisys_mini.cache.pool import PagesExhausted
 from llaisys_mini.errors import GenerationError
 from llaisys_mini.kernels.runtime import observe_calls

@@ -11,7 +11,8 @@ from numba import njit
 
 from llaisys_mini import load_model
 from llaisys_mini import operators as ops
-from llaisys_mini.cache.paged import PagedCache, PagedPass, PagedText, Rows
+from llaisys_mini.cache.paged import PagedCache, PagedText
+from llaisys_mini.cache.paged_pass import PagedPass, Rows
 from llaisys_mini.capture import captured
 from llaisys_mini.capture.replay import PATIENCE, Replay
 from llaisys_mini.engine.speculation import DraftModel, NGrams
@@ -48,9 +49,9 @@ class Texts:
         if self.replay is None:
             logits = self.model.decoder.forward(ids, PagedPass(self.cache, rows), last_only=True)
             return logits.numpy(), ops.argmax(logits)[0].numpy()
-        logits, index = self.replay.forward(ids, rows, greedy)
+        logits, best = self.replay.forward(ids, rows, greedy)
         self.replay.wait()
-        return logits.numpy(), index
+        return logits.numpy(), best and best[0]
 
 
 def same_steps(model, count, rows=1, steps=40):

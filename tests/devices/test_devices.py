@@ -3,6 +3,7 @@
 import gc
 import inspect
 import threading
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -156,7 +157,7 @@ def pool(monkeypatch):
     """A GPU whose driver only notes how many bytes it was asked for, and that list."""
     asked = []
     device = Cuda()
-    monkeypatch.setattr(device, "_from_driver", lambda size: asked.append(size) or object())
+    monkeypatch.setattr(device, "_from_driver", lambda size: asked.append(size) or SimpleNamespace(device_pointer=0))
     yield device, asked
     gc.collect()
 
