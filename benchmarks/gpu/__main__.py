@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from benchmarks import tables
-from benchmarks.gpu import compiling, correctness, decoding, report, timing, tools
+from benchmarks.gpu import compiling, correctness, decoding, launches, report, timing, tools
 from benchmarks.gpu.rows import Clock, Row
 from llaisys_mini.cuda import availability
 from llaisys_mini.inspect import compile_check
@@ -20,7 +20,7 @@ def main() -> int:
     """Returns the exit code: 1 if anything is wrong, 0 otherwise, also where most is not run."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.gpu", description="Check and time the CUDA kernels.")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent, help="folder for results.json, results.md")
-    parser.add_argument("--minutes", type=float, default=7.5, help="no part is begun after this")
+    parser.add_argument("--minutes", type=float, default=4.5, help="no part is begun after this")
     options = parser.parse_args()
     clock = Clock(60 * options.minutes)
     no_device = availability.why_no_device()
@@ -40,11 +40,13 @@ def main() -> int:
 def all_rows(no_device: str | None, clock: Clock):
     """The rows of all parts. What only a device can tell comes first; each part leaves some time to the next ones."""
     whole = clock.seconds
-    yield from correctness.rows(no_device, clock, 0.6 * whole)
-    yield from timing.rows(no_device, clock, 0.35 * whole)
-    yield from decoding.rows(no_device, clock, 0.25 * whole)
+    yield from correctness.rows("device", no_device, clock, 0.6 * whole)
+    yield from launches.rows(no_device, clock, 0.55 * whole)
+    yield from timing.rows(no_device, clock, 0.4 * whole)
+    yield from decoding.rows(no_device, clock, 0.3 * whole)
     yield from tools.rows(no_device, clock, 0.1 * whole)
     # With a device the kernels have been compiled for it; the other architectures are for machines without one.
+    yield from correctness.rows("sanitizer", no_device, clock, (0.5 if no_device else 0.03) * whole)
     yield from compiling.rows(clock, 0.0, compile_check.ARCHITECTURES if no_device else ("sm_90",))
 
 

@@ -1,7 +1,9 @@
-"""Decoding with a model of Qwen3-0.6B's shape and random weights: ours, and the same in torch as a CUDA graph."""
+"""Decoding with a model of Qwen3-0.6B's shape and random weights: ours with captured steps and without, and the same in
+torch as a CUDA graph."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -13,7 +15,9 @@ from llaisys_mini.tensor import Tensor
 from llaisys_mini.weights.checkpoint import Checkpoint
 
 PART = "decode"
+CAPTURED, CALLED = (f"ours, Qwen3-0.6B shape, bfloat16, {how}" for how in ("decode captured", "decode call by call"))
 PROMPT, TOKENS = 64, 64
+ASKED = "1.5 of torch with a CUDA graph"
 SHAPE: dict[str, Any] = dict(  # config.json of Qwen/Qwen3-0.6B
     architectures=["Qwen3ForCausalLM"],
     model_type="qwen3",
@@ -33,12 +37,17 @@ SHAPE: dict[str, Any] = dict(  # config.json of Qwen/Qwen3-0.6B
 
 
 def rows(no_device: str | None, clock: Clock, reserve: float) -> Iterator[Row]:
-    """Tokens per second of ours and of torch."""
-    works = {"ours, Qwen3-0.6B shape, bfloat16": _ours, "torch with a CUDA graph, same shape": _torch}
+    """Tokens per second of ours, with each step captured and with each call made, and of torch."""
+    texts: list[list[int]] = []
+    works: dict[str, Callable[[], tuple[str, str, dict[str, float | str]]]] = {
+        CAPTURED: lambda: _ours(True, texts),
+        CALLED: lambda: _ours(False, texts),
+        "torch with a CUDA graph, same shape": lambda: ("done", "", _torch()),
+    }
     if no_device:
         yield from (Row(PART, name, NOT_RUN, no_device) for name in works)
         return
-    yield from each(PART, works, lambda name: [Row(PART, name, "done", figures=works[name]())], clock, reserve)
+    yield from each(PART, works, lambda name: [Row(PART, name, *works[name]())], clock, reserve)
 
 
 class RandomCheckpoint(Checkpoint):
@@ -64,17 +73,49 @@ def make_model(shape: dict, device: str):
     return LanguageModel(config, load_decoder(config, RandomCheckpoint(), None, device), None, dtypes.bfloat16)
 
 
-def _ours() -> dict[str, float]:
+def _ours(
+    capture: bool, texts: list[list[int]], shape: dict = SHAPE, device: str = "cuda"
+) -> tuple[str, str, dict[str, float | str]]:
+    """(result, why, figures) of writing one text by greedy decoding.
+
+    texts: what was written so far, in runs before this one: the same, or something is wrong.
+    """
     from llaisys_mini.kernels.choice import use_kernels
 
-    model = make_model(SHAPE, "cuda")
+    model = _kept_model(device) if shape is SHAPE else make_model(shape, device)
+    engine = model.engine(capture=capture)
+
+    def generation(number: int, count: int):  # of texts that begin differently: none is begun with another's pages
+        prompt = (np.arange(PROMPT) + number) % shape["vocab_size"]
+        return model.generate(prompt, count, temperature=0, engine=engine)
+
     with use_kernels("expert"):
-        list(model.generate(np.arange(PROMPT), 4, temperature=0))  # compiles
-        ticks = [time.perf_counter() for _ in model.generate(np.arange(PROMPT), TOKENS, temperature=0)]
-    return {"tokens/s": (len(ticks) - 1) / (ticks[-1] - ticks[0])}
+        for number in range(2):  # kernels are compiled, then steps are captured
+            list(generation(number, TOKENS if capture else 4))
+            engine.replay.wait()
+        before = engine.replay.replayed
+        ticks, tokens = [], []
+        for token in generation(2, TOKENS):
+            ticks.append(time.perf_counter())
+            tokens.append(token)
+    replayed = engine.replay.replayed - before
+    if capture and not replayed:
+        return NOT_RUN, f"no step was captured: {engine.replay.given_up or 'none was replayed'}", {}
+    texts.append(tokens)
+    if tokens != texts[0]:
+        return "wrong", "captured steps and single calls do not write the same text", {}
+    figures: dict[str, float | str] = {"tokens/s": (len(ticks) - 1) / (ticks[-1] - ticks[0])}
+    if capture:
+        figures |= {"steps replayed": replayed, "asked": f"at least {ASKED}"}
+    return "done", "", figures
 
 
-def _torch() -> dict[str, float]:
+@cache
+def _kept_model(device: str):
+    return make_model(SHAPE, device)
+
+
+def _torch() -> dict[str, float | str]:
     import torch
     from torch.nn import functional
 

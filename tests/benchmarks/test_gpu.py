@@ -1,18 +1,17 @@
 """`make gpu` without a device: its logic, with the device, torch and NVIDIA's tool faked where they are needed."""
 
 import json
-import shutil
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from benchmarks.gpu import __main__ as command
-from benchmarks.gpu import correctness, decoding, report, rows, timing, tools
+from benchmarks.gpu import correctness, decoding, launches, report, rows, timing, tools
 from benchmarks.gpu.rows import Clock, Row
 from benchmarks.tables import NOT_RUN
 from llaisys_mini import cuda, operators
-from tests.cuda.mutants.catalogue import MUTANTS
 
 GONE = "there is no CUDA device here"
 
@@ -48,7 +47,11 @@ def test_the_whole_command_ends_cleanly_without_a_device_and_writes_both_files(t
     assert content["machine"]["device"] == GONE
     assert {row["result"] for row in content["rows"]} == {NOT_RUN}
     parts = {row["part"] for row in content["rows"]}
-    assert {timing.PART, decoding.PART, tools.PART, "compiled", "correct: device, solutions"} <= parts
+    alone = {launches.PART, timing.PART, decoding.PART, tools.PART}  # what only a device tells
+    assert {*alone, "compiled", "correct: device, solutions", "correct: sanitizer, expert"} <= parts
+    assert {row["why"] for row in content["rows"] if row["part"] in alone} == {GONE}
+    named = {row["name"] for row in content["rows"] if row["part"] == decoding.PART}
+    assert {decoding.CAPTURED, decoding.CALLED} < named
     named = [row["name"] for row in content["rows"] if row["part"] == "correct: device, solutions"]
     assert named == list(operators.names)
     assert all(row["why"] for row in content["rows"])
@@ -73,9 +76,13 @@ def test_the_roofline_is_the_longer_of_memory_and_arithmetic(monkeypatch):
     assert figures["share of the roofline, %"] == pytest.approx(50)
     assert figures["GB/s"] == pytest.approx(500)
     assert figures["torch / ours"] == pytest.approx(1.5)
-    counting = timing.Subject("counting", None, None, bytes=1e6, flops=1.5e10)  # 1.5 ms at 10 TFLOP/s
+    assert "asked" not in figures
+    counting = timing.Subject(
+        "counting", None, None, bytes=1e6, flops=1.5e10, asked="0.7 of torch"
+    )  # 1.5 ms at 10 TFLOP/s
     assert timing._timed(counting, ceilings).figures["share of the roofline, %"] == pytest.approx(75)
     assert timing._timed(counting, ceilings).figures["TFLOP/s"] == pytest.approx(7.5)
+    assert timing._timed(counting, ceilings).figures["asked"] == "at least 0.7 of torch"
 
 
 def test_markdown_has_one_table_per_part_and_a_column_per_figure():
@@ -91,45 +98,29 @@ def test_markdown_has_one_table_per_part_and_a_column_per_figure():
     assert [line for line in lines if line.startswith("## ")] == ["## time", "## decode"]
 
 
-@pytest.fixture
-def fake_tool(tmp_path, monkeypatch):
-    """A compute-sanitizer that finds out-of-bounds accesses only."""
-    path = tmp_path / "compute-sanitizer"
-    path.write_text('#!/bin/sh\n[ "$2" = memcheck ] || exit 0\necho "========= Invalid read of size 4"\nexit 9\n')
-    path.chmod(0o755)
-    monkeypatch.setattr(shutil, "which", lambda name: str(path))
+def test_a_launch_is_timed_until_it_is_in_the_queue():
+    calls = []
+    spent = launches.microseconds(lambda: calls.append("launch"), lambda: calls.append("wait"))
+    assert 0 < spent < 1000
+    assert calls.count("launch") == 1 + launches.ROUNDS * launches.LAUNCHES
+    assert calls[0] == "launch"  # which compiles, before the first wait
+    assert calls[1] == calls[-1] == "wait"
 
 
-def test_mutants_are_run_under_the_tool_that_is_meant_for_them(fake_tool):
-    made = list(tools.rows(None, Clock(600), 0))
-    chosen = [mutant for mutant in MUTANTS if mutant.kind in tools.TOOLS]
-    assert len(made) == len(chosen) + 1
-    for row, mutant in zip(made, chosen, strict=False):
-        assert row.figures["tool"] == tools.TOOLS[mutant.kind]
-        assert row.result == ("right" if row.figures["tool"] == "memcheck" else "wrong")
-    assert made[0].figures["its words"] == "Invalid read of size 4"
-    assert made[-1].figures["found by both"] == sum(row.result == "right" for row in made[:-1])
-
-
-def test_the_program_of_a_mutant_launches_with_arrays_of_the_device(tmp_path):
-    """Run as compute-sanitizer would run it; without a device the course's own sanitizer watches."""
-    if cuda.is_available():
-        pytest.skip("there is a device")
-    import subprocess
-
-    from tests.cuda.mutants.running import source_of
-
-    for old, new, code in (("", "", 0), ("i < out.size", "i <= out.size", 1), ("x[i] + y[i]", "x[i] + out[i]", 1)):
-        program = tmp_path / "add.py"
-        program.write_text(source_of("add").replace(old, new, 1) + tools._LAUNCH)
-        ended = subprocess.run([sys.executable, str(program)], capture_output=True, text=True)
-        assert ended.returncode == code, ended.stderr
+@pytest.mark.parametrize("name", [name for name in launches.WORKS if "torch" not in name])
+def test_each_launch_that_is_timed_is_one(name):
+    with cuda.sanitized() as report:
+        launch, wait, *_ = launches.WORKS[name]()
+        launch()
+        wait()
+    assert len(report.launches) == 1
+    assert report.findings == report.remarks == []
 
 
 @pytest.mark.slow
 def test_expert_kernels_are_checked_on_cases_larger_than_their_tiles(monkeypatch):
     monkeypatch.setattr(correctness.operators, "names", ("argmax", "relu"))
-    made = {(row.part, row.name): row for row in correctness.rows(GONE, Clock(600), 0)}
+    made = {(row.part, row.name): row for row in correctness.rows("sanitizer", GONE, Clock(600), 0)}
     assert {row.result for (part, _), row in made.items() if "sanitizer" in part} == {"right"}, made
     plain, expert = (made[f"correct: sanitizer, {name}", "argmax"].figures["cases"] for name in ("solutions", "expert"))
     assert expert > plain
@@ -147,3 +138,54 @@ def test_the_model_of_the_decode_row_says_the_same_on_both_devices():
     expected = list(decoding.make_model(shape, "cpu").generate(np.arange(5), 6))
     with cuda.sanitized():
         assert list(decoding.make_model(shape, "cuda").generate(np.arange(5), 6)) == expected
+
+
+class FakeModel:
+    """Writes `text`; with `captures` its engine says that each step but the first was replayed."""
+
+    def __init__(self, text, captures, given_up=None):
+        self.text, self.captures, self.given_up = text, captures, given_up
+
+    def engine(self, capture):
+        engine = SimpleNamespace(replayed=0, given_up=self.given_up if capture else "it was not asked for")
+        engine.wait = lambda: None
+        return SimpleNamespace(replay=engine, capture=capture)
+
+    def generate(self, prompt, count, temperature, engine):
+        assert (len(prompt), temperature) == (decoding.PROMPT, 0)
+        for number, token in enumerate(self.text[:count]):
+            engine.replay.replayed += self.captures and engine.capture and number > 0
+            yield token
+
+
+@pytest.fixture
+def written(monkeypatch):
+    """written(capture, texts, model's arguments): what the row of decoding says of a FakeModel."""
+
+    def run(capture, texts, *arguments):
+        monkeypatch.setattr(decoding, "make_model", lambda shape, device: FakeModel(*arguments))
+        return decoding._ours(capture, texts, TINY | dict(vocab_size=64))
+
+    return run
+
+
+def test_captured_steps_are_counted_and_write_the_same_text(written):
+    texts: list[list[int]] = []
+    text = list(range(decoding.TOKENS))
+    result, why, figures = written(True, texts, text, True)
+    assert (result, why) == ("done", "")
+    assert figures["steps replayed"] == decoding.TOKENS - 1  # of the timed text, not of those before
+    assert figures["tokens/s"] > 0
+    assert figures["asked"].startswith("at least")
+    result, why, figures = written(False, texts, text, False)
+    assert (result, why, set(figures)) == ("done", "", {"tokens/s"})
+    result, why, figures = written(False, texts, [*text[:-1], 0], False)
+    assert (result, figures) == ("wrong", {})
+    assert why == "captured steps and single calls do not write the same text"
+
+
+@pytest.mark.parametrize("reason", ["steps on cuda are not captured", None])
+def test_a_step_that_was_not_captured_has_no_figure(written, reason):
+    result, why, figures = written(True, [], list(range(decoding.TOKENS)), False, reason)
+    assert (result, figures) == (NOT_RUN, {})
+    assert why == f"no step was captured: {reason or 'none was replayed'}"

@@ -56,7 +56,80 @@ def _rms_norm(rng):
 def _argmax(rng):
     ties = rng.integers(0, 5, size=(3, 9000))
     rising = np.arange(2 * 12289).reshape(2, 12289)
-    return [dict(x=ties), dict(x=rising), dict(x=-rising), dict(x=rng.normal(size=(70, 4100)))]
+    masked = np.full((2, 8200), -np.inf)
+    masked[1, 8199] = -5
+    last = np.arange(2 * 8191).reshape(2, 8191)  # the second row ends in a part more than the first
+    many = [rng.integers(0, 9, size=(66, width)) for width in (4100, 8195)]
+    return [dict(x=x) for x in (ties, rising, -rising, masked, last, *many)]
+
+
+_ROWS = [  # rows, columns: held by a warp, by a block, by nobody; of widths that are no multiple of 4 too
+    *[(5, 20), (6, 2), (6, 509), (3, 512)],
+    *[(2, 513), (3, 2501), (1, 16384)],
+    *[(1, 16385), (1, 32804)],
+]
+
+
+def _softmax(rng):
+    masked = rng.normal(size=(3, 1500))
+    masked[0, :1200] = masked[1, 7:] = masked[2, ::2] = -np.inf
+    return [dict(x=3 * rng.normal(size=shape) - 200) for shape in _ROWS] + [dict(x=masked)]
+
+
+def _cross_entropy(rng):
+    return [
+        dict(logits=3 * rng.normal(size=shape) - 200, targets=rng.integers(0, shape[1], size=shape[0]))
+        for shape in _ROWS
+    ]
+
+
+def _layer_norm(rng):
+    return [
+        dict(
+            x=mean + rng.normal(size=shape),
+            weight=1 + 0.3 * rng.normal(size=shape[1]),
+            bias=rng.normal(size=shape[1]),
+            eps=1e-5,
+        )
+        for shape in _ROWS
+        for mean in (0, 100)
+    ]
+
+
+_PAGED = [  # (rows, length) of each text, page, H, K, D, window
+    ([(1, 700), (1, 3), (1, 520)], 16, 4, 2, 128, 1 << 20),  # several splits, two query heads per key head
+    ([(1, 300), (1, 290)], 16, 3, 1, 64, 150),  # an odd number of query heads per key head, and a window
+    ([(1, 530)], 64, 2, 2, 24, 1 << 20),  # pages longer than a round
+    ([(1, 70), (1, 9)], 4, 2, 1, 8, 1 << 20),  # and shorter
+    ([(3, 600), (1, 40), (5, 5)], 16, 4, 4, 32, 1 << 20),  # a few rows each, as with guessed tokens
+    ([(70, 75)], 16, 4, 2, 128, 1 << 20),  # one prompt
+    ([(40, 90), (33, 33), (9, 200)], 8, 2, 1, 64, 50),  # prompts only
+    ([(1, 400), (45, 60), (1, 30), (8, 8), (32, 100)], 16, 2, 1, 40, 1 << 20),  # prompts beside texts being written
+]
+
+
+def _paged_attention(rng):
+    made = []
+    for texts, size, heads, key_heads, width, window in _PAGED:
+        needed = [-(-length // size) for _, length in texts]
+        free = rng.permutation(sum(needed) + 3)
+        table = np.full((len(texts), 1 << (max(needed) - 1).bit_length()), free[0])
+        for n, count in enumerate(needed):
+            table[n, :count], free = free[:count], free[count:]
+        rows = [count for count, _ in texts]
+        made.append(
+            dict(
+                q=rng.normal(size=(sum(rows), heads, width)),
+                key_pages=rng.normal(size=(sum(needed) + 3, size, key_heads, width)),
+                value_pages=rng.normal(size=(sum(needed) + 3, size, key_heads, width)),
+                table=table,
+                lengths=np.array([length for _, length in texts]),
+                starts=np.cumsum([0, *rows]),
+                scale=width**-0.5,
+                window=window,
+            )
+        )
+    return made
 
 
 def _add(rng):
@@ -71,10 +144,14 @@ LARGER = {
     "add": _add,
     "argmax": _argmax,
     "attention": _attention,
+    "cross_entropy": _cross_entropy,
+    "layer_norm": _layer_norm,
     "linear": _linear,
     "matmul": _matmul,
+    "paged_attention": _paged_attention,
     "rms_norm": _rms_norm,
     "sliding_attention": _sliding_attention,
+    "softmax": _softmax,
     "swiglu": _swiglu,
 }
 

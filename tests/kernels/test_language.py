@@ -108,8 +108,18 @@ versions the choice of calls, weights laid out anew, and functions that choose a
 _OVERLOAD = "@overload: a kernel is written in Python that Numba compiles, not in the compiler's own language"
 _ADDRESS = "ctypes: raw pointers and foreign functions are not part of a kernel"
 _CHOICE = "`whole({'N': x.shape[0]})` is called: call a function by its name"
+_OF_ANOTHER_FILE = {f"`{name}` does not belong in a constant" for name in ("DEPTH", "KEPT", "PITCH", "WIDEST")}
+_BOUNDS = {
+    "`MOST_THREADS` does not belong in a constant",
+    "launch_bounds=(MOST_THREADS, 1) is not among the options of graded cells",
+}
 IN_ONE_FILE = {
-    "attention_expert.py": {"`whole({'L': q.shape[0], 'D': q.shape[...` is called: call a function by its name"},
+    "argmax_expert.py": _OF_ANOTHER_FILE,
+    "attention_expert.py": {
+        "`whole({'L': q.shape[0], 'D': q.shape[...` is called: call a function by its name",
+        *_OF_ANOTHER_FILE,
+    },
+    **dict.fromkeys(("cross_entropy_expert.py", "layer_norm_expert.py", "softmax_expert.py"), _BOUNDS),
     "linear_expert.py": {
         _CHOICE,
         "`thread_count` (llaisys_mini.cpu.threads.thread_count) is not among what a graded cell may use in a kernel",
@@ -117,7 +127,7 @@ IN_ONE_FILE = {
     "linear_int4_expert.py": {_CHOICE},
     "linear_int8_expert.py": {_CHOICE},
     "paged_attention_expert.py": {"`{'D': width, 'T': rows, 'N': texts}` does not belong in a kernel"},
-    "gemm.py": {"`DEPTH` does not belong in a constant"},  # it comes from another file
+    "gemm.py": _OF_ANOTHER_FILE,
     "panels.py": {_ADDRESS, "`.data` is not among what a graded cell may use in a kernel"},
     "quantised.py": {_OVERLOAD, "`{'forceinline': True}` does not belong in a constant"},
 }

@@ -1,7 +1,8 @@
-"""argmax on CUDA, expert version: a row of a vocabulary's width is searched by many blocks.
+"""argmax on CUDA, expert version: 16 bytes a load, four loads of a thread on their way, and many blocks for few rows.
 
-While decoding there is one row, and one block would leave all but one multiprocessor idle. Each block takes a stretch
-of the row and writes its winner; the plain kernel's rule, largest value and of equals the lowest index, then chooses.
+While decoding there is one row, and one block would leave all but one multiprocessor idle. So each block takes a
+stretch of the row and writes its winner; the plain kernel's rule, largest value and of equals the lowest index, then
+chooses. Of many rows each has one block, and its winner is the result.
 """
 
 import math
@@ -9,12 +10,14 @@ import math
 import numpy as np
 
 from llaisys_mini import cuda, kernel
+from llaisys_mini.cuda.vectors import are_aligned
 
 from .argmax import argmax as plain_argmax
+from .rows import KEPT, STEPS, fetch, place_of
 
 THREADS = 256
 WARPS = THREADS // 32
-STRETCH = 4096  # columns of a block
+STRETCH = THREADS * KEPT  # places that a block looks at together
 MOST_ROWS = 64  # with more, every row may have one block
 
 
@@ -44,26 +47,33 @@ def best_of_block(value, position, values, positions):
     return value, position
 
 
-@cuda.jit
-def search_kernel(x, part_values, part_positions):
-    """The winner of each stretch of each row: part_values, part_positions [rows, stretches]."""
+@cuda.jit(launch_bounds=(THREADS, 4))
+def search_kernel(x, width, places, best_positions, best_values):
+    """The winner of each part of each row. x flat; places: of a part; best_positions, best_values [rows, parts]."""
     values = cuda.shared.array(WARPS, np.float32)
     positions = cuda.shared.array(WARPS, np.int32)
-    row, start = cuda.blockIdx.y, STRETCH * cuda.blockIdx.x
-    width = x.shape[1]
-    value, position = np.float32(-math.inf), np.int32(width)
-    for v in range(start + cuda.threadIdx.x, min(start + STRETCH, width), THREADS):
-        if x[row, v] > value or position == width:
-            value, position = x[row, v], np.int32(v)
+    kept = cuda.local.array(KEPT, np.float32)
+    row, first = cuda.blockIdx.x, places * cuda.blockIdx.y
+    low = row * width % 4
+    begin, last = row * width - low, min(first + places, low + width)
+    nothing = np.float32(-math.inf)
+    # A thread's first column is beaten only by a larger number: of a row of -inf column 0 wins.
+    value, position = nothing, np.int32(min(max(first + place_of(0) - low, 0), width))
+    for base in range(first, last, STRETCH):
+        fetch(x, begin + base, low - base, last - base, nothing, STEPS, kept)
+        for step in range(STEPS):
+            for j in range(4):
+                if kept[4 * step + j] > value:
+                    value, position = kept[4 * step + j], np.int32(base + place_of(step) + j - low)
     value, position = best_of_block(value, position, values, positions)
     if cuda.threadIdx.x == 0:
-        part_values[row, cuda.blockIdx.x] = value
-        part_positions[row, cuda.blockIdx.x] = position
+        best_positions[row, cuda.blockIdx.y] = position
+        best_values[row, cuda.blockIdx.y] = value
 
 
 @cuda.jit
-def choose_kernel(part_values, part_positions, width, index, value):
-    """The winner among each row's stretches."""
+def choose_kernel(part_positions, part_values, width, index, value):
+    """The winner among each row's parts."""
     values = cuda.shared.array(WARPS, np.float32)
     positions = cuda.shared.array(WARPS, np.int32)
     row = cuda.blockIdx.x
@@ -80,11 +90,15 @@ def choose_kernel(part_values, part_positions, width, index, value):
 @kernel("argmax", device="cuda", when=lambda dims: dims["V"] >= 1 << 14)
 def argmax(x, index, value):
     rows, width = x.shape
-    if width <= STRETCH or rows > MOST_ROWS:
+    if width <= STRETCH or not are_aligned(x):
         plain_argmax(x, index, value)
         return
-    stretches = (width + STRETCH - 1) // STRETCH
-    values = cuda.device_array((rows, stretches), np.float32)
-    positions = cuda.device_array((rows, stretches), np.int32)
-    search_kernel[(stretches, rows), THREADS](x, values, positions)
-    choose_kernel[rows, THREADS](values, positions, width, index, value)
+    x = x.reshape(x.size)
+    if rows > MOST_ROWS:
+        search_kernel[rows, THREADS](x, width, width + 3, index.reshape(rows, 1), value.reshape(rows, 1))
+        return
+    parts = (width + 3 + STRETCH - 1) // STRETCH
+    values = cuda.device_array((rows, parts), np.float32)
+    positions = cuda.device_array((rows, parts), np.int32)
+    search_kernel[(rows, parts), THREADS](x, width, STRETCH, positions, values)
+    choose_kernel[rows, THREADS](positions, values, width, index, value)

@@ -1,14 +1,13 @@
-"""attention on CUDA, expert version: two kernels, for few queries (decoding) and for many (a prompt).
+"""attention on CUDA, expert version: two ways, for few queries (decoding) and for many (a prompt).
 
-Few queries: one query and a few heads are little work for a GPU, so the keys are split among blocks. Each block mixes
-its own stretch of values and writes how much that part weighs; a second kernel adds the parts. Eight lanes share a key,
-16 bytes each; two query heads that share a key head are served by one reading of it.
+Few queries: attention_split.py, which splits the keys among blocks.
 
 Many queries: a block takes 32 queries of a head and walks over tiles of 32 keys in shared memory, so each key is read
-once for 32 queries. Each thread holds 2 x 4 scores and 2 x 16 mixed values in registers. Eight neighbouring threads
-hold a query's row, so its maximum and sum take three shuffles.
+once for 32 queries, 16 bytes a load. Each thread holds 2 x 4 scores and 2 x 16 mixed values in registers. Eight
+neighbouring threads hold a query's row, so its maximum and sum take three shuffles. The softmax is kept online, as in
+the plain version.
 
-Both keep the softmax online, as the plain version does.
+The same kernel reads keys in pages, for many texts: see paged_attention_expert.py.
 """
 
 import math
@@ -16,167 +15,11 @@ import math
 import numpy as np
 
 from llaisys_mini import cuda, kernel
-from llaisys_mini.cuda.vectors import load4_shared, load8
-from llaisys_mini.widen import widen
+from llaisys_mini.cuda.vectors import load4_shared, load8, store4_shared
 
+from . import attention_split
 from .attention import launch as launch_plain
-
-ALL_LANES = 0xFFFFFFFF
-WIDEST = 128  # numbers of a head
-FEW_QUERIES = 8
-
-# ---- few queries -------------------------------------------------------------------------------------------------
-
-PAIR = 2  # query heads served by a block
-WARPS = 4
-GROUPS = 4 * WARPS  # of eight lanes
-KEYS_PER_BLOCK = 256
-MOST_SPLITS = 64
-PART = PAIR * WIDEST
-PARTS = GROUPS * PART
-
-
-@cuda.jit
-def split_kernel(q, k, v, key_heads, scale, window, heads_of_block, mixed, tops, totals):
-    """k, v flat, of [S, key_heads, D]. heads_of_block: 2, or 1 where a key head serves an odd number of query heads.
-
-    mixed [L, H, splits, D]: the values mixed over each stretch of keys; tops, totals [L, H, splits]: the stretch's
-    largest score and its sum of exponentials.
-    """
-    parts = cuda.shared.array(PARTS, np.float32)
-    group_tops = cuda.shared.array((GROUPS, PAIR), np.float32)
-    group_totals = cuda.shared.array((GROUPS, PAIR), np.float32)
-    query = cuda.local.array((PAIR, 16), np.float32)
-    sums = cuda.local.array((PAIR, 16), np.float32)
-    top, total = cuda.local.array(PAIR, np.float32), cuda.local.array(PAIR, np.float32)
-    key = cuda.local.array(16, np.float32)
-    value = cuda.local.array(16, np.float32)
-    length, heads, width = q.shape
-    split, row = cuda.blockIdx.x, cuda.blockIdx.z
-    first_head = cuda.blockIdx.y * heads_of_block
-    group, rank = cuda.threadIdx.x // 8, cuda.threadIdx.x % 8
-    keys = k.size // (key_heads * width)
-    key_head = first_head // (heads // key_heads)
-    position = keys - length + row
-    start = max(0, position - window + 1)
-    stretch = (position - start) // mixed.shape[2] + 1  # keys per split, rounded up
-    first = start + split * stretch
-    last = min(first + stretch, position + 1)
-
-    for h in range(PAIR):
-        top[h] = np.float32(-math.inf)
-        total[h] = np.float32(0)
-        for j in range(16):
-            d = 64 * (j // 8) + 8 * rank + j % 8
-            sums[h, j] = np.float32(0)
-            query[h, j] = np.float32(0)
-            if d < width and h < heads_of_block:
-                query[h, j] = q[row, first_head + h, d] * scale
-    # Every lane of a warp goes through the same number of rounds: the shuffles need them all.
-    for base in range(first, last, GROUPS):
-        s = base + group
-        for j in range(16):
-            key[j] = np.float32(0)
-            value[j] = np.float32(0)
-        if s < last:
-            for half in range(2):
-                d = 64 * half + 8 * rank
-                j = 8 * half
-                if d < width:
-                    offset = (s * key_heads + key_head) * width + d
-                    k0, k1, k2, k3, k4, k5, k6, k7 = load8(k, offset)
-                    key[j], key[j + 1], key[j + 2], key[j + 3] = k0, k1, k2, k3
-                    key[j + 4], key[j + 5], key[j + 6], key[j + 7] = k4, k5, k6, k7
-                    v0, v1, v2, v3, v4, v5, v6, v7 = load8(v, offset)
-                    value[j], value[j + 1], value[j + 2], value[j + 3] = v0, v1, v2, v3
-                    value[j + 4], value[j + 5], value[j + 6], value[j + 7] = v4, v5, v6, v7
-        for h in range(PAIR):
-            score = np.float32(0)
-            for j in range(16):
-                score += query[h, j] * key[j]
-            score += cuda.shfl_xor_sync(ALL_LANES, score, 1)
-            score += cuda.shfl_xor_sync(ALL_LANES, score, 2)
-            score += cuda.shfl_xor_sync(ALL_LANES, score, 4)
-            if s < last:
-                new_top = max(top[h], score)
-                shrink, exponential = math.exp(top[h] - new_top), math.exp(score - new_top)
-                total[h] = total[h] * shrink + exponential
-                for j in range(16):
-                    sums[h, j] = sums[h, j] * shrink + exponential * value[j]
-                top[h] = new_top
-
-    for h in range(PAIR):
-        if rank == 0:
-            group_tops[group, h] = top[h]
-            group_totals[group, h] = total[h]
-        for j in range(16):
-            parts[group * PART + h * WIDEST + 64 * (j // 8) + 8 * rank + j % 8] = sums[h, j]
-    cuda.syncthreads()
-    for h in range(heads_of_block):
-        largest = np.float32(-math.inf)
-        for g in range(GROUPS):
-            largest = max(largest, group_tops[g, h])
-        sum_of_exponentials = np.float32(0)
-        if largest > np.float32(-math.inf):  # else no key fell to this split
-            for g in range(GROUPS):
-                sum_of_exponentials += group_totals[g, h] * math.exp(group_tops[g, h] - largest)
-        for d in range(cuda.threadIdx.x, width, 32 * WARPS):
-            mix = np.float32(0)
-            if sum_of_exponentials > np.float32(0):
-                for g in range(GROUPS):
-                    mix += parts[g * PART + h * WIDEST + d] * math.exp(group_tops[g, h] - largest)
-                mix /= sum_of_exponentials
-            mixed[row, first_head + h, split, d] = mix
-        if cuda.threadIdx.x == 0:
-            tops[row, first_head + h, split] = largest
-            totals[row, first_head + h, split] = sum_of_exponentials
-
-
-@cuda.jit
-def join_kernel(mixed, tops, totals, out):
-    """Add the parts of each query and head, each by its weight."""
-    row, head = cuda.blockIdx.x, cuda.blockIdx.y
-    splits = mixed.shape[2]
-    top, total = np.float32(-math.inf), np.float32(0)
-    for split in range(splits):
-        top = max(top, tops[row, head, split])
-    for split in range(splits):
-        total += totals[row, head, split] * math.exp(tops[row, head, split] - top)
-    for d in range(cuda.threadIdx.x, out.shape[2], 32):
-        value = np.float32(0)
-        for split in range(splits):
-            weight = totals[row, head, split] * math.exp(tops[row, head, split] - top)
-            value += weight * mixed[row, head, split, d]
-        out[row, head, d] = value / total
-
-
-def launch_split(q, k, v, scale, window, out):
-    length, heads, width = q.shape
-    keys, key_heads, _ = k.shape
-    splits = min(max(min(window, keys) // KEYS_PER_BLOCK, 1), MOST_SPLITS)
-    heads_of_block = 2 - heads // key_heads % 2
-    mixed = out.reshape(length, heads, 1, width)
-    if splits > 1:
-        mixed = cuda.device_array((length, heads, splits, width), np.float32)
-    tops, totals = (cuda.device_array((length, heads, splits), np.float32) for _ in range(2))
-    blocks = (splits, heads // heads_of_block, length)
-    split_kernel[blocks, 32 * WARPS](
-        q,
-        k.reshape(k.size),
-        v.reshape(v.size),
-        key_heads,
-        np.float32(scale),
-        window,
-        heads_of_block,
-        mixed,
-        tops,
-        totals,
-    )
-    if splits > 1:
-        join_kernel[(length, heads), 32](mixed, tops, totals, out)
-
-
-# ---- many queries ------------------------------------------------------------------------------------------------
+from .attention_split import ALL_LANES, FEW, WIDEST
 
 ROWS, COLUMNS = 32, 32  # queries and keys of a tile
 THREADS = 128
@@ -185,22 +28,68 @@ TILE = ROWS * PITCH
 EXPONENTIALS_PITCH = COLUMNS + 1
 
 
+@cuda.jit(device=True)
+def rows_of_tile(tile, starts, length):
+    """(first row, end of the rows, text) of a tile; without `starts` all rows are of one text.
+
+    Text n has the tiles from starts[n] // ROWS + n on, which leaves it as many as it needs, and sometimes one without a
+    row: its first row is then not below the end. So a tile's text is found by a binary search, and the number of tiles,
+    rows // ROWS + texts, is known without the lengths of the texts. The few rows of a text that attention_split serves
+    have no tile.
+    """
+    if starts is None:
+        row_start, row_end, text = ROWS * tile, length, 0
+    else:
+        text, end = 0, starts.size - 1
+        while end - text > 1:
+            middle = (text + end) // 2
+            if starts[middle] // ROWS + middle <= tile:
+                text = middle
+            else:
+                end = middle
+        row_start = starts[text] + ROWS * (tile - starts[text] // ROWS - text)
+        row_end = starts[text + 1]
+        if row_end - starts[text] <= FEW:
+            row_start = row_end
+    return row_start, row_end, text
+
+
+@cuda.jit(device=True)
+def fill_tile(source, where, key_heads, key_head, width, tile):
+    """The keys, or values, of a tile into shared memory; zeros where there are none. where: their places, or -1."""
+    for e in range(cuda.threadIdx.x, COLUMNS * WIDEST // 8, THREADS):
+        column, d = e // (WIDEST // 8), 8 * (e % (WIDEST // 8))
+        n0 = n1 = n2 = n3 = n4 = n5 = n6 = n7 = np.float32(0)
+        if where[column] >= 0 and d < width:
+            n0, n1, n2, n3, n4, n5, n6, n7 = load8(source, (where[column] * key_heads + key_head) * width + d)
+        store4_shared(tile, column * PITCH + d, n0, n1, n2, n3)
+        store4_shared(tile, column * PITCH + d + 4, n4, n5, n6, n7)
+
+
 @cuda.jit(launch_bounds=(THREADS, 2))
-def tiled_kernel(q, k, v, scale, window, out):
+def tiled_kernel(q, k, v, table, lengths, starts, page_size, key_heads, scale, window, out):
+    """k, v flat, of [keys, key_heads, D] or [pages, page_size, key_heads, D]; table, lengths, starts: as in the
+    contract of paged_attention, or None."""
     tile_q = cuda.shared.array(TILE, np.float32, alignment=16)
     tile_kv = cuda.shared.array(TILE, np.float32, alignment=16)
     exponentials = cuda.shared.array((ROWS, EXPONENTIALS_PITCH), np.float32)
+    where = cuda.shared.array(COLUMNS, np.int32)
     scores = cuda.local.array((2, 4), np.float32)
     sums = cuda.local.array((2, 16), np.float32)
     top, total = cuda.local.array(2, np.float32), cuda.local.array(2, np.float32)
     a, b = cuda.local.array(4, np.float32), cuda.local.array(4, np.float32)
-    length, heads, width = q.shape
-    keys, key_heads, _ = k.shape
-    head, row_start = cuda.blockIdx.y, ROWS * cuda.blockIdx.x
+    heads, width = q.shape[1], q.shape[2]
+    head = cuda.blockIdx.y
     key_head = head // (heads // key_heads)
     t = cuda.threadIdx.x
     ty, tx = t // 8, t % 8  # rows 2 ty and 2 ty + 1; keys tx + 8 j; numbers 4 tx + 32 c + 0 ... 3
-    past = keys - length
+    row_start, length, text = rows_of_tile(cuda.blockIdx.x, starts, q.shape[0])
+    if row_start >= length:
+        return
+    if table is None:
+        past = k.size // (key_heads * width) - length
+    else:
+        past = lengths[text] - length  # row t sits at position past + t
 
     for e in range(t, ROWS * WIDEST, THREADS):
         row, d = e // WIDEST, e % WIDEST
@@ -216,12 +105,15 @@ def tiled_kernel(q, k, v, scale, window, out):
     first = max(0, past + row_start - window + 1) // COLUMNS * COLUMNS
     last = past + min(row_start + ROWS, length)  # exclusive
     for start in range(first, last, COLUMNS):
+        if t < COLUMNS:
+            s = start + t
+            where[t] = -1
+            if s < last:
+                where[t] = s
+                if table is not None:
+                    where[t] = table[text, s // page_size] * page_size + s % page_size
         cuda.syncthreads()  # the values of the round before have been used
-        for e in range(t, COLUMNS * WIDEST, THREADS):
-            column, d = e // WIDEST, e % WIDEST
-            tile_kv[column * PITCH + d] = np.float32(0)
-            if start + column < keys and d < width:
-                tile_kv[column * PITCH + d] = widen(k[start + column, key_head, d])
+        fill_tile(k, where, key_heads, key_head, width, tile_kv)
         cuda.syncthreads()
         for i in range(2):
             for j in range(4):
@@ -257,11 +149,7 @@ def tiled_kernel(q, k, v, scale, window, out):
                 sums[i, j] *= shrink
             top[i] = largest
         cuda.syncthreads()  # the keys have been used, the exponentials are written
-        for e in range(t, COLUMNS * WIDEST, THREADS):
-            column, d = e // WIDEST, e % WIDEST
-            tile_kv[column * PITCH + d] = np.float32(0)
-            if start + column < keys and d < width:
-                tile_kv[column * PITCH + d] = widen(v[start + column, key_head, d])
+        fill_tile(v, where, key_heads, key_head, width, tile_kv)
         cuda.syncthreads()
         for s in range(COLUMNS):
             for c in range(4):
@@ -282,16 +170,31 @@ def tiled_kernel(q, k, v, scale, window, out):
                 out[row, head, d] = sums[i, j] / sum_of_exponentials
 
 
+def launch_tiled(q, k, v, scale, window, out, pages=None):
+    """All rows of one text, keys k, v [S, K, D]; or the rows of the texts that have more than FEW, with pages
+    (table, lengths, starts) and k, v [P, B, K, D]. D is a multiple of 8, at most WIDEST.
+    """
+    rows, heads = q.shape[:2]
+    if pages is None:
+        tiles, page_size = (rows + ROWS - 1) // ROWS, 1
+        table = lengths = starts = None
+    else:
+        table, lengths, starts = pages
+        tiles, page_size = rows // ROWS + table.shape[0], k.shape[1]
+    flat_k, flat_v = k.reshape(k.size), v.reshape(v.size)
+    tiled_kernel[(tiles, heads), THREADS](
+        q, flat_k, flat_v, table, lengths, starts, page_size, k.shape[-2], np.float32(scale), window, out
+    )
+
+
 def launch(q, k, v, scale, window, out):
     """Attention under a sliding window of `window` keys."""
-    length, heads, width = q.shape
-    if width % 8 or width > WIDEST:
+    if q.shape[2] % 8 or q.shape[2] > WIDEST:
         launch_plain(q, k, v, scale, window, out)
-    elif length <= FEW_QUERIES:
-        launch_split(q, k, v, scale, window, out)
+    elif q.shape[0] <= FEW:
+        attention_split.launch(q, k, v, scale, window, out)
     else:
-        blocks = ((length + ROWS - 1) // ROWS, heads)
-        tiled_kernel[blocks, THREADS](q, k, v, np.float32(scale), window, out)
+        launch_tiled(q, k, v, scale, window, out)
 
 
 @kernel("attention", device="cuda", when=lambda dims: dims["S"] * dims["K"] * dims["D"] >= 1 << 16)
