@@ -4,11 +4,19 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from llaisys_mini import cuda
+from llaisys_mini import cuda, operators
+from llaisys_mini.checks.run import run_case
 from llaisys_mini.cuda.async_copies import commit_copies, copy_async, wait_copies
 from llaisys_mini.cuda.tensor_cores import load_matrices, load_matrices_transposed, mma, pack, split
+from llaisys_mini.dtypes import BY_NAME
+from llaisys_mini.inspect import compile_check
+from llaisys_mini.kernels.choice import from_set
 from llaisys_mini.sanitizer import DoesNotCompile, findings
+from llaisys_mini.task import Case
 
+needs_compiler = pytest.mark.skipif(
+    compile_check.unavailable() is not None, reason=compile_check.unavailable() or "the compiler is there"
+)
 LANES = np.arange(32)
 
 
@@ -195,3 +203,46 @@ def copies_within_global_memory(x, out):
 def test_what_no_device_can_do_is_refused(kernel, rest, words):
     with cuda.sanitized(), pytest.raises(DoesNotCompile, match=words):
         kernel[1, 1](np.zeros(4, np.float32), np.zeros(4, np.float32), *rest)
+
+
+# ---- the kernels on them ---------------------------------------------------------------------------------------------
+
+
+def _case(name):
+    rng = np.random.default_rng(4)
+    if name == "linear":
+        inputs = dict(x=rng.normal(size=(70, 264)), weight=rng.normal(size=(40, 264)), bias=None)
+    else:
+        width = int(name.removeprefix("attention "))
+        q, k, v = (rng.normal(size=(length, heads, width)) for length, heads in ((66, 2), (70, 1), (70, 1)))
+        inputs = dict(q=q, k=k, v=v, scale=width**-0.5)
+    operator = operators.get(name.split()[0])
+    return operator, Case(name, operator.convert(inputs, BY_NAME["bfloat16"]))
+
+
+all_kernels = pytest.mark.parametrize("name", ["linear", "attention 64", "attention 128"])
+
+
+@pytest.mark.slow
+@all_kernels
+def test_no_bank_conflicts(name):
+    operator, case = _case(name)
+    with cuda.sanitized(counts=True) as report:
+        assert run_case(from_set("expert", operator.name, "cuda"), case).passed
+    shared = [traffic for traffic in report.traffic if traffic.space == "shared"]
+    assert {traffic.operation for traffic in shared} == {"load", "store"}
+    assert {traffic.worst_degree for traffic in shared} == {1}
+
+
+@needs_compiler
+@pytest.mark.slow
+@all_kernels
+@pytest.mark.parametrize("architecture", ["sm_80", "sm_90"])
+def test_they_fit_their_registers(name, architecture):
+    operator, case = _case(name)
+    made = compile_check.builds_of(from_set("expert", operator.name, "cuda"), [architecture], cases=[case])
+    assert made
+    for build in made:
+        assert build.spilled == build.stack == 0
+        assert not build.float64
+        assert build.occupancy.share >= 2 * build.threads / 2048  # two blocks of a multiprocessor

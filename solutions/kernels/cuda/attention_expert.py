@@ -4,9 +4,10 @@ Few queries: one query and a few heads are little work for a GPU, so the keys ar
 its own stretch of values and writes how much that part weighs; a second kernel adds the parts. Eight lanes share a key,
 16 bytes each; two query heads that share a key head are served by one reading of it.
 
-Many queries: a block takes 32 queries of a head and walks over tiles of 32 keys in shared memory, so each key is read
-once for 32 queries. Each thread holds 2 x 4 scores and 2 x 16 mixed values in registers. Eight neighbouring threads
-hold a query's row, so its maximum and sum take three shuffles.
+Many queries: on tensor cores where flash_bfloat16 takes them. Otherwise a block takes 32 queries of a head and walks
+over tiles of 32 keys in shared memory, so each key is read once for 32 queries. Each thread holds 2 x 4 scores and
+2 x 16 mixed values in registers. Eight neighbouring threads hold a query's row, so its maximum and sum take three
+shuffles.
 
 Both keep the softmax online, as the plain version does.
 """
@@ -19,6 +20,7 @@ from llaisys_mini import cuda, kernel
 from llaisys_mini.cuda.vectors import load4_shared, load8
 from llaisys_mini.widen import widen
 
+from . import flash_bfloat16
 from .attention import launch as launch_plain
 
 ALL_LANES = 0xFFFFFFFF
@@ -49,8 +51,7 @@ def split_kernel(q, k, v, key_heads, scale, window, heads_of_block, mixed, tops,
     query = cuda.local.array((PAIR, 16), np.float32)
     sums = cuda.local.array((PAIR, 16), np.float32)
     top, total = cuda.local.array(PAIR, np.float32), cuda.local.array(PAIR, np.float32)
-    key = cuda.local.array(16, np.float32)
-    value = cuda.local.array(16, np.float32)
+    key, value = cuda.local.array(16, np.float32), cuda.local.array(16, np.float32)
     length, heads, width = q.shape
     split, row = cuda.blockIdx.x, cuda.blockIdx.z
     first_head = cuda.blockIdx.y * heads_of_block
@@ -160,17 +161,9 @@ def launch_split(q, k, v, scale, window, out):
         mixed = cuda.device_array((length, heads, splits, width), np.float32)
     tops, totals = (cuda.device_array((length, heads, splits), np.float32) for _ in range(2))
     blocks = (splits, heads // heads_of_block, length)
+    flat = k.reshape(k.size), v.reshape(v.size)
     split_kernel[blocks, 32 * WARPS](
-        q,
-        k.reshape(k.size),
-        v.reshape(v.size),
-        key_heads,
-        np.float32(scale),
-        window,
-        heads_of_block,
-        mixed,
-        tops,
-        totals,
+        q, *flat, key_heads, np.float32(scale), window, heads_of_block, mixed, tops, totals
     )
     if splits > 1:
         join_kernel[(length, heads), 32](mixed, tops, totals, out)
@@ -289,6 +282,8 @@ def launch(q, k, v, scale, window, out):
         launch_plain(q, k, v, scale, window, out)
     elif length <= FEW_QUERIES:
         launch_split(q, k, v, scale, window, out)
+    elif flash_bfloat16.takes(k, width):
+        flash_bfloat16.launch(q, k, v, scale, window, out)
     else:
         blocks = ((length + ROWS - 1) // ROWS, heads)
         tiled_kernel[blocks, THREADS](q, k, v, np.float32(scale), window, out)
