@@ -39,6 +39,7 @@ ROWS, KEYS = 64, 64  # queries of a block, keys of a tile
 THREADS = 128
 TILES_64, TILES_128 = 3 * 64 * KEYS, 3 * 128 * KEYS
 SHORTEST = 64  # keys
+WIDEST = 1 << 30  # window: positions are counted in 32 bits, which saves registers
 LOG2_E = 1 / math.log(2)
 
 
@@ -57,10 +58,10 @@ def load_queries(q, head, row_start, end, scale, steps, parts):
 
 
 @cuda.jit(device=True, inline="always")
-def fetch(source, table, text, page_size, keys, key_heads, key_head, start, steps, tiles, slot):
+def fetch(source, table, text, page_bits, keys, key_heads, key_head, start, steps, tiles, slot):
     """Begin to copy the numbers of 64 keys or values to tiles[slot]; zero beyond the last.
 
-    table: None, or [N, P], where key s lies in page table[text, s // page_size]. A row of the tile has 2 * steps
+    table: None, or [N, P], where key s lies in page table[text, s >> page_bits]. A row of the tile has 2 * steps
     chunks of 16 bytes. Chunk c of row r lies in place c ^ (r % 8), so that eight rows that are read at once lie on
     different banks.
     """
@@ -73,7 +74,7 @@ def fetch(source, table, text, page_size, keys, key_heads, key_head, start, step
         if s < keys:
             count = 8
             if table is not None:
-                s = table[text, s // page_size] * page_size + s % page_size
+                s = (table[text, s >> page_bits] << page_bits) + (s & ((1 << page_bits) - 1))
         at = (s * key_heads + key_head) * 16 * steps + 8 * chunk
         copy_async(tiles, slot + row * 16 * steps + 8 * (chunk ^ (row % 8)), source, at, count)
 
@@ -110,12 +111,13 @@ def soften(scores, first_position, start, window, steps, top, total, sums):
     """
     lane, warp = cuda.threadIdx.x % 32, cuda.threadIdx.x // 32
     for half in range(2):
-        position = first_position + 16 * warp + lane // 4 + 8 * half
+        # Counted from the lane's first key the query sees those up to `newest` that are newer than `unseen`.
+        newest = np.int32(first_position + 16 * warp + lane // 4 + 8 * half - start - 2 * (lane % 4))
+        unseen = np.int32(newest - window)
         largest = top[half]
         for j in range(8):
             for c in range(2):
-                s = start + 8 * j + 2 * (lane % 4) + c
-                if s > position or s <= position - window:
+                if 8 * j + c > newest or 8 * j + c <= unseen:
                     scores[j, 2 * half + c] = np.float32(-math.inf)
                 largest = max(largest, scores[j, 2 * half + c])
         largest = max(largest, cuda.shfl_xor_sync(ALL_LANES, largest, 1))
@@ -177,16 +179,16 @@ def store(sums, total, head, row_start, end, steps, out):
 
 
 @cuda.jit(device=True, inline="always")
-def attend(q, k, v, table, text, page_size, key_heads, begin, end, keys, number, scale, window, steps, arrays, out):
+def attend(q, k, v, table, text, page_bits, key_heads, begin, end, keys, number, scale, window, steps, arrays, out):
     """All that a block does: the queries of tile `number` of the rows begin ... end - 1, which are the last of `keys`.
 
-    Heads have 16 * steps numbers. table, text, page_size: see fetch. arrays: to work in, see prompt_64_kernel.
+    Heads have 16 * steps numbers. table, text, page_bits: see fetch. arrays: to work in, see prompt_64_kernel.
     """
     tiles, parts, scores, sums, top, total = arrays
     head = cuda.blockIdx.y
     key_head = head // (q.shape[1] // key_heads)
-    row_start = begin + ROWS * number
-    first_position = keys - end + row_start
+    end, keys, row_start = np.int32(end), np.int32(keys), np.int32(begin + ROWS * number)  # half the registers of int64
+    first_position = np.int32(keys - end + row_start)
     for half in range(2):
         top[half] = np.float32(-math.inf)
         total[half] = np.float32(0)
@@ -195,26 +197,26 @@ def attend(q, k, v, table, text, page_size, key_heads, begin, end, keys, number,
             sums[n, c] = np.float32(0)
     load_queries(q, head, row_start, end, scale, steps, parts)
 
-    first = max(0, first_position - window + 1) // KEYS * KEYS
-    last = min(first_position + ROWS, keys)  # exclusive
+    first = np.int32(max(0, first_position - window + 1) // KEYS * KEYS)
+    last = np.int32(min(first_position + ROWS, keys))  # exclusive
     tile = KEYS * 16 * steps
     of_keys, of_values, free = 0, tile, 2 * tile
-    fetch(k, table, text, page_size, keys, key_heads, key_head, first, steps, tiles, of_keys)
+    fetch(k, table, text, page_bits, keys, key_heads, key_head, first, steps, tiles, of_keys)
     commit_copies()
-    fetch(v, table, text, page_size, keys, key_heads, key_head, first, steps, tiles, of_values)
+    fetch(v, table, text, page_bits, keys, key_heads, key_head, first, steps, tiles, of_values)
     commit_copies()
-    for start in range(first, last, KEYS):
+    for start in range(first, last, np.int32(KEYS)):
         wait_copies(1)
         cuda.syncthreads()  # the keys are there, and all have used the values before them
         if start + KEYS < last:
-            fetch(k, table, text, page_size, keys, key_heads, key_head, start + KEYS, steps, tiles, free)
+            fetch(k, table, text, page_bits, keys, key_heads, key_head, start + KEYS, steps, tiles, free)
         commit_copies()
         multiply_keys(parts, tiles, of_keys, steps, scores)
         soften(scores, first_position, start, window, steps, top, total, sums)
         wait_copies(1)
         cuda.syncthreads()  # the values are there, and all have used the keys
         if start + KEYS < last:
-            fetch(v, table, text, page_size, keys, key_heads, key_head, start + KEYS, steps, tiles, of_keys)
+            fetch(v, table, text, page_bits, keys, key_heads, key_head, start + KEYS, steps, tiles, of_keys)
         commit_copies()
         mix_values(scores, tiles, of_values, steps, sums)
         of_keys, of_values, free = free, of_keys, of_values
@@ -234,7 +236,7 @@ def prompt_64_kernel(q, k, v, key_heads, scale, window, out):
     length, keys = q.shape[0], k.size // (key_heads * 64)
     number = cuda.gridDim.x - 1 - cuda.blockIdx.x  # the last queries see most keys: begin with them
     arrays = (tiles, parts, scores, sums, top, total)
-    attend(q, k, v, None, 0, 1, key_heads, 0, length, keys, number, scale, window, 4, arrays, out)
+    attend(q, k, v, None, 0, 0, key_heads, 0, length, keys, number, scale, window, 4, arrays, out)
 
 
 @cuda.jit(launch_bounds=(THREADS, 2))
@@ -247,7 +249,7 @@ def prompt_128_kernel(q, k, v, key_heads, scale, window, out):
     length, keys = q.shape[0], k.size // (key_heads * 128)
     number = cuda.gridDim.x - 1 - cuda.blockIdx.x  # the last queries see most keys: begin with them
     arrays = (tiles, parts, scores, sums, top, total)
-    attend(q, k, v, None, 0, 1, key_heads, 0, length, keys, number, scale, window, 8, arrays, out)
+    attend(q, k, v, None, 0, 0, key_heads, 0, length, keys, number, scale, window, 8, arrays, out)
 
 
 def takes(k, width) -> bool:
@@ -261,4 +263,4 @@ def launch(q, k, v, scale, window, out):
     kernel = prompt_128_kernel if width == 128 else prompt_64_kernel
     blocks = ((length + ROWS - 1) // ROWS, heads)
     flat = k.reshape(k.size), v.reshape(v.size)
-    kernel[blocks, THREADS](q, *flat, k.shape[1], np.float32(scale * LOG2_E), window, out)
+    kernel[blocks, THREADS](q, *flat, k.shape[1], np.float32(scale * LOG2_E), min(window, WIDEST), out)
