@@ -1,17 +1,20 @@
 """Tensor cores and asynchronous copies: lane layouts as in the PTX manual, the sanitizer's findings, what compiles."""
 
+import linecache
+import types
+
 import ml_dtypes
 import numpy as np
 import pytest
 
-from llaisys_mini import cuda, operators
+from llaisys_mini import cuda, operators, paths
 from llaisys_mini.checks.run import run_case
 from llaisys_mini.cuda.async_copies import commit_copies, copy_async, wait_copies
 from llaisys_mini.cuda.tensor_cores import load_matrices, load_matrices_transposed, mma, pack, split
 from llaisys_mini.dtypes import BY_NAME
 from llaisys_mini.inspect import compile_check
 from llaisys_mini.kernels.choice import from_set
-from llaisys_mini.sanitizer import DoesNotCompile, findings
+from llaisys_mini.sanitizer import DoesNotCompile, SanitizerError, findings
 from llaisys_mini.task import Case
 
 needs_compiler = pytest.mark.skipif(
@@ -232,6 +235,37 @@ def test_no_bank_conflicts(name):
     shared = [traffic for traffic in report.traffic if traffic.space == "shared"]
     assert {traffic.operation for traffic in shared} == {"load", "store"}
     assert {traffic.worst_degree for traffic in shared} == {1}
+
+
+def _broken():
+    """(file, number of the line, the line broken): each barrier and each wait dropped, and waits for a group fewer."""
+    for name in ("gemm_bfloat16", "flash_bfloat16"):
+        lines = (paths.solutions_folder() / "cuda" / f"{name}.py").read_text().splitlines(keepends=True)
+        for number, line in enumerate(lines):
+            if line.strip().startswith(("cuda.syncthreads()", "wait_copies(")):
+                yield name, number, line.replace(line.strip(), "pass")
+            if line.strip() == "wait_copies(1)":
+                yield name, number, line.replace("(1)", "(2)")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "number", "broken"), list(_broken()))
+def test_a_wait_or_barrier_less_is_found(name, number, broken):
+    lines = (paths.solutions_folder() / "cuda" / f"{name}.py").read_text().splitlines(keepends=True)
+    source = "".join([*lines[:number], broken, *lines[number + 1 :]])
+    filename = f"<{name}, line {number + 1} broken>"
+    linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
+    module = types.ModuleType(filename)
+    exec(compile(source, filename, "exec"), module.__dict__)
+    _, case = _case("linear" if name == "gemm_bfloat16" else "attention 64")
+    given = case.inputs
+    words = {n: given[n].view(np.uint16) for n in ("weight", "k", "v") if n in given}
+    with cuda.sanitized(), pytest.raises(SanitizerError, match="data race"):
+        if name == "gemm_bfloat16":
+            module.launch(given["x"], words["weight"], None, np.zeros((70, 40), np.float32))
+        else:
+            out = np.zeros(given["q"].shape, np.float32)
+            module.launch(given["q"], words["k"], words["v"], given["scale"], 70, out)
 
 
 @needs_compiler
