@@ -18,8 +18,9 @@ ROOT = Path(__file__).resolve().parents[1]
 FILE = Path(__file__).with_suffix(".txt")
 
 PUBLIC = (
-    "cache.cache cache.contiguous cache.paged cache.paged_pass cache.pool console contract course.doctor cpu.exp_vector cpu.fast_exp"
-    " cpu.simd cpu.threads cuda cuda.narrow cuda.reductions cuda.tensor_cores cuda.vectors devices devices.small_chip"
+    "cache.cache cache.contiguous cache.paged cache.paged_pass cache.pool console contract course.doctor cpu.exp_vector"
+    " cpu.fast_exp cpu.simd cpu.threads cuda cuda.async_copies cuda.narrow cuda.reductions cuda.tensor_cores"
+    " cuda.vectors devices devices.small_chip"
     " dtypes engine.conversation engine.engine"
     " engine.generate engine.request engine.scheduler engine.speculation"
     " engine.quality errors exercise inspect.compile_check inspect.occupancy inspect.pictures inspect.timing"

@@ -173,9 +173,10 @@ class _NoneAsArgument:
 class Primitive:
     """One operation with two bodies: see `primitive`."""
 
-    def __init__(self, body: Callable, build: Callable, aligned: int):
+    def __init__(self, body: Callable, build: Callable, aligned: int, places: int):
         self.body = CudaKernel(body, device=True, options={})
         self.aligned = aligned
+        self.places = places
         self._build = build
         self._built = None
         self.__name__ = body.__name__
@@ -189,7 +190,7 @@ class Primitive:
         return self._built
 
 
-def primitive(build: Callable, aligned: int = 1) -> Callable:
+def primitive(build: Callable, aligned: int = 1, places: int = 1) -> Callable:
     """For what only PTX can say (vector loads, tensor cores): an operation with a second body for the sanitizer.
 
         def vector_load(): ...  # makes and returns Numba's @intrinsic; imports numba.cuda itself
@@ -201,8 +202,9 @@ def primitive(build: Callable, aligned: int = 1) -> Callable:
     The body is a device function that does the same in terms of what the sanitizer knows; a device runs `build()`.
     aligned: bytes. If more than 1, the first two arguments are an array of one dimension and an index; that many bytes
     from there are one access, and their address must be a multiple, or a device stops with "misaligned address".
+    places: how many such pairs the arguments begin with.
     """
-    return lambda body: Primitive(body, build, aligned)
+    return lambda body: Primitive(body, build, aligned, places)
 
 
 def for_device(function: Callable) -> Callable:

@@ -35,14 +35,20 @@ def _narrow_to_float16(x, out):
         out[i] = _to_float16_bits(x[i])
 
 
+@cuda.jit(device=True)
+def bfloat16_bits(value):
+    """The bfloat16 nearest to a float32, as uint16; ties go to the even neighbour."""
+    bits = value.view(np.uint32)
+    to_even = np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))
+    rounded = np.uint16((bits + to_even) >> np.uint32(16))
+    return rounded if value == value else np.uint16(0x7FC0)  # rounding could turn a NaN into an infinity
+
+
 @cuda.jit
 def _narrow_to_bfloat16(x, out):
     i = cuda.grid(1)
     if i < out.size:
-        bits = x[i].view(np.uint32)
-        to_even = np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))
-        rounded = np.uint16((bits + to_even) >> np.uint32(16))
-        out[i] = rounded if x[i] == x[i] else np.uint16(0x7FC0)  # rounding could turn a NaN into an infinity
+        out[i] = bfloat16_bits(x[i])
 
 
 def narrow(source, target):

@@ -36,7 +36,7 @@ def _load4(instructions: str):
         @intrinsic
         def load4(typing_context, array, i):
             def generate(context, builder, signature, arguments):
-                address = _address(context, builder, signature, arguments)
+                address = address_of(context, builder, signature.args[0], *arguments)
                 four = ir.LiteralStructType([ir.FloatType()] * 4)
                 code = ir.InlineAsm(
                     ir.FunctionType(four, [ir.IntType(64)]), instructions, "=f,=f,=f,=f,l", side_effect=True
@@ -51,11 +51,18 @@ def _load4(instructions: str):
     return build
 
 
-def _address(context, builder, signature, arguments):
+def address_of(context, builder, kind, array, i, is_shared=False):
+    """For builders of primitives: the address of array[i] as an LLVM value. kind: Numba's type of the array.
+
+    It has 64 bits and means any memory; is_shared: 32 bits, and means shared memory, which saves registers.
+    """
     from llvmlite import ir
 
-    array = context.make_array(signature.args[0])(context, builder, arguments[0])
-    return builder.ptrtoint(builder.gep(array.data, [arguments[1]]), ir.IntType(64))
+    place = builder.gep(context.make_array(kind)(context, builder, array).data, [i])
+    if is_shared:
+        within = builder.addrspacecast(place, ir.PointerType(place.type.pointee, addrspace=3))
+        return builder.ptrtoint(within, ir.IntType(32))
+    return builder.ptrtoint(place, ir.IntType(64))
 
 
 @cuda.primitive(_load4("ld.global.v4.f32 {$0, $1, $2, $3}, [$4];"), aligned=16)
@@ -82,7 +89,7 @@ def _store4(instructions: str):
         @intrinsic
         def store4(typing_context, array, i, a, b, c, d):
             def generate(context, builder, signature, arguments):
-                address = _address(context, builder, signature, arguments)
+                address = address_of(context, builder, signature.args[0], *arguments[:2])
                 takes = [ir.IntType(64)] + [ir.FloatType()] * 4
                 code = ir.InlineAsm(ir.FunctionType(ir.VoidType(), takes), instructions, "l,f,f,f,f", side_effect=True)
                 builder.call(code, [address, *arguments[2:]])
@@ -148,7 +155,7 @@ def _build_load8():
     @intrinsic
     def load8(typing_context, array, i):
         def generate(context, builder, signature, arguments):
-            address = _address(context, builder, signature, arguments)
+            address = address_of(context, builder, signature.args[0], *arguments)
             stored = signature.args[0].dtype
             if stored == types.float32:
                 behind = builder.add(address, ir.Constant(ir.IntType(64), 16))
@@ -194,7 +201,7 @@ def _build_load_words():
                 "=r,=r,=r,=r,l",
                 side_effect=True,
             )
-            loaded = builder.call(code, [_address(context, builder, signature, arguments)])
+            loaded = builder.call(code, [address_of(context, builder, signature.args[0], *arguments)])
             return cgutils.pack_array(builder, [builder.extract_value(loaded, k) for k in range(4)])
 
         return types.UniTuple(types.uint32, 4)(array, types.int64), generate

@@ -7,7 +7,7 @@ from contextlib import nullcontext
 import numpy as np
 
 from llaisys_mini.cuda.jit import CudaKernel, Primitive
-from llaisys_mini.sanitizer import functions, intrinsics, values
+from llaisys_mini.sanitizer import copies, functions, intrinsics, values
 from llaisys_mini.sanitizer.findings import DoesNotCompile, UnsupportedInKernel
 from llaisys_mini.sanitizer.frames import MISSING
 from llaisys_mini.sanitizer.functions import dtype_named
@@ -149,18 +149,30 @@ class Calls(Scope):
     def call_of_primitive(self, node, primitive):
         if node.keywords:
             self.refuse(node, f"`{ast.unparse(node)}` with named arguments")
+        native = copies.translated(self, node, primitive)
+        if native is not None:
+            return native
         site = Site(-1, self.kernel, node.lineno, node.col_offset, "")
-        call, aligned = self.call_of_function(node, primitive.body), primitive.aligned
-        element = [self.expression(argument) for argument in node.args[:2]] if aligned > 1 else None
+        call, aligned, begins_copy = (
+            self.call_of_function(node, primitive.body),
+            primitive.aligned,
+            copies.begins_copy(primitive),
+        )
+        given = [self.expression(argument) for argument in node.args[: 2 * primitive.places]] if aligned > 1 else []
+        elements = list(zip(given[::2], given[1::2], strict=True))
 
         def run(frame):
             machine, outer = frame.machine, frame.machine.caller
             machine.caller = outer or site
-            if element is not None:
-                array, index = element
+            for array, index in elements:
                 array(frame).check_aligned(index(frame), aligned, frame.active, site)
-            is_one = element is not None and machine.counters is not None
-            with machine.counters.one_access(machine.caller) if is_one else nullcontext():
+            if begins_copy:
+                copies.check_places(*(array(frame) for array, _ in elements))
+            is_one = bool(elements) and machine.counters is not None
+            with (
+                machine.counters.one_access(machine.caller) if is_one else nullcontext(),
+                machine.copies.beginning() if begins_copy else nullcontext(),
+            ):
                 result = call(frame)
             machine.caller = outer
             return result

@@ -4,9 +4,10 @@ import numpy as np
 
 from llaisys_mini.sanitizer import findings
 from llaisys_mini.sanitizer.clocks import NoClocks, WarpClocks
+from llaisys_mini.sanitizer.copies import Copies
 from llaisys_mini.sanitizer.findings import Finding, Halt, UnsupportedInKernel
 from llaisys_mini.sanitizer.lanes import Launch, ResidentBlocks
-from llaisys_mini.sanitizer.memory import Memory
+from llaisys_mini.sanitizer.memory import Memory, nothing_of
 from llaisys_mini.sanitizer.shadow import MAX_THREADS, PHASE_SHIFT, SITE_BITS
 from llaisys_mini.sanitizer.unset_reads import UnsetReads
 from llaisys_mini.sanitizer.views import View, steps_of
@@ -77,6 +78,7 @@ class Machine:
         self.clocks = WarpClocks(self) if program.uses_syncwarp else NoClocks()
         self.resident: ResidentBlocks  # set by enter
         self.unset_reads = UnsetReads(self)
+        self.copies = Copies(self)
         self._constants: dict[int, View] = {}
         self.printed = 0
         self._phases = 0
@@ -93,6 +95,7 @@ class Machine:
         self._threads = resident.thread << SITE_BITS
         self._next_phase(np.ones(resident.blocks, bool))
         self.clocks.enter(resident)
+        self.copies.enter(resident)
 
     def _next_phase(self, blocks: np.ndarray) -> None:
         count = int(np.count_nonzero(blocks))
@@ -229,5 +232,4 @@ class Machine:
 
 
 def _uninitialised(size, dtype):
-    """Memory that holds NaN or an unlikely integer, so that a use of it shows in the results."""
-    return np.full(size, np.nan if dtype.kind == "f" else 0x5A, dtype)
+    return np.full(size, nothing_of(dtype), dtype)

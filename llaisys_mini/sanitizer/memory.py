@@ -59,6 +59,8 @@ class Memory:
             machine.counters.note(self, at, active, site, "load")
         if self.written is not None:
             self._check_set(at, active, site)
+            if machine.copies.are_there:
+                machine.copies.check(self, at, active, site, "reads")
             if self.readers is not None:
                 stamps = active.select(machine.stamps) | site.number
                 races = Races(self, at, stamps, active, site)
@@ -86,10 +88,14 @@ class Memory:
         races.with_history(self.readers, "writes", "reads")
         if self.atomics is not None:
             races.with_history(self.atomics, "writes", "updated atomically")
+        if machine.copies.are_there:
+            machine.copies.check(self, at, active, site, "writes")
         self.written.put(at, stamps, machine.clocks.now(active))
         self.cells[at] = values
         if not np.array_equal(self.written.stamps[at], stamps):  # several lanes of this statement write one element
             races.in_one_step(self.written, self._holds(at, values))
+        if machine.copies.are_beginning and self.space == "shared":
+            machine.copies.begin(self, at, values, active, site)
 
     def atomics_at(self, at: np.ndarray, active: Active, site) -> None:
         """Check and mark an atomic update of the elements; the caller computes it."""
@@ -97,6 +103,8 @@ class Memory:
         if machine.counters is not None:
             machine.counters.note(self, at, active, site, "atomic")
         self._check_set(at, active, site)
+        if machine.copies.are_there and self.written is not None:
+            machine.copies.check(self, at, active, site, "updates atomically")
         if machine.unset_reads.are_there:
             machine.unset_reads.used(active, None)
         if self.readers is None or self.written is None:
@@ -145,3 +153,8 @@ class Memory:
         if position < size:
             return f"{self.name}[{', '.join(map(str, np.unravel_index(position, self.shape)))}]"
         return f"{self.name}[element {position}]"
+
+
+def nothing_of(dtype: np.dtype):
+    """What uninitialised elements hold: NaN or an unlikely integer, so that a use of it shows in the results."""
+    return np.nan if dtype.kind == "f" else 0x5A

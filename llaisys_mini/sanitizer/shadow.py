@@ -19,8 +19,9 @@ PHASE_SHIFT = SITE_BITS + THREAD_BITS
 MAX_SITES, MAX_THREADS = 1 << SITE_BITS, 1 << THREAD_BITS
 _OTHER_THREAD = np.uint64(MAX_THREADS - 1)
 
-UNSET, GIVEN = -1, -2
-"""Stamps of uninitialised elements, and of those that the host initialised before the launch."""
+UNSET, GIVEN, IN_FLIGHT = -1, -2, -3
+"""Stamps of uninitialised elements, of those that the host initialised before the launch, and of those that an
+asynchronous copy is writing."""
 
 
 def stamp_thread(stamp: int) -> int:

@@ -9,6 +9,9 @@ from llaisys_mini.task import Case
 _PRODUCTS = [(200, 88, 136), (128, 16, 128), (9, 8, 4), (5, 7, 4), (3, 520, 30), (20, 40, 9), (20, 39, 8)]  # M, K, N
 
 
+_LONG = [(200, 264, 136), (9, 256, 4), (130, 520, 9)]  # rows long enough for the two planes of gemm_bfloat16
+
+
 def _matmul(rng):
     return [dict(a=rng.normal(size=(m, k)), b=rng.normal(size=(k, n))) for m, k, n in _PRODUCTS]
 
@@ -16,8 +19,9 @@ def _matmul(rng):
 def _linear(rng):
     return [
         dict(x=rng.normal(size=(m, k)), weight=rng.normal(size=(n, k)), bias=rng.normal(size=n) if bias else None)
-        for m, k, n in _PRODUCTS
-        for bias in (True, False)
+        for products, biases in ((_PRODUCTS, (True, False)), (_LONG, (True,)))
+        for m, k, n in products
+        for bias in biases
     ]
 
 
@@ -28,6 +32,8 @@ _ATTENTION = [  # L, S, H, K, D
     (40, 75, 4, 2, 128),
     (33, 33, 2, 2, 24),
     (64, 64, 2, 1, 64),
+    (130, 330, 2, 1, 64),  # several tiles of queries and of keys, the last of each in part
+    (70, 70, 3, 1, 128),
 ]
 
 

@@ -128,6 +128,11 @@ IN_ONE_FILE = {
     "linear_int8_expert.py": {_CHOICE},
     "paged_attention_expert.py": {"`{'D': width, 'T': rows, 'N': texts}` does not belong in a kernel"},
     "gemm.py": _OF_ANOTHER_FILE,
+    "flash_pages.py": {  # these too
+        "`SHORTEST` does not belong in a constant",
+        "`THREADS` does not belong in a constant",
+        "launch_bounds=(THREADS, 2) is not among the options of graded cells",
+    },
     "panels.py": {_ADDRESS, "`.data` is not among what a graded cell may use in a kernel"},
     "quantised.py": {_OVERLOAD, "`{'forceinline': True}` does not belong in a constant"},
 }

@@ -43,6 +43,7 @@ _CUDA = (
     " ballot_sync match_any_sync activemask fma popc clz ffs brev"
 )
 _ATOMIC = "add sub max min nanmax nanmin and_ or_ xor inc dec exch cas compare_and_swap"
+_TENSOR_CORES = "mma load_matrices load_matrices_transposed pack split low_half high_half"
 _LIBDEVICE = "rsqrtf rsqrt fast_expf fast_exp10f fast_logf fast_log2f fast_sinf fast_cosf exp2f frcp_rn sinpif cospif"
 
 
@@ -77,7 +78,8 @@ PATHS: dict[tuple[str, str], set[str]] = {
     | _under("llaisys_mini.cuda.libdevice", _LIBDEVICE)
     | _under("llaisys_mini.cuda.reductions", "warp_sum warp_max block_sum block_max ALL_LANES")
     | _under("llaisys_mini.cuda.vectors", "load4 load4_shared store4 store4_shared load8 load_words")
-    | {"llaisys_mini.cuda.tensor_cores.mma"},
+    | _under("llaisys_mini.cuda.async_copies", "copy_async commit_copies wait_copies")
+    | _under("llaisys_mini.cuda.tensor_cores", _TENSOR_CORES),
     # A launcher chooses sizes and launches. NumPy's functions of arrays are not here: the kernel has to compute.
     ("cuda", HOST): _MATH
     | _under("numpy", f"{_NUMPY_NUMBERS} ceil floor sqrt exp exp2 log log2 abs prod")

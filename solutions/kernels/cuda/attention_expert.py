@@ -2,10 +2,10 @@
 
 Few queries: attention_split.py, which splits the keys among blocks.
 
-Many queries: a block takes 32 queries of a head and walks over tiles of 32 keys in shared memory, so each key is read
-once for 32 queries, 16 bytes a load. Each thread holds 2 x 4 scores and 2 x 16 mixed values in registers. Eight
-neighbouring threads hold a query's row, so its maximum and sum take three shuffles. The softmax is kept online, as in
-the plain version.
+Many queries: on tensor cores where flash_bfloat16 takes them. Otherwise a block takes 32 queries of a head and walks
+over tiles of 32 keys in shared memory, so each key is read once for 32 queries, 16 bytes a load. Each thread holds
+2 x 4 scores and 2 x 16 mixed values in registers. Eight neighbouring threads hold a query's row, so its maximum and sum
+take three shuffles. The softmax is kept online, as in the plain version.
 
 The same kernel reads keys in pages, for many texts: see paged_attention_expert.py.
 """
@@ -17,7 +17,7 @@ import numpy as np
 from llaisys_mini import cuda, kernel
 from llaisys_mini.cuda.vectors import load4_shared, load8, store4_shared
 
-from . import attention_split
+from . import attention_split, flash_bfloat16
 from .attention import launch as launch_plain
 from .attention_split import ALL_LANES, FEW, WIDEST
 
@@ -26,16 +26,17 @@ THREADS = 128
 PITCH = WIDEST + 4
 TILE = ROWS * PITCH
 EXPONENTIALS_PITCH = COLUMNS + 1
+ANY = 1 << 30  # more rows than a text has
 
 
 @cuda.jit(device=True)
-def rows_of_tile(tile, starts, length):
+def rows_of_tile(tile, starts, length, below):
     """(first row, end of the rows, text) of a tile; without `starts` all rows are of one text.
 
     Text n has the tiles from starts[n] // ROWS + n on, which leaves it as many as it needs, and sometimes one without a
     row: its first row is then not below the end. So a tile's text is found by a binary search, and the number of tiles,
     rows // ROWS + texts, is known without the lengths of the texts. The few rows of a text that attention_split serves
-    have no tile.
+    have no tile, nor have those of a text with `below` rows or more.
     """
     if starts is None:
         row_start, row_end, text = ROWS * tile, length, 0
@@ -49,7 +50,8 @@ def rows_of_tile(tile, starts, length):
                 end = middle
         row_start = starts[text] + ROWS * (tile - starts[text] // ROWS - text)
         row_end = starts[text + 1]
-        if row_end - starts[text] <= FEW:
+        count = row_end - starts[text]
+        if count <= FEW or count >= below:
             row_start = row_end
     return row_start, row_end, text
 
@@ -67,7 +69,7 @@ def fill_tile(source, where, key_heads, key_head, width, tile):
 
 
 @cuda.jit(launch_bounds=(THREADS, 2))
-def tiled_kernel(q, k, v, table, lengths, starts, page_size, key_heads, scale, window, out):
+def tiled_kernel(q, k, v, table, lengths, starts, page_size, key_heads, scale, window, below, out):
     """k, v flat, of [keys, key_heads, D] or [pages, page_size, key_heads, D]; table, lengths, starts: as in the
     contract of paged_attention, or None."""
     tile_q = cuda.shared.array(TILE, np.float32, alignment=16)
@@ -83,7 +85,7 @@ def tiled_kernel(q, k, v, table, lengths, starts, page_size, key_heads, scale, w
     key_head = head // (heads // key_heads)
     t = cuda.threadIdx.x
     ty, tx = t // 8, t % 8  # rows 2 ty and 2 ty + 1; keys tx + 8 j; numbers 4 tx + 32 c + 0 ... 3
-    row_start, length, text = rows_of_tile(cuda.blockIdx.x, starts, q.shape[0])
+    row_start, length, text = rows_of_tile(cuda.blockIdx.x, starts, q.shape[0], below)
     if row_start >= length:
         return
     if table is None:
@@ -170,9 +172,9 @@ def tiled_kernel(q, k, v, table, lengths, starts, page_size, key_heads, scale, w
                 out[row, head, d] = sums[i, j] / sum_of_exponentials
 
 
-def launch_tiled(q, k, v, scale, window, out, pages=None):
-    """All rows of one text, keys k, v [S, K, D]; or the rows of the texts that have more than FEW, with pages
-    (table, lengths, starts) and k, v [P, B, K, D]. D is a multiple of 8, at most WIDEST.
+def launch_tiled(q, k, v, scale, window, out, pages=None, below=ANY):
+    """All rows of one text, keys k, v [S, K, D]; or with pages (table, lengths, starts) and k, v [P, B, K, D] the rows
+    of the texts that have more than FEW and fewer than `below`. D is a multiple of 8, at most WIDEST.
     """
     rows, heads = q.shape[:2]
     if pages is None:
@@ -183,7 +185,7 @@ def launch_tiled(q, k, v, scale, window, out, pages=None):
         tiles, page_size = rows // ROWS + table.shape[0], k.shape[1]
     flat_k, flat_v = k.reshape(k.size), v.reshape(v.size)
     tiled_kernel[(tiles, heads), THREADS](
-        q, flat_k, flat_v, table, lengths, starts, page_size, k.shape[-2], np.float32(scale), window, out
+        q, flat_k, flat_v, table, lengths, starts, page_size, k.shape[-2], np.float32(scale), window, below, out
     )
 
 
@@ -193,6 +195,8 @@ def launch(q, k, v, scale, window, out):
         launch_plain(q, k, v, scale, window, out)
     elif q.shape[0] <= FEW:
         attention_split.launch(q, k, v, scale, window, out)
+    elif flash_bfloat16.takes(k, q.shape[2]):
+        flash_bfloat16.launch(q, k, v, scale, window, out)
     else:
         launch_tiled(q, k, v, scale, window, out)
 

@@ -1,120 +1,109 @@
-"""x @ weight.T on tensor cores for bfloat16 weights, without rounding x: for the expert version of linear.
+"""x @ weight.T on tensor cores for bfloat16 weights: for the expert version of linear.
 
-Tensor cores multiply bfloat16, which has 8 significant bits; x is float32 and has 24. Cut off bit by bit, it is the sum
-of three bfloat16 numbers, exactly:
+Tensor cores multiply bfloat16, which has 8 significant bits; x is float32 and has 24. So a first kernel writes x as two
+planes of bfloat16, x = high + middle + rest, and the product is that of both planes with the weights, added in float32:
+two products on tensor cores. A third plane for the rest would make it exact. It costs half as much again, and is not
+needed: |rest| <= 2^-17 |x| (`tensor_cores.split`), so leaving it out adds at most 2^-17 sum |x| |weight| to the error.
+The contract allows linear (K + 2) 2^-24 sum |x| |weight|, and from K = 256 on that is more than twice as much. For
+shorter rows linear uses other kernels. To round x to bfloat16 alone, as is common, would add 2^-8 sum |x| |weight|.
 
-    x = high + middle + low        high: the upper 16 bits of x;  middle: those of x - high;  low: the rest
+A block of 256 threads computes 128 x 128 results; each of its 8 warps 64 x 32, as 4 x 4 tiles of 16 x 8. Per step
+along K it needs 32 columns of 128 rows of both planes and of the weights: 24 KB. While it multiplies these, the next
+ones are on their way into another 24 KB, by asynchronous copies that pass no registers.
 
-So three products on tensor cores, added in float32, give the product as precisely as float32 would, at a third of the
-tensor cores' rate, which is several times that of float32.
-
-A block of 256 threads computes 128 x 128 results; each of its 8 warps 64 x 32, as 4 x 4 tiles of 16 x 8. Shared memory
-holds words of two bfloat16; 20 words from row to row put the 32 words that a warp reads at once on different banks.
+A row of a tile has 64 bytes, four chunks of 16. Chunk c of row r lies in place c ^ (r // 2 % 4) of its row, so that the
+eight rows that `load_matrices` reads at once lie on different banks, and so do the eight chunks that are written at
+once.
 """
 
 import numpy as np
 
 from llaisys_mini import cuda
-from llaisys_mini.cuda.tensor_cores import LOWEST_ARCHITECTURE, mma
-from llaisys_mini.cuda.vectors import load4, load_words
+from llaisys_mini.cuda.async_copies import commit_copies, copy_async, wait_copies
+from llaisys_mini.cuda.tensor_cores import LOWEST_ARCHITECTURE, load_matrices, mma, split
 from llaisys_mini.widen import widen
 
-__all__ = ["LOWEST_ARCHITECTURE", "launch", "multiply"]
+__all__ = ["LOWEST_ARCHITECTURE", "SHORTEST", "launch", "multiply", "split_rows"]
 
+SHORTEST = 256  # K from which the error fits the contract
 THREADS = 256
 TILE = 128
 STEP = 32  # along K
-WORDS = STEP // 2
-PITCH = WORDS + 4
-PLANE = TILE * PITCH
-PLANES = 3 * PLANE
+PART = TILE * STEP
+STAGE = 3 * PART  # both planes of x, and the weights
+SHARED = 2 * STAGE
+
+
+@cuda.jit
+def split_rows(x, planes):
+    """x [n] -> planes [n] of words, two neighbours in each: the first half is high of all of x, the second middle."""
+    i = cuda.grid(1)
+    if 2 * i < x.size:
+        planes[i], planes[x.size // 2 + i] = split(x[2 * i], x[2 * i + 1])
 
 
 @cuda.jit(device=True, inline="always")
-def fetch(x, weight, rows, columns, length, row_start, column_start, k_start, of_x, of_w):
-    """16 neighbours of a row of x, and as many of a row of weight, for each thread; zero outside."""
-    line, k = cuda.threadIdx.x // 2, k_start + 16 * (cuda.threadIdx.x % 2)
-    for j in range(16):
-        of_x[j] = np.float32(0)
-    for j in range(8):
-        of_w[j] = np.uint32(0)
-    row, column = row_start + line, column_start + line
-    for part in range(4):
-        at = k + 4 * part
-        if row < rows and at < length:
-            j = 4 * part
-            of_x[j], of_x[j + 1], of_x[j + 2], of_x[j + 3] = load4(x, row * length + at)
+def fetch(matrix, first, rows, length, row_start, k_start, tile, offset):
+    """Begin to copy 128 rows of 32 numbers of the matrix [rows, length] at matrix[first]; zero outside of it."""
+    line, chunk = cuda.threadIdx.x // 4, cuda.threadIdx.x % 4
+    k = k_start + 8 * chunk
+    place = offset + line * STEP + 8 * (chunk ^ (line // 2 % 4))
     for part in range(2):
-        at = k + 8 * part
-        if column < columns and at < length:
-            j = 4 * part
-            of_w[j], of_w[j + 1], of_w[j + 2], of_w[j + 3] = load_words(weight, column * length + at)
-
-
-@cuda.jit(device=True)
-def upper(value):
-    """The number that the upper 16 bits of a float32 stand for: a bfloat16."""
-    return np.uint32(value.view(np.uint32) & np.uint32(0xFFFF0000)).view(np.float32)
-
-
-@cuda.jit(device=True)
-def pair(first, second):
-    """Two bfloat16 numbers, given as float32, in one word."""
-    return np.uint32((first.view(np.uint32) >> np.uint32(16)) | (second.view(np.uint32) & np.uint32(0xFFFF0000)))
+        row = row_start + line + 64 * part
+        count = 8 if row < rows and k < length else 0  # length is a multiple of 8
+        copy_async(tile, place + 64 * STEP * part, matrix, first + row * length + k, count)
 
 
 @cuda.jit(device=True, inline="always")
-def keep(of_x, of_w, tile_x, tile_w):
-    """Put what `fetch` got into shared memory, x as its three parts."""
-    offset = cuda.threadIdx.x // 2 * PITCH + 8 * (cuda.threadIdx.x % 2)
-    for j in range(8):
-        first, second = of_x[2 * j], of_x[2 * j + 1]
-        first_high, second_high = upper(first), upper(second)
-        first_middle, second_middle = upper(first - first_high), upper(second - second_high)
-        tile_x[offset + j] = pair(first_high, second_high)
-        tile_x[PLANE + offset + j] = pair(first_middle, second_middle)
-        tile_x[2 * PLANE + offset + j] = pair(first - first_high - first_middle, second - second_high - second_middle)
-        tile_w[offset + j] = of_w[j]
+def fetch_step(planes, weight, rows, columns, length, row_start, column_start, k_start, tile, offset):
+    """Begin to copy what one step along K needs."""
+    fetch(planes, 0, rows, length, row_start, k_start, tile, offset)
+    fetch(planes, rows * length, rows, length, row_start, k_start, tile, offset + PART)
+    fetch(weight, 0, columns, length, column_start, k_start, tile, offset + 2 * PART)
+    commit_copies()
 
 
-@cuda.jit(launch_bounds=(THREADS, 1))
-def multiply(x, weight, bias, out, rows, columns):
-    """All flat: x [N * K] float32, weight [M * K] bfloat16 as uint16, out [N * M]; K a multiple of 8."""
-    tile_x = cuda.shared.array(PLANES, np.uint32)
-    tile_w = cuda.shared.array(PLANE, np.uint32)
+@cuda.jit(launch_bounds=(THREADS, 2))
+def multiply(planes, weight, bias, out, rows, columns):
+    """All flat: planes [2 * N * K] and weight [M * K] bfloat16 as uint16, out [N * M] float32; K a multiple of 8."""
+    tile = cuda.shared.array(SHARED, np.uint16, alignment=16)
     sums = cuda.local.array((4, 4, 4), np.float32)
-    of_x, of_w = cuda.local.array(16, np.float32), cuda.local.array(8, np.uint32)
-    b0, b1 = cuda.local.array(4, np.uint32), cuda.local.array(4, np.uint32)
+    b = cuda.local.array((2, 4), np.uint32)
     lane, warp = cuda.threadIdx.x % 32, cuda.threadIdx.x // 32
-    group, quarter = lane // 4, lane % 4
     warp_row, warp_column = 64 * (warp // 4), 32 * (warp % 4)
-    length = x.size // rows
+    length = weight.size // columns
     row_start, column_start = cuda.blockIdx.y * TILE, cuda.blockIdx.x * TILE
+    # Which row and chunk of a 16 x 16 part this lane names to load_matrices: x in the order a0 ... a3 of mma, the
+    # weights in the order b0, b1 of 8 columns and of the next 8. 16 rows further on the places are the same.
+    of_x, chunk_of_x = (warp_row + lane % 16) * STEP, lane // 16
+    of_w, chunk_of_w = 2 * PART + (warp_column + 8 * (lane // 16) + lane % 8) * STEP, lane // 8 % 2
+    turn = lane // 2 % 4
     for i in range(4):
         for j in range(4):
             for c in range(4):
                 sums[i, j, c] = np.float32(0)
-    fetch(x, weight, rows, columns, length, row_start, column_start, 0, of_x, of_w)
+    fetch_step(planes, weight, rows, columns, length, row_start, column_start, 0, tile, 0)
     for k_start in range(0, length, STEP):
-        keep(of_x, of_w, tile_x, tile_w)
-        cuda.syncthreads()
-        fetch(x, weight, rows, columns, length, row_start, column_start, k_start + STEP, of_x, of_w)
+        stage = k_start // STEP % 2 * STAGE
+        wait_copies(0)
+        cuda.syncthreads()  # the copies of all threads are there, and all have multiplied what the next ones replace
+        if k_start + STEP < length:
+            following = k_start + STEP
+            fetch_step(planes, weight, rows, columns, length, row_start, column_start, following, tile, STAGE - stage)
         for half in range(2):
-            for j in range(4):
-                offset = (warp_column + 8 * j + group) * PITCH + 8 * half + quarter
-                b0[j] = tile_w[offset]
-                b1[j] = tile_w[offset + 4]
-            for i in range(4):
-                for plane in range(3):
-                    offset = plane * PLANE + (warp_row + 16 * i + group) * PITCH + 8 * half + quarter
-                    a0, a1 = tile_x[offset], tile_x[offset + 8 * PITCH]
-                    a2, a3 = tile_x[offset + 4], tile_x[offset + 8 * PITCH + 4]
+            for j in range(2):
+                place = stage + of_w + 16 * j * STEP + 8 * ((2 * half + chunk_of_w) ^ turn)
+                b[j, 0], b[j, 1], b[j, 2], b[j, 3] = load_matrices(tile, place)
+            for plane in range(2):
+                for i in range(4):
+                    place = stage + plane * PART + of_x + 16 * i * STEP + 8 * ((2 * half + chunk_of_x) ^ turn)
+                    a0, a1, a2, a3 = load_matrices(tile, place)
                     for j in range(4):
-                        c0, c1, c2, c3 = mma(
-                            a0, a1, a2, a3, b0[j], b1[j], sums[i, j, 0], sums[i, j, 1], sums[i, j, 2], sums[i, j, 3]
-                        )
+                        b0, b1 = b[j // 2, 2 * (j % 2)], b[j // 2, 2 * (j % 2) + 1]
+                        c0, c1, c2, c3 = sums[i, j, 0], sums[i, j, 1], sums[i, j, 2], sums[i, j, 3]
+                        c0, c1, c2, c3 = mma(a0, a1, a2, a3, b0, b1, c0, c1, c2, c3)
                         sums[i, j, 0], sums[i, j, 1], sums[i, j, 2], sums[i, j, 3] = c0, c1, c2, c3
-        cuda.syncthreads()
+    group, quarter = lane // 4, lane % 4
     for i in range(4):
         for j in range(4):
             for c in range(4):
@@ -128,9 +117,11 @@ def multiply(x, weight, bias, out, rows, columns):
 
 
 def launch(x, weight, bias, out):
-    """out [N, M] = x [N, K] @ weight [M, K].T (+ bias)."""
+    """out [N, M] = x [N, K] @ weight [M, K].T (+ bias); K a multiple of 8, and at least SHORTEST."""
     rows, columns = out.shape
+    planes = cuda.device_array(x.size, np.uint32)
+    split_rows[(x.size // 2 + THREADS - 1) // THREADS, THREADS](x.reshape(x.size), planes)
     blocks = ((columns + TILE - 1) // TILE, (rows + TILE - 1) // TILE)
     multiply[blocks, THREADS](
-        x.reshape(x.size), weight.reshape(weight.size), bias, out.reshape(out.size), rows, columns
+        planes.view(np.uint16), weight.reshape(weight.size), bias, out.reshape(out.size), rows, columns
     )

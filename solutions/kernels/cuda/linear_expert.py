@@ -1,8 +1,8 @@
 """linear on CUDA, expert version.
 
 Few rows: a warp per output as in the plain version, with 8 weights per lane and load: 16 bytes of bfloat16, 32 of
-float32. Many rows: register tiles, on tensor cores where the weights are bfloat16. All need rows of weights that start
-at a multiple of 16 bytes.
+float32. Many rows: register tiles, on tensor cores where the weights are bfloat16 and the rows long enough. All need
+rows of weights that start at a multiple of 16 bytes.
 """
 
 import numpy as np
@@ -44,13 +44,13 @@ def few_rows_kernel(x, weight, bias, out):
 @kernel("linear", device="cuda", when=lambda dims: dims["M"] * dims["K"] >= 1 << 18)
 def linear(x, weight, bias, out):
     rows, columns = out.shape
-    is_few, is_bfloat16 = rows <= FEW_ROWS, weight.dtype == np.uint16
-    if x.shape[1] % 8 or not (is_few or is_bfloat16 or columns % 4 == 0):
+    length = x.shape[1]
+    if length % 8:
         plain_linear(x, weight, bias, out)
-    elif is_few:
+    elif rows <= FEW_ROWS:
         blocks = ((columns + WARPS - 1) // WARPS, rows)
         few_rows_kernel[blocks, 32 * WARPS](x.reshape(x.size), weight.reshape(weight.size), bias, out)
-    elif is_bfloat16 and tensor_cores.are_available():
+    elif weight.dtype == np.uint16 and length >= gemm_bfloat16.SHORTEST and tensor_cores.are_available():
         gemm_bfloat16.launch(x, weight, bias, out)
     elif columns % 4 == 0:
         gemm.launch(gemm.multiply_transposed, x, weight, bias, out=out)

@@ -45,8 +45,8 @@ def main() -> None:
             f"- **Numba's simulator** (same kernels, same inputs, same run; {there:.0f} s) gives the right numbers and "
             f"detects nothing in {missed}; the rest is "
             + ", ".join(f"{verdict} {count}" for verdict, count in verdicts.most_common())
-            + ". It has no warp operations (cannot run), and what it finds of a race depends on how its threads happen "
-            "to run.",
+            + ". It has no warp operations and no aligned arrays (cannot run), and what it finds of a race depends on "
+            "how its threads happen to run.",
             "",
             "| kernel | what is broken | the sanitizer finds | first on the line | Numba's simulator |",
             "|---|---|---|---|---|",

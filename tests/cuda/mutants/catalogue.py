@@ -10,6 +10,7 @@ from llaisys_mini.sanitizer.findings import (
     BARRIER,
     INACTIVE_LANES,
     LIMIT,
+    MISALIGNED,
     NEGATIVE,
     OUT_OF_BOUNDS,
     RACE,
@@ -359,5 +360,21 @@ MUTANTS = [
         ("dot", "barrier dropped", RACE, "    cuda.syncthreads()\n", ""),
         ("dot", "the loop stands still", RUNAWAY, "i += cuda.gridsize(1)", "i += 0"),
         ("dot", "stride of the block", WRONG, "i += cuda.gridsize(1)", "i += cuda.blockDim.x"),
+        # --- pipeline
+        ("pipeline", "wait dropped", RACE, "        wait_copies(1)\n", ""),
+        ("pipeline", "waits for a group too few", RACE, "wait_copies(1)", "wait_copies(2)"),
+        ("pipeline", "copies are never committed", RACE, "    commit_copies()\n", ""),
+        ("pipeline", "barrier after the wait dropped", RACE, "        cuda.syncthreads()", "        pass"),
+        (
+            "pipeline",
+            "wait after the barrier",
+            RACE,
+            "        wait_copies(1)\n        cuda.syncthreads()",
+            "        cuda.syncthreads()\n        wait_copies(1)",
+        ),
+        ("pipeline", "a copy into what others still read", RACE, "number + 2, tile", "number + 3, tile"),
+        ("pipeline", "target misaligned", MISALIGNED, "TILE + 4 * t, x", "TILE + 4 * t + 1, x"),
+        ("pipeline", "source misaligned", MISALIGNED, "row * length + start, left", "row * length + start - 2, left"),
+        ("pipeline", "reads beyond the source", OUT_OF_BOUNDS, "start, left)", "start, 4)"),
     )
 ]

@@ -156,5 +156,6 @@ def serve() -> None:
         except BaseException as problem:
             text = f"{type(problem).__name__}: {problem}"
             is_missing = "AttributeError" in text and any(word in text for word in _MISSING_THERE)
+            is_missing = is_missing or "not supported in cudasim" in text
             verdict = "cannot run" if is_missing else type(problem).__name__
         print(json.dumps(verdict), flush=True)
