@@ -31,15 +31,19 @@ def _kernel(name: str) -> Callable:
 
 
 def _array(tensor):
-    """A torch tensor as the array that a kernel takes: the same memory, 16-bit floats as integers (see dtypes)."""
+    """A torch tensor as the array that an operator hands to a kernel: the same memory, 16-bit floats as integers (see
+    dtypes)."""
     import numpy as np
     import torch
     from numba import cuda as numba_cuda
 
-    if tensor.dtype not in (torch.bfloat16, torch.float16):
-        return numba_cuda.as_cuda_array(tensor)
-    words = numba_cuda.as_cuda_array(tensor.view(torch.int16))
-    return words.view(np.uint16) if tensor.dtype == torch.bfloat16 else words
+    from llaisys_mini.devices.cuda import Buffer
+    from llaisys_mini.devices.cuda_array import CudaArray
+
+    in_16_bits = tensor.dtype in (torch.bfloat16, torch.float16)
+    seen = numba_cuda.as_cuda_array(tensor.view(torch.int16) if in_16_bits else tensor)
+    dtype = np.dtype(np.uint16) if tensor.dtype == torch.bfloat16 else seen.dtype
+    return CudaArray(Buffer(tensor.nbytes, seen.gpu_data), 0, tuple(tensor.shape), dtype)
 
 
 def _ours(name, *arguments):
