@@ -90,6 +90,15 @@ def same_bits(model, count):
     assert mine.replay.replayed >= 15 - PATIENCE
 
 
+def test_expert_kernels(gpu, tmp_path):
+    """How they are launched must not depend on what differs between steps, such as the lengths of the texts."""
+    wide = dict(num_attention_heads=8, num_key_value_heads=8, head_dim=64)
+    model = load_model(make_checkpoint(tmp_path, **TINY | wide), device="cuda", dtype="bfloat16")
+    with Runtime(everywhere="expert").in_force():
+        same_bits(model, 2)
+    assert "split_kernel" in gpu.launched
+
+
 def test_the_cache_moves(model):
     """There are 8 pages at first: eight texts of two pages need more, and what was recorded reads the old ones."""
     mine, theirs = Texts(model, 8), Texts(model, 8, replay=False)
