@@ -200,6 +200,8 @@ def export(target, lms, lab, questions, late_file, url, build):
 
     verdicts, _ = report.load(build)
     report.add_manual_grades(verdicts, gradebook_url.of(build, url))
+    for doubt in deadlines.doubts(verdicts, lab) if deadlines is not None else ():
+        Console(stderr=True).print(f"{late_file}: {doubt}", highlight=False, markup=False, soft_wrap=True)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
     if questions:

@@ -23,7 +23,7 @@ def rows(
     late = deadlines.applied(verdicts) if deadlines is not None else {}
     verdicts = [v for v in verdicts if lab in (None, v.lab)]
     if lms == "plain":
-        made = _plain(verdicts, left, None if deadlines is None else late)
+        made = _plain(verdicts, left, deadlines, late)
     elif lms == "moodle" and lab is not None:
         made = _worksheet(verdicts, late)
     else:
@@ -40,15 +40,18 @@ def questions(verdicts: list[Verdict]):
             yield list(map(spreadsheet_cell, [v.student, v.lab, name, part.state, points, part.maximum]))
 
 
-def _plain(verdicts, left, late):
-    more = [] if late is None else ["handed in", "days late", "free days", "points after lateness"]
+def _plain(verdicts, left, deadlines, late):
+    more = [] if deadlines is None else ["handed in", "days late", "free days", "points after lateness"]
     yield ["student", "lab", "state", "points", "points open", "maximum", "reason", *more]
     for v in with_absent(verdicts):
         if isinstance(v, Verdict):
             row = [v.student, v.lab, v.state, v.points, v.open_points, v.maximum, v.reason or "; ".join(v.tampering)]
-            if late is not None:
-                its = late.get((v.student, v.lab))
-                row += [v.handed_in, *((its.days, its.free, its.points) if its else ("", "", v.points))]
+            if deadlines is not None:
+                its, date = late.get((v.student, v.lab)), deadlines.date_of(v)
+                row += [
+                    date.isoformat() if date else "",
+                    *((its.days, its.free, its.points) if its else ("", "", v.points)),
+                ]
             yield row
         else:
             yield [*v, NOT_HANDED_IN, "", "", plan_of(v[1]).points, "", *("" for _ in more)]

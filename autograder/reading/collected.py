@@ -76,7 +76,9 @@ class _Student:
     again: Counter[str] = field(default_factory=Counter)
 
     def take_folder(self, lab: str, folder: Path) -> None:
-        if lab in self.labs:
+        if len(_people_in(folder)) > 1:  # a class read as one student would lose all but one
+            self.left.append(Left(f"{self.name}/{shown(folder)}", "it is a download of a class; move it one folder up"))
+        elif lab in self.labs:
             self.again[lab] += 1
             self.left.append(Left(f"{self.name}/{shown(folder)}", f"another folder holds {lab}; that one is read"))
         else:
@@ -182,11 +184,16 @@ def _take_folder(entry: os.DirEntry, lab: str | None, students: dict, left: list
 
 def _holds_students(path: Path, gathered: _Student) -> bool:
     """Whether a folder is none of a student but holds those of several: a download, or the same lab many times."""
+    return bool(_people_in(path)) or max(gathered.again.values(), default=0) >= 2
+
+
+def _people_in(folder: Path) -> set[tuple[str, str]]:
+    """Names and numbers of those whose work lies in a folder, where it is named as Moodle or Canvas do."""
     try:
-        names = [shown(entry.name) for entry in entries_of(path)]
+        matches = [_of_lms(shown(entry.name)) for entry in entries_of(folder)]
     except Unreadable:
-        return False
-    return any(map(_of_lms, names)) or max(gathered.again.values(), default=0) >= 2
+        return set()
+    return {(match["name"], match["id"]) for match in matches if match}
 
 
 def _of_lms(name: str) -> re.Match | None:

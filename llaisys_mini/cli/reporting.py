@@ -73,8 +73,10 @@ class Stopwatch:
         click.echo(f"kernels: {counts() or 'none was called'}", err=True)
         if device == "cpu":
             changing = ", ".join(kernels_that_change_bits(device))
-            which = f"not with these kernels: {changing}" if changing else "yes"
-            click.echo(f"same bits whatever is computed beside a text: {which}", err=True)
+            if changing:
+                click.echo(f"the last bits may depend on what is computed beside a text, by {changing}", err=True)
+            else:
+                click.echo("the bits do not depend on what is computed beside a text", err=True)
 
 
 def _shown(rate: float) -> str:

@@ -5,8 +5,11 @@ import time
 from collections.abc import Callable
 
 import numpy as np
+from rich.cells import cell_len
+from rich.measure import Measurement
 from rich.progress import track
 from rich.table import Table
+from rich.text import Text
 
 from llaisys_mini import operators
 from llaisys_mini.console import console
@@ -52,9 +55,8 @@ def show_progress() -> None:
     for lab in find_labs():
         done = lab.done()
         style = "green" if done == len(lab.tasks) else "dim" if done == 0 else ""
-        table.add_row(
-            lab.title, f"{done} of {len(lab.tasks)}", ", ".join(_task(*task) for task in lab.tasks), style=style
-        )
+        tasks = _Listed([_task(*task) for task in lab.tasks])
+        table.add_row(lab.title, f"{done} of {len(lab.tasks)}", tasks, style=style)
     printer = console()
     printer.print(table)
     _print_next_step(printer)
@@ -63,6 +65,26 @@ def show_progress() -> None:
 def _task(device: str, what: str) -> str:
     mark = "\N{CHECK MARK}" if verdicts.passed_storages(what, device) else "\N{MIDDLE DOT}"
     return f"{mark} {what}" + (" (gpu)" if device == "cuda" else "")
+
+
+class _Listed:
+    """Items with commas between them. No line ends within an item, so a mark stays with its name."""
+
+    def __init__(self, items: list[str]):
+        self._pieces = [f"{item}," for item in items[:-1]] + items[-1:]
+
+    def __rich_console__(self, console, options):
+        line = ""
+        for piece in self._pieces:
+            if line and cell_len(f"{line} {piece}") > options.max_width:
+                yield Text(line)
+                line = ""
+            line = f"{line} {piece}" if line else piece
+        yield Text(line)
+
+    def __rich_measure__(self, console, options):
+        widths = [cell_len(piece) for piece in self._pieces]
+        return Measurement(max(widths, default=0), sum(widths) + max(0, len(widths) - 1))
 
 
 def _print_next_step(printer) -> None:

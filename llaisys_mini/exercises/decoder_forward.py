@@ -95,7 +95,8 @@ def with_a_cache(answer):
         results = {}
         for number, ids in enumerate(pieces, start=1):
             results[f"scores after call {number}"] = answer(ids, weights, config, cache)
-        results["tokens in the cache"] = [sum(map(len, keys)) for keys, _ in cache.held]
+        for number, (keys, _) in enumerate(cache.held):
+            results[f"tokens of layer {number} in the cache"] = sum(map(len, keys))
         return results
 
     return write
@@ -131,6 +132,11 @@ def new_only(ids, weights, config, cache):
         return key, value
 
     return forward(ids, weights, config, cache, remember)
+
+
+@decoder_forward.mistake("cache.append is not called, so the next call knows nothing of these tokens")
+def nothing_stored(ids, weights, config, cache):
+    return forward(ids, weights, config, cache, lambda layer, key, value: (key, value))
 
 
 @decoder_forward.mistake("the keys from the cache are rotated once more; they were rotated before they were stored")

@@ -75,6 +75,20 @@ def after_softmax(scores, temperature, top_k, chance):
     return int(min(np.searchsorted(np.cumsum(chances), chance, side="right"), len(scores) - 1))
 
 
+@sample_token.mistake("top_k keeps one score too few: the smallest of those that stay goes too")
+def one_too_few(scores, temperature, top_k, chance):
+    if temperature == 0 or not 0 < top_k < len(scores):
+        return sample_token.reference(scores, temperature, top_k, chance)
+    least = np.sort(scores)[-top_k]
+    with np.errstate(invalid="ignore"):  # of one score none stays
+        return sample_token.reference(np.where(scores > least, scores, -np.inf), temperature, 0, chance)
+
+
+@sample_token.mistake("an id is chosen where the sum reaches the chance; it has to exceed it")
+def reached_is_enough(scores, temperature, top_k, chance):
+    return sample_token.reference(scores, temperature, top_k, np.nextafter(chance, -1))
+
+
 @sample_token.mistake("what top_k leaves out gets the score 0 instead of -inf, and can still be chosen")
 def zero_instead(scores, temperature, top_k, chance):
     if temperature == 0 or not top_k:

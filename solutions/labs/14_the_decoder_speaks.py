@@ -21,6 +21,7 @@
 
 # %%
 from pathlib import Path
+from time import perf_counter
 
 import numpy as np
 
@@ -179,7 +180,7 @@ check("layer_weights", seed=41101)
 # 16 are held, there is room for 16, and 40 come. How large must the new buffer be at least?
 #
 # </details>
-# <details><summary>Hint 3: `length` in the middle of a pass</summary>
+# <details><summary>Hint 3: the length in the middle of a pass</summary>
 #
 # Layer 0 has 6 tokens, the last layer still 5. Which of them does every layer hold?
 #
@@ -265,9 +266,8 @@ def open_model(folder):
         if name not in arrays:
             return None
         array = arrays[name].astype(np.float32) if small else arrays[name]
-        return Tensor.from_numpy(
-            array
-        ).freeze()  # which promises that it does not change; operators take it as an array
+        # A frozen tensor promises that it does not change. Operators take it as an array.
+        return Tensor.from_numpy(array).freeze()
 
     model = ModelConfig.from_folder(folder)
     embeddings = take("model.embed_tokens.weight")
@@ -434,11 +434,12 @@ check("generate_tokens", seed=41406)
 
 # %%
 FOLDER = shipped_model()
+LONGEST = 300  # most tokens of a text; a real Qwen writes few a second: take 60
 
 weights, config, model, tokenizer = open_model(FOLDER)
 
 
-def speak(prompt, most=60, temperature=0.0, top_k=0, seed=0):
+def speak(prompt, most=LONGEST, temperature=0.0, top_k=0, seed=0):
     """Write on, and print each piece as soon as it is there. A character may span several tokens: TextStream waits."""
     cache, chance, pieces = new_cache(model), np.random.default_rng(seed).random, TextStream(tokenizer)
     new_ids = exercises.get("generate_tokens")(
@@ -449,27 +450,29 @@ def speak(prompt, most=60, temperature=0.0, top_k=0, seed=0):
         model.stop_ids,
     )
     print(prompt, end="")
-    for token in new_ids:
+    count, start = 0, perf_counter()
+    for count, token in enumerate(new_ids, start=1):
         print(pieces.feed(token), end="", flush=True)
     print(pieces.finish())
+    seconds = perf_counter() - start
+    print(f"[{count} tokens in {seconds:.1f} s, {count / seconds:.1f} a second]\n")
 
 
-speak("Once upon a time", most=300)
+speak("Once upon a time")
 
 # %% [markdown]
 # The story ends where the model chose its stop token. The same beginning, with some chance:
 
 # %%
 for seed in range(2):
-    speak("Once upon a time", most=300, temperature=0.8, top_k=20, seed=seed)
-    print()
+    speak("Once upon a time", temperature=0.8, top_k=20, seed=seed)
 
 # %% [markdown]
 # A chat is text too. The tokenizer of the model writes the special tokens that mark who speaks. Between `<think>` and `</think>` the model writes down
 # its steps first; ours has learned that for sums:
 
 # %%
-speak(tokenizer.render_chat([{"role": "user", "content": "What is 347 + 285?"}]), most=120)
+speak(tokenizer.render_chat([{"role": "user", "content": "What is 347 + 285?"}]))
 
 # %% [markdown]
 # ## 8. Whose kernels, and how fast?
@@ -492,9 +495,11 @@ print(
     f"{len(yours)} of {len(written)} parts are yours; the course answers for",
     sorted(set(written) - set(yours)) or "none",
 )
-kind = weights["layers"][0]["query"].dtype.name
-for name in ("embedding", "rms_norm", "linear", "rope", "attention", "swiglu", "add", "softmax", "argmax"):
-    print(f"{name:10} {answering_kernel(name, storage=kind).kernel_set}")
+kind = weights["layers"][0]["query"].dtype.name  # of the numbers in weights; all others are float32
+read_weights = ("embedding", "rms_norm", "linear")
+for name in (*read_weights, "rope", "attention", "swiglu", "add", "softmax", "argmax"):
+    storage = kind if name in read_weights else "float32"
+    print(f"{name:10} {answering_kernel(name, storage=storage).kernel_set}")
 
 
 # %% [markdown]
@@ -534,8 +539,8 @@ print(profiles["yours"])
 # | memory | 1 GB for the pages of the file, once all were touched, and 0.3 GB for Python and a short text; with the course's fastest kernels another 0.8 GB, since they arrange the weights anew |
 # | speed | each token passes through all weights: 1 GB. At 10 GB/s that is 10 tokens per second at best. We measured 5.7 with all labs solved, and 8.2 with the fastest kernels, on one core of a server |
 #
-# Set `FOLDER = "qwen"` in section 7 and run the cells from there on. Kernels of yours that read weights of 16 bits (`widen`) answer; for others
-# the course's step in, and the list above says so.
+# Set `FOLDER = "qwen"` and `LONGEST = 60` in section 7 and run the cells from there on. Kernels of yours that read weights of 16 bits (`widen`)
+# answer; for others the course's step in, and the list above says so.
 #
 # The package's own decoder uses your kernels as well. In a terminal:
 #

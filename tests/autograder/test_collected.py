@@ -112,6 +112,21 @@ def test_a_layout_is_read(layout, tmp_path):
     assert not collect(tmp_path).left
 
 
+@pytest.mark.parametrize("name", ["{}_1{}_assignsubmission_file_/x.ipynb", "{}_3{}_900_softmax.ipynb"])
+def test_a_class_below_a_folder_and_a_lab_is_no_student(name, tmp_path):
+    """Read as one student's, it would lose all submissions but one. The same one folder higher is read as a class."""
+    files = [name.format(student, number) for number, student in enumerate(["Ada", "Bob"])]
+    put(tmp_path / "spring" / SOFTMAX, dict.fromkeys(files, notebook()))
+    nothing = collect(tmp_path)
+    assert not nothing.submissions
+    assert [str(left) for left in nothing.left] == [
+        "spring/07_softmax: it is a download of a class; move it one folder up"
+    ]
+    assert set(found(tmp_path / "spring")) == {("Ada", SOFTMAX), ("Bob", SOFTMAX)}
+    mine = put(tmp_path / "students" / "ada" / SOFTMAX, {"lab_07_1_softmax.ipynb": notebook()})
+    assert set(found(mine.parents[1])) == {ADA}  # one such name is a name like any other
+
+
 def test_two_labs_in_one_zip_are_two_submissions(tmp_path):
     both = zip_of({"labs/a.ipynb": notebook(), "labs/b.ipynb": notebook(ATTENTION)})
     put(tmp_path, {"ada/all.zip": both, "bob/07_softmax/all.zip": both})

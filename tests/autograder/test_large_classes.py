@@ -80,9 +80,27 @@ def test_the_export_applies_lateness(deadlines):
     assert "points after lateness" not in next(iter(export.rows(all_of_them)))
 
 
+def test_a_date_that_came_with_no_file_can_be_told(tmp_path):
+    """As with the downloads of Moodle and Canvas. Where none is known, the export says so: its points look decided."""
+    tasks.make_if_stale()
+    text = FILE + '[handed_in."Bo Li"]\n07_softmax = 2026-03-03T00:10:00+01:00\n'
+    (tmp_path / "late.toml").write_text(text, encoding="utf-8")
+    deadlines = late.read(tmp_path / "late.toml")
+    bo, ada, other = verdict("Bo Li", SOFTMAX), verdict("ada", SOFTMAX), verdict("ada", "12_attention")
+    assert deadlines.applied([bo, ada]) == {("Bo Li", SOFTMAX): late.Late(days=1, free=1, points=10.0)}
+    assert [row[-4:] for row in export.rows([bo], deadlines=deadlines)][1] == ["2026-03-03T00:10:00+01:00", 1, 1, 10.0]
+    undated, stranger = deadlines.doubts([bo, ada, other])
+    assert undated.startswith("nothing was taken off 1 of 2 submissions") and "(ada 07_softmax)" in undated
+    assert stranger.startswith("eve handed in nothing")
+    assert deadlines.doubts([bo, ada, other, verdict("eve", SOFTMAX, "2026-03-01T22:00:00+00:00")], MATMUL) == []
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
+        ("handed_in = 3", "are tables"),
+        ("[handed_in]\nada = 2026-03-01T00:00:00", "are tables"),
+        ("[handed_in.ada]\n07_softmax = 'then'", "needs a date with a time"),
         ("per_day = 'ten'", "per_day must be a number"),
         ("per_day = -1", "per_day must be a number"),
         ("grace = nan", "grace must be a number"),

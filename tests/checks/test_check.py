@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from llaisys_mini import check, operators
-from llaisys_mini.checks.check import diagnosis, picture
+from llaisys_mini.checks.check import diagnosis, most_telling, picture
 from llaisys_mini.checks.run import run_cases
 from llaisys_mini.errors import CheckFailed
 from llaisys_mini.kernels.registry import Kernel
@@ -34,6 +34,24 @@ def test_one_wrong_element_is_located():
     assert "1 of 20 elements wrong" in text
     assert "first at [1, 2]: got 99, expected" in text
     assert "\n  .....\n  ..x..\n  .....\n  ....." in text
+
+
+def test_a_case_that_shows_the_fault_is_told_before_one_that_is_nearly_right():
+    """eps outside the root: on the case of one column, the first that fails, it changes the seventh digit."""
+
+    def kernel(x, weight, eps, out):
+        x = x.astype(float)
+        out[:] = x / (np.sqrt(np.mean(x * x, axis=-1, keepdims=True)) + eps) * weight
+
+    contract = operators.rms_norm
+    cases = contract.make_cases(storages=("float32",))
+    results = list(run_cases(Kernel("rms_norm", "cpu", "student", kernel), cases))
+    names = [result.case.name for result in results if not result.passed]
+    assert names[:2] == ["one column", "tiny: eps decides"]
+    assert most_telling(results).case.name == "tiny: eps decides"
+    only_nearly = [result for result in results if result.passed or result.case.name == "one column"]
+    assert most_telling(only_nearly).case.name == "one column"
+    assert most_telling([result for result in results if result.passed]) is None
 
 
 def test_what_was_never_written_is_named():

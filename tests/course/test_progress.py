@@ -5,7 +5,7 @@ import re
 import pytest
 
 from llaisys_mini import check, operators
-from llaisys_mini.course.progress import print_progress
+from llaisys_mini.course.progress import print_progress, show_progress
 from llaisys_mini.errors import CheckFailed
 from llaisys_mini.kernels.runtime import kernels_changed
 
@@ -67,3 +67,12 @@ def test_names_stay_whole_in_a_narrow_terminal(write, capsys, monkeypatch):
     print_progress(speed=False)
     column = "".join(line[:10].strip() for line in capsys.readouterr().out.splitlines())
     assert "softmax_cross_entropy_backward" in column
+
+
+def test_no_mark_stands_apart_from_its_task(write, monkeypatch, capsys):
+    for width in ("60", "80", "100"):
+        monkeypatch.setenv("COLUMNS", width)
+        show_progress()
+        lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+        assert any("numerical_gradient" in line for line in lines)
+        assert not [line for line in lines if line.endswith(("\N{MIDDLE DOT}", "\N{CHECK MARK}"))]

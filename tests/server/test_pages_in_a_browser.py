@@ -154,6 +154,8 @@ def test_steps_tell_rows_that_read_from_rows_that_write(chrome, url):
     assert chrome.module("steps.js", script, told) == [[True], [True], [False], [True], [False], [4, 9]]
     anew = [*told, step(1, 20, 20, 1)]  # the server was started anew
     assert chrome.module("steps.js", script, anew)[-2:] == [[True], [1]]
+    given_up = [*told[:2], told[1] | dict(running=[], turns=[])]  # told again: a text was given up after the step
+    assert chrome.module("steps.js", script, given_up) == [[True], [True], [True], [1, 2]]
 
 
 @pytest.mark.slow
@@ -285,6 +287,7 @@ def test_the_engine_in_the_browser(chrome, url, worker):
     chrome.sees("#demo-words", "The eight texts are written")
     until(lambda: chrome.text("#numbers div:nth-child(3) dd") == "0")
     last = chrome.text("#numbers div:first-child dd")
+    assert len(chrome.all("#picture .column")) > 8  # texts that come and end take no step from the picture
     chrome.click("#back")
     chrome.sees("#mode", "paused, 1 behind the newest")
     chrome.click("#on")

@@ -139,6 +139,7 @@ function drawLine(svg, id, steps, x, width, y) {
 
 /** A step in words. */
 export function wordsOf(step) {
+  if (!step.turns.length) return `Step ${step.step}: no rows yet.`;
   const parts = step.turns.map((turn) => {
     const rows = turn.rows === 1 ? "1 row" : `${number(turn.rows)} rows`;
     const guessed = turn.guessed ? ` and ${turn.guessed} guessed` : "";

@@ -2,6 +2,9 @@
 
 export const MOST = 1000; // steps that are remembered
 
+/** Requests that wait are told by their number, or with their lengths. */
+const withLengths = (waiting) => waiting.map((request) => (typeof request === "number" ? { id: request } : request));
+
 export class Steps {
   constructor() {
     this.clear();
@@ -22,15 +25,19 @@ export class Steps {
     return this.at === this.all.length - 1;
   }
 
-  /** Take in a step as the server tells it. Numbers that go down mean that the server was started anew. */
+  /** Take in a step as the server tells it. Numbers that go down mean that the server was started anew. The same number
+   * again tells what came or was given up since that step: its rows stay as they were. */
   add(step) {
-    if (this.all.length && step.step <= this.all.at(-1).step) this.clear();
+    const last = this.all.at(-1);
+    if (last && step.step < last.step) this.clear();
+    else if (last && step.step === last.step) {
+      this.all[this.all.length - 1] = { ...step, turns: last.turns, waiting: withLengths(step.waiting) };
+      return;
+    }
     const running = new Map(step.running.map((request) => [request.id, request]));
     const turns = step.turns.map((turn) => ({ ...turn, reads: this._reads(turn, running.get(turn.id)) }));
     for (const turn of turns) this._seen.add(turn.id);
-    // Requests that wait are told by their number, or with their lengths.
-    const waiting = step.waiting.map((request) => (typeof request === "number" ? { id: request } : request));
-    this.all.push({ ...step, turns, waiting });
+    this.all.push({ ...step, turns, waiting: withLengths(step.waiting) });
     if (this.all.length > MOST) {
       this.all.shift();
       this.at = Math.max(0, this.at - 1);
