@@ -131,7 +131,7 @@ def test_a_head_too_wide_is_refused_in_one_sentence():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("storage", ["float32", "float16", "bfloat16"])
+@pytest.mark.parametrize("storage", ["float32", pytest.param("float16", marks=pytest.mark.long), "bfloat16"])
 @pytest.mark.parametrize("name", LARGER)
 def test_expert_kernels_are_right_on_whole_and_partial_tiles(name, storage):
     operator = operators.get(name)
