@@ -41,11 +41,13 @@ def test_where_arrays_lie_in_memory_has_no_part_in_it(name):
             cases.append(dict(x=x, residual=residual, weight=company.f32(rng, width), eps=1e-6))
     for inputs in cases:
         outputs, results = empty_outputs(operator, inputs), set()
-        arrays = [*inputs.values(), *outputs]
-        for order in permutations(range(len(arrays))):
+        arguments = [*inputs.values(), *outputs]
+        arrays = [i for i, value in enumerate(arguments) if isinstance(value, np.ndarray)]
+        for order in permutations(arrays):
             for gap in (0, 16, 64, 144, 5000):
-                placed = company.close_together([arrays[i] for i in order], gap)
-                back = [placed[order.index(i)] for i in range(len(arrays))]
+                back = list(arguments)
+                for i, placed in zip(order, company.close_together([arguments[i] for i in order], gap), strict=True):
+                    back[i] = placed
                 operator.run_with(kernel, dict(zip(inputs, back, strict=False)), back[len(inputs) :])
                 results.add(b"".join(array.tobytes() for array in back[len(inputs) :]))
         assert len(results) == 1
