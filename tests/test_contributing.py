@@ -61,4 +61,4 @@ def test_its_mistakes_are_rejected_and_its_kernels_tested(checkout):
     chosen = ["tests/operators/test_operators.py", "tests/kernels/test_solutions.py", "tests/cuda/test_kernels.py"]
     answer = run(checkout, "pytest", *chosen, "-q", "-k", "squared_relu", "-m", "not slow")
     assert answer.returncode == 0, answer.stdout[-3000:]
-    assert int(re.search(r"(\d+) passed", answer.stdout)[1]) >= 20
+    assert int(re.search(r"(\d+) passed", answer.stdout)[1]) >= 18

@@ -8,6 +8,7 @@ another form: compiled by Numba with its check of indices, without threads.
 Which line it is, and which index, Python tells: it runs the kernel on the same case.
 """
 
+import functools
 import linecache
 import traceback
 import types
@@ -32,9 +33,7 @@ class BoundsCheck:
         """The check of this kernel. Does nothing for one that needs none, unless `always`, or has no checked form."""
         self._operator: Operator = operators.get(kernel.operator)
         self._kernel = kernel
-        self._checked = (
-            None if _needs_none(self._operator, kernel, always) else _in_other_form(kernel.function, _checked)
-        )
+        self._checked = None if _needs_none(self._operator, kernel, always) else _checked_form(kernel.function)
 
     def outside(self, inputs: Mapping[str, Any], outputs: Sequence[np.ndarray]) -> str | None:
         """What the kernel reads or writes outside of an array in this call, as a sentence; None if nothing is.
@@ -111,6 +110,12 @@ def _checked(compiled: Any, plain: types.FunctionType) -> Callable:
 
     options = {key: value for key, value in compiled.targetoptions.items() if key in ("fastmath", "error_model")}
     return njit(boundscheck=True, **options)(plain)
+
+
+@functools.lru_cache(maxsize=64)
+def _checked_form(compiled: Any) -> Callable:
+    """A compiled function with checked indices: the same for every check of it, so that it is compiled once."""
+    return _in_other_form(compiled, _checked)
 
 
 def _in_other_form(compiled: Any, make: Callable[[Any, types.FunctionType], Any]) -> Any:

@@ -31,11 +31,16 @@ def grade(submitted: Path, build: Path, *arguments: str) -> list[str]:
     return autograder(build, "grade", str(submitted), "--jobs", "1", "--timeout", "200", *arguments)
 
 
-def export(build: Path, *arguments: str) -> str:
-    """What `python -m autograder export` prints, without the start of a process."""
-    done = CliRunner().invoke(main, ["export", "--build", str(build), *arguments], catch_exceptions=False)
+def here(command: list[str]) -> str:
+    """Run a command line of `autograder` that must succeed, without the start of a process; its standard output."""
+    done = CliRunner().invoke(main, command[command.index("autograder") + 1 :], catch_exceptions=False)
     assert done.exit_code == 0, done.output
     return done.stdout
+
+
+def export(build: Path, *arguments: str) -> str:
+    """What `python -m autograder export` prints."""
+    return here(autograder(build, "export", *arguments))
 
 
 def some_of_the_class(target: Path, students: str) -> Path:

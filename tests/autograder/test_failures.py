@@ -30,7 +30,7 @@ from autograder.reading.submission import Submission
 from autograder.sandbox.limits import Limits
 from autograder.worker.pool import Ended, SandboxFailed, WorkerLost
 
-from .course import LAB, grade, grade_by_hand, run, some_of_the_class
+from .course import LAB, grade, grade_by_hand, here, some_of_the_class
 
 LIMITS = Limits()
 
@@ -454,7 +454,7 @@ def test_the_command_names_what_it_could_not_grade(tmp_path):
     assert done.returncode == 3 and "Traceback" not in done.stderr
     assert "not graded: stray.ipynb: it lies in no student's folder" in done.stderr
     (submitted / "stray.ipynb").unlink()
-    run(grade(submitted, tmp_path / "build", "--resume"))
+    here(grade(submitted, tmp_path / "build", "--resume"))
 
 
 @pytest.mark.slow

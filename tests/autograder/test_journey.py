@@ -22,7 +22,7 @@ from autograder import labs, tasks
 from autograder.gradebook import url as gradebook_url
 
 from .adversarial import the_class
-from .course import LAB, configure, content, export, grade, nbgrader, run, some_of_the_class
+from .course import LAB, configure, content, export, grade, here, nbgrader, run, some_of_the_class
 
 pytestmark = [
     pytest.mark.slow,
@@ -131,7 +131,7 @@ def test_the_exchange_hands_out_and_collects(course, tmp_path):
 
     name = getpass.getuser()
     assert (course / "submitted" / name / LAB / "timestamp.txt").is_file()
-    run(grade(course / "submitted", course / "build", "--student", name))
+    here(grade(course / "submitted", course / "build", "--student", name))
     graded = {row["student"]: row for row in csv.DictReader(export(course / "build").splitlines())}
     assert graded[name]["state"] == "graded" and float(graded[name]["points"]) == 10
     nbgrader(course, "release_feedback", LAB, f"--student={name}", *way)

@@ -2,8 +2,14 @@
 
 Labs run as nbgrader runs them: in a kernel of their own, with the hidden tests put back, cell by cell. Half of a lab is
 left to the judge, which has run the solution already (conftest.py), and `make test-long` runs it as nbgrader does too.
+
+Two short forms, of which `make test-long` has the long ones. Kernels are checked on weights of float32 alone, since a
+check never fails on others, and not compiled for a GPU, which the judge does (test_judge.py). And the blank tasks come
+after the solution, in the same kernel: so the tests fail for want of an answer, and not of a name that another cell
+defines.
 """
 
+import functools
 import os
 import sys
 
@@ -141,31 +147,62 @@ WORTH = {
 """Lab -> its task cells, and the points that each brings by itself."""
 
 
-def scores(name, tmp_path, solved=None):
-    """Points of every automatically graded cell when only the task cells `solved` are (None: all)."""
-    notebook = labs.source_notebook(name)
+OF_ANOTHER_CELL = {"NameError", "ImportError", "ModuleNotFoundError", "SyntaxError"}
+"""What no test may raise for want of an answer."""
+
+SHORT = """from llaisys_mini.checks import compiles
+from llaisys_mini.contract import Contract
+
+Contract.storages = ("float32",)  # in place of a property
+compiles._is_installed = lambda: False
+"""
+
+
+def with_blanks(name, solved=()):
+    """The cells of a lab's solution, with the released text in task cells that are not among `solved`."""
+    cells = labs.source_notebook(name).cells
     blank = {cell.id: cell.source for cell in labs.release_notebook(name).cells}
-    for cell in notebook.cells:
-        if "llaisys_mini" in cell.metadata and solved is not None and cell.id not in solved:
+    for cell in cells:
+        if is_task(cell) and cell.id not in solved:
             cell.source = blank[cell.id]
-    run = nbformat.from_dict(notebook)
-    client = NotebookClient(run, timeout=600, allow_errors=True, resources={"metadata": {"path": str(tmp_path)}})
-    environment = {"LLAISYS_MINI_STUDENT_DIR": str(tmp_path / "student"), "LLAISYS_MINI_SUBMITTING": "1"}
+    return cells
+
+
+def is_task(cell):
+    return "llaisys_mini" in cell.metadata
+
+
+def is_test(cell):
+    return cell.cell_type == "code" and is_grade(cell)
+
+
+def execute(cells, folder):
+    """Run all cells in one kernel; they have their outputs then."""
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    client = NotebookClient(notebook, timeout=600, allow_errors=True, resources={"metadata": {"path": str(folder)}})
+    environment = {"LLAISYS_MINI_STUDENT_DIR": str(folder / "student"), "LLAISYS_MINI_SUBMITTING": "1"}
     client.execute(env=os.environ | environment)
+
+
+def scores(cells):
+    """Points of every automatically graded cell."""
     return {
-        cell.metadata.nbgrader.grade_id: (
-            0 if any(output.output_type == "error" for output in cell.outputs) else cell.metadata.nbgrader.points
-        )
-        for cell in run.cells
-        if cell.cell_type == "code" and is_grade(cell)
+        cell.metadata.nbgrader.grade_id: 0 if errors(cell) else cell.metadata.nbgrader.points
+        for cell in cells
+        if is_test(cell)
     }
+
+
+def errors(cell):
+    """Names of what a cell raised."""
+    return [output.ename for output in cell.outputs if output.output_type == "error"]
 
 
 def maximum(name):
     return {
         cell.metadata.nbgrader.grade_id: cell.metadata.nbgrader.points
         for cell in labs.source_notebook(name).cells
-        if cell.cell_type == "code" and is_grade(cell)
+        if is_test(cell)
     }
 
 
@@ -173,17 +210,55 @@ def test_every_lab_is_listed():
     assert list(WORTH) == labs.lab_names()
     for name, tasks in WORTH.items():
         cells = labs.source_notebook(name).cells
-        assert list(tasks) == [cell.id for cell in cells if "llaisys_mini" in cell.metadata]
+        assert list(tasks) == [cell.id for cell in cells if is_task(cell)]
 
 
-@pytest.mark.parametrize("name", labs.lab_names())
-def test_the_solution_scores_everything(name, tmp_path):
-    assert scores(name, tmp_path) == maximum(name)
+every_lab = pytest.mark.parametrize("name", labs.lab_names())
 
 
-@pytest.mark.parametrize("name", labs.lab_names())
-def test_a_blank_lab_scores_nothing(name, tmp_path):
-    assert set(scores(name, tmp_path, solved=()).values()) == {0}
+@pytest.fixture(scope="module")
+def solved_then_blank(tmp_path_factory):
+    """solved_then_blank(lab): its cells with all solutions, and its tasks and tests without them, all run."""
+
+    @functools.cache
+    def run(name):
+        solved = labs.source_notebook(name).cells
+        blank = [cell for cell in with_blanks(name) if is_task(cell) or is_test(cell)]
+        for cell in blank:
+            cell.id += "-blank"
+        execute([nbformat.v4.new_code_cell(SHORT), *solved, *blank], tmp_path_factory.mktemp(name))
+        return solved, blank
+
+    return run
+
+
+@every_lab
+def test_the_solution_scores_everything(name, solved_then_blank):
+    solved, _ = solved_then_blank(name)
+    assert scores(solved) == maximum(name)
+
+
+@every_lab
+def test_a_blank_lab_scores_nothing(name, solved_then_blank):
+    _, blank = solved_then_blank(name)
+    assert set(scores(blank).values()) == {0}
+    assert not {error for cell in blank if is_test(cell) for error in errors(cell)} & OF_ANOTHER_CELL
+
+
+@pytest.mark.long
+@every_lab
+def test_the_solution_scores_everything_with_every_storage(name, tmp_path):
+    cells = labs.source_notebook(name).cells
+    execute(cells, tmp_path)
+    assert scores(cells) == maximum(name)
+
+
+@pytest.mark.long
+@every_lab
+def test_a_blank_lab_scores_nothing_from_its_first_cell(name, tmp_path):
+    cells = with_blanks(name)
+    execute(cells, tmp_path)
+    assert set(scores(cells).values()) == {0}
 
 
 half_of_a_lab = pytest.mark.parametrize(
@@ -213,4 +288,6 @@ def test_half_of_the_tasks_score_what_they_are_worth(judged, name, solved):
 @pytest.mark.long
 @half_of_a_lab
 def test_half_of_the_tasks_score_what_they_are_worth_under_nbgrader(name, solved, tmp_path):
-    assert sum(scores(name, tmp_path, solved).values()) == sum(WORTH[name][task] for task in solved)
+    cells = with_blanks(name, solved)
+    execute(cells, tmp_path)
+    assert sum(scores(cells).values()) == sum(WORTH[name][task] for task in solved)

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from autograder import tasks
+from autograder import example_class, tasks
 from autograder.gradebook import url as gradebook_url
 from autograder.reading import collected as reading
 
-from .course import LAB, content, export, grade, grade_by_hand, run, some_of_the_class
+from .course import LAB, content, export, grade, grade_by_hand, here, run, some_of_the_class
 
 pytestmark = [
     pytest.mark.slow,
@@ -58,7 +58,7 @@ def graded(undisturbed, tmp_path):
 def test_graded_twice_into_the_same_gradebook(undisturbed, graded):
     submitted, first, _ = undisturbed
     assert len(export(first).splitlines()) == 5
-    run(grade(submitted, graded))
+    here(grade(submitted, graded))
     assert found(graded) == found(first)
 
 
@@ -117,17 +117,20 @@ def _read(path) -> bytes:
         return b""
 
 
-def test_points_given_by_hand_stay_until_the_code_changes(graded, tmp_path):
-    submitted, build = some_of_the_class(tmp_path / "submitted", "1"), graded
+def test_points_given_by_hand_stay_until_the_code_changes(tmp_path):
+    notebook = tmp_path / "submitted" / "student-1" / LAB / f"{LAB}.ipynb"
+    notebook.parent.mkdir(parents=True)
+    notebook.write_text(example_class.submission(["merge_softmax-python", "softmax-mean"]))
+    command, build = grade(tmp_path / "submitted", tmp_path / "build"), tmp_path / "build"
+    here(command)
     url = gradebook_url.default(build)
     grade_by_hand(url, "student-1", "softmax-mean", 1.5)
-    run(grade(submitted, build))
+    here(command)
     assert f"{LAB} student-1 softmax-mean (None, 1.5, None, False)" in content(url)
     assert _row(export(build), "student-1")[2] == '"graded"'
 
-    notebook = submitted / "student-1" / LAB / f"{LAB}.ipynb"
     notebook.write_text(notebook.read_text().replace("import math", "import math  # a later version", 1))
-    run(grade(submitted, build))
+    here(command)
     assert f"{LAB} student-1 softmax-mean (None, 1.5, None, True)" in content(url)
     assert _row(export(build), "student-1")[2] == '"needs manual grading"'
 
@@ -138,7 +141,7 @@ def _row(table: str, student: str) -> list[str]:
 
 def test_a_late_submission_joins_the_report(tmp_path):
     submitted, build = some_of_the_class(tmp_path / "submitted", "28"), tmp_path / "build"
-    run(grade(submitted, build, "--student", "student-8"))
-    run(grade(submitted, build, "--student", "student-2"))
+    here(grade(submitted, build, "--student", "student-8"))
+    here(grade(submitted, build, "--student", "student-2"))
     assert [line.split(",")[0] for line in export(build).splitlines()] == ['"student"', '"student-2"', '"student-8"']
     assert len(reading.find_submissions(submitted)) == 2

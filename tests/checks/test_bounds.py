@@ -106,6 +106,18 @@ def test_where_python_cannot_run_it_the_sentence_is_general():
     assert found == "the kernel reads or writes outside of an array: an index is too large, or too far below 0"
 
 
+def test_the_checked_form_of_a_kernel_is_made_once():
+    """Every check of a kernel would compile it again."""
+    from numba import njit
+
+    @njit
+    def relu(x, out):
+        out[:] = np.maximum(x, 0)
+
+    first, second = (BoundsCheck(Kernel("relu", "cpu", "student", relu)) for _ in range(2))
+    assert first._checked is not None and first._checked is second._checked
+
+
 @pytest.mark.parametrize("name", ["rope", "embedding", "linear_backward"])
 def test_nothing_is_said_of_a_kernel_that_stays_within(name):
     kernel = choice.from_set("solutions", name, "cpu")

@@ -334,26 +334,22 @@ def test_doctor_names_what_matters(run):
 
 
 @pytest.mark.slow
-def test_a_second_start_compiles_nothing(tmp_path):
-    """Two processes share Numba's cache: the second finds every kernel of the decoder compiled."""
+def test_a_second_start_compiles_nothing():
+    """The first start leaves every kernel of the decoder compiled, unless an earlier test has done so."""
     program = """
 from llaisys_mini import load_model, operators
 model = load_model("mini")
 list(model.generate([1, 2, 3], max_new_tokens=4, temperature=0))
 from llaisys_mini.kernels.choice import answering_kernel
 from llaisys_mini.kernels.runtime import current
-functions = [answering_kernel(name).function for name, _ in current().answered]
-print(len(functions), sum(sum(f.stats.cache_misses.values()) for f in functions))
+stats = [answering_kernel(name).function.stats for name, _ in current().answered]
+print(len(stats), sum(sum(s.cache_hits.values()) for s in stats), sum(sum(s.cache_misses.values()) for s in stats))
 """
-    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
-    runs = [
-        subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
-        for _ in range(2)
-    ]
-    count, misses = map(int, runs[0].stdout.split())
+    for _ in range(2):
+        ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    count, hits, misses = map(int, ran.stdout.split())
     assert count >= 8
-    assert misses == count
-    assert runs[1].stdout.split() == [str(count), "0"]
+    assert (hits, misses) == (count, 0)
 
 
 def test_profile_names_the_phases_and_who_answered(run):

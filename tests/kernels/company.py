@@ -1,7 +1,8 @@
 """Rows computed alone and in company, by every kernel set, on several threads: do they have the same bits?
 
 Run as a program it is given threads in the environment: `NUMBA_NUM_THREADS=4 python -m tests.kernels.company linear`.
-Further words: `every number of rows`, and `float32` for weights in this storage alone.
+It takes several operators. Further words: `every number of rows`; `every storage` of weights, which is so anyway, or
+`float32` alone.
 """
 
 import sys
@@ -196,12 +197,18 @@ def check_chunks(name: str, sizes: Iterable[int], threads: Iterable[int], storag
 FEW_ROWS = (1, 2, 3, 7, 12, 13, 35, 70)
 
 if __name__ == "__main__":
-    name, is_whole = sys.argv[1], "every number of rows" in sys.argv
-    storages = STORAGES[:1] if "float32" in sys.argv else STORAGES
-    threads = [count for count in (1, 2, 4) if count <= numba.config.NUMBA_NUM_THREADS]
-    if name in ATTENTION:
-        check_chunks(name, [1, 2, 3, 7, 13, 48, 64, 128, 130, 1000] if is_whole else [1, 7, 64, 130], threads, storages)
-    else:
-        calls = linear_calls(name, storages=storages) if name in LINEAR else None
-        check_rows(name, range(1, ROWS + 1) if is_whole else FEW_ROWS, threads, calls)
+    words = {"every number of rows", "every storage", "float32"}.intersection(sys.argv)
+    names = [word for word in sys.argv[1:] if word not in words]
+    assert names and set(names) <= {*LINEAR, *ATTENTION, *ROW_BY_ROW}
+    is_whole = "every number of rows" in words
+    storages = STORAGES[:1] if "float32" in words else STORAGES
+    most = numba.config.NUMBA_NUM_THREADS
+    threads = sorted({count for count in (1, 2, 4) if count <= most} | {most})
+    for name in names:
+        if name in ATTENTION:
+            sizes = [1, 2, 3, 7, 13, 48, 64, 128, 130, 1000] if is_whole else [1, 7, 64, 130]
+            check_chunks(name, sizes, threads, storages)
+        else:
+            calls = linear_calls(name, storages=storages) if name in LINEAR else None
+            check_rows(name, range(1, ROWS + 1) if is_whole else FEW_ROWS, threads, calls)
     print("the same bits")

@@ -23,13 +23,6 @@ from tests.kernels import company
 THREADS = sorted({1, numba.config.NUMBA_NUM_THREADS})
 
 
-@pytest.mark.slow  # expert kernels take long to compile
-@pytest.mark.parametrize("name", company.LINEAR)
-def test_a_few_rows_of_a_projection(name):
-    calls = list(company.linear_calls(name, company.SHAPES[1:2]))[:1]
-    company.check_rows(name, (1, 2, 7, 70), THREADS, calls)
-
-
 @pytest.mark.parametrize("name", company.ROW_BY_ROW)
 def test_operators_that_treat_each_row_on_its_own(name):
     company.check_rows(name, (1, 2, 7, 33), THREADS)
@@ -48,20 +41,16 @@ def test_where_arrays_lie_in_memory_has_no_part_in_it(name):
             cases.append(dict(x=x, residual=residual, weight=company.f32(rng, width), eps=1e-6))
     for inputs in cases:
         outputs, results = empty_outputs(operator, inputs), set()
-        arrays = [*inputs.values(), *outputs]
-        for order in permutations(range(len(arrays))):
+        arguments = [*inputs.values(), *outputs]
+        arrays = [i for i, value in enumerate(arguments) if isinstance(value, np.ndarray)]
+        for order in permutations(arrays):
             for gap in (0, 16, 64, 144, 5000):
-                placed = company.close_together([arrays[i] for i in order], gap)
-                back = [placed[order.index(i)] for i in range(len(arrays))]
+                back = list(arguments)
+                for i, placed in zip(order, company.close_together([arguments[i] for i in order], gap), strict=True):
+                    back[i] = placed
                 operator.run_with(kernel, dict(zip(inputs, back, strict=False)), back[len(inputs) :])
                 results.add(b"".join(array.tobytes() for array in back[len(inputs) :]))
         assert len(results) == 1
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", company.ATTENTION)
-def test_a_query_alone_and_in_chunks(name):
-    company.check_chunks(name, (1, 7, 64, 130), THREADS)
 
 
 @pytest.mark.slow
@@ -73,23 +62,23 @@ EVERY = company.LINEAR + company.ATTENTION + company.ROW_BY_ROW
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", EVERY)
-def test_some_rows_on_one_two_and_four_threads(name):
+@pytest.mark.parametrize("names", [company.LINEAR, company.ATTENTION, company.ROW_BY_ROW], ids=lambda names: names[0])
+def test_some_rows_on_one_two_four_and_all_threads(names):
     """On a narrower CPU too: test_narrower_cpu.py."""
-    in_a_process([name])
+    in_a_process(names)
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("width", ["widest", "8"])
 @pytest.mark.parametrize("name", EVERY)
-def test_every_number_of_rows_on_one_two_and_four_threads(name, width, tmp_path):
+def test_every_number_of_rows_on_one_two_four_and_all_threads(name, width, tmp_path):
     narrow = {"LLAISYS_MINI_SIMD_WIDTH": width, "NUMBA_CACHE_DIR": str(tmp_path)}
     in_a_process([name, "every number of rows"], {} if width == "widest" else narrow)
 
 
 def in_a_process(arguments, more=None):
     """In a process of its own, since the number of threads is chosen when Numba starts."""
-    environment = os.environ | {"NUMBA_NUM_THREADS": "4"} | (more or {})
+    environment = os.environ | {"NUMBA_NUM_THREADS": str(max(4, *THREADS))} | (more or {})
     command = [sys.executable, "-m", "tests.kernels.company", *arguments]
     answer = subprocess.run(command, env=environment, cwd=paths.course_root(), capture_output=True, text=True)
     assert answer.stdout.strip() == "the same bits", answer.stderr[-2000:]
