@@ -1,10 +1,14 @@
 """What expert kernels ask of global memory, counted: a row is read once, 16 bytes a load."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from llaisys_mini import operators
 from llaisys_mini.checks.compare import empty_outputs
+from llaisys_mini.cuda.vectors import are_aligned
+from llaisys_mini.devices.opaque import OpaqueArray
 from llaisys_mini.kernels.choice import from_set
 from tests.cuda.traffic import VECTOR_SECTORS, traffic
 
@@ -81,6 +85,15 @@ def view_of(array):
     view = np.zeros(array.size + 1, array.dtype)[1:].reshape(array.shape)
     view[...] = array
     return view
+
+
+def test_where_an_array_of_any_device_begins():
+    array = np.zeros(8, np.float32)
+    word = next(n for n in range(4) if array[n:].ctypes.data % 16 == 0)
+    for held in (array, OpaqueArray(array), SimpleNamespace(address=array.ctypes.data)):
+        assert are_aligned(held) == (word == 0)
+    assert not are_aligned(array[word:], array[word + 1 :])
+    assert not are_aligned(SimpleNamespace(address=40))
 
 
 @pytest.mark.parametrize("operator", ["softmax", "layer_norm", "cross_entropy", "argmax"])
