@@ -48,7 +48,8 @@ LINE = DEPTH + 16  # numbers from a packed row of x to the next; not a power of 
 BLOCK_ROWS = 20 * ROWS  # rows of x whose stretch stays in the L2 cache while all panels go by: 188 KiB
 GROUP = 16  # panels that a thread takes at a time, at most
 PARALLEL_FROM = 1 << 19  # multiply-adds; below, starting the threads costs more than they save
-MANY_TILES = 6  # of a panel, among which asking for the next panel is shared out
+MANY_TILES = 2  # of a panel, among which asking for the next panel is shared out
+DIRECT = 48  # rows for which each tile turns 16-bit weights into float32 itself
 
 
 @njit(cache=True)
@@ -214,8 +215,8 @@ def widened(packed, start, size, wide):
 def group_product(packed_x, packed, first, last, out):
     """The panels first .. last of multiply.
 
-    For many rows 16-bit weights become float32 first, a stretch of a panel at a time: else every tile of rows would do
-    that again.
+    For more than DIRECT rows 16-bit weights become float32 first, a stretch of a panel at a time: else every tile of
+    rows would do that again. For fewer that way through memory costs more, and the next panel could not be asked for.
     """
     rows, outputs = out.shape
     length, padded = packed.shape[1], rows_with_padding(rows)
@@ -224,7 +225,7 @@ def group_product(packed_x, packed, first, last, out):
     for number in range(stretches_of(length)):
         k, groups, chains, steps = stretch(number, length)
         x_start, start = number * padded * LINE, (first * length + k) * PANEL
-        if packed.itemsize == 2 and rows > FEW:
+        if packed.itemsize == 2 and rows > DIRECT:
             for panel in range(last - first):
                 widened(flat_packed, start + panel * length * PANEL, groups * chains * steps * PANEL, wide)
                 stretch_times_panels(
