@@ -140,8 +140,14 @@ class ChatBody(Common):
         return self
 
     @property
-    def most_tokens(self) -> int | None:
+    def asked_tokens(self) -> int | None:
+        """How many tokens the request asks for at most; None where it leaves that open."""
         return self.max_completion_tokens if self.max_tokens is None else self.max_tokens
+
+    @property
+    def most_tokens(self) -> int | None:
+        """How many are written at most; None for as many as the context holds."""
+        return self.asked_tokens
 
     @property
     def likeliest(self) -> int | None:
@@ -158,7 +164,13 @@ class CompletionBody(Common):
     suffix: Annotated[str | None, _only(None)] = None
 
     @property
+    def asked_tokens(self) -> int | None:
+        """As of ChatBody."""
+        return self.max_tokens
+
+    @property
     def most_tokens(self) -> int | None:
+        """As of ChatBody; OpenAI's default is 16."""
         return 16 if self.max_tokens is None else self.max_tokens
 
     @property

@@ -72,6 +72,8 @@ class Service:
     async def start(self, prompts: Sequence[Prompt], body: Any, **options: Any) -> list[Text]:
         """Begin the texts of a request: n for each prompt. If one is refused, none goes on."""
         params, vocab = self._params(body), self.model.config.vocab_size
+        for prompt in prompts:
+            self._require_room(prompt, body)
         texts: list[Text] = []
         try:
             for prompt in prompts:
@@ -90,6 +92,18 @@ class Service:
             give_up(texts)
             raise
         return texts
+
+    def _require_room(self, prompt: Prompt, body: Any) -> None:
+        """That the prompt and the tokens that are asked for fit the context: fewer would be another request's answer.
+        A prompt that leaves no room at all is refused by the engine."""
+        room = self.worker.engine.cache.max_positions - len(prompt.ids)
+        asked = body.asked_tokens
+        if asked is not None and asked > room > 0:
+            raise Refused(
+                f"the prompt has {len(prompt.ids)} tokens, so there is room for {room} more, and {asked} are asked for: "
+                "ask for fewer, or leave the number out",
+                param="max_tokens",
+            )
 
     def _params(self, body: Any) -> SamplingParams:
         stop_ids = self.model.config.stop_ids | self.tokenizer.end_ids

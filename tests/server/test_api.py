@@ -192,6 +192,8 @@ REFUSED = [
         dict(messages=[{"role": "user", "content": "fox " * 3000}]),
         r"the prompt has \d+ tokens, but the model's context holds 2048",
     ),
+    (dict(max_tokens=2048), r"the prompt has \d+ tokens, so there is room for \d+ more, and 2048 are asked for"),
+    (dict(max_completion_tokens=100_000), "leave the number out"),
     (dict(response_format={"type": "json_schema"}), "json_schema"),
 ]
 
