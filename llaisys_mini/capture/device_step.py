@@ -42,6 +42,9 @@ class DeviceStep:
             best = ops.argmax(logits) if greedy else ()
         self._results = [logits, *best]
 
+    def wait(self) -> None:
+        """Nothing: it can be run as soon as it is recorded."""
+
     def run(self, inputs: Mapping[str, np.ndarray]) -> list[Tensor]:
         """Logits, and with `greedy` what argmax says of them. They count until the next step is run."""
         self._write(inputs)

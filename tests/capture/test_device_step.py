@@ -64,6 +64,7 @@ class Texts:
         for text in self.texts:
             self.cache.reserve(text, text.length + 1)
         logits, best = self.replay.forward(ids, [Rows(text, 1) for text in self.texts], greedy=True)
+        self.replay.wait()
         return logits.numpy(), best
 
 
