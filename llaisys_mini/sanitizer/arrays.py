@@ -45,7 +45,7 @@ def allocated(space: str) -> Callable:
         def allocate(frame):
             chosen = np.dtype(dtype(frame))
             if space == "shared":
-                return frame.machine.shared_array(key, name, shape, chosen, line)
+                return frame.machine.shared_array(key, name, shape, chosen, alignment, line)
             return frame.machine.local_array(name, shape, chosen)
 
         return allocate

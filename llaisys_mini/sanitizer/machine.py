@@ -14,6 +14,7 @@ from llaisys_mini.sanitizer.views import View, steps_of
 
 STATIC_SHARED_LIMIT = 48 * 1024
 SHARED_LIMIT = 227 * 1024  # dynamic shared memory that one block of an H100 or H200 can have
+DYNAMIC_ALIGNMENT = 16  # bytes; where dynamic shared memory begins
 THREADS_LIMIT, BLOCK_LIMITS, GRID_LIMITS = 1024, (1024, 1024, 64), (2**31 - 1, 65535, 65535)
 
 
@@ -130,14 +131,15 @@ class Machine:
 
     # ---- memory --------------------------------------------------------------------------------------------------
 
-    def shared_array(self, key, name: str, shape: tuple[int, ...], dtype: np.dtype, line: int) -> View:
-        """The shared array allocated at one source location: one per resident block."""
+    def shared_array(self, key, name: str, shape: tuple[int, ...], dtype: np.dtype, alignment: int, line: int) -> View:
+        """The shared array allocated at one source location: one per resident block. It begins at a multiple of its
+        alignment, and at no multiple of more: where else a device puts it is luck."""
         view = self.shared.get(key)
         if view is not None:
             return view
         if shape == (0,):
             shape = (self.launch.shared_bytes // dtype.itemsize,)
-            key = "dynamic"
+            key, alignment = "dynamic", DYNAMIC_ALIGNMENT
             if key in self.shared:
                 if self.shared[key].dtype != dtype:
                     raise UnsupportedInKernel(
@@ -165,6 +167,7 @@ class Machine:
         memory = Memory(
             self, name, "shared", _uninitialised(size * self.resident.blocks, dtype), shape, self.resident.slot * size
         )
+        memory.address = max(alignment, dtype.itemsize)
         memory.watch(True)
         self.shared[key] = View(memory, 0, shape, steps_of(shape))
         return self.shared[key]

@@ -29,7 +29,7 @@ class Memory:
         self.shape = tuple(shape)
         self.start = start
         self.is_watched = is_watched
-        self.address = 0  # of the first element within its allocation, in bytes, for counting sectors
+        self.address = 0  # of the first element within its allocation, in bytes: for sectors and alignment
         self.written: Slot | None = None  # None: all was written by the host, and the kernel only reads
         self.readers: History | None = None  # None: no races are looked for
         self.atomics: History | None = None  # None: nothing was updated atomically yet

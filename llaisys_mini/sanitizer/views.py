@@ -121,11 +121,13 @@ class View:
             where = int(np.argmax(wrong))
             thread = memory.machine.launch.thread_name(active.select(memory.machine.resident.thread)[where])
             first = active.select(np.broadcast_to(index, active.resident.size))[where]
+            is_loose = memory.space == "shared" and memory.address % aligned
+            hint = f": allocate it with alignment={aligned}" if is_loose else ""
             memory.machine.report(
                 findings.MISALIGNED,
                 site,
                 f"{thread} accesses {aligned} bytes at once from {memory.name}[{first}], "
-                f"whose address is no multiple of {aligned}",
+                f"whose address is no multiple of {aligned}{hint}",
                 thread,
             )
 

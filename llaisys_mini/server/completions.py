@@ -100,8 +100,8 @@ class Service:
         asked = body.asked_tokens
         if asked is not None and asked > room > 0:
             raise Refused(
-                f"the prompt has {len(prompt.ids)} tokens, so there is room for {room} more, and {asked} are asked for: "
-                "ask for fewer, or leave the number out",
+                f"the prompt has {len(prompt.ids)} tokens, so there is room for {room} more, and {asked} are asked "
+                "for: ask for fewer, or leave the number out",
                 param="max_tokens",
             )
 

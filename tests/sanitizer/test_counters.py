@@ -136,7 +136,7 @@ def test_a_vector_load_is_one_request():
 
     @cuda.jit
     def in_fours(x, out):
-        tile = cuda.shared.array(256, np.float32)
+        tile = cuda.shared.array(256, np.float32, alignment=16)
         t = cuda.threadIdx.x
         for k in range(4):
             tile[t + 64 * k] = np.float32(0)

@@ -374,6 +374,7 @@ MUTANTS = [
         ),
         ("pipeline", "a copy into what others still read", RACE, "number + 2, tile", "number + 3, tile"),
         ("pipeline", "target misaligned", MISALIGNED, "TILE + 4 * t, x", "TILE + 4 * t + 1, x"),
+        ("pipeline", "tile without an alignment", MISALIGNED, ", alignment=16", ""),
         ("pipeline", "source misaligned", MISALIGNED, "row * length + start, left", "row * length + start - 2, left"),
         ("pipeline", "reads beyond the source", OUT_OF_BOUNDS, "start, left)", "start, 4)"),
     )
