@@ -14,7 +14,9 @@ import numpy as np
 
 from llaisys_mini import operators as ops
 from llaisys_mini.cache.cache import Cache
+from llaisys_mini.cache.packed import PackedArrays
 from llaisys_mini.cache.paged import PagedCache, PagedText
+from llaisys_mini.devices import HOST
 from llaisys_mini.errors import GenerationError
 from llaisys_mini.tensor import Tensor
 
@@ -62,9 +64,12 @@ class PagedPass(Cache):
     def arrays(self) -> dict[str, Tensor]:
         """What says where the rows lie, by name, where the keys are."""
         if not self._arrays:
-            for name, array in self._described.items():
-                # With a promise not to change, so each layer's call need not look at the numbers again.
-                self._arrays[name] = Tensor.from_numpy(array).to(self._cache.device).freeze()
+            if self._cache.device == HOST.name:
+                self._arrays = {name: Tensor.from_numpy(array) for name, array in self._described.items()}
+            else:
+                self._arrays = PackedArrays(self._described, self._cache.device).tensors
+            for tensor in self._arrays.values():
+                tensor.freeze()  # so each layer's call need not look at the numbers again
         return self._arrays
 
     @property

@@ -12,11 +12,10 @@ import numpy as np
 from llaisys_mini import devices
 from llaisys_mini import operators as ops
 from llaisys_mini.cache.cache import Cache
+from llaisys_mini.cache.packed import PackedArrays
 from llaisys_mini.cache.paged import PagedCache
 from llaisys_mini.models.decoder import Decoder
-from llaisys_mini.tensor import Storage, Tensor, contiguous_strides
-
-_ALIGNMENT = 16  # bytes
+from llaisys_mini.tensor import Tensor
 
 
 class DeviceStep:
@@ -27,17 +26,9 @@ class DeviceStep:
     """
 
     def __init__(self, decoder: Decoder, cache: PagedCache, inputs: Mapping[str, np.ndarray], greedy: bool):
-        self._device = devices.get(decoder.device)
-        self._offsets = _laid_out(inputs)
-        self._staged = np.zeros(self._offsets.pop(""), np.uint8)
-        self._buffer = self._device.allocate(self._staged.nbytes)
-        storage = Storage(self._buffer, self._device)
-        arrays = {
-            name: Tensor(storage, self._offsets[name], a.shape, contiguous_strides(a.shape), a.dtype)
-            for name, a in inputs.items()
-        }
-        self._write(inputs)
-        with self._device.recording() as self._recording:
+        self._inputs = PackedArrays(inputs, decoder.device)
+        arrays = self._inputs.tensors
+        with devices.get(decoder.device).recording() as self._recording:
             logits = decoder.forward(arrays["ids"], _RecordedPass(cache, arrays), last_only=True)
             best = ops.argmax(logits) if greedy else ()
         self._results = [logits, *best]
@@ -47,16 +38,9 @@ class DeviceStep:
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> list[Tensor]:
         """Logits, and with `greedy` what argmax says of them. They count until the next step is run."""
-        self._write(inputs)
+        self._inputs.write(inputs)
         self._recording.play()
         return self._results
-
-    def _write(self, inputs: Mapping[str, np.ndarray]) -> None:
-        """All of them in one copy: each copy costs more than these few numbers."""
-        for name, array in inputs.items():
-            start = self._offsets[name]
-            self._staged[start : start + array.nbytes] = array.reshape(-1).view(np.uint8)
-        self._device.upload(self._staged, self._buffer)
 
 
 class _RecordedPass(Cache):
@@ -78,12 +62,3 @@ class _RecordedPass(Cache):
 
     def commit(self) -> None:
         """The texts are told when the step is run."""
-
-
-def _laid_out(arrays: Mapping[str, np.ndarray]) -> dict[str, int]:
-    """Where each array begins in one block of bytes; under "" the size of the block."""
-    offsets, end = {}, 0
-    for name, array in arrays.items():
-        offsets[name] = end
-        end += -(-array.nbytes // _ALIGNMENT) * _ALIGNMENT
-    return {**offsets, "": end}

@@ -246,7 +246,7 @@ axes[0].legend(loc="center right")
 for (last, errors), marker in zip(shown.items(), "os", strict=True):
     axes[1].plot(awq.EXPONENTS, errors, marker + "-", label=last)
 axes[1].set(xlabel="exponent e", ylabel="error of the outputs, e = 0 is 1")
-axes[1].legend(loc="lower left")
+axes[1].legend()
 axes[1].grid()
 plots.show(
     fig,

@@ -43,7 +43,7 @@ MUTANTS = [  # operator, file, what stands there, what is made of it
     ("layer_norm", "layer_norm_expert", "widen(weight[place - low])", "widen(weight[place])"),
     ("argmax", "argmax_expert", "if kept[4 * step + j] > value:", "if kept[4 * step + j] >= value:"),
     ("argmax", "argmax_expert", "np.int32(min(max(first + place_of(0) - low, 0), width))", "np.int32(width)"),
-    ("argmax", "argmax_expert", "place_of(step) + j - low)", "place_of(step) + j)"),
+    ("argmax", "argmax_expert", "base + place_of(0) - low)", "base + place_of(0))"),
     ("argmax", "argmax_expert", "parts = (width + 3 + STRETCH - 1)", "parts = (width + STRETCH - 1)"),
     ("paged_attention", "attention_split", "row >= starts[text + 1] or", ""),
     ("paged_attention", "attention_split", "next_page = np.int64(table[text, end // page_size])", "next_page = page"),
@@ -67,7 +67,7 @@ MUTANTS = [  # operator, file, what stands there, what is made of it
     ("paged_attention", "attention_expert", "cuda.syncthreads()  # the values of the round before", "pass  #"),
     ("paged_attention", "attention_expert", "table[text, s // page_size]", "table[0, s // page_size]"),
     ("paged_attention", "paged_attention_expert", "if texts > 1 or most <= FEW:", "if most <= FEW:"),
-    ("paged_attention", "paged_attention_expert", "if most > FEW:", "if texts == 1 and most > FEW:"),
+    ("paged_attention", "paged_attention_expert", "(texts > 1 or most < long)", "texts == 1 and most < long"),
 ]
 
 

@@ -125,7 +125,7 @@ def test_generating_on_cuda_without_a_gpu_is_refused_in_one_sentence():
 
 
 @pytest.mark.slow
-def test_the_same_greedy_text_as_on_the_cpu_and_copies_of_one_id_only():
+def test_the_same_greedy_text_as_on_the_cpu_and_copies_of_little_more_than_an_id():
     cpu = load_model("mini")
     ids = cpu.tokenizer.encode("Once upon a time")
     expected = list(cpu.generate(ids, 12, temperature=0))
@@ -150,8 +150,9 @@ def test_the_same_greedy_text_as_on_the_cpu_and_copies_of_one_id_only():
         with observe_calls(lambda operator, arguments, results: copied.append(operator.name)):
             written.append(next(tokens))
         copies = [entry for entry in copied if isinstance(entry, tuple)]
-        # The id goes there; its successor and its logit (is it a number?) come back.
-        assert copies == [("to the device", 8), ("from the device", 8), ("from the device", 4)]
+        # The id goes there, and where its row lies; its successor and its logit (is it a number?) come back.
+        assert [where for where, _ in copies] == ["to the device"] * 2 + ["from the device"] * 2
+        assert sum(size for _, size in copies) < 200
         assert copied.count("linear") > 20
         written += list(tokens)
     assert engine.cache.device == "cuda"

@@ -61,10 +61,12 @@ def search_kernel(x, width, places, best_positions, best_values):
     value, position = nothing, np.int32(min(max(first + place_of(0) - low, 0), width))
     for base in range(first, last, STRETCH):
         fetch(x, begin + base, low - base, last - base, nothing, STEPS, kept)
+        place = np.int32(base + place_of(0) - low)
         for step in range(STEPS):
             for j in range(4):
                 if kept[4 * step + j] > value:
-                    value, position = kept[4 * step + j], np.int32(base + place_of(step) + j - low)
+                    value, position = kept[4 * step + j], place + np.int32(j)
+            place += np.int32(4 * THREADS)
     value, position = best_of_block(value, position, values, positions)
     if cuda.threadIdx.x == 0:
         best_positions[row, cuda.blockIdx.y] = position
