@@ -1,4 +1,4 @@
-"""A few small arrays on a device, in one block of its memory: they go there in one copy, as each copy takes its time."""
+"""A few small arrays on a device, in one block of its memory, so that they go there in one copy."""
 
 from collections.abc import Mapping
 
