@@ -80,6 +80,7 @@ def test_texts_with_many_rows_are_right_and_others_are_left(case):
 
 @needs_compiler
 @pytest.mark.slow
+@pytest.mark.long  # tests/inspect/test_compile_check.py compiles them too, for the newest, and looks for spills
 @pytest.mark.parametrize("architecture", ["sm_80", "sm_90"])
 def test_they_fit_their_registers(architecture):
     def launcher(*arguments):
