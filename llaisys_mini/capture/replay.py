@@ -83,8 +83,9 @@ class Replay:
         watched = runtime.observers or runtime.starters or runtime.everywhere == REFERENCE  # references are Python
         self._forget_outdated(runtime)
         may_repeat = len(ids) <= MOST_ROWS and _all_wanted(rows)
-        step = PagedPass(self.cache, rows, self._on_host and may_repeat, self._by_table and may_repeat)
+        by_table = self._by_table and may_repeat
         if self.given_up is None and not watched and may_repeat:
+            step = PagedPass(self.cache, rows, by_operators=True, by_table=by_table)
             step.describe(ids)
             kind = (len(ids), len(rows), greedy, step.table_width)
             if kind in self._captured:
@@ -94,9 +95,7 @@ class Replay:
             elif self._seen[kind] >= PATIENCE:
                 return self._record(kind, step, ids)
             self._seen[kind] += 1
-        if self._on_host:
-            step = PagedPass(self.cache, rows)  # by operators it is slower
-        return self.decoder.forward(ids, step, last_only=True), None
+        return self.decoder.forward(ids, PagedPass(self.cache, rows, by_table=by_table), last_only=True), None
 
     def wait(self) -> None:
         """Until what was recorded is compiled: for measurements and tests."""

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from llaisys_mini.devices.device import Recording
+from llaisys_mini.devices.faults import driver_error
 
 
 class CudaGraph(Recording):
@@ -77,7 +78,5 @@ def _call(function: Any, *arguments: Any) -> Any:
     """What a function of the driver returns. Raises CudaAPIError."""
     code, *results = function(*arguments)
     if int(code):
-        from numba.cuda.cudadrv.driver import CudaAPIError
-
-        raise CudaAPIError(int(code), f"{function.__name__} failed: {code.name}")
+        raise driver_error(int(code), function.__name__)
     return results[0] if results else None

@@ -19,6 +19,7 @@ from llaisys_mini.cuda.compiler import numba_type
 from llaisys_mini.cuda.jit import CudaKernel, launch_configuration
 from llaisys_mini.devices.cuda_array import CudaArray, of_numba
 from llaisys_mini.devices.device import refuse_in_recording
+from llaisys_mini.devices.faults import driver_error
 
 _WORD = 8  # bytes of a parameter's place; each is aligned so
 _FORMATS = {"int64": "q", "int32": "i", "float32": "f", "float64": "d", "bool": "?"}
@@ -58,7 +59,7 @@ class Launches:
                 with self._lock:  # the parameters are the kernel's, not the thread's
                     code = prepared.run(self._launch_kernel, grid, block, shared_bytes, stream, arguments)
                 if code:
-                    raise _driver_error(code, kernel)
+                    raise driver_error(code, f"the launch of {kernel.__name__}")
                 return
         self._by_numba(kernel, (grid, block, own_stream or _numba_stream(stream), shared_bytes), arguments)
 
@@ -166,11 +167,3 @@ def _numba_stream(handle: int) -> Any:
     from numba import cuda
 
     return cuda.external_stream(handle)
-
-
-def _driver_error(code: int, kernel: CudaKernel) -> Exception:
-    from cuda.bindings import driver
-    from numba.cuda.cudadrv.driver import CudaAPIError
-
-    _, name = driver.cuGetErrorName(driver.CUresult(code))
-    return CudaAPIError(code, f"the launch of {kernel.__name__} failed: {name.decode() if name else code}")

@@ -46,3 +46,11 @@ def _number(problem: Exception) -> int:
         return int(getattr(problem, "code", 0))
     except (TypeError, ValueError):
         return 0
+
+
+def driver_error(code: int, what: str) -> Exception:
+    """numba-cuda's error for a number (CUresult) with which the driver answered. what: failed."""
+    from cuda.bindings import driver
+    from numba.cuda.cudadrv.driver import CudaAPIError
+
+    return CudaAPIError(code, f"{what} failed: {driver.CUresult(code).name}")
