@@ -46,6 +46,7 @@ from numba.np.ufunc import ufuncbuilder, wrappers
 
 from llaisys_mini import paths
 from llaisys_mini.files import write_atomically
+from llaisys_mini.kernels import linked
 from llaisys_mini.kernels.runtime import current
 
 _beside: ContextVar[str] = ContextVar("beside", default="")
@@ -56,6 +57,7 @@ def keep_checked() -> None:
     """From now on functions under Numba's decorators with `cache=True` are kept as this module says."""
     for module in (dispatcher, ccallback, ufuncbuilder):
         module.FunctionCache = _cache_of
+    linked.compile_helpers_within()
     wrappers.GufWrapperCache = lambda py_func: caching.NullCache()
 
 
@@ -179,7 +181,7 @@ class _CheckedCache(caching.FunctionCache):
 
     def __init__(self, py_func):
         super().__init__(py_func)
-        of_the_package = _fingerprint(paths.PACKAGE / "widen.py", paths.PACKAGE / "cpu")
+        of_the_package = _fingerprint(paths.PACKAGE / "widen.py", paths.PACKAGE / "cpu", Path(linked.__file__))
         made_from = (numba.__version__, self._impl.locator.get_source_stamp(), _beside.get(), of_the_package)
         self._cache_file = _Files(Path(self.cache_path), self._impl.filename_base, repr(made_from))
 
@@ -190,6 +192,8 @@ class _CheckedCache(caching.FunctionCache):
             return None
 
     def save_overload(self, sig, data):
+        if isinstance(data.entry_point, linked.Linked):
+            return  # it is kept within what calls it
         try:
             super().save_overload(sig, data)
         except OSError as problem:
