@@ -2,6 +2,7 @@
 
 import socket
 import time
+from functools import partial
 
 import click
 
@@ -50,13 +51,17 @@ def serve(model, host, port, api_key, name, pages, max_rows, max_texts, **option
         capture=options["capture"],
     )
     app = make_app(loaded, name or model, engine, api_key=api_key, hosts=LOOPBACK if host in _LOOPBACK else None)
-    warm_up(loaded)
+    warm_up(loaded, ONE_TEXT)
+    app.state.worker.when_idle(partial(warm_up, loaded, MANY_TEXTS))
     shown = f"[{host}]" if ":" in host else host
     port = listener.getsockname()[1]
     click.echo(f"ready after {time.perf_counter() - start:.1f} s: http://{shown}:{port}/  (Ctrl-C ends it)", err=True)
     config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=5, server_header=False)
     uvicorn.Server(config).run(sockets=[listener])
 
+
+ONE_TEXT, MANY_TEXTS = [9], [1, 9]
+"""Tokens of prompts that need the kernels for one text, for many."""
 
 _PAGES = 1024
 _MOST_OPEN = 1 << 16  # descriptors
@@ -89,12 +94,12 @@ def allow_many_connections():
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def warm_up(model):
-    """Have the kernels compiled, or loaded, before the first request."""
+def warm_up(model, lengths):
+    """Have the kernels compiled, or loaded, that prompts of these lengths need, written together."""
     from llaisys_mini.text.sampling import SamplingParams
 
     engine = model.engine(pages=8)
-    for length in (1, 9):
+    for length in lengths:
         engine.add([0] * length, SamplingParams(max_new_tokens=3), stop_ids=())
     while engine.is_busy:
         engine.step()

@@ -22,6 +22,8 @@ from llaisys_mini.server.problems import Refused, failed, too_busy
 
 log = logging.getLogger("llaisys_mini.server")
 
+_IDLE = 1.0  # seconds
+
 
 class Text:
     """A text that the engine writes for a task of the event loop. Iterate over it for the new tokens, some at a time.
@@ -72,6 +74,7 @@ class Worker:
         self._runtime = current()  # a new thread would begin with the default kernels
         self._commands: queue.SimpleQueue[Callable[[Engine], None] | None] = queue.SimpleQueue()
         self._texts: dict[Request, Text] = {}
+        self._for_idle_times: list[Callable[[], None]] = []
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
 
     def start(self) -> None:
@@ -89,6 +92,10 @@ class Worker:
     def command(self, what: Callable[[Engine], None]) -> None:
         """Have the engine's thread do something between two steps."""
         self._commands.put(what)
+
+    def when_idle(self, task: Callable[[], None]) -> None:
+        """Have the engine's thread do something once nothing was asked of it for a second. Call this before `start`."""
+        self._for_idle_times.append(task)
 
     async def submit(self, ids: list[int], **options: Any) -> Text:
         """Queue a text; options as Engine.add has them. Raises Refused where it is refused."""
@@ -143,15 +150,25 @@ class Worker:
     def _obey(self) -> bool:
         """Do what is asked; wait for something to do. False if the thread is to end."""
         while True:
+            patience = _IDLE if self._for_idle_times else None
             try:
-                command = self._commands.get(block=not self.engine.is_busy)
+                command = self._commands.get(block=not self.engine.is_busy, timeout=patience)
             except queue.Empty:
-                return True
+                if self.engine.is_busy:
+                    return True
+                self._use_idle_time()
+                continue
             if command is None:
                 return False
             command(self.engine)
             self.metrics.show(self.engine)
             self._show_watchers()
+
+    def _use_idle_time(self) -> None:
+        try:
+            self._for_idle_times.pop(0)()
+        except Exception as problem:  # what was to be prepared says so again when it is needed
+            log.warning("%s", problem)
 
     def _step(self) -> None:
         try:

@@ -11,7 +11,7 @@ pytest.importorskip("starlette")
 import uvicorn
 
 from llaisys_mini import load_model
-from llaisys_mini.cli.serve import warm_up
+from llaisys_mini.cli.serve import MANY_TEXTS, warm_up
 from llaisys_mini.server.app import Limits, make_app
 
 
@@ -19,7 +19,7 @@ from llaisys_mini.server.app import Limits, make_app
 def model():
     """With its kernels compiled, so that no request has to wait for that."""
     shipped = load_model("mini")
-    warm_up(shipped)
+    warm_up(shipped, MANY_TEXTS)
     return shipped
 
 
