@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from llvmlite import binding as llvm
 from numba.core import codegen, dispatcher, sigutils
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.cpu import CPUContext
@@ -55,6 +56,7 @@ class _Library(codegen.JITCodeLibrary):
     def __init__(self, owner, name):
         super().__init__(owner, name)
         self._awaits_code = False
+        self._to_link = b""  # of a library from disk, as bitcode
         self.wrappers: list[Callable[[], None]] = []
         """Make what Python, and C, call: a good part of a small function's code."""
 
@@ -79,12 +81,8 @@ class _Library(codegen.JITCodeLibrary):
         with global_compiler_lock:
             if self._get_module_for_linking() is self._final_module:
                 self._shared_module = self._final_module.clone()  # callers link what is not optimised yet
-            self._finalized = self._awaits_code = False
-            linked = len(self._linking_libraries)
-            for add_wrapper in self.wrappers:
-                add_wrapper()
-            self.wrappers.clear()
-            self._link(self._linking_libraries[linked:])
+            self._add_wrappers()
+            self._awaits_code = False
             self._optimize_final_module()
             self._final_module.verify()
             self._dynamic_globals.clear()  # found again
@@ -94,20 +92,42 @@ class _Library(codegen.JITCodeLibrary):
                 if environment:
                     self._codegen.set_env(variable.name, environment)
 
+    def _add_wrappers(self):
+        """Raises what Numba raises for a result that Python has no form for."""
+        linked = len(self._linking_libraries)
+        self._finalized = False
+        try:
+            while self.wrappers:
+                self.wrappers[0]()
+                del self.wrappers[0]
+        finally:
+            self._finalized = True
+        self._link(self._linking_libraries[linked:])
+
     def get_pointer_to_function(self, name):
         self._make_code()
         return super().get_pointer_to_function(name)
 
+    def _get_module_for_linking(self):
+        if self._shared_module is None and self._to_link:
+            self._shared_module = llvm.parse_bitcode(self._to_link)
+        return super()._get_module_for_linking()
+
     def serialize_using_object_code(self):
-        """Numba's three parts, and the names of all functions with code, of which callers link some only."""
+        """Numba's name, kind and data, and the names of all functions with code; callers link some of them only."""
         self._make_code()
         names = [function.name for function in self.get_defined_functions()]
         return (*super().serialize_using_object_code(), names)
 
     @classmethod
     def _unserialize(cls, codegen, state):
-        *state, names = state
-        library = super()._unserialize(codegen, state)
+        """As in Numba, but what callers link is read when one does, which is seldom."""
+        name, _, (code, to_link), names = state
+        library = codegen.create_library(name)
+        library.enable_object_caching()
+        library._set_compiled_object(code)
+        library._to_link = to_link
+        library._finalize_final_module()
         codegen._engine._defined_symbols.update(names)
         return library
 

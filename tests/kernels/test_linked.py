@@ -75,6 +75,24 @@ def test_exceptions_of_helpers_arrive(capfd):
     assert capfd.readouterr().out == "given -3\n" * 2
 
 
+def test_a_result_that_python_has_no_form_for_stays_within():
+    @njit
+    def numbers(n):
+        return range(n)
+
+    @njit
+    def total(n):
+        s = 0
+        for i in numbers(n):
+            s += i
+        return s
+
+    for _ in range(2):
+        assert total(4) == 6
+        with pytest.raises(TypeError, match="cannot convert native range_state"):
+            numbers(4)
+
+
 def test_functions_that_call_themselves_and_each_other():
     @njit
     def factorial(n):
