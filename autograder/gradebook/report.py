@@ -17,7 +17,7 @@ from autograder.copies import told
 from autograder.course import GradingError, lab_names
 from autograder.gradebook import statistics
 from autograder.judge.submission import FAILED, GRADED, MANUAL, NOT_WRITTEN, PASSED, STATES, Verdict
-from autograder.reading.collected import Left
+from autograder.reading.people import Left
 from autograder.tasks import make_if_stale, plan_of
 from llaisys_mini.files import write_atomically
 
