@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from llaisys_mini import operators
+from llaisys_mini.checks.compile_errors import COMPILE_ERRORS
 from llaisys_mini.checks.plain_indices import indices_are_plain
 from llaisys_mini.kernels.registry import Kernel
 from llaisys_mini.operator import Operator
@@ -54,10 +55,10 @@ class BoundsCheck:
                 self._run(self._checked, inputs, outputs)
         except IndexError:
             return self.place(inputs, outputs) or _UNKNOWN
-        except NotImplementedError:
-            return None
-        except Exception:  # it does not compile, or fails otherwise: the kernel's own run will say so
+        except COMPILE_ERRORS:  # as the kernel itself will, on every case
             self._checked = None
+            return None
+        except Exception:  # the kernel's own run will say so; the next case is looked at all the same
             return None
         if not _has_threads(self._kernel.function):
             self.stand_in = self._kernel_of(self._checked)

@@ -93,6 +93,22 @@ def test_an_array_of_the_kernel_itself_that_is_too_short_is_told(tmp_path):
     assert "index 128 is out of bounds for axis 0 with size 128" in text
 
 
+def test_a_case_on_which_it_raises_does_not_end_the_looking():
+    """The next case may be the one that destroys what something else keeps."""
+    from numba import njit
+
+    @njit
+    def relu(x, out):
+        out[0] = 1 / x[0]
+        out[2 * x.size] = 0
+
+    bounds = BoundsCheck(Kernel("relu", "cpu", "student", relu))
+    for first, is_outside in ((0, False), (1, True)):
+        inputs = {"x": np.full(3, first, np.float32)}
+        found = bounds.outside(inputs, empty_outputs(operators.get("relu"), inputs))
+        assert (found is not None) is is_outside
+
+
 def test_where_python_cannot_run_it_the_sentence_is_general():
     from numba import njit
 
