@@ -152,7 +152,7 @@ def _fail_by(error, outcome: Outcome, judged: JudgedCase, request: dict, limits)
         if not fail(outcome, WRONG, f"{wrong}\n  {sentence}") and not outcome.outside:
             outcome.outside = judged.outside([sentence])
     else:
-        fail(outcome, *_raised(request, judged, *error, limits))
+        fail(outcome, *_raised(request, judged, error[0], error[1], limits))
 
 
 def _raised(request: dict, judged: JudgedCase, kind: str, text: str, limits) -> tuple[str, str]:

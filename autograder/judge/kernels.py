@@ -58,14 +58,14 @@ def run_kernel(plan, task, checks, cut, worker, secret, found) -> Ended:
     def compare_outputs(number, reply):
         if task.device != "cuda" or _passes_sanitizer(contract, judged[number], reply, found, launches):
             j = judged[number]
-            outcome, result = found[j.check], _result(contract, j, sent[number], reply)
+            outcome, result = found[j.check], _result(contract, j, sent[number], reply, task.device)
             if result is None:
                 fail(outcome, TAMPERING, "the worker sent outputs of another form than asked for")
                 return
             results.append(result)
             if not result.passed:
-                kind = dict(is_slight=is_nearly_right(result), differs=bool(result.differences))
-                is_told = fail(outcome, WRONG, _described(contract, j, result), **kind)
+                slight, differs = is_nearly_right(result), bool(result.differences)
+                is_told = fail(outcome, WRONG, _described(contract, j, result), is_slight=slight, differs=differs)
                 if result.out_of_bounds and not is_told and not outcome.outside:
                     outcome.outside = j.outside([_LEFT] if j.check.hidden else result.out_of_bounds)
             if "traffic" in reply:
@@ -228,7 +228,7 @@ class _Finding:
         return f"{self.kernel}, line {self.line}: {self.kind}"
 
 
-def _result(contract, judged: JudgedCase, sent, message) -> Result | None:
+def _result(contract, judged: JudgedCase, sent, message, device: str) -> Result | None:
     """The result of one case by the worker's reply; None if the reply is not of the form that was asked for."""
     outputs, inputs = message.get("outputs"), message.get("inputs")
     forms = sent["outputs"]
@@ -245,7 +245,7 @@ def _result(contract, judged: JudgedCase, sent, message) -> Result | None:
     changed = changed_inputs(contract, case, inputs)
     results = [np.asarray(o) for o in outputs] + [np.asarray(inputs.get(name)) for name in contract.written]
     differences = compare(contract, case.inputs, results)
-    remarks = tuple(_Finding(*entry) for entry in message.get("remarks", ()))
+    remarks = tuple(_Finding(*entry) for entry in message["remarks"]) if device == "cuda" else ()
     return Result(case, results, differences, changed, None, tuple(out_of_bounds), remarks=remarks)
 
 
