@@ -1,7 +1,5 @@
 """`python -m autograder remove`: take a student who was graded by mistake out of all that grading made."""
 
-from pathlib import Path
-
 import click
 from rich.console import Console
 
@@ -21,13 +19,14 @@ def remove(student, lab, yes, url, build):
     Gone are entries in gradebook, report, export and copies, the graded notebooks and the feedback. What was handed in
     stays where it is: move it away, or the next `grade` grades it again.
     """
-    from autograder.gradebook import removal
+    from autograder.gradebook import removal, report
     from autograder.gradebook import url as gradebook_url
     from autograder.lock import only_grader
 
     console = Console(highlight=False, markup=False, soft_wrap=True)
     errors = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
-    with only_grader(Path(build), errors):
+    report.load(build)  # says where nothing is graded, before a folder is made for the lock
+    with only_grader(build, errors):
         url = gradebook_url.of(build, url)
         found = removal.look_for(student, lab, url, build)
         for line in found.told():

@@ -133,6 +133,11 @@ def test_unknown_names_are_refused_with_those_that_are_near(build, arguments, me
     assert everything(build) == before
 
 
+def test_where_nothing_is_graded_nothing_is_made(tmp_path):
+    done = remove(tmp_path / "build", "spring", "--yes")
+    assert "nothing is graded yet" in str(done.exception) and not (tmp_path / "build").exists()
+
+
 def test_a_link_in_the_place_of_a_folder_goes_and_what_it_points_to_stays(build, tmp_path):
     (tmp_path / "precious").mkdir()
     (tmp_path / "precious" / "file").write_text("x")
