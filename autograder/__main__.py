@@ -13,24 +13,11 @@ from rich.console import Console
 from autograder import tasks
 from autograder.course import ROOT, GradingError, be_at_home_somewhere, lab_names, told_of
 from autograder.gradebook import url as gradebook_url
+from autograder.options import BUILD, SUBMITTED, in_build, with_gradebook
 from autograder.plain import plain
+from autograder.removing import remove
 from llaisys_mini.errors import UserError
 from llaisys_mini.files import write_atomically
-
-BUILD = ROOT / "build"
-SUBMITTED = ROOT / "submitted"
-
-in_build = click.option(
-    "--build",
-    type=click.Path(path_type=Path),
-    default=BUILD,
-    help="Where gradebook and reports are; by default build/.",
-)
-with_gradebook = click.option(
-    "--db",
-    "url",
-    help="The gradebook, such as postgresql://user@host/name. The other commands use what `grade` was given.",
-)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -251,6 +238,9 @@ def formgrader(submissions, build):
     environment = os.environ | {f"LLAISYS_MINI_{name}": path for name, path in relative.items()}
     os.chdir(folder)
     os.execve(sys.executable, [sys.executable, "-m", "jupyterlab", *options], environment)
+
+
+main.add_command(remove)
 
 
 @main.command()

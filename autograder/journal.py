@@ -5,6 +5,7 @@ of what went wrong in the grader itself.
 import hashlib
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from autograder.course import RELEASED, WITH_SOLUTIONS
@@ -34,13 +35,7 @@ class Journal:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._known: dict[str, dict] = {}
         if resume and path.is_file():
-            lines = path.read_bytes().split(b"\n")[:-1]
-            for line in lines:
-                try:
-                    entry = json.loads(line)
-                    self._known[entry["key"]] = entry["verdict"]
-                except (ValueError, KeyError, TypeError):
-                    continue
+            self._known = _entries(path)
             write_atomically(path, "".join(_line(key, data) for key, data in self._known.items()))
         else:
             write_atomically(path, "")
@@ -58,6 +53,31 @@ class Journal:
 
     def close(self) -> None:
         self._file.close()
+
+
+def journal_of(build: Path) -> Path:
+    """Where the journal of a build folder is."""
+    return build / "grading" / "journal.jsonl"
+
+
+def forget(build: Path, is_of: Callable[[str, str], bool]) -> None:
+    """Take out of the journal what is of these (student, lab), so that `--resume` does not bring it back."""
+    path = journal_of(build)
+    if path.is_file():
+        kept = {key: data for key, data in _entries(path).items() if not is_of(data["student"], data["lab"])}
+        write_atomically(path, "".join(_line(key, data) for key, data in kept.items()))
+
+
+def _entries(path: Path) -> dict[str, dict]:
+    """The verdicts of a journal by their keys, as data."""
+    known: dict[str, dict] = {}
+    for line in path.read_bytes().split(b"\n")[:-1]:
+        try:
+            entry = json.loads(line)
+            known[entry["key"]] = entry["verdict"]
+        except (ValueError, KeyError, TypeError):
+            continue
+    return known
 
 
 def _line(key, data) -> str:

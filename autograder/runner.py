@@ -19,7 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from autograder import tasks
 from autograder.course import GradingError, fault_of_machine
-from autograder.journal import Journal, fingerprint
+from autograder.journal import Journal, fingerprint, journal_of
 from autograder.judge import submission as judge
 from autograder.judge.submission import Verdict
 from autograder.judge.watch import TookTooLong, limited
@@ -170,7 +170,7 @@ def grade_class(
     """Judge what the journal does not know yet, with a progress bar. Returns the verdicts in order."""
     secret = course_secret(build)
     keys = {submission: fingerprint(submission, secret, limits) for submission in submissions}
-    journal = Journal(build / "grading" / "journal.jsonl", resume)
+    journal = Journal(journal_of(build), resume)
     try:
         verdicts = {s: known for s in submissions if (known := journal.get(keys[s])) is not None}
         rest = [s for s in submissions if s not in verdicts]

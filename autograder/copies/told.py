@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -38,6 +39,16 @@ def load(build: Path) -> tuple[list[Copy], list[str]] | None:
         return None
     data = json.loads(_kept(build).read_text(encoding="utf-8"))
     return [_copy(copy) for copy in data["copies"]], data["left"]
+
+
+def forget(build: Path, is_of: Callable[[str, str], bool]) -> None:
+    """Take pairs with one of these (student, lab) out of what is kept."""
+    found = load(build)
+    if found is None:
+        return
+    pairs = [copy for copy in found[0] if not any(is_of(student, copy.lab) for student in copy.students)]
+    if len(pairs) < len(found[0]):
+        keep(pairs, found[1], build)
 
 
 def _kept(build: Path) -> Path:

@@ -108,11 +108,16 @@ def _remove(gradebook, rows: dict, lab: str, kept: Path) -> int:
             for comment in gradebook.db.query(Comment).filter(Comment.cell_id == cell.id).all():
                 gradebook.db.delete(comment)
         gradebook.db.delete(cell)
+    keep_points(by_hand, kept)
+    return len(by_hand)
+
+
+def keep_points(by_hand: list[dict], kept: Path) -> None:
+    """Append points that a person gave and that the gradebook loses to a file: lab, cell, student, points."""
     if by_hand:
         kept.parent.mkdir(parents=True, exist_ok=True)
         with kept.open("a", encoding="utf-8") as file:
             file.writelines(json.dumps(entry) + "\n" for entry in by_hand)
-    return len(by_hand)
 
 
 def _add(gradebook, notebook, name: str, cell) -> None:

@@ -7,7 +7,7 @@ from autograder.gradebook.late import Deadlines, Late
 from autograder.gradebook.report import NOT_GRADED, NOT_HANDED_IN, with_absent
 from autograder.judge.submission import UNREADABLE, Verdict
 from autograder.plain import spreadsheet_cell
-from autograder.reading.collected import Left
+from autograder.reading.people import Left
 from autograder.tasks import plan_of
 
 

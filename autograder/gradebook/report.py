@@ -5,6 +5,7 @@ Every page is one file that works offline and on a phone. Templates: pages/*.htm
 
 import json
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
@@ -17,7 +18,7 @@ from autograder.copies import told
 from autograder.course import GradingError, lab_names
 from autograder.gradebook import statistics
 from autograder.judge.submission import FAILED, GRADED, MANUAL, NOT_WRITTEN, PASSED, STATES, Verdict
-from autograder.reading.collected import Left
+from autograder.reading.people import Left
 from autograder.tasks import make_if_stale, plan_of
 from llaisys_mini.files import write_atomically
 
@@ -45,13 +46,27 @@ def write_all(verdicts: list[Verdict], build: Path, sandbox: str, url: str, left
     left = load_left(build) if left is None else left
     everything = {(v.student, v.lab): v for v in [*earlier, *verdicts]}
     ordered = [everything[name] for name in sorted(everything)]
-    data = {"sandbox": sandbox, "verdicts": [verdict.as_data() for verdict in ordered]}
-    data["left"] = [asdict(place) for place in left]
-    write_atomically(_kept(build), json.dumps(data, indent=1) + "\n")
+    _keep(build, sandbox, [verdict.as_data() for verdict in ordered], [asdict(place) for place in left])
     add_manual_grades(ordered, url)
     for verdict in verdicts:
         write_feedback(verdict, build)
     return write_page(ordered, build, sandbox)
+
+
+def _keep(build: Path, sandbox: str, verdicts: list[dict], left: list[dict]) -> None:
+    write_atomically(
+        _kept(build), json.dumps({"sandbox": sandbox, "verdicts": verdicts, "left": left}, indent=1) + "\n"
+    )
+
+
+def forget(build: Path, is_of: Callable[[str, str], bool], student: str | None) -> list[Verdict]:
+    """Take the verdicts on these (student, lab) out of what is kept, and of a student all that could not be graded;
+    returns the others."""
+    data = json.loads(_kept(build).read_text(encoding="utf-8"))
+    verdicts = [verdict for verdict in data["verdicts"] if not is_of(verdict["student"], verdict["lab"])]
+    left = [place for place in data.get("left", ()) if student is None or place["student"] != student]
+    _keep(build, data["sandbox"], verdicts, left)
+    return load(build)[0]
 
 
 def load_left(build: Path) -> list[Left]:

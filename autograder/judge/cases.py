@@ -12,17 +12,27 @@ from autograder.findings import REFUSED
 from autograder.judge.verdicts import CRASHED, MANUAL, NOT_WRITTEN, PASSED, TAMPERING, WRONG
 from autograder.tasks import CASES, SHIPPED_MODEL, Check
 from autograder.worker.pool import Ended, Worker
+from llaisys_mini.checks.check import raised
+from llaisys_mini.checks.compare import case_shapes
 from llaisys_mini.checks.recognise import told
+from llaisys_mini.kernels.registry import PYTHON
 from llaisys_mini.task import Case
 
 
 @dataclass
 class Outcome:
-    """How one check ended. A check that was not reached has state None. notes: what is told of one that passed."""
+    """How one check ended. A check that was not reached has state None. notes: what is told of one that passed.
+
+    Of a kernel that is wrong, is_slight: by a rounding only, so another failure is told rather; differs: numbers are
+    wrong, so a mistake may explain them; outside: lines on where it leaves an array too, on a later case.
+    """
 
     state: str | None = None
     message: str = ""
     mistake: str | None = None
+    is_slight: bool = False
+    differs: bool = False
+    outside: list[str] = field(default_factory=list)
     remarks: dict[str, None] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
@@ -41,6 +51,20 @@ class JudgedCase:
 
     def __str__(self) -> str:
         return f"the {'hidden ' if self.check.hidden else ''}case '{self.case.name}'"
+
+    @property
+    def shapes(self) -> str:
+        """What may be told of its inputs."""
+        return "" if self.check.hidden else case_shapes(self.case)
+
+    @property
+    def with_shapes(self) -> str:
+        return f"{self}: {self.shapes}" if self.shapes else str(self)
+
+    def outside(self, sentences: Iterable[str]) -> list[str]:
+        """Lines, as `check` has them, on an array that a kernel leaves on this case, where another case is told."""
+        shapes = f", {self.shapes}" if self.shapes else ""
+        return [f"  and on {self}{shapes}:", *(f"  {sentence}" for sentence in sentences)]
 
 
 def cases_of(plan, task, checks, secret, make_cases) -> list[JudgedCase]:
@@ -79,8 +103,7 @@ def run_cases(
                 continue
             replied.add(number)
             if "error" in message:
-                outcome = found[judged[number].check]
-                fail(outcome, *_raised(request["name"], judged[number], message["error"], worker.limits))
+                _fail_by(message["error"], found[judged[number].check], judged[number], request, worker.limits)
             else:
                 compare(number, message)
         else:
@@ -95,12 +118,21 @@ def run_cases(
     return ended
 
 
-def fail(outcome: Outcome, state: str, message: str, mistake: str | None = None) -> bool:
-    """Note a failure. The first one of a check is the one that is told; returns whether this is it."""
-    is_first = outcome.state in (None, PASSED)
-    if is_first:
+def fail(
+    outcome: Outcome,
+    state: str,
+    message: str,
+    mistake: str | None = None,
+    is_slight: bool = False,
+    differs: bool = False,
+) -> bool:
+    """Note a failure. Of a check the first is told, as cases begin small, but a slight one only if no other is: the
+    choice of most_telling in `check`. Returns whether this is the one so far. is_slight, differs: see Outcome."""
+    is_told = outcome.state in (None, PASSED) or (outcome.is_slight and not is_slight)
+    if is_told:
         outcome.state, outcome.message, outcome.mistake = state, message, mistake
-    return is_first
+        outcome.is_slight, outcome.differs = is_slight, differs
+    return is_told
 
 
 def name_mistake(outcomes: Iterable[Outcome], sentence: str | None) -> None:
@@ -111,10 +143,21 @@ def name_mistake(outcomes: Iterable[Outcome], sentence: str | None) -> None:
             outcome.message += "\n" + told(sentence)
 
 
-def _raised(name, judged: JudgedCase, error, limits) -> tuple[str, str]:
+def _fail_by(error, outcome: Outcome, judged: JudgedCase, request: dict, limits) -> None:
+    """Note a failure by an exception, or by what the worker found where no result came out."""
+    if error[0] == OUT_OF_BOUNDS:  # the line of the source; below it an index, which could hold the inputs
+        lines = [*map(_shortened, error[1].splitlines()[: 1 if judged.check.hidden else _MOST_LINES])]
+        wrong = f"{request['name']} is wrong on {judged.with_shapes}"
+        sentence = "\n".join(lines)
+        if not fail(outcome, WRONG, f"{wrong}\n  {sentence}") and not outcome.outside:
+            outcome.outside = judged.outside([sentence])
+    else:
+        fail(outcome, *_raised(request, judged, error[0], error[1], limits))
+
+
+def _raised(request: dict, judged: JudgedCase, kind: str, text: str, limits) -> tuple[str, str]:
     """State and message of an exception. On hidden cases its text is not shown: it could hold the inputs."""
-    kind, text = (str(error[0]), str(error[1])) if isinstance(error, list) and len(error) == 2 else ("an error", "")
-    where = str(judged)
+    name, where = request["name"], str(judged)
     if kind == "NotImplementedError":
         return NOT_WRITTEN, "it is not written yet"
     if kind == "MemoryError":
@@ -127,13 +170,17 @@ def _raised(name, judged: JudgedCase, error, limits) -> tuple[str, str]:
         return REFUSED, text
     if kind == "UnsupportedInKernel":
         return MANUAL, f"the judge cannot run it, which does not mean that it is wrong: {first_line(text)}"
-    if kind == "OutOfBounds":  # the line of the source; below it an index, which could hold the inputs
-        lines = text.splitlines()[: 1 if judged.check.hidden else _MOST_LINES]
-        return WRONG, "\n  ".join([f"{name} is wrong on {where}", *map(_shortened, lines)])
     if kind == "DoesNotCompile":  # told as `check` tells it; types only, no numbers
         return WRONG, "\n".join([f"{name}: {DOES_NOT_COMPILE}", *map(_shortened, text.splitlines()[:_MOST_LINES])])
-    return WRONG, f"{name} raised {kind} on {where}" + ("" if judged.check.hidden else f": {first_line(text)}")
+    text = "" if judged.check.hidden else text
+    if request["device"] == PYTHON:
+        return WRONG, f"{name} on {where} raised {kind}" + (f": {first_line(text)}" if text else "")
+    text = "\n".join(map(_shortened, text.splitlines()))
+    return WRONG, "\n".join([f"{name} is wrong on {judged.with_shapes}", *raised(kind, text)])
 
+
+OUT_OF_BOUNDS = "OutOfBounds"
+"""What the worker calls an index that BoundsCheck found."""
 
 DOES_NOT_COMPILE = "the kernel does not compile"
 _MOST_LINES = 4

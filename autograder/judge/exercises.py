@@ -49,7 +49,7 @@ def run_exercise(plan, task, checks, cut, worker, secret, found) -> Ended:
         if j.check.kind != SHIPPED_MODEL and sum(kept) <= _MOST_KEPT:
             trials.append(trial)
         if not trial.passed:
-            lines = [f"{asked.name} is wrong on {j}"] + ([] if j.check.hidden else [f"  {trial.place}"])
+            lines = [f"{asked.name} is wrong on {j.with_shapes}"] + ([] if j.check.hidden else [f"  {trial.place}"])
             if fail(found[j.check], WRONG, "\n".join(lines)):
                 unnamed.append(found[j.check])
                 if not j.check.hidden and reply.get("calls") and asked.judge is None:

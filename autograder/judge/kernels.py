@@ -23,7 +23,7 @@ from autograder.tasks import CASES, FACTS, GPU_TRAFFIC, TRAFFIC, Check
 from autograder.worker.pool import Ended
 from llaisys_mini import operators
 from llaisys_mini.checks.by_reading import fault_by_reading
-from llaisys_mini.checks.check import describe, pattern_lines
+from llaisys_mini.checks.check import describe, is_nearly_right, pattern_lines
 from llaisys_mini.checks.compare import compare, recognised, unset
 from llaisys_mini.checks.run import Result, changed_inputs
 from llaisys_mini.checks.slips import slips
@@ -50,7 +50,6 @@ def run_kernel(plan, task, checks, cut, worker, secret, found) -> Ended:
         sent.append({"inputs": j.case.inputs, "outputs": forms, "counts": j.check.kind == GPU_TRAFFIC})
     kinds = {check.kind for check in checks}
     results: list[Result] = []
-    unnamed: list[Outcome] = []  # failures that are still to be explained
     launches: set[Launch] = set()
     request = dict(name=task.name, device=task.device, source=cut.source, cases=sent)
     counted = [check for check in checks if check.kind == TRAFFIC]
@@ -58,17 +57,19 @@ def run_kernel(plan, task, checks, cut, worker, secret, found) -> Ended:
 
     def compare_outputs(number, reply):
         if task.device != "cuda" or _passes_sanitizer(contract, judged[number], reply, found, launches):
-            outcome, result = found[judged[number].check], _result(contract, judged[number], sent[number], reply)
+            j = judged[number]
+            outcome, result = found[j.check], _result(contract, j, sent[number], reply, task.device)
             if result is None:
                 fail(outcome, TAMPERING, "the worker sent outputs of another form than asked for")
                 return
             results.append(result)
             if not result.passed:
-                is_told = fail(outcome, WRONG, _described(contract, judged[number], result))
-                if is_told and result.differences:
-                    unnamed.append(outcome)
+                slight, differs = is_nearly_right(result), bool(result.differences)
+                is_told = fail(outcome, WRONG, _described(contract, j, result), is_slight=slight, differs=differs)
+                if result.out_of_bounds and not is_told and not outcome.outside:
+                    outcome.outside = j.outside([_LEFT] if j.check.hidden else result.out_of_bounds)
             if "traffic" in reply:
-                _require(found, GPU_TRAFFIC, GpuTraffic, reply["traffic"], judged[number].check)
+                _require(found, GPU_TRAFFIC, GpuTraffic, reply["traffic"], j.check)
 
     def note_facts(reply):
         if "compiled" in reply:
@@ -85,7 +86,7 @@ def run_kernel(plan, task, checks, cut, worker, secret, found) -> Ended:
     if ended.signal in _OF_MEMORY and task.device == "cpu":  # run again with checked indices, to say where it went
         results.clear()
         ended = run_cases(worker, request | dict(crashed=True), judged, found, compare_outputs, note_facts)
-    _explain(contract, cut.source, unnamed, results)
+    _explain(contract, cut.source, list(found.values()), results)
     fault = fault_by_reading(task.name, cut.source) if task.device == "cpu" else None
     for check, outcome in found.items():  # run, such a kernel is right or wrong by chance
         compiles = DOES_NOT_COMPILE not in outcome.message
@@ -125,15 +126,22 @@ def _compile(name: str, source: str, launches: set[Launch], compiler: Compiler, 
             outcome.notes.append(str(said))
 
 
-def _explain(contract, source: str, unnamed: list[Outcome], results: list[Result]) -> None:
-    """Add to what is wrong the reason, as `check` does: by reading the source, or by what came out on all cases."""
-    found = slips(contract, source)
-    sentence = None if found else recognised(contract, ((r.case.inputs, r.results) for r in results))
+def _explain(contract, source: str, outcomes: list[Outcome], results: list[Result]) -> None:
+    """Add to what is wrong the reason, as `check` does: by reading the source, by where a later case leaves an array,
+    or by what came out on all cases."""
+    wrong = [outcome for outcome in outcomes if outcome.state == WRONG and outcome.differs]
+    found = slips(contract, source) if wrong else []
+    for outcome in [outcome for outcome in outcomes if outcome.state == WRONG]:
+        slipped = [f"  {slip}" for slip in found] if outcome.differs else []
+        outcome.message = "\n".join([outcome.message, *slipped, *outcome.outside])
+    unnamed = [outcome for outcome in wrong if not outcome.outside]
+    if found or not unnamed:
+        return
+    complete = [result for result in results if not result.out_of_bounds]
+    sentence = recognised(contract, ((r.case.inputs, r.results) for r in complete))
     name_mistake(unnamed, sentence)
-    if sentence is None and unnamed:
-        lines = [f"  {slip}" for slip in found] or pattern_lines(results)
-        for outcome in unnamed:
-            outcome.message = "\n".join([outcome.message, *lines])
+    for outcome in unnamed if sentence is None else ():
+        outcome.message = "\n".join([outcome.message, *pattern_lines(complete)])
 
 
 def _not_a_kernel(facts) -> str | None:
@@ -187,7 +195,7 @@ def _passes_sanitizer(contract, judged: JudgedCase, message, found, launches: se
     outcome.remarks.update({remark.place: None for remark in remarks})
     if not errors:
         return True
-    lines = [f"{contract.name} on {judged}: the sanitizer finds"]
+    lines = [f"{contract.name} is wrong on {judged.with_shapes}"]
     for error in errors[:_MOST_FINDINGS]:
         # What a thread did to which element can tell hidden inputs, such as the ids of an embedding.
         lines += [f"  {error.place}" if judged.check.hidden else f"  {error.place}: {error.message}"]
@@ -220,7 +228,7 @@ class _Finding:
         return f"{self.kernel}, line {self.line}: {self.kind}"
 
 
-def _result(contract, judged: JudgedCase, sent, message) -> Result | None:
+def _result(contract, judged: JudgedCase, sent, message, device: str) -> Result | None:
     """The result of one case by the worker's reply; None if the reply is not of the form that was asked for."""
     outputs, inputs = message.get("outputs"), message.get("inputs")
     forms = sent["outputs"]
@@ -236,7 +244,12 @@ def _result(contract, judged: JudgedCase, sent, message) -> Result | None:
     case = judged.case
     changed = changed_inputs(contract, case, inputs)
     results = [np.asarray(o) for o in outputs] + [np.asarray(inputs.get(name)) for name in contract.written]
-    return Result(case, results, compare(contract, case.inputs, results), changed, None, tuple(out_of_bounds))
+    differences = compare(contract, case.inputs, results)
+    remarks = tuple(_Finding(*entry) for entry in message["remarks"]) if device == "cuda" else ()
+    return Result(case, results, differences, changed, None, tuple(out_of_bounds), remarks=remarks)
+
+
+_LEFT = "the kernel wrote out of bounds of its arrays"
 
 
 def _described(contract, judged: JudgedCase, result: Result) -> str:
@@ -249,5 +262,5 @@ def _described(contract, judged: JudgedCase, result: Result) -> str:
         lines += [f"  {d.uninitialised} of them were never written (or are NaN)"] if d.uninitialised else []
     if result.changed_inputs:
         lines += [f"  the kernel changed its input {', '.join(result.changed_inputs)}; inputs are read-only"]
-    lines += ["  the kernel wrote out of bounds of its arrays"] if result.out_of_bounds else []
+    lines += [f"  {_LEFT}"] if result.out_of_bounds else []
     return "\n".join(lines)

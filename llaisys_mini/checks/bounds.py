@@ -3,21 +3,25 @@
 Compiled code does not look at indices. One that is far out ends Python without a word, or destroys what something else
 keeps there. Around arguments guard_zones find it. Around arrays that a kernel makes nothing can lie, so a kernel that
 makes some, and whose source does not make it plain that all its indices lie within (plain_indices), is first run in
-another form: compiled by Numba with its check of indices, without threads.
+another form: compiled by Numba with its check of indices, without threads, and with few optimisations, since it runs on
+small cases only. Where nobody asks about the machine code, this form can give the results too (`stand_in`), and the
+kernel need not be compiled a second time.
 
 Which line it is, and which index, Python tells: it runs the kernel on the same case.
 """
 
+import contextlib
 import functools
 import linecache
 import traceback
 import types
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from llaisys_mini import operators
+from llaisys_mini.checks.compile_errors import COMPILE_ERRORS
 from llaisys_mini.checks.plain_indices import indices_are_plain
 from llaisys_mini.kernels.registry import Kernel
 from llaisys_mini.operator import Operator
@@ -34,28 +38,38 @@ class BoundsCheck:
         self._operator: Operator = operators.get(kernel.operator)
         self._kernel = kernel
         self._checked = None if _needs_none(self._operator, kernel, always) else _checked_form(kernel.function)
+        self.stand_in: Kernel | None = None
+        """The checked form as a kernel, if the last call of `outside` ran it to its end and if it computes what the
+        kernel does: one whose loops run on threads may be wrong by a race, which the checked form has not."""
 
     def outside(self, inputs: Mapping[str, Any], outputs: Sequence[np.ndarray]) -> str | None:
         """What the kernel reads or writes outside of an array in this call, as a sentence; None if nothing is.
 
         inputs, outputs: of a kernel's call (Operator.run_with); they are copied and left alone.
         """
+        self.stand_in = None
         if self._checked is None or not _is_read_as_numbers(self._operator, inputs):
             return None
         try:
-            self._run(self._checked, inputs, outputs)
+            with _few_optimisations():
+                self._run(self._checked, inputs, outputs)
         except IndexError:
             return self.place(inputs, outputs) or _UNKNOWN
-        except NotImplementedError:
-            return None
-        except Exception:  # it does not compile, or fails otherwise: the kernel's own run will say so
+        except COMPILE_ERRORS:  # as the kernel itself will, on every case
             self._checked = None
+            return None
+        except Exception:  # the kernel's own run will say so; the next case is looked at all the same
+            return None
+        if not _has_threads(self._kernel.function):
+            self.stand_in = self._kernel_of(self._checked)
         return None
 
     def _run(self, function: Callable, inputs: Mapping[str, Any], outputs: Sequence[np.ndarray]) -> None:
         copies = {name: value.copy() if isinstance(value, np.ndarray) else value for name, value in inputs.items()}
-        kernel = Kernel(self._kernel.operator, "cpu", self._kernel.kernel_set, function)
-        self._operator.run_with(kernel, copies, [value.copy() for value in outputs])
+        self._operator.run_with(self._kernel_of(function), copies, [value.copy() for value in outputs])
+
+    def _kernel_of(self, function: Callable) -> Kernel:
+        return Kernel(self._kernel.operator, "cpu", self._kernel.kernel_set, function)
 
     def place(self, inputs: Mapping[str, Any], outputs: Sequence[np.ndarray]) -> str | None:
         """The line, the array and the index where this call leaves an array, as Python finds them; None if it does
@@ -116,6 +130,29 @@ def _checked(compiled: Any, plain: types.FunctionType) -> Callable:
 def _checked_form(compiled: Any) -> Callable:
     """A compiled function with checked indices: the same for every check of it, so that it is compiled once."""
     return _in_other_form(compiled, _checked)
+
+
+def _has_threads(compiled: Any) -> bool:
+    """Whether a compiled function, or any other of its module, may run on threads. One that is not found by its name
+    in the module counts as if it did."""
+    module = compiled.py_func.__globals__
+    functions = [value for value in module.values() if _is_compiled(value) and value.py_func.__globals__ is module]
+    return any(f.targetoptions.get("parallel") or f.py_func.__closure__ for f in [compiled, *functions])
+
+
+@contextlib.contextmanager
+def _few_optimisations() -> Iterator[None]:
+    """What is compiled within is compiled quickly. Numba has one setting for all threads, so no other compiles then."""
+    from numba.core import config
+    from numba.core.compiler_lock import global_compiler_lock
+
+    with global_compiler_lock:
+        before = config.OPT
+        config.OPT = type(before)(1)
+        try:
+            yield
+        finally:
+            config.OPT = before
 
 
 def _in_other_form(compiled: Any, make: Callable[[Any, types.FunctionType], Any]) -> Any:

@@ -157,10 +157,10 @@ def _where(device) -> str:
 def most_telling(results: Iterable[Result]) -> Result | None:
     """The first result that failed, as cases begin small; but one that is wrong by a rounding only if no other is."""
     failed = [result for result in results if not result.passed]
-    return next((result for result in failed if not _is_nearly_right(result)), next(iter(failed), None))
+    return next((result for result in failed if not is_nearly_right(result)), next(iter(failed), None))
 
 
-def _is_nearly_right(result: Result) -> bool:
+def is_nearly_right(result: Result) -> bool:
     """Whether numbers in it are all that is wrong, and those by so little that they read as the expected ones."""
     if result.exception is not None or result.out_of_bounds or result.changed_inputs or not result.differences:
         return False
@@ -209,15 +209,7 @@ def describe(operator: Contract, result: Result, path: Path | None = None) -> st
     if isinstance(result.exception, KernelError):  # the sanitizer's findings, with their own lines and places
         lines += ["  " + line for line in str(result.exception).splitlines()]
     elif result.exception is not None:
-        if type(result.exception).__name__ == "CudaSupportError":
-            lines.append("  it is under Numba's own cuda.jit, which needs a GPU: write `from llaisys_mini import cuda`")
-        lines.append(f"  the kernel raised {type(result.exception).__name__}: {_first_lines(result.exception)}")
-        if isinstance(result.exception, ZeroDivisionError):
-            lines.append(
-                "  what is divided by, and how can it be 0 on this case? Follow one row of it through the kernel"
-            )
-        if isinstance(result.exception, ImportError) and "scipy" in str(result.exception):
-            lines.append("  Numba would have @ and np.dot computed by a library: write the loops yourself")
+        lines += raised(type(result.exception).__name__, str(result.exception))
     lines += [f"  {sentence}" for sentence in result.out_of_bounds]
     for difference in result.differences:
         lines += _describe(difference)
@@ -225,6 +217,18 @@ def describe(operator: Contract, result: Result, path: Path | None = None) -> st
     if result.changed_inputs:
         lines.append(f"  the kernel changed its input {', '.join(result.changed_inputs)}; inputs are read-only")
     return "\n".join(lines)
+
+
+def raised(kind: str, text: str) -> list[str]:
+    """Lines on an exception that a kernel raised, by its kind and text; without a text the kind alone is told."""
+    lines = [f"  the kernel raised {kind}" + (f": {_first_lines(text)}" if text else "")]
+    if kind == "CudaSupportError":
+        lines.insert(0, "  it is under Numba's own cuda.jit, which needs a GPU: write `from llaisys_mini import cuda`")
+    if kind == "ZeroDivisionError":
+        lines.append("  what is divided by, and how can it be 0 on this case? Follow one row of it through the kernel")
+    if kind in ("ImportError", "ModuleNotFoundError") and "scipy" in text:
+        lines.append("  Numba would have @ and np.dot computed by a library: write the loops yourself")
+    return lines
 
 
 def _describe(difference: Difference) -> list[str]:
@@ -279,5 +283,5 @@ def _table(operator, device, results, storage):
     return table
 
 
-def _first_lines(exception, count=3):
-    return "\n    ".join(line for line in str(exception).splitlines()[:count] if line.strip())
+def _first_lines(text: str, count: int = 3) -> str:
+    return "\n    ".join(line for line in text.splitlines()[:count] if line.strip())

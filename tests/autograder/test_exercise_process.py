@@ -195,7 +195,7 @@ def test_the_judge_names_the_event(judged):
     assert "event" not in hidden, hidden
     raising = ONE_TEXT.replace("if self.left else None", 'if self.left else {}["none is left"]')
     _, message, _ = judged_answer(judged, "16_many_texts", "page_pool", POOL.format(body=raising))
-    assert "KeyError on the case 'as it was made': 'none is left'; at event 5, take()" in message
+    assert "on the case 'as it was made' raised KeyError: 'none is left'; at event 5, take()" in message
 
 
 def test_an_asynchronous_function_is_an_answer(judged):

@@ -25,7 +25,8 @@ from autograder.judge import submission as judge
 from autograder.judge.submission import CRASHED, FAILED, GRADED, UNREADABLE, Verdict
 from autograder.judge.watch import TookTooLong, limited
 from autograder.reading import notebook, tampering
-from autograder.reading.collected import Left, collect
+from autograder.reading.collected import collect
+from autograder.reading.people import Left
 from autograder.reading.submission import Submission
 from autograder.sandbox.limits import Limits
 from autograder.worker.pool import Ended, SandboxFailed, WorkerLost

@@ -21,7 +21,7 @@ from autograder.gradebook import answers, book, export, mathjax, report, served
 from autograder.gradebook import url as gradebook_url
 from autograder.judge.submission import GRADED, PartVerdict, Verdict
 from autograder.plain import plain
-from autograder.reading.collected import Left
+from autograder.reading.people import Left
 
 LAB = "07_softmax"
 MATHJAX = "/static/jupyter_server_mathjax/MathJax.js"

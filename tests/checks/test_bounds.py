@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 
 from llaisys_mini import check, operators, paths
-from llaisys_mini.checks.bounds import BoundsCheck
+from llaisys_mini.checks.bounds import BoundsCheck, _has_threads
 from llaisys_mini.checks.compare import empty_outputs
 from llaisys_mini.checks.index_kinds import Length, bits_of
 from llaisys_mini.checks.plain_indices import indices_are_plain
-from llaisys_mini.checks.run import run_cases
+from llaisys_mini.checks.run import run_case, run_cases
 from llaisys_mini.errors import CheckFailed
+from llaisys_mini.inspect import codegen
 from llaisys_mini.kernels import choice
 from llaisys_mini.kernels.registry import Kernel
 from llaisys_mini.kernels.runtime import Runtime
@@ -92,6 +93,22 @@ def test_an_array_of_the_kernel_itself_that_is_too_short_is_told(tmp_path):
     assert "index 128 is out of bounds for axis 0 with size 128" in text
 
 
+def test_a_case_on_which_it_raises_does_not_end_the_looking():
+    """The next case may be the one that destroys what something else keeps."""
+    from numba import njit
+
+    @njit
+    def relu(x, out):
+        out[0] = 1 / x[0]
+        out[2 * x.size] = 0
+
+    bounds = BoundsCheck(Kernel("relu", "cpu", "student", relu))
+    for first, is_outside in ((0, False), (1, True)):
+        inputs = {"x": np.full(3, first, np.float32)}
+        found = bounds.outside(inputs, empty_outputs(operators.get("relu"), inputs))
+        assert (found is not None) is is_outside
+
+
 def test_where_python_cannot_run_it_the_sentence_is_general():
     from numba import njit
 
@@ -125,6 +142,65 @@ def test_nothing_is_said_of_a_kernel_that_stays_within(name):
     bounds = BoundsCheck(Kernel(name, "cpu", "student", kernel.function))
     for case in contract.make_cases(0, ("float32",)):
         assert bounds.outside(case.inputs, empty_outputs(contract, case.inputs)) is None
+
+
+TOTALS = """
+    for n in {count}(x.shape[0]):
+        row = np.empty(x.shape[1] + 1, np.float32)
+        total = np.float32(0)
+        for c in range(x.shape[1]):
+            row[c] = np.exp(x[n, c] - x[n].max())
+            total += row[c]
+        for c in range(x.shape[1]):
+            out[n, c] = row[c] / total
+"""
+
+
+@pytest.mark.parametrize("options", ["fastmath=True", "parallel=True"])
+def test_the_checked_form_stands_in_for_a_kernel_without_threads(tmp_path, options):
+    """So that it alone is compiled where the machine code is of no interest; a race shows in the kernel itself."""
+    count = "prange" if "parallel" in options else "range"
+    written(tmp_path, "softmax", "x", TOTALS.format(count=count), options)
+    with Runtime(student=tmp_path, keeps_compiled=False).in_force():
+        kernel = choice.from_set("student", "softmax", "cpu")
+        contract = operators.get("softmax")
+        bounds = BoundsCheck(kernel)
+        for case in contract.make_cases(0, ("float32",)):
+            assert bounds.outside(case.inputs, empty_outputs(contract, case.inputs)) is None
+            if "parallel" in options:
+                assert bounds.stand_in is None
+            else:
+                assert run_case(bounds.stand_in, case).passed
+        assert not kernel.function.signatures
+        bounds._checked = None
+        bounds.outside(case.inputs, empty_outputs(contract, case.inputs))
+        assert bounds.stand_in is None
+
+
+def test_a_kernel_that_calls_one_with_threads_has_threads(tmp_path):
+    path = written(tmp_path, "relu", "x", "    put(out, 0, x[0])\n")
+    for decorator, is_threaded in (("@njit", False), ("@njit(parallel=True)", True)):
+        path.write_text(path.read_text().replace("@njit\ndef put", f"{decorator}\ndef put"))
+        with Runtime(student=tmp_path, keeps_compiled=False).in_force():
+            assert _has_threads(choice.from_set("student", "relu", "cpu").function) is is_threaded
+
+
+def test_what_is_compiled_after_the_check_has_all_optimisations(tmp_path):
+    """Facts are read from its machine code."""
+    path = written(tmp_path, "softmax", "x", TOTALS.format(count="range"), "fastmath=True")
+    contract = operators.get("softmax")
+    case = next(iter(contract.make_cases(0, ("float32",))))
+    found = []
+    for checks_first in (False, True):
+        with Runtime(student=tmp_path, keeps_compiled=False).in_force():
+            path.write_text(path.read_text() + "\n")  # a module of its own
+            kernel = choice.from_set("student", "softmax", "cpu")
+            if checks_first:
+                bounds = BoundsCheck(kernel)
+                bounds.outside(case.inputs, empty_outputs(contract, case.inputs))
+                assert bounds.stand_in is not None and not kernel.function.signatures
+            found.append(codegen.examine(contract, kernel))
+    assert found[0] == found[1] and found[0].vector_instructions > 0
 
 
 # ---- what is plain from the source -----------------------------------------------------------------------------------
