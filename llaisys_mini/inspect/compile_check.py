@@ -10,10 +10,10 @@ a device takes. Neither needs a GPU or a driver. Two things a beginner's kernel 
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from llaisys_mini.cuda.availability import why_no_compiler
-from llaisys_mini.cuda.compiler import compile_for, float64_lines, largest, numba_type, parts_of, target_of
+from llaisys_mini.cuda.compiler import compile_with_lines, largest, numba_type, parts_of
 from llaisys_mini.errors import KernelError
 from llaisys_mini.inspect.occupancy import Occupancy, occupancy
 
@@ -94,31 +94,26 @@ def build(
     threads: int,
     dynamic_shared: int = 0,
     architecture: str = "sm_90",
-    float64: dict[int, int] | None = None,
 ) -> Build:
     """Compile `kernel` (under @cuda.jit, or its plain Python function) for `arguments` as a launch would pass them.
 
     arguments: arrays (only their dtype and number of dimensions matter), NumPy scalars, Python numbers or None.
-    threads: per block; dynamic_shared: bytes per block; float64: of an earlier build of the same kernel, for it is the
-    same on every architecture.
+    threads: per block; dynamic_shared: bytes per block.
     Raises KernelError with the compiler's message if it cannot be compiled, or if nothing can be compiled here.
     """
     why = unavailable()
     if why:
         raise KernelError(why)
-    arguments = list(arguments)
-    function, options, _ = parts_of(kernel)
-    signature = tuple(numba_type(argument) for argument in arguments)
-    log = compile_for(kernel, arguments, architecture)
+    log, float64 = compile_with_lines(kernel, list(arguments), architecture)
     return Build(
-        kernel=function.__name__,
+        kernel=parts_of(kernel)[0].__name__,
         architecture=architecture,
         threads=threads,
         registers=largest(r"Used (\d+) registers", log),
         shared=largest(r"(\d+) bytes smem", log) + dynamic_shared,
         spilled=largest(r"(\d+) bytes spill stores", log),
         stack=largest(r"(\d+) bytes stack frame", log),
-        float64=float64_lines(function, signature, target_of(architecture), options) if float64 is None else float64,
+        float64=float64,
     )
 
 
@@ -131,25 +126,26 @@ def builds_of(
     """Builds of every CUDA kernel that `kernel` (a kernels.registry.Kernel) launches on `cases`.
 
     cases: default: its operator's public ones, of the storages named. The launches are recorded, not run; one that
-    differs from another in sizes only is built once. A module whose kernels need a newer architecture than the oldest
-    says so as LOWEST_ARCHITECTURE, and is not built for older ones.
+    differs from another in sizes only is built once, and compiled once for all sizes of its block. A module whose
+    kernels need a newer architecture than the oldest says so as LOWEST_ARCHITECTURE, and is not built for older ones.
     Raises KernelError as `build` does.
     """
     from llaisys_mini import operators
     from llaisys_mini.checks.compiles import distinct_launches
 
     cases = cases or operators.get(kernel.operator).make_cases(storages=tuple(storages) if storages else None)
-    made = []
+    made, compiled = [], {}
     for launch in distinct_launches(kernel, cases):
-        float64 = None
         lowest = parts_of(launch.kernel)[0].__globals__.get("LOWEST_ARCHITECTURE", "")
         for architecture in architectures:
             if architecture < lowest:
                 continue
             threads = math.prod(launch.block)
-            built = build(launch.kernel, launch.arguments, threads, launch.shared_bytes, architecture, float64)
-            float64 = built.float64
-            made.append(built)
+            key = launch.kernel, tuple(map(numba_type, launch.arguments)), architecture
+            if key not in compiled:
+                compiled[key] = build(launch.kernel, launch.arguments, threads, architecture=architecture)
+            built = compiled[key]
+            made.append(replace(built, threads=threads, shared=built.shared + launch.shared_bytes))
     return made
 
 

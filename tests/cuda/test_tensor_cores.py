@@ -270,8 +270,9 @@ def test_a_wait_or_barrier_less_is_found(name, number, broken):
 
 @needs_compiler
 @pytest.mark.slow
+@pytest.mark.long  # tests/inspect/test_compile_check.py asks the same of them, for the newest
 @all_kernels
-@pytest.mark.parametrize("architecture", [pytest.param("sm_80", marks=pytest.mark.long), "sm_90"])
+@pytest.mark.parametrize("architecture", ["sm_80", "sm_90"])
 def test_they_fit_their_registers(name, architecture):
     operator, case = _case(name)
     made = compile_check.builds_of(from_set("expert", operator.name, "cuda"), [architecture], cases=[case])

@@ -170,6 +170,13 @@ newest_or_all = pytest.mark.parametrize(
 )
 
 
+ON_TENSOR_CORES = {  # two blocks of these fit a multiprocessor
+    "attention": {"prompt_64_kernel", "prompt_128_kernel"},
+    "linear": {"multiply"},
+    "paged_attention": {"pages_64_kernel", "pages_128_kernel"},
+}
+
+
 @needs_compiler
 @pytest.mark.slow
 @newest_or_all
@@ -190,6 +197,12 @@ def test_the_courses_kernels_neither_spill_nor_use_float64(name, kernel_set, arc
     made = compile_check.builds_of(found.get(name, "cuda"), architectures, cases=cases)
     assert made
     assert [problem for build in made for problem in build.problems()] == []
+    on_tensor_cores = [build for build in made if build.kernel in ON_TENSOR_CORES.get(name, ())]
+    if kernel_set == "expert":
+        assert {build.kernel for build in on_tensor_cores} == ON_TENSOR_CORES.get(name, set())
+    for build in on_tensor_cores:
+        assert build.stack == 0
+        assert build.occupancy.blocks >= 2
 
 
 # ---- occupancy -----------------------------------------------------------------------------------------------------

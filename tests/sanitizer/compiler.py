@@ -27,14 +27,10 @@ def kernel_of(body: str, parameters: str = "x, out", above: str = "", filename: 
 
 def compiler_refuses(kernel, arguments) -> str:
     """What the compiler says against it; empty if it compiles."""
-    from llaisys_mini.cuda.compiler import float64_lines, numba_type
+    from llaisys_mini.cuda.compiler import refusal
 
-    signature = tuple(numba_type(argument) for argument in arguments)
-    try:
-        float64_lines(kernel.dispatcher.py_func, signature, (8, 0), {})
-    except Exception as problem:  # whatever stops the compiler
-        return str(problem) or type(problem).__name__
-    return ""
+    problem = refusal(kernel, arguments, "sm_80")
+    return (str(problem) or type(problem).__name__) if problem else ""
 
 
 def sanitizer_says(kernel, arguments) -> str:

@@ -98,12 +98,12 @@ DIFFER = {
 
 def lines_of(body):
     """(lines with float64 instructions, lines with a remark)"""
-    from llaisys_mini.cuda.compiler import float64_lines, numba_type
+    from llaisys_mini.cuda.compiler import compile_with_lines
 
     text = "i = cuda.grid(1)\n" + body.replace(";", "\n")
     kernel = kernel_of(text, "x, out, s, s32")
     arguments = FLOAT32.copy(), FLOAT32.copy(), 0.3, np.float32(0.3)
-    made = float64_lines(kernel.dispatcher.py_func, tuple(map(numba_type, arguments)), (8, 0), {})
+    _, made = compile_with_lines(kernel, arguments, "sm_80")
     with cuda.sanitized(raises=False) as report:
         kernel[1, 32](*arguments)
     return set(made), {remark.line for remark in report.remarks if remark.kind == findings.FLOAT64}

@@ -283,11 +283,13 @@ def read_prompt(q, k, v, scale, out):
     blocks = (length * heads // key_heads + BLOCK_ROWS - 1) // BLOCK_ROWS
     packed_k = np.empty((key_heads, panels, width, PANEL), np.float32)
     packed_v = np.empty((key_heads, width // PANEL, keys, PANEL), np.float32)
-    for task in prange(key_heads * panels):
+    for number in prange(key_heads * panels):
+        task = np.intp(number)  # as in decode
         key_head, panel = task // panels, task % panels
         pack_keys(k, packed_k, key_head, panel)
         pack_values(v, packed_v, key_head, panel * PANEL, min(keys, panel * PANEL + PANEL))
-    for task in prange(key_heads * blocks):
+    for number in prange(key_heads * blocks):
+        task = np.intp(number)
         # The last blocks see the most keys: start with them, so that no thread ends up waiting for one of them.
         key_head, first_row = task % key_heads, (blocks - 1 - task // key_heads) * BLOCK_ROWS
         prompt_block(

@@ -92,12 +92,9 @@ def copy_segment(source, first, steps, target, start, group_step, scratch):
 
 @njit(cache=True)
 def pack_row(x, packed_x, row):
-    """Row number `row` of packed_x. Past the end the last row of x is repeated; store_rows leaves it out.
-
-    intp: prange counts in unsigned numbers, and of those and signed ones Numba makes float64.
-    """
+    """Row number `row` of packed_x. Past the end the last row of x is repeated; store_rows leaves it out."""
     rows, length = x.shape
-    padded, source = rows_with_padding(rows), x[min(np.intp(row), rows - 1)]
+    padded, source = rows_with_padding(rows), x[min(row, rows - 1)]
     whole, scratch = length - length % WIDTH, np.empty(WIDTH * WIDTH, np.float32)
     for first in range(0, whole, SEGMENT):
         count = min(SEGMENT, whole - first)
@@ -255,10 +252,13 @@ def multiply(x, packed, out, threads):
     if rows * length * out.shape[1] < PARALLEL_FROM:
         for row in range(rows_with_padding(rows)):
             pack_row(x, packed_x, row)
-        group_product(packed_x, packed, 0, panels, out)
+        group_product(packed_x, packed, np.intp(0), panels, out)
     else:
+        # intp, of zero too: prange counts without sign, and a 0 has a type of its own. What is called would be compiled
+        # once more for each.
         for row in prange(rows_with_padding(rows)):
-            pack_row(x, packed_x, row)
+            pack_row(x, packed_x, np.intp(row))
         group = panels_per_task(panels, threads)
         for task in prange((panels + group - 1) // group):
-            group_product(packed_x, packed, task * group, min(task * group + group, panels), out)
+            first = np.intp(task * group)
+            group_product(packed_x, packed, first, min(first + group, panels), out)

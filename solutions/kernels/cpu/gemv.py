@@ -66,6 +66,7 @@ def multiply_row(x, packed, out):
         for panel in range(half):
             pair_product(ordered, flat_packed, panel, panels - half + panel, length, whole)
     else:
-        for panel in prange(half):
+        for number in prange(half):
+            panel = np.intp(number)  # prange counts without sign, and pair_product would be compiled once more for that
             pair_product(ordered, flat_packed, panel, panels - half + panel, length, whole)
     copy_front(whole, flat_out)

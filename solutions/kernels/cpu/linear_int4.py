@@ -59,7 +59,7 @@ def store_outputs(sums, bias, out, m, count):
 def fill_lanes(x, weight, scales, bias, out, block):
     """WIDTH outputs, or those that are left, of every row of x."""
     (rows, width), row_bytes = x.shape, weight.shape[1]
-    m = np.intp(block) * WIDTH
+    m = block * WIDTH
     count = min(WIDTH, weight.shape[0] - m)
     low, high = np.zeros(HALF * WIDTH, np.float32), np.zeros(HALF * WIDTH, np.float32)
     sums, scales_here = np.zeros(rows * WIDTH, np.float32), np.zeros(WIDTH, np.float32)
@@ -74,7 +74,7 @@ def fill_lanes(x, weight, scales, bias, out, block):
 @njit(parallel=True, cache=True)
 def fill_in_parallel(x, weight, scales, bias, out):
     for block in prange((weight.shape[0] + WIDTH - 1) // WIDTH):
-        fill_lanes(x, weight, scales, bias, out, block)
+        fill_lanes(x, weight, scales, bias, out, np.intp(block))  # prange counts without sign
 
 
 ### END SOLUTION

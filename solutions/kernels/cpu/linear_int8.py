@@ -56,7 +56,7 @@ def store_outputs(sums, bias, out, m, count):
 def fill_lanes(x, weight, scales, bias, out, block):
     """WIDTH outputs, or those that are left, of every row of x."""
     (rows, width), groups = x.shape, scales.shape[1]
-    m, length = np.intp(block) * WIDTH, width // groups
+    m, length = block * WIDTH, width // groups
     count = min(WIDTH, weight.shape[0] - m)
     numbers, scales_here = np.zeros(PIECE * WIDTH, np.float32), np.zeros(WIDTH, np.float32)
     sums = np.zeros(rows * WIDTH, np.float32)
@@ -73,7 +73,7 @@ def fill_lanes(x, weight, scales, bias, out, block):
 @njit(parallel=True, cache=True)
 def fill_in_parallel(x, weight, scales, bias, out):
     for block in prange((weight.shape[0] + WIDTH - 1) // WIDTH):
-        fill_lanes(x, weight, scales, bias, out, block)
+        fill_lanes(x, weight, scales, bias, out, np.intp(block))  # prange counts without sign
 
 
 ### END SOLUTION

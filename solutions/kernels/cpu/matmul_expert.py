@@ -62,11 +62,12 @@ def multiply(a, b, out, threads):
     rows, length = a.shape
     packed_a = room_for_rows(rows, stretches_of(length))
     for row in prange(rows_with_padding(rows)):
-        pack_row(a, packed_a, row)
+        pack_row(a, packed_a, np.intp(row))  # prange counts without sign, and pack_row would be compiled once more
     panels = (b.shape[1] + PANEL - 1) // PANEL
     group = panels_per_task(panels, threads)
     for task in prange((panels + group - 1) // group):
-        group_product(packed_a, b, task * group, min(group, panels - task * group), out)
+        first = np.intp(task * group)
+        group_product(packed_a, b, first, min(group, panels - first), out)
 
 
 LARGE = 1 << 16  # numbers of b: 256 x 256

@@ -110,7 +110,7 @@ def pack_panel(weight, packed, panel, in_turn):
 def pack_panels(weight, packed, in_turn):
     """packed [panels, K, PANEL] of weight [M, K], of the same dtype. in_turn: see pack_panel."""
     for panel in prange(packed.shape[0]):
-        pack_panel(weight, packed, panel, in_turn)
+        pack_panel(weight, packed, np.intp(panel), in_turn)  # prange counts without sign: it would be compiled again
 
 
 def pack(weight, in_turn):

@@ -157,7 +157,8 @@ def multiply_row(x, packed, scales, out):
             second = min(2 * pair + 1, panels - 1)  # where a last panel has no partner, it is its own
             pair_product(flat_x, flat_packed, flat_scales, 2 * pair, second, lines, groups, whole)
     else:
-        for pair in prange((panels + 1) // 2):
+        for number in prange((panels + 1) // 2):
+            pair = np.intp(number)  # prange counts without sign, and pair_product would be compiled once more for that
             second = min(2 * pair + 1, panels - 1)
             pair_product(flat_x, flat_packed, flat_scales, 2 * pair, second, lines, groups, whole)
     copy_front(whole, flat_out)
@@ -178,7 +179,7 @@ def piece(number, length):
 def pack_row(x, packed, groups, packed_x, row):
     """Row number `row` of packed_x [stretch][row][LINE]. Past the end the last row of x is repeated."""
     rows, length = x.shape[0], x.shape[1] // groups
-    padded, source = rows_with_padding(rows), x[min(np.intp(row), rows - 1)]
+    padded, source = rows_with_padding(rows), x[min(row, rows - 1)]
     pieces = (length + PIECE - 1) // PIECE * groups
     for number in range(pieces):
         if number % PIECES == 0:
@@ -267,10 +268,10 @@ def multiply_rows(x, packed, scales, out):
         for panel in range(packed.shape[0]):
             rows_times_panel(packed_x, packed, scales, length, out, panel)
     else:
-        for row in prange(rows_with_padding(rows)):
-            pack_row(x, packed, groups, packed_x, row)
+        for row in prange(rows_with_padding(rows)):  # intp, here and below: as in multiply_row
+            pack_row(x, packed, groups, packed_x, np.intp(row))
         for panel in prange(packed.shape[0]):
-            rows_times_panel(packed_x, packed, scales, length, out, panel)
+            rows_times_panel(packed_x, packed, scales, length, out, np.intp(panel))
 
 
 # ---- the whole of linear_int8 and linear_int4 ------------------------------------------------------------------------
@@ -279,17 +280,22 @@ def multiply_rows(x, packed, scales, out):
 @njit(cache=True)
 def one_row(x, weight, scales, bias, out):
     multiply_row(x, weight, scales, out)
-    if bias is not None:
+    if bias is not None and bias.size:
         add_bias(out, bias)
 
 
 @njit(cache=True)
 def many_rows(x, weight, scales, bias, out):
     multiply_rows(x, weight, scales, out)
-    if bias is not None:
+    if bias is not None and bias.size:
         add_bias(out, bias)
 
 
 def whole(dims):
     """Each of the two is compiled only if it is needed."""
     return one_row if dims["N"] == 1 else many_rows
+
+
+def multiply_and_add(x, weight, scales, bias, out):
+    """The whole of it. No bias travels as an empty one: for None all would be compiled once more."""
+    whole({"N": x.shape[0]})(x, weight, scales, np.empty(0, np.float32) if bias is None else bias, out)
