@@ -3,7 +3,7 @@
 from llaisys_mini import kernel
 
 from .panels import pack_in_turn
-from .quantised import multiply_and_add, whole
+from .quantised import whole
 
 LARGE = 1 << 14  # weights
 
@@ -21,4 +21,4 @@ def answers(dims):
     "linear_int8", device="cpu", prepare={"weight": pack_in_turn, "scales": pack_in_turn}, when=answers, whole=whole
 )
 def linear_int8(x, weight, scales, bias, out):
-    multiply_and_add(x, weight, scales, bias, out)
+    whole({"N": x.shape[0]})(x, weight, scales, bias, out)

@@ -280,22 +280,17 @@ def multiply_rows(x, packed, scales, out):
 @njit(cache=True)
 def one_row(x, weight, scales, bias, out):
     multiply_row(x, weight, scales, out)
-    if bias is not None and bias.size:
+    if bias is not None:
         add_bias(out, bias)
 
 
 @njit(cache=True)
 def many_rows(x, weight, scales, bias, out):
     multiply_rows(x, weight, scales, out)
-    if bias is not None and bias.size:
+    if bias is not None:
         add_bias(out, bias)
 
 
 def whole(dims):
     """Each of the two is compiled only if it is needed."""
     return one_row if dims["N"] == 1 else many_rows
-
-
-def multiply_and_add(x, weight, scales, bias, out):
-    """The whole of it. No bias travels as an empty one: for None all would be compiled once more."""
-    whole({"N": x.shape[0]})(x, weight, scales, np.empty(0, np.float32) if bias is None else bias, out)
