@@ -234,6 +234,9 @@ def test_a_notebook_with_none_of_the_labs_cells_is_unreadable(content, tmp_path)
     [
         ({"stray.ipynb": SOLVED}, "stray.ipynb"),
         ({"ada/notes.txt": b"x"}, "ada"),
+        ({"lovelaceada_31_900_notes.txt": b"x"}, "lovelaceada"),
+        ({"Ada Lovelace_123_assignsubmission_file_/notes.pdf": b"x"}, "Ada Lovelace"),
+        ({"lovelaceada_31_900_softmax.ipynb": SOLVED, "liBo_32_900_softmax.pages": b"x"}, "liBo"),
         ({"ada/Untitled.ipynb": EMPTY}, "ada/Untitled.ipynb"),
         ({"ada/broken.zip": b"PK\3\4 no zip"}, "ada/broken.zip"),
         ({"ada/07_softmax/07_softmax.ipynb": SOLVED, "ada/Softmax/a.ipynb": SOLVED}, "ada/Softmax"),
@@ -247,6 +250,11 @@ def test_what_cannot_be_graded_is_named(files, named, tmp_path):
     assert [place.place for place in left] == [named]
     (row,) = [row for row in export.rows([], left=left) if named in row[-1]]
     assert row[2] == "not graded"
+
+
+def test_a_file_beside_a_notebook_is_not_missed(tmp_path):
+    found = collect(put(tmp_path, {"liBo_32_900_softmax.ipynb": SOLVED, "liBo_32_901_remarks.txt": b"x"}))
+    assert ([one.student for one in found.submissions], found.left) == (["liBo"], [])
 
 
 def test_links_are_named_and_not_followed(tmp_path):
