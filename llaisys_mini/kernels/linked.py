@@ -188,7 +188,10 @@ def _later(make):
             with self.push_code_library(library):
                 make(self, library, *details, **options)
 
-        library.wrappers.append(now)
+        if isinstance(library, _Library):
+            library.wrappers.append(now)
+        else:
+            now()
 
     return add_wrapper
 
