@@ -142,17 +142,37 @@ def _has_threads(compiled: Any) -> bool:
 
 @contextlib.contextmanager
 def _few_optimisations() -> Iterator[None]:
-    """What is compiled within is compiled quickly. Numba has one setting for all threads, so no other compiles then."""
-    from numba.core import config
+    """Checked forms that are compiled within, and what Numba compiles for these alone, get few optimisations. Numba has
+    one setting for all threads, so no other thread compiles meanwhile.
+
+    Functions of other modules that a kernel calls are compiled as ever: Numba keeps them, and other kernels use them.
+    """
+    from numba.core import config, event
     from numba.core.compiler_lock import global_compiler_lock
 
-    with global_compiler_lock:
-        before = config.OPT
-        config.OPT = type(before)(1)
+    as_ever = config.OPT
+    levels = [as_ever]
+
+    class OfEach(event.Listener):
+        def on_start(self, event):
+            function = event.data["dispatcher"]
+            is_checked = bool(function.targetoptions.get("boundscheck"))
+            is_part = levels[-1] != as_ever and function.py_func.__module__.startswith("numba.")
+            self._compile_with(type(as_ever)(1) if is_checked or is_part else as_ever)
+
+        def _compile_with(self, level):
+            levels.append(level)
+            config.OPT = level
+
+        def on_end(self, event):
+            levels.pop()
+            config.OPT = levels[-1]
+
+    with global_compiler_lock, event.install_listener("numba:compile", OfEach()):
         try:
             yield
         finally:
-            config.OPT = before
+            config.OPT = as_ever
 
 
 def _in_other_form(compiled: Any, make: Callable[[Any, types.FunctionType], Any]) -> Any:

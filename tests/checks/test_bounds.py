@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numba import njit
+from numba.core import config, event
 
 from llaisys_mini import check, operators, paths
 from llaisys_mini.checks.bounds import BoundsCheck, _has_threads
@@ -95,7 +97,6 @@ def test_an_array_of_the_kernel_itself_that_is_too_short_is_told(tmp_path):
 
 def test_a_case_on_which_it_raises_does_not_end_the_looking():
     """The next case may be the one that destroys what something else keeps."""
-    from numba import njit
 
     @njit
     def relu(x, out):
@@ -110,8 +111,6 @@ def test_a_case_on_which_it_raises_does_not_end_the_looking():
 
 
 def test_where_python_cannot_run_it_the_sentence_is_general():
-    from numba import njit
-
     @njit
     def relu(x, out):
         out[0] = math.exp(1000 * x.size)  # inf for Numba, an OverflowError for Python
@@ -125,7 +124,6 @@ def test_where_python_cannot_run_it_the_sentence_is_general():
 
 def test_the_checked_form_of_a_kernel_is_made_once():
     """Every check of a kernel would compile it again."""
-    from numba import njit
 
     @njit
     def relu(x, out):
@@ -201,6 +199,36 @@ def test_what_is_compiled_after_the_check_has_all_optimisations(tmp_path):
                 assert bounds.stand_in is not None and not kernel.function.signatures
             found.append(codegen.examine(contract, kernel))
     assert found[0] == found[1] and found[0].vector_instructions > 0
+
+
+@njit(fastmath=True)
+def helper(row):
+    total = np.float32(0)
+    for c in range(row.size):
+        total += row[c]
+    return total
+
+
+def test_a_helper_of_another_module_is_compiled_as_ever(tmp_path):
+    """Numba keeps it, on disk too, and the next kernel uses what was kept."""
+    body = "    own = np.empty(x.size + 1, np.float32)\n    own[int(x[0])] = helper(x)\n    out[0] = np.sqrt(own[1])\n"
+    path = written(tmp_path, "relu", "x", body)
+    path.write_text(path.read_text().replace("TILE = 8", f"from {__name__} import helper"))
+    inputs = {"x": np.ones(64, np.float32)}
+    levels = {}
+
+    class Levels(event.Listener):
+        def on_start(self, event): ...
+
+        def on_end(self, event):
+            levels[event.data["dispatcher"].py_func.__name__] = int(config.OPT)
+
+    with Runtime(student=tmp_path, keeps_compiled=False).in_force():
+        bounds = BoundsCheck(choice.from_set("student", "relu", "cpu"))
+        with event.install_listener("numba:compile", Levels()):
+            assert bounds.outside(inputs, empty_outputs(operators.get("relu"), inputs)) is None
+    assert bounds.stand_in is not None
+    assert (levels["relu"], levels["helper"], config.OPT) == (1, 3, 3)
 
 
 # ---- what is plain from the source -----------------------------------------------------------------------------------
