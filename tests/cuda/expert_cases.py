@@ -50,7 +50,7 @@ def _attention(rng):
 
 
 def _sliding_attention(rng):
-    """Those of attention with a window shorter than their keys: with a longer one they would be attention's once more."""
+    """Those of attention with a window shorter than their keys; with a longer one they would be attention again."""
     windows = [(inputs, (17, 520, 1)[number % 3]) for number, inputs in enumerate(_attention(rng))]
     return [dict(inputs, window=window) for inputs, window in windows if window < len(inputs["k"])]
 
