@@ -37,6 +37,10 @@ def dtype_of(value) -> np.dtype:
     return BOOL if kind is bool else value.dtype
 
 
+_AS_THEY_ARE = {FLOAT32, FLOAT64, INT64, UINT64}
+"""Two numbers of one of these meet without a cast."""
+
+
 @cache
 def _common(first: np.dtype, second: np.dtype) -> tuple[np.dtype, np.dtype]:
     """What both are cast to before they meet."""
@@ -51,10 +55,14 @@ def _widened(dtype, other):
 
 def cast(value, dtype: np.dtype):
     """`value` as `dtype`; integers wrap, as they do on a device."""
-    if type(value) is np.ndarray:
+    kind = type(value)
+    if kind is np.ndarray or isinstance(value, np.generic):
         return value if value.dtype == dtype else value.astype(dtype)
-    if type(value) is int and not -_BIGGEST <= value < _BIGGEST:
-        value = value & (2**64 - 1)
+    if kind is int:
+        if not -_BIGGEST <= value < _BIGGEST:
+            value = value & (2**64 - 1)
+        elif dtype is INT64:  # the usual case, and the quickest way
+            return np.int64(value)
     return np.asarray(value).astype(dtype)[()]
 
 
@@ -69,6 +77,8 @@ class Arithmetic:
         if type(a) is int and type(b) is int and self.exact is not None:
             return self.exact(a, b)
         first, second = dtype_of(a), dtype_of(b)
+        if first is second and first in _AS_THEY_ARE and type(a) is not int and type(b) is not int:
+            return self.ufunc(a, b)
         first_cast, second_cast = _common(first, second)
         if first_cast != first or not isinstance(a, (np.ndarray, np.generic)):
             a = cast(a, first_cast)
