@@ -43,7 +43,7 @@ WIDEST = 1 << 30  # window: positions are counted in 32 bits, which saves regist
 LOG2_E = 1 / math.log(2)
 
 
-@cuda.jit(device=True, inline="always")
+@cuda.jit(device=True, forceinline=True)
 def load_queries(q, head, row_start, end, scale, steps, parts):
     """The warp's 16 queries, scaled and split: parts[step] holds a0 ... a3 of high, then of middle."""
     lane, warp = cuda.threadIdx.x % 32, cuda.threadIdx.x // 32
@@ -57,7 +57,7 @@ def load_queries(q, head, row_start, end, scale, steps, parts):
             parts[step, m], parts[step, 4 + m] = split(first, second)
 
 
-@cuda.jit(device=True, inline="always")
+@cuda.jit(device=True, forceinline=True)
 def fetch(source, table, text, page_bits, keys, key_heads, key_head, start, steps, tiles, slot):
     """Begin to copy the numbers of 64 keys or values to tiles[slot]; zero beyond the last.
 
@@ -79,7 +79,7 @@ def fetch(source, table, text, page_bits, keys, key_heads, key_head, start, step
         copy_async(tiles, slot + row * 16 * steps + 8 * (chunk ^ (row % 8)), source, at, count)
 
 
-@cuda.jit(device=True, inline="always")
+@cuda.jit(device=True, forceinline=True)
 def multiply_keys(parts, tiles, slot, steps, scores):
     """scores = the warp's queries @ the keys of the tile: scores[j] are c0 ... c3 of the keys 8 j ... 8 j + 7."""
     lane = cuda.threadIdx.x % 32
@@ -103,7 +103,7 @@ def multiply_keys(parts, tiles, slot, steps, scores):
                 scores[right, 0], scores[right, 1], scores[right, 2], scores[right, 3] = c0, c1, c2, c3
 
 
-@cuda.jit(device=True, inline="always")
+@cuda.jit(device=True, forceinline=True)
 def soften(scores, first_position, start, window, steps, top, total, sums):
     """Scores become exponentials, relative to the largest so far; what was computed before is scaled down to it.
 
@@ -138,7 +138,7 @@ def soften(scores, first_position, start, window, steps, top, total, sums):
         top[half] = largest
 
 
-@cuda.jit(device=True, inline="always")
+@cuda.jit(device=True, forceinline=True)
 def mix_values(exponentials, tiles, slot, steps, sums):
     """sums += exponentials @ the values of the tile: sums[n] are c0 ... c3 of the numbers 8 n ... 8 n + 7 of a head."""
     lane = cuda.threadIdx.x % 32
@@ -163,7 +163,7 @@ def mix_values(exponentials, tiles, slot, steps, sums):
             sums[right, 0], sums[right, 1], sums[right, 2], sums[right, 3] = c0, c1, c2, c3
 
 
-@cuda.jit(device=True, inline="always")
+@cuda.jit(device=True, forceinline=True)
 def store(sums, total, head, row_start, end, steps, out):
     """The mixed values divided by their sum of exponentials, of which each of four lanes has a part."""
     lane, warp = cuda.threadIdx.x % 32, cuda.threadIdx.x // 32
@@ -178,7 +178,7 @@ def store(sums, total, head, row_start, end, steps, out):
                     out[row, head, 8 * n + 2 * (lane % 4) + c] = sums[n, 2 * half + c] / whole
 
 
-@cuda.jit(device=True, inline="always")
+@cuda.jit(device=True, forceinline=True)
 def attend(q, k, v, table, text, page_bits, key_heads, begin, end, keys, number, scale, window, steps, arrays, out):
     """All that a block does: the queries of tile `number` of the rows begin ... end - 1, which are the last of `keys`.
 

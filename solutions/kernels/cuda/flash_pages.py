@@ -17,7 +17,7 @@ from .flash_bfloat16 import LOG2_E, ROWS, SHORTEST, THREADS, TILES_64, TILES_128
 __all__ = ["LOWEST_ARCHITECTURE", "launch", "takes"]
 
 
-@cuda.jit(device=True, inline="always")
+@cuda.jit(device=True, forceinline=True)
 def rows_of_block(starts, texts, fewest):
     """(text, tile): the block's rows are the 64 from 64 * tile of this text; text is `texts` if it has none.
 

@@ -24,14 +24,14 @@ PITCH = TILE + 4  # floats from one k to the next: keeps 16-byte alignment
 SHARED = STEP * PITCH
 
 
-@cuda.jit(device=True, inline="always")
+@cuda.jit(device=True, forceinline=True)
 def clear(sums):
     for i in range(8):
         for j in range(8):
             sums[i, j] = np.float32(0)
 
 
-@cuda.jit(device=True, inline="always")
+@cuda.jit(device=True, forceinline=True)
 def multiply_add(tile_a, tile_b, a, b, sums):
     """sums += the thread's 8 x 8 part of the tiles' product. a, b: local arrays of 8."""
     first_row, first_column = 4 * (cuda.threadIdx.x // 16), 4 * (cuda.threadIdx.x % 16)
@@ -45,7 +45,7 @@ def multiply_add(tile_a, tile_b, a, b, sums):
                 sums[i, j] += a[i] * b[j]
 
 
-@cuda.jit(device=True, inline="always")
+@cuda.jit(device=True, forceinline=True)
 def store_tile(sums, bias, out, rows, columns, row_start, column_start):
     """Write the thread's 8 x 8 results. out: flat, of `rows` x `columns`."""
     for i in range(8):
@@ -67,7 +67,7 @@ def store_tile(sums, bias, out, rows, columns, row_start, column_start):
                     )
 
 
-@cuda.jit(device=True, inline="always")
+@cuda.jit(device=True, forceinline=True)
 def fetch_rows(matrix, rows, length, row_start, k_start, kept):
     """The thread's 8 neighbours of a tile of 128 rows: row t % 128, numbers 8 (t // 128) and on. Zero outside."""
     row, k = row_start + cuda.threadIdx.x % TILE, k_start + 8 * (cuda.threadIdx.x // TILE)
@@ -77,7 +77,7 @@ def fetch_rows(matrix, rows, length, row_start, k_start, kept):
         kept[0], kept[1], kept[2], kept[3], kept[4], kept[5], kept[6], kept[7] = load8(matrix, row * length + k)
 
 
-@cuda.jit(device=True, inline="always")
+@cuda.jit(device=True, forceinline=True)
 def keep_rows(kept, tile):
     """Put what fetch_rows got into shared memory, K as the slow dimension."""
     for j in range(8):
@@ -108,7 +108,7 @@ def multiply_transposed(x, weight, bias, out, rows, columns):
     store_tile(sums, bias, out, rows, columns, row_start, column_start)
 
 
-@cuda.jit(device=True, inline="always")
+@cuda.jit(device=True, forceinline=True)
 def fetch_columns(matrix, length, columns, k_start, column_start, kept):
     """The thread's 2 x 4 numbers of a tile of 16 rows: rows t // 32 and 8 further down, columns 4 (t % 32) and on."""
     column = column_start + 4 * (cuda.threadIdx.x % 32)
@@ -121,7 +121,7 @@ def fetch_columns(matrix, length, columns, k_start, column_start, kept):
         kept[4], kept[5], kept[6], kept[7] = load4(matrix, (k + 8) * columns + column)
 
 
-@cuda.jit(device=True, inline="always")
+@cuda.jit(device=True, forceinline=True)
 def keep_columns(kept, tile):
     offset = cuda.threadIdx.x // 32 * PITCH + 4 * (cuda.threadIdx.x % 32)
     store4_shared(tile, offset, kept[0], kept[1], kept[2], kept[3])

@@ -42,7 +42,7 @@ def split_rows(x, planes):
         planes[i], planes[x.size // 2 + i] = split(x[2 * i], x[2 * i + 1])
 
 
-@cuda.jit(device=True, inline="always")
+@cuda.jit(device=True, forceinline=True)
 def fetch(matrix, first, rows, length, row_start, k_start, tile, offset):
     """Begin to copy 128 rows of 32 numbers of the matrix [rows, length] at matrix[first]; zero outside of it."""
     line, chunk = cuda.threadIdx.x // 4, cuda.threadIdx.x % 4
@@ -54,7 +54,7 @@ def fetch(matrix, first, rows, length, row_start, k_start, tile, offset):
         copy_async(tile, place + 64 * STEP * part, matrix, first + row * length + k, count)
 
 
-@cuda.jit(device=True, inline="always")
+@cuda.jit(device=True, forceinline=True)
 def fetch_step(planes, weight, rows, columns, length, row_start, column_start, k_start, tile, offset):
     """Begin to copy what one step along K needs."""
     fetch(planes, 0, rows, length, row_start, k_start, tile, offset)

@@ -22,7 +22,7 @@ from .layer_norm import layer_norm as plain_layer_norm
 from .rows import KEPT, MOST_THREADS, STEPS, fetch, group_sum, groups, place_of, put, row_of_group
 
 
-@cuda.jit(device=True, inline="always")
+@cuda.jit(device=True, forceinline=True)
 def merged(kept, low, high, count, mean, squares):
     """(count, mean, squares) with the numbers of `kept`, a thread's part of a stretch, of which [low, high) counts."""
     total, held = np.float32(0), np.float32(0)
@@ -44,7 +44,7 @@ def merged(kept, low, high, count, mean, squares):
     return count, mean, squares
 
 
-@cuda.jit(device=True, inline="always")
+@cuda.jit(device=True, forceinline=True)
 def normalise(kept, weight, bias, low, high, mean, scale):
     """The numbers of `kept` become results. low may be negative: then this stretch is not the row's first."""
     for step in range(STEPS):

@@ -49,7 +49,7 @@ def place_of(step):
     return 4 * (step * cuda.blockDim.x + cuda.threadIdx.x)
 
 
-@cuda.jit(device=True, inline="always")
+@cuda.jit(device=True, forceinline=True)
 def fetch(x, begin, low, high, filler, steps, kept):
     """kept: a thread's part of the stretch of x, flat, that begins at `begin`, a multiple of 4; `filler` at places that
     do not count. steps: of four numbers, a constant."""
@@ -66,7 +66,7 @@ def fetch(x, begin, low, high, filler, steps, kept):
                     kept[4 * step + j] = x[begin + place + j]
 
 
-@cuda.jit(device=True, inline="always")
+@cuda.jit(device=True, forceinline=True)
 def put(kept, out, begin, low, high, steps):
     """The other way: what `fetch` would have kept of it."""
     for step in range(steps):
@@ -99,7 +99,7 @@ def group_max(value):
     return largest
 
 
-@cuda.jit(device=True, inline="always")
+@cuda.jit(device=True, forceinline=True)
 def online(kept, top, total):
     """An online softmax goes on: (largest number so far, sum of exp(number - largest)) after those in `kept`, each of
     which becomes its exponential. A largest of -inf stands for no number; exp(-inf - 0) is 0 then, not NaN.
