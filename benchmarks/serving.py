@@ -28,12 +28,12 @@ from benchmarks.tables import markdown_table, number
 PROMPT = 16  # tokens
 
 
-def engine_run(model, count: int, batch: int) -> float:
-    """Tokens per second of `batch` texts, from after their prompts were read."""
+def engine_run(model, count: int, capture: bool, batch: int) -> float:
+    """Tokens per second of `batch` texts, from after their prompts were read. capture: whether steps are replayed."""
     from llaisys_mini.text.sampling import SamplingParams
 
     rng = np.random.default_rng(batch)
-    engine = model.engine(pages=batch * (-(-(PROMPT + count) // 16) + 1), max_texts=batch)
+    engine = model.engine(pages=batch * (-(-(PROMPT + count) // 16) + 1), max_texts=batch, capture=capture)
     for _ in range(batch):
         ids = rng.integers(1, model.config.vocab_size, size=PROMPT)
         engine.add(ids, SamplingParams(max_new_tokens=count), stop_ids=())
@@ -81,7 +81,8 @@ def server_run(url: str, served: str, count: int, batch: int) -> float:
 @click.option("--batch", "batches", multiple=True, type=click.IntRange(1), default=(1, 4, 16, 32), show_default=True)
 @click.option("--count", type=click.IntRange(2), default=150, show_default=True, help="Tokens of a text.")
 @click.option("--rounds", type=click.IntRange(1), default=5, show_default=True)
-def main(model, layers, folder, urls, served, batches, count, rounds):
+@click.option("--capture/--no-capture", default=True, help="Whether the engine replays steps or makes each call.")
+def main(model, layers, folder, urls, served, batches, count, rounds, capture):
     """Tokens per second at several batch sizes."""
     runs: dict[str, Callable[[int], float]] = {}
     for url in urls:
@@ -93,7 +94,7 @@ def main(model, layers, folder, urls, served, batches, count, rounds):
             config = random_model.QWEN3_06B | {"num_hidden_layers": layers}
             model = random_model.checkpoint(folder / f"{layers}-layers", config)
         loaded = load_model(model)
-        runs["engine"] = partial(engine_run, loaded, count)
+        runs["engine"] = partial(engine_run, loaded, count, capture)
     for run in runs.values():  # compiles
         for batch in batches:
             run(batch)
