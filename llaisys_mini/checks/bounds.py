@@ -145,7 +145,7 @@ def _few_optimisations() -> Iterator[None]:
     """Checked forms that are compiled within, and what Numba compiles for these alone, get few optimisations. Numba has
     one setting for all threads, so no other thread compiles meanwhile.
 
-    Functions of other modules that a kernel calls are compiled as ever: Numba keeps them, and other kernels use them.
+    Functions of other modules that a kernel calls are translated as ever: other kernels link what is kept of them.
     """
     from numba.core import config, event
     from numba.core.compiler_lock import global_compiler_lock
