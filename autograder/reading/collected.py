@@ -116,18 +116,16 @@ class _Sorting:
             self.left.append(Left(name, "it is a link; links are not followed"))
         elif entry.is_dir(follow_symlinks=False):
             self._take_folder(entry, lab, depth, within, is_ones)
-        elif may_hold_notebook(entry.name):
-            match = of_lms(name)
-            if match is None:
-                self.left.append(Left(name, "it lies in no student's folder; put it in <student>/<lab>/"))
-                return
+        elif match := of_lms(name):
             person = self.students.setdefault((match["name"], match["id"]), Student(match["name"], match["id"]))
+            if not may_hold_notebook(entry.name):
+                return  # who handed in nothing else is named all the same
             if lab is not None:
                 person.take_file(lab, path)
             else:
                 person.loose.append(path)
-        elif match := of_lms(name):  # who handed in nothing else is to be named all the same
-            self.students.setdefault((match["name"], match["id"]), Student(match["name"], match["id"]))
+        elif may_hold_notebook(entry.name):
+            self.left.append(Left(name, "it lies in no student's folder; put it in <student>/<lab>/"))
 
     def _take_folder(self, entry: os.DirEntry, lab: str | None, depth: int, within: list[str], is_ones: bool) -> None:
         path, name = Path(entry.path), shown(entry.name)
