@@ -94,7 +94,7 @@ def _register_lab(lab: str, url: str, build: Path) -> list[str]:
     notebook = copy.deepcopy(_released(lab))
     with opened(url) as gradebook:
         gradebook.update_or_create_assignment(lab)
-        told = changed_labs.adapt(gradebook, lab, notebook, build / "grading" / "removed_grades.jsonl")
+        told = changed_labs.adapt(gradebook, lab, notebook, changed_labs.kept_in(build))
     SaveCells().preprocess(notebook, {"nbgrader": {"notebook": lab, "assignment": lab, "db_url": url}})
     return told
 

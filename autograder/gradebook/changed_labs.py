@@ -9,6 +9,7 @@ those of the released lab, before nbgrader looks:
 """
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -99,10 +100,9 @@ def _remove(gradebook, rows: dict, lab: str, kept: Path) -> int:
     by_hand = []
     for table, cell in rows.items():
         if table is GradeCell:
-            for grade in gradebook.db.query(Grade).filter(Grade.cell_id == cell.id).all():
-                if grade.manual_score is not None:
-                    entry = {"lab": lab, "cell": cell.name, "student": grade.notebook.student.id}
-                    by_hand.append(entry | {"points": grade.manual_score})
+            grades = gradebook.db.query(Grade).filter(Grade.cell_id == cell.id).all()
+            by_hand += given_by_hand(grades, lab)
+            for grade in grades:
                 gradebook.db.delete(grade)
         elif table is SolutionCell:
             for comment in gradebook.db.query(Comment).filter(Comment.cell_id == cell.id).all():
@@ -112,8 +112,22 @@ def _remove(gradebook, rows: dict, lab: str, kept: Path) -> int:
     return len(by_hand)
 
 
+def given_by_hand(grades: Iterable[Grade], lab: str) -> list[dict]:
+    """Points among these grades that a person gave: lab, cell, student, points."""
+    return [
+        {"lab": lab, "cell": grade.name, "student": grade.notebook.student.id, "points": grade.manual_score}
+        for grade in grades
+        if grade.manual_score is not None
+    ]
+
+
+def kept_in(build: Path) -> Path:
+    """The file of points that the gradebook has lost."""
+    return build / "grading" / "removed_grades.jsonl"
+
+
 def keep_points(by_hand: list[dict], kept: Path) -> None:
-    """Append points that a person gave and that the gradebook loses to a file: lab, cell, student, points."""
+    """Append what `given_by_hand` found, and the gradebook loses, to a file."""
     if by_hand:
         kept.parent.mkdir(parents=True, exist_ok=True)
         with kept.open("a", encoding="utf-8") as file:

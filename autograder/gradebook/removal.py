@@ -17,9 +17,8 @@ from nbgrader.api import MissingEntry
 from autograder import journal
 from autograder.copies import told as copies
 from autograder.course import GradingError, lab_names
-from autograder.gradebook import report
+from autograder.gradebook import changed_labs, report
 from autograder.gradebook.book import opened
-from autograder.gradebook.changed_labs import keep_points
 from autograder.judge.verdicts import Verdict
 
 _STEPS = "autograded", "feedback"
@@ -77,12 +76,8 @@ def look_for(student: str, lab: str | None, url: str, build: Path) -> Found:
             found.all_labs.add(of_lab)
             if lab in (None, of_lab):
                 found.in_book.append(of_lab)
-                found.by_hand += [
-                    {"lab": of_lab, "cell": grade.name, "student": student, "points": grade.manual_score}
-                    for notebook in submission.notebooks
-                    for grade in notebook.grades
-                    if grade.manual_score is not None
-                ]
+                for notebook in submission.notebooks:
+                    found.by_hand += changed_labs.given_by_hand(notebook.grades, of_lab)
     found.verdicts = [verdict for verdict in verdicts if found.is_of(verdict.student, verdict.lab)]
     found.folders = [folder for step in _STEPS for folder in _folders(build / step, student, lab)]
     found.left = sum(place.student == student for place in left) if lab is None else 0
@@ -129,7 +124,7 @@ def remove(found: Found, url: str, build: Path) -> None:
 
     The gradebook goes first: what fails later is still named by the next call, which then ends the work.
     """
-    keep_points(found.by_hand, build / "grading" / "removed_grades.jsonl")
+    changed_labs.keep_points(found.by_hand, changed_labs.kept_in(build))
     with opened(url) as gradebook:
         for lab in found.in_book:
             gradebook.remove_submission(lab, found.student)
