@@ -9,7 +9,7 @@ from functools import cached_property
 from . import held_out, tables
 from .stories import Story
 from .untold import untold_words
-from .wordings import phrasings
+from .wordings import phrasings, verdict
 from .writing import Writer, slots_of, uncapitalized
 
 NOT_IN_STORY = "The story does not say that."
@@ -73,7 +73,7 @@ GENERAL = [
         ["What was {color}?", "Which thing was {color}?", "What was {color} in {story}?", "What did you say was {color}?", "What thing was {color}?", "The {color} thing was what?"],
         ["what was {color}", "which thing was {color}", "what the {color} thing was"], 1.5),
     StoryQuestion("summary", "{SUMMARY}",
-        ["What happened in {story}?", "What happened?", "Tell me {story} in one sentence.", "In short, what happened in {story}?", "Give me {story} in one sentence.", "Say in one sentence what happened in {story}.", "What was it that happened in {story}?", "Shorten {story} to one sentence."],
+        ["What happened in {story}?", "What happened?", "Tell me {story} in one sentence.", "In short, what happened in {story}?", "Give me {story} in one sentence.", "Say in one sentence what happened in {story}.", "What was it that happened in {story}?", "Shorten {story} to one sentence.", "Summarize {story}.", "Give me a summary of {story}.", "Please sum {story} up in one sentence."],
         ["what happened in {story}", "what happened", "{story} in one sentence"], 1.5),
     StoryQuestion("title", "A good title is: {H} and the {color} {thing}.",
         ["Give {story} a title.", "What is a good title for {story}?", "What could {story} be called?", "Tell me a title for {story}.", "What title would fit {story}?", "How would you call {story}?", "I need a title for {story}."],
@@ -104,6 +104,7 @@ UNTOLD = phrasings([
         "What was the phone number of {H}?", "How many windows did the house of {F} have?", "What did {H} read in the evening?", "Which shoes did {F} wear?",
         "What was the middle name of {F}?", "When was the birthday of the miller?", "Where did the {relative} of {H} live?", "When did {F} go to school?",
         "Which language did {H} speak?", "How long did {F} live?", "What did the {relative} of {F} do?", "Was the {relative} of {H} rich?", "How heavy was {F}?",
+        "What did {H} want to be?", "What did {F} hope to become one day?", "What was the job of {F}?", "What did {H} want for dinner?",
     ],
     [
         "how old {H} was", "how old {F} was", "how many {belongings} {H} had", "how many {belongings} {F} had", "who the {relative} of {F} was",
@@ -201,9 +202,9 @@ def ask_yes_or_no(writer: Writer, story: Story) -> AskedQuestion | None:
     true = writer.chance(0.5)
     other_color = values["color"] if true else writer.choice([c for c in tables.COLORS if c != values["color"]])
     wording = writer.choice(YES_NO)
-    answer = "Yes, the {thing} was {color}." if true else "No, the {thing} was {color}."
     values["other_color"] = other_color
-    return AskedQuestion("yes or no", writer.write(wording, values), writer.write(answer, values))
+    answer = verdict(writer.write("The {thing} was {color}", values), true)
+    return AskedQuestion("yes or no", writer.write(wording, values), answer)
 
 
 def ask_untold(writer: Writer, story: Story, known_words: Collection[str]) -> AskedQuestion | None:

@@ -7,6 +7,8 @@ from functools import cached_property
 
 from .wordings import phrasings
 
+NOT_IN_TEXT = "The text does not say that."
+
 
 @dataclass(frozen=True)
 class Query:
@@ -128,6 +130,7 @@ UNTOLD += phrasings([
         "What is the favorite {favorite} of {N}?", "Where was {N} born?", "What does {N} {unknown_verb}?", "What did {N} {unknown_verb} last year?",
         "When does {N} go to bed?", "What will {N} do tomorrow?", "Is {N} happy?", "Who is the best friend of {N}?", "What is the name of the {relative} of {N}?",
         "When did {N} get up?", "How much does {N} weigh?", "Whom does {N} love?", "Where did {N} live before?", "What was {N} thinking?", "Why did {N} come?",
+        "What does {N} say?", "What did {N} tell the others?", "What did {N} shout?", "What does {N} want to say?", "What is the job of {N}?",
     ],
     [
         "how old {N} is", "how many {belongings} {N} has", "who the {relative} of {N} is", "the favorite {favorite} of {N}", "where {N} was born",

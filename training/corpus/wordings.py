@@ -46,3 +46,12 @@ def phrasings(direct: Sequence[str], clauses: Sequence[str] = ()) -> list[str]:
 
 def _without_kept_back(wordings: Iterable[str]) -> list[str]:
     return [wording for wording in wordings if bare(wording) not in _KEPT_BACK]
+
+
+def verdict(fact: str, true: bool) -> str:
+    """The answer to a yes-or-no question: first what is the case, then the verdict.
+
+    A model writes one word after the other. With "yes" as the first one it would have to compare before it has looked
+    anything up; behind the fact, it only compares two words that it sees.
+    """
+    return f"{fact}, so {'yes' if true else 'no'}."
