@@ -38,7 +38,11 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=os.cpu_count(), help="one per core")
     parser.add_argument("--share", type=float, default=1.0, help="share of the recipe's tokens, for a trial")
     parser.add_argument(
-        "--no-compile", action="store_true", help="train without torch.compile (no C++ compiler needed, slower)"
+        "--from",
+        dest="finished",
+        type=Path,
+        metavar="FOLDER",
+        help="go on from the models of this folder (mini and mini-draft) with the last stage of the recipe only",
     )
     parser.add_argument("--skip-draft", action="store_true", help="do not train the draft model")
     parser.add_argument("--skip-evaluation", action="store_true", help="write the models without evaluating them")
@@ -48,14 +52,18 @@ def main() -> None:
 
     from .recipe import DRAFT_LAYERS, DRAFT_STAGES, LAYERS, STAGES, scaled
     from .tokenizer import load_or_train_tokenizer
-    from .train import Run, train, write_model
+    from .train import Run, begin_last_stage, train, write_model
 
     work = options.work.resolve()
     finished, finished_draft = work / "mini", work / "mini-draft"
+    if options.finished is not None and not finished.exists():
+        shutil.copytree(options.finished / "mini", finished)
     load_or_train_tokenizer(finished)
     device = options.device or ("cuda" if torch.cuda.is_available() else "cpu")
-    shared = (device, options.processes, not options.no_compile)
+    shared = (device, options.processes)
     run = Run(work / "run", finished / "tokenizer.json", scaled(STAGES, options.share), LAYERS, *shared)
+    if options.finished is not None:
+        begin_last_stage(run, options.finished / "mini")
     train(run)
     write_model(run, finished)
     install(finished, options.output / "mini")
@@ -63,6 +71,8 @@ def main() -> None:
         shutil.copytree(finished, finished_draft, dirs_exist_ok=True)  # tokenizer and chat template are the same
         stages = scaled(DRAFT_STAGES, options.share)
         draft = Run(work / "draft", run.tokenizer_file, stages, DRAFT_LAYERS, *shared, teacher=finished)
+        if options.finished is not None:
+            begin_last_stage(draft, options.finished / "mini-draft")
         train(draft)
         write_model(draft, finished_draft)
         install(finished_draft, options.output / "mini-draft")

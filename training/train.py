@@ -29,6 +29,7 @@ from .batches import Batch, batches_from, held_out_batch
 from .corpus import KINDS
 from .gradients import CpuGradients, GpuGradients, summed_loss
 from .muon import Muon
+from .packed import ATTENTION, packed_loss
 from .recipe import (
     EMBEDDING_LEARNING_RATE,
     MUON_LEARNING_RATE,
@@ -59,7 +60,6 @@ class Run:
     layers: int
     device: str
     processes: int
-    compiled: bool = True
     teacher: Path | None = None
 
     @property
@@ -75,6 +75,10 @@ class Run:
         return sum(stage.steps * stage.rows * stage.row_length for stage in self.stages)
 
 
+def pretrained(folder: Path, attention: str) -> Qwen3ForCausalLM:
+    return Qwen3ForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation=attention)
+
+
 class Training:
     """Model, optimisers and position in the recipe: everything that a checkpoint has to hold."""
 
@@ -82,10 +86,13 @@ class Training:
         torch.manual_seed(SEED)
         tokenizer = Tokenizer.from_file(str(run.tokenizer_file))
         self.device = run.device
-        self.model = Qwen3ForCausalLM(model_config(tokenizer, run.layers)).to(run.device).train()
+        config = model_config(tokenizer, run.layers)
+        attention = ATTENTION if run.device == "cpu" else "sdpa"
+        config._attn_implementation = attention
+        self.model = Qwen3ForCausalLM(config).to(run.device).train()
         self.teacher = None
         if run.teacher is not None:
-            self.teacher = Qwen3ForCausalLM.from_pretrained(run.teacher, dtype=torch.float32).to(run.device).eval()
+            self.teacher = pretrained(run.teacher, attention).to(run.device).eval()
         named = list(self.model.named_parameters())
         self.muon = Muon([p for name, p in named if p.ndim == 2 and "embed_tokens" not in name], WEIGHT_DECAY)
         embedding = [p for name, p in named if p.ndim == 2 and "embed_tokens" in name]
@@ -99,7 +106,7 @@ class Training:
         self.seconds = 0.0
 
     def summed_loss(self, batch: Batch) -> torch.Tensor:
-        return summed_loss(self.model, self.teacher, batch)
+        return (packed_loss if self.device == "cpu" else summed_loss)(self.model, self.teacher, batch)
 
     def update(self, rate: float) -> None:
         torch.nn.utils.clip_grad_norm_(self.adam_parameters, 1.0)
@@ -190,8 +197,7 @@ def train_worker(rank: int, run: Run) -> None:
     log = Log(run, training) if rank == 0 else None
     gradients: CpuGradients | GpuGradients
     if run.device == "cpu":
-        compiled = torch.compile(training.summed_loss, dynamic=False) if run.compiled else training.summed_loss
-        gradients = CpuGradients(training.model, compiled, rank, run.workers)
+        gradients = CpuGradients(training.model, training.summed_loss, rank, run.workers)
     else:
         gradients = GpuGradients(training.model, training.summed_loss)
     saved = started = time.perf_counter()
@@ -222,6 +228,21 @@ def train(run: Run) -> None:
         train_worker(0, run)
     else:
         multiprocessing.spawn(train_worker, (run,), nprocs=run.workers, daemon=True)  # none outlives the command
+
+
+def begin_last_stage(run: Run, finished: Path) -> None:
+    """Write a checkpoint that goes on from a finished model with the last stage of the recipe. None that is there is
+    overwritten. The optimisers begin anew: a finished model does not hold what they had learned."""
+    checkpoint = run.work / "checkpoint.pt"
+    if checkpoint.exists():
+        return
+    run.work.mkdir(parents=True, exist_ok=True)
+    training = Training(run)
+    training.model.load_state_dict(pretrained(finished, "sdpa").state_dict())
+    before = run.stages[:-1]
+    training.step = sum(stage.steps for stage in before)
+    training.tokens = sum(stage.steps * stage.rows * stage.row_length for stage in before)
+    training.save(checkpoint)
 
 
 def write_model(run: Run, folder: Path) -> None:

@@ -1,0 +1,70 @@
+"""The loss of a batch on a CPU: attention within each document, logits only where something is learned.
+
+A row holds many short documents. A masked attention over the whole row computes mostly what the mask then throws
+away, and half of all positions are read but not learned. On a GPU shapes have to stay the same from batch to batch
+(see `gradients.py`); on a CPU leaving this work out makes a step twice as fast.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from transformers import AttentionInterface
+
+from .batches import IGNORED, Batch
+
+ATTENTION = "within_documents"  # the name under which transformers finds `attention_within_documents`
+
+
+def document_lengths(document: torch.Tensor) -> list[int]:
+    """Lengths of the runs of one number in (B, L), row after row; what fills a row up counts as a document."""
+    starts_new = torch.ones_like(document, dtype=torch.bool)
+    starts_new[:, 1:] = document[:, 1:] != document[:, :-1]
+    starts = starts_new.flatten().nonzero().flatten()
+    return torch.diff(starts, append=torch.tensor([document.numel()])).tolist()
+
+
+def attention_within_documents(
+    module: torch.nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    *,
+    scaling: float,
+    lengths: list[int],
+    **_: Any,
+) -> tuple[torch.Tensor, None]:
+    """query (1, heads, T, head_dim), key and value (1, key/value heads, T, head_dim): causal, each of the documents of
+    so many tokens for itself. Returns (1, T, heads, head_dim)."""
+    documents = zip(*(x.split(lengths, dim=2) for x in (query, key, value)), strict=True)
+    grouped = query.shape[1] != key.shape[1]
+    out = [F.scaled_dot_product_attention(*d, is_causal=True, scale=scaling, enable_gqa=grouped) for d in documents]
+    return torch.cat(out, dim=2).transpose(1, 2).contiguous(), None
+
+
+AttentionInterface.register(ATTENTION, attention_within_documents)
+
+
+def packed_loss(model: Any, teacher: Any | None, batch: Batch) -> torch.Tensor:
+    """Of all learned positions together, in nats: `summed_loss` of `gradients.py` for models made with `ATTENTION`."""
+    row_length = batch.ids.shape[1]
+    targets = batch.targets.flatten()
+    learned = (targets != IGNORED).nonzero().flatten()
+    inputs = {
+        "input_ids": batch.ids.reshape(1, -1),
+        "position_ids": torch.arange(batch.ids.numel())[None] % row_length,
+        "lengths": document_lengths(batch.document),
+    }
+
+    def logits_of(either: Any) -> torch.Tensor:
+        hidden = either.model(**inputs).last_hidden_state[0]
+        return either.lm_head(hidden[learned])
+
+    if teacher is None:
+        return F.cross_entropy(logits_of(model), targets[learned], reduction="sum")
+    with torch.no_grad():
+        wanted = logits_of(teacher).softmax(-1)
+    return F.cross_entropy(logits_of(model), wanted, reduction="sum")
