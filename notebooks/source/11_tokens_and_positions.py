@@ -37,7 +37,7 @@ for text in ("fox", "Füchsin", "狐狸", "🦊"):
 # %% [markdown]
 # ## 2. Byte-pair encoding
 #
-# So start with bytes, and give each piece that occurs often a number of its own. This is *byte-pair encoding*, BPE
+# So start with bytes, and give each frequent piece a number of its own. This is *byte-pair encoding*, BPE
 # (Gage, 1994; Sennrich et al., 2015; Radford et al., 2019). To train it:
 #
 # 1. Every byte is a *token*. So there are 256 tokens at first.
