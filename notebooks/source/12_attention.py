@@ -586,7 +586,7 @@ plots.show(
 )
 
 # %% [markdown]
-# What is that worth? We switch heads off: their columns in $W_o$ become 0.
+# What is it worth? We switch heads off: their columns in $W_o$ become 0.
 
 
 # %% jupyter={"source_hidden": true}
@@ -624,7 +624,7 @@ print(
 
 # %% [markdown]
 # One of the two is enough. Without both the model no longer knows whom the story is about; head 0 of layer 7 helps a little. Three other
-# heads make no difference there. So these heads fetch the words of the story. What most others do is open: their weight is spread
+# heads make no difference there. So these heads fetch the story's words. What most others do is open: their weight is spread
 # widely, hardly any is missed.
 
 # %% [markdown]
