@@ -134,7 +134,7 @@ print(f"streamed: the first word after {seen[0]} pass, the last after {seen[-1]}
 print(f"whole:    the first word after {seen[-1]} passes, as the last")
 
 # %% [markdown]
-# The whole text takes as long as before, but its first word comes at once. For that, nothing on the way may buffer: not the server, not a proxy, not a generator that
+# The text takes as long as before, but its first word comes at once. For that, nothing on the way may buffer: no server, no proxy, no generator that
 # makes a list first.
 #
 # ## 3. Half characters
