@@ -252,7 +252,9 @@ for held in range(1024):
     if held == room:
         doubled += held
         room *= 2
-print(f"concatenate copies {concatenated:,d} rows, doubling {doubled:,d}: less than 1 a token on average")
+print(
+    f"concatenate copies {concatenated:,d} rows, doubling {doubled:,d}: less than 1 a token on average"
+)
 
 # %% [markdown]
 # > **The common guess**, that doubling saves half of the copies, forgets that each doubling puts off the next copy twice as long.

@@ -396,7 +396,8 @@ print(f"6 bits: weights alone {costs['channel'][1]:+.4f}, with inputs {plain_6:+
 # %% [markdown]
 # > **The common guess**, that six bits are enough for inputs too, forgets the outliers: two numbers of a row set the scale, and the other 126 share the few steps that are left around 0.
 #
-# For weights the outlier channels did no harm: their columns are small. SmoothQuant (Xiao et al., 2022) moves part of the size back. Divide input $k$ by $s_k$, multiply column $k$ of the weight by it, with $s_k = \max|x_k|^{\alpha} / \max_m|w_{mk}|^{1 - \alpha}$.
+# For weights the outlier channels did no harm: their columns are small. SmoothQuant (Xiao et al., 2022) moves part of the size back. Divide input $k$ by $s_k$, multiply column $k$ of the
+# weight by it, with $s_k = \max|x_k|^{\alpha} / \max_m|w_{mk}|^{1 - \alpha}$.
 
 # %%
 smooth_6, smooth_4 = both_rounded(6, 0.5), both_rounded(4, 0.5)

@@ -379,7 +379,8 @@ plots.show(
 
 # %% [markdown]
 # On a GPU a *CUDA graph* does this: it records the launches of a step, and the driver replays them. On an H100 one step of Qwen3-0.6B's shape with this
-# course's kernels took 80 to 100 ms in 481 launches from Python, and 2.2 ms as a graph. (Measured once, with an early version and a trial program. The course's engine now records its steps in this way; that has not been measured on a card.)
+# course's kernels took 80 to 100 ms in 481 launches from Python, and 2.2 ms as a graph. (Measured once, with an early version and a trial program. The course's engine now records its steps
+# in this way; that has not been measured on a card.)
 
 # %% [markdown]
 # ## 8. With a pencil

@@ -315,7 +315,8 @@ print(
 # With `pip install 'llaisys_mini[mpi]'`, `llaisys-mini train TEXT --out FOLDER --processes 4` does it with four processes. To form the mean in a ring (*all-reduce*), each process sends about
 # twice as many numbers as there are gradients, however many processes there are.
 #
-# Every process then holds the same 16 bytes for each weight. *ZeRO* (Rajbhandari et al., 2020) divides them among the processes: in stage 1 the optimiser's 12 bytes, in stage 2 the gradients as well, in stage 3 the weights as well,
+# Every process then holds the same 16 bytes for each weight. *ZeRO* (Rajbhandari et al., 2020) divides them among the processes: in stage 1 the optimiser's 12 bytes, in stage 2 the
+# gradients as well, in stage 3 the weights as well,
 # which are fetched when a layer needs them.
 
 # %%
@@ -360,7 +361,8 @@ best_rate = rates[int(np.argmin(reached))]
 print(f"best of the six: {best_rate:g}")
 
 # %% [markdown]
-# With too small a rate the loss hardly falls in sixty steps; with too large a one it falls fast and then stays higher. *Warm-up* is for the first steps, when AdamW's means come from few gradients; the way down to zero averages out the noise of
+# With too small a rate the loss hardly falls in sixty steps; with too large a one it falls fast and then stays higher. *Warm-up* is for the first steps, when AdamW's means come from few
+# gradients; the way down to zero averages out the noise of
 # the batches. *Gradient clipping*, an upper limit for the length of the whole gradient, protects against single unusual batches.
 
 # %% [markdown]
@@ -409,7 +411,8 @@ plots.show(
 # %% [markdown]
 # At each budget, a model that is too small cannot learn all that it reads, and one that is too large has read too little. In the lab you compute where the lowest points lie.
 #
-# Now we fit the law. For given $\alpha$ and $\beta$ it is linear in $E$, $A$ and $B$, so least squares finds these ([lecture 01](01_neurons.ipynb)), and the exponents are tried out on a grid. Errors are taken relative to the loss.
+# Now we fit the law. For given $\alpha$ and $\beta$ it is linear in $E$, $A$ and $B$, so least squares finds these ([lecture 01](01_neurons.ipynb)), and the exponents are tried out on a
+# grid. Errors are taken relative to the loss.
 
 
 # %%
