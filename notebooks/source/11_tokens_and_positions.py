@@ -5,7 +5,7 @@
 #
 # | before this | you need | reading time | lab | next |
 # |---|---|---|---|---|
-# | [10 Matmul on a GPU](10_matmul_gpu.ipynb) | softmax and cross-entropy (lecture 07), the dot product, sine and cosine | 25 minutes | [11 tokens and positions](../labs/11_tokens_and_positions/11_tokens_and_positions.ipynb) | [12 Attention](12_attention.ipynb) |
+# | [10 Matmul on a GPU](10_matmul_gpu.ipynb) | cross-entropy (03), softmax (07), the dot product, sine and cosine | 25 minutes | [11 tokens and positions](../labs/11_tokens_and_positions/11_tokens_and_positions.ipynb) | [12 Attention](12_attention.ipynb) |
 
 # %%
 import itertools
@@ -31,8 +31,8 @@ for text in ("fox", "Füchsin", "狐狸", "🦊"):
     print(f"{text!r:10} {len(text)} characters, bytes {list(text.encode())}")
 
 # %% [markdown]
-# A network could read these bytes directly. But a word would then take five or ten steps, and each step costs time. And of whole words
-# there is always one that is not on the list.
+# A network could read these bytes directly. But a word would then take five or ten steps, and each step costs time. Whole words fail,
+# too: some word is always missing from the list.
 
 # %% [markdown]
 # ## 2. Byte-pair encoding
@@ -196,7 +196,7 @@ for token in sorted(tokenizer.special_ids):
     print(token, tokenizer.token(token), end="   ")
 
 # %% [markdown]
-# The first ends a text; the others stand around what one speaker says. In a careless program a user ends the turn by typing
+# The first ends a text; the others stand around what one speaker says. In a careless program a user can end the turn by typing
 # `<|im_end|>`.
 
 # %% [markdown]
@@ -221,7 +221,7 @@ print("together:  ", b"".join(tokens).decode())
 # ## 4. A first language model: counting
 #
 # A language model gives a probability to each token that may come next. The simplest one counts. An **n-gram model** looks at the $n - 1$ tokens before, the
-# *context* $c$, and asks how often each token $t$ followed it in a text. Where it has seen little, it goes by the context without
+# *context* $c$, and asks how often each token $t$ followed it in a text. Where it has seen little, it relies on the context without
 # its first token, $c'$; without any context, all $V$ tokens are equally likely:
 #
 # $$p(t \mid c) = \frac{\text{count}(c, t) + p(t \mid c')}{\text{count}(c) + 1}$$
@@ -304,7 +304,7 @@ plots.show(
 # > count.
 #
 # On familiar plots the shipped model is far better: it uses hundreds of tokens of context, and learned from thousands of times as much text. Where
-# plots and sentences are new, only $n = 1$ beats a guess among all tokens. The shipped model does worst: it is sure of the sentences it knows.
+# plots and sentences are new, only $n = 1$ beats a guess among all tokens. The shipped model does worst: it expects the sentences it knows.
 
 # %% [markdown]
 # ## 5. Embeddings: a vector for each token
@@ -378,7 +378,7 @@ plots.show(
 # %% [markdown]
 # ## 6. A mean does not know the order
 #
-# "the dog bites the man" and "the man bites the dog" consist of the same vectors. The next lecture mixes the tokens of a text by a weighted mean:
+# The texts "the dog bites the man" and "the man bites the dog" have the same vectors. The next lecture mixes the tokens of a text by a weighted mean:
 # a token asks with a vector $q$, its *score* with each token $s$ is the dot product of $q$ with a vector $k_s$, and softmax turns the scores
 # into weights. A sum does not depend on the order of its terms: both sentences give the same.
 #
@@ -550,7 +550,7 @@ for name, change in {
 #
 # Without positions it predicts badly. And what about *distances* that it never saw? In a text longer than the context the slow pairs reach angles that never
 # occurred in training. **YaRN** (Peng et al., 2023) slows down only these. For four times the context, a pair that turns less than once within the
-# old one gets $\omega_i / 4$; one that turns 32 times or more keeps $\omega_i$; between them it changes in proportion to $i$.
+# old one gets $\omega_i / 4$; one that turns 32 times or more keeps $\omega_i$; between them it changes linearly with $i$.
 # Scores grow a little too, since softmax over more tokens is flatter. The operator for given frequencies is `rope_scaled`.
 
 

@@ -526,8 +526,8 @@ maps = np.array(maps)  # [layers, H, L, S]
 print("maps:", maps.shape, "-", " ".join(words[:24]))
 
 # %% [markdown]
-# How much of its weight does each head give to the last three tokens, to punctuation, and, where a word of this story (a name, the hat, its
-# colour, an animal) comes next that was there before, to that very word?
+# How much of its weight does each head give to the last three tokens, to punctuation, and to the word that comes next, where this is a word of the
+# story (a name, the hat, its colour, an animal) that was there before?
 
 # %% jupyter={"source_hidden": true}
 OF_THIS_STORY = ("Gus", "Tom", "hat", "gray", "pig", "cat")
@@ -623,7 +623,7 @@ print(
 )
 
 # %% [markdown]
-# One of the two is enough. Without both the model no longer knows whom the story is about; head 0 of layer 7 helps a little. Three other
+# One is enough. Without both the model no longer knows whom the story is about; head 0 of layer 7 helps a little. Three other
 # heads make no difference there. So these heads fetch the story's words. What most others do is open: their weight is spread
 # widely, hardly any is missed.
 

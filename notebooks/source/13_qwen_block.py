@@ -111,8 +111,8 @@ for kind in KINDS:
 # > **The common guess**, that weights twice as large make the gradient about twice as long, forgets that it passes through 28
 # > layers, each of which multiplies it.
 #
-# In the plain network the gradient vanishes or explodes, by many powers of ten. With a stream and norms, of either kind, it arrives, and judged by its length *post-norm* does better: 0.8 to 3, where
-# pre-norm goes up to 25. So why do most models use pre-norm? Length is not all. A training step relies on a gradient that still points in nearly the same direction
+# In the plain network the gradient vanishes or explodes, by many powers of ten. With a stream and norms, of either kind, it arrives, and judged by its length *post-norm* does
+# better: 0.8 to 3, where pre-norm goes up to 25. So why do most models use pre-norm? Length is not all. A training step relies on a gradient that still points in nearly the same direction
 # after the weights have moved. We change all weights by a tenth, at random, and compare directions: the cosine of the angle is 1 for the same direction, 0 for an unrelated one.
 
 # %%
@@ -246,7 +246,8 @@ fused = seconds(operators.add_rms_norm, a, b, gain, 1e-6, repeats=7)
 print(f"bytes: {5 / 4:.2f} times fewer, time: {apart / fused:.2f} times less")
 
 # %% [markdown]
-# If memory were all that limits, time would fall as the bytes do. How near a machine comes to that depends on what else it waits for. (Measured with one thread, on the machine that made this page.)
+# If memory were the only limit, the time would fall as the bytes do. How near a machine comes to that depends on what else it waits for. (Measured with one thread, on the machine
+# that made this page.)
 
 # %% [markdown]
 # ## 2. SwiGLU: a feed-forward network with gates
@@ -470,7 +471,8 @@ print(f"{len(differences)} calls, largest difference {max(differences)}")
 # %% [markdown]
 # ### One error, worked through
 #
-# A row of the query projection holds its heads one behind the other: `reshape(L, H, D)`. With `reshape(H, L, D).transpose(1, 0, 2)` the shape is right as well, but the numbers are not:
+# A row of the query projection holds its heads one behind the other: `reshape(L, H, D)`. With `reshape(H, L, D).transpose(1, 0, 2)` the shape is right as well, but the numbers
+# are not:
 
 # %%
 rows = mine[2][1]  # [L, H·D]: the query projection, the third call above

@@ -252,9 +252,7 @@ for held in range(1024):
     if held == room:
         doubled += held
         room *= 2
-print(
-    f"concatenate copies {concatenated:,d} rows, doubling {doubled:,d}: less than 1 a token on average"
-)
+print(f"concatenate copies {concatenated:,d} rows, doubling {doubled:,d}: under 1 a token")
 
 # %% [markdown]
 # > **The common guess**, that doubling saves half of the copies, forgets that each doubling puts off the next copy twice as long.
@@ -439,7 +437,7 @@ plots.show(
 # > **The common guess**, that `linear` is nearly all of it, holds for large models. It forgets that one token of a small model needs
 # > many small calls, each of which NumPy makes in several steps.
 #
-# Where the time went before and after, by operator. This is the running figure of the course:
+# Where the time went before and after, by operator, as in lecture 09:
 
 # %%
 show_profiles({"reference": profiles["reference"], "kernels": profiles["embedding"]})

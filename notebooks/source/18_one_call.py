@@ -192,7 +192,7 @@ print(f"{sum(apart.values())} arrays apart, {sum(fused.values())} fused")
 print(f"saved: {1 - sum(fused.values()) / sum(apart.values()):.0%}")
 
 # %% [markdown]
-# > **The common guess**, a half, thinks of two calls that become one. What counts are arrays: only two of five, one written and read again, are saved.
+# > **The common guess**, a half, thinks of two calls that become one. What counts are transfers of arrays: of the five two are saved, writing `s` and reading it.
 #
 # And by the clock? We compare two kernels that compute next to nothing with one that does the work of both: again 5 arrays against 3. With arrays that fit no cache, memory decides (lecture 09), and the bytes say what to
 # expect: $5 / 3 \approx 1.7$. Small arrays stay in the cache; there loads, stores and one call less are what is saved.

@@ -34,7 +34,7 @@ model = load_model("mini")
 # that really came. Its unit is the *nat*. A loss of 1.2 says that on (geometric) average $p = e^{-1.2} = 0.30$: the model is as unsure as if it had to choose among
 # $e^{1.2} = 3.3$ equally likely tokens. That number is the perplexity of [lecture 07](07_softmax.ipynb).
 #
-# What do simpler models reach on a story? One that knows nothing, one that knows how often each token occurs, one that also knows the token
+# What do others reach on a story? One that knows nothing, one that knows how often each token occurs, one that also knows the token
 # before (lecture 11), and the shipped model:
 
 # %%
@@ -125,8 +125,8 @@ for tau in (1.0, 0.5, 0.0):
 # %% [markdown]
 # ## 3. Rows of one length: packing and masks
 #
-# A training step reads rows of one length, but documents have many lengths. Our stories are all about equally long, so here we cut each at a random place, to have lengths as different
-# as those of web pages.
+# A training step reads rows of one length, but documents have many. Our stories are all about equally long, so here each is cut at a random place, to have lengths as different as those
+# of web pages.
 #
 # > **Predict, then run.** If each document gets a row as long as the longest one, is a tenth, a quarter or more than a third of the places empty?
 
@@ -195,7 +195,7 @@ print("mean of the means:    ", part_losses.mean())
 print("so a target of part 2 weighs as much as", counts[0] / counts[1], "targets of part 1")
 
 # %% [markdown]
-# The loss curve looks fine, and the model learns, only a little worse. A comparison with the same batch in one part shows the error.
+# The loss curve looks fine, and the model learns, a little worse. Only a comparison with the same batch in one part shows it.
 
 # %% [markdown]
 # ## 4. What a step costs
@@ -298,7 +298,8 @@ print("the next number after 1 in bfloat16:", 1 + float(ml_dtypes.finfo(ml_dtype
 # %% [markdown]
 # ## 6. Many processes
 #
-# *Data parallelism*: each of $P$ processes holds the whole model and reads its part of the batch. The mean of their gradients is the gradient of the batch. Here are four parts, one after the other:
+# *Data parallelism*: each of $P$ processes holds the whole model and reads its part of the batch. If all parts have equally many targets, the mean of their gradients is the gradient of the batch. Here are four
+# parts, one after the other:
 
 # %%
 run = begin()
@@ -316,8 +317,7 @@ print(
 # twice as many numbers as there are gradients, however many processes there are.
 #
 # Every process then holds the same 16 bytes for each weight. *ZeRO* (Rajbhandari et al., 2020) divides them among the processes: in stage 1 the optimiser's 12 bytes, in stage 2 the
-# gradients as well, in stage 3 the weights as well,
-# which are fetched when a layer needs them.
+# gradients as well, in stage 3 the weights as well, which are fetched when a layer needs them.
 
 # %%
 P = 8
@@ -362,8 +362,7 @@ print(f"best of the six: {best_rate:g}")
 
 # %% [markdown]
 # With too small a rate the loss hardly falls in sixty steps; with too large a one it falls fast and then stays higher. *Warm-up* is for the first steps, when AdamW's means come from few
-# gradients; the way down to zero averages out the noise of
-# the batches. *Gradient clipping*, an upper limit for the length of the whole gradient, protects against single unusual batches.
+# gradients; the way down to zero averages out the noise of the batches. *Gradient clipping*, an upper limit for the length of the whole gradient, protects against unusual batches.
 
 # %% [markdown]
 # ## 8. How good will it be? A scaling law
@@ -497,7 +496,7 @@ print("lowest losses:", lowest.round(2), "falls:", (1 - lowest[1:] / lowest[:-1]
 # - Clean the text, mix its sources, pack it into rows in which no document sees another.
 # - A step costs $6ND$ FLOP, and 16 bytes for each weight before the first token. Products take 16 bits, weights and the optimiser 32. Many processes average gradients, and may divide the 16 bytes among them.
 # - The rate rises, then falls to zero; the best one is found by trying small runs.
-# - A law fitted to small runs predicts roughly what a somewhat larger one will reach, and which size of model is best for a budget. A loss of 1.2 is a choice among 3.3 tokens.
+# - A law fitted to small runs predicts roughly what a somewhat larger one will reach, and which size suits a budget. A loss of 1.2 is a choice among 3.3 tokens.
 #
 # ## Sources
 #
