@@ -505,7 +505,7 @@ print("largest difference:", np.abs(o / s - attend(q[-1:], k, v)[1][0]).max())
 # ## 7. What the shipped model's heads do
 #
 # The shipped model has 8 layers with 4 heads each. It reads a story of Gus the pig and Tom the cat: one of its training plots, with other names. We compute the
-# weights of every call of `attention`.
+# weights of each `attention`.
 
 # %% jupyter={"source_hidden": true}
 story = paths.held_out_text().read_text().split("<|endoftext|>")[0].strip()
@@ -623,8 +623,8 @@ print(
 )
 
 # %% [markdown]
-# One is enough. Without both the model no longer knows whom the story is about; head 0 of layer 7 helps a little. Three other
-# heads make no difference there. So these heads fetch the story's words. What most others do is open: their weight is spread
+# Of the two heads in layer 6 one is enough. Without both the model no longer knows whom the story is about; head 0 of layer 7 helps a little. Three
+# others make no difference there. So these heads fetch the story's words. What most others do is open: their weight is spread
 # widely, hardly any is missed.
 
 # %% [markdown]
@@ -653,7 +653,7 @@ print(
 # - **Attention**: a token asks with a query, every token offers a key and a value, and the answer is a mean of the values weighted by the softmax of
 #   $q \cdot k / \sqrt D$. The **causal mask** hides the future, so the past can be cached.
 # - The **KV cache** holds turned keys and values, $2 K D$ numbers for each position and layer. **GQA**, sliding windows and latent vectors make it smaller.
-# - The work grows with $n^2$. **FlashAttention** stores no table: online softmax, for a block of queries at a time.
+# - The work grows with $n^2$. **FlashAttention** stores no table: online softmax, for blocks of queries.
 #
 # ## Sources
 #
