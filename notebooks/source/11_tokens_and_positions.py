@@ -5,7 +5,7 @@
 #
 # | before this | you need | reading time | lab | next |
 # |---|---|---|---|---|
-# | [10 Matmul on a GPU](10_matmul_gpu.ipynb) | softmax and cross-entropy (lecture 07), the dot product, sine and cosine | 25 minutes | [11 tokens and positions](../labs/11_tokens_and_positions/11_tokens_and_positions.ipynb) | [12 Attention](12_attention.ipynb) |
+# | [10 Matmul on a GPU](10_matmul_gpu.ipynb) | cross-entropy (03), softmax (07), the dot product, sine and cosine | 25 minutes | [11 tokens and positions](../labs/11_tokens_and_positions/11_tokens_and_positions.ipynb) | [12 Attention](12_attention.ipynb) |
 
 # %%
 import itertools
@@ -23,26 +23,26 @@ from training.corpus.held_out_text import held_out_stories
 # %% [markdown]
 # ## 1. Text is bytes
 #
-# A computer stores text as bytes, numbers from 0 to 255. The rule is called UTF-8 (Yergeau, 2003). An English letter is one byte, a Chinese
-# character three.
+# A computer stores text as bytes, numbers from 0 to 255. The usual encoding is UTF-8 (Yergeau, 2003). An English letter takes one byte, most
+# Chinese characters take three.
 
 # %%
 for text in ("fox", "Füchsin", "狐狸", "🦊"):
     print(f"{text!r:10} {len(text)} characters, bytes {list(text.encode())}")
 
 # %% [markdown]
-# A network could read these directly. But a word would then be five or ten steps long, and each step costs. Whole words as units are no way
-# out: there will always be one that was not in the list.
+# A network could read these bytes directly. But a word would then take five or ten steps, and each step costs time. Whole words fail,
+# too: some word is always missing from the list.
 
 # %% [markdown]
 # ## 2. Byte-pair encoding
 #
-# The answer in between: start with bytes, and give pieces that occur often a number of their own. This is *byte-pair encoding*, BPE
+# So start with bytes, and give each frequent piece a number of its own. This is *byte-pair encoding*, BPE
 # (Gage, 1994; Sennrich et al., 2015; Radford et al., 2019). To train it:
 #
 # 1. Every byte is a *token*. So there are 256 tokens at first.
 # 2. Count all pairs of neighbouring tokens. The most frequent pair becomes a new token. This is a *merge*.
-# 3. Replace the pair everywhere. Go on with 2 until there are enough tokens.
+# 3. Replace the pair everywhere. Repeat from 2 until there are enough tokens.
 #
 # We train it on this text:
 
@@ -56,7 +56,7 @@ The crow sat on the branch and thought: whoever sings for a fox sings without th
 """
 
 # %% [markdown]
-# Merges must not join one word with the next. So the text is first cut into words, each with the space before it. Qwen uses a longer pattern.
+# Merges must not join one word with the next. So the text is first cut into words, each with the space before it. Qwen's pattern is longer.
 
 
 # %%
@@ -103,10 +103,10 @@ for number, ((left, right), count) in enumerate(merges[:8]):
     print(f"token {256 + number}: {left.decode()!r} + {right.decode()!r} occurs {count} times")
 
 # %% [markdown]
-# > **The common guess**, a pair with a space, the most frequent byte, forgets that a space has many different neighbours.
+# > **The common guess**, a pair with the space, the most frequent byte, forgets that a space has many different neighbours. The first word
+# > is ` the`, token 259.
 #
-# To *encode* a text, cut it, and apply the merges in the order in which they were found. To *decode*, put the bytes of the tokens side by
-# side: nothing was lost.
+# To *encode* a text, cut it, and apply the merges in the order in which they were found. To *decode*, join the bytes of the tokens.
 
 
 # %%
@@ -124,7 +124,7 @@ for text in ("the fox sang", "The cow wanted cheese", "Füchsin"):
     print(f"{text!r} -> {tokens}; back: {b''.join(tokens).decode()!r}")
 
 # %% [markdown]
-# A new word falls into pieces of known words, at worst into bytes. More merges make texts shorter, and the list of tokens, the *vocabulary*, longer:
+# A new word is cut into known pieces, at worst into bytes. With more merges texts become shorter, and the list of tokens, the *vocabulary*, longer:
 
 
 # %% jupyter={"source_hidden": true}
@@ -186,9 +186,9 @@ for text in ("Once upon a time", " strawberry", "347", "狐狸", "<|im_end|>"):
     print(f"{text!r:20} ids {ids}, pieces {pieces}")
 
 # %% [markdown]
-# - A rare word is several tokens. The model never sees its letters.
+# - A rare word is several tokens. The model gets their ids, never the letters.
 # - Digits are never merged.
-# - The stories had no Chinese, so each character costs three tokens, one for each byte.
+# - The training text had no Chinese, so each character takes three tokens.
 # - `<|im_end|>` is a **special token**. No merge makes it: the tokenizer looks for it before it cuts the text.
 
 # %%
@@ -196,13 +196,14 @@ for token in sorted(tokenizer.special_ids):
     print(token, tokenizer.token(token), end="   ")
 
 # %% [markdown]
-# The first ends a text; the others stand around what one speaker says. Typed into a careless program, `<|im_end|>` ends the turn.
+# The first ends a text; the others stand around what one speaker says. In a careless program a user can end the turn by typing
+# `<|im_end|>`.
 
 # %% [markdown]
 # ### One error, worked through: Chinese, token by token
 #
-# A tokenizer that learns from Chinese joins bytes to characters, and characters to words. Ours learns from two sentences, and prints
-# a third as a chat program might: each token as soon as it is there.
+# A tokenizer trained on Chinese joins bytes to characters, and characters to words. This one learns from two sentences. A third is printed token by
+# token, as in a chat.
 
 # %%
 CHINESE = "狐狸看见乌鸦，乌鸦也看见狐狸。乌鸦有奶酪，狐狸想要奶酪。"
@@ -213,14 +214,14 @@ print("one by one:", "".join(token.decode(errors="replace") for token in tokens)
 print("together:  ", b"".join(tokens).decode())
 
 # %% [markdown]
-# The two frequent words are tokens of 6 bytes, one character has a token of its own. The others lie in single bytes, and each of these
-# becomes �. The cure is to keep bytes until they are a whole character; [lecture 17](17_service.ipynb) does so.
+# The two frequent words are tokens of 6 bytes, one character is a token of its own. The others are single bytes, and each is printed as �. The
+# remedy: hold bytes back until they form a character, as in [lecture 17](17_service.ipynb).
 
 # %% [markdown]
 # ## 4. A first language model: counting
 #
 # A language model gives a probability to each token that may come next. The simplest one counts. An **n-gram model** looks at the $n - 1$ tokens before, the
-# *context* $c$, and asks how often each token $t$ followed it in a text. Where it has seen little, it goes by the context without
+# *context* $c$, and asks how often each token $t$ followed it in a text. Where it has seen little, it relies on the context without
 # its first token, $c'$; without any context, all $V$ tokens are equally likely:
 #
 # $$p(t \mid c) = \frac{\text{count}(c, t) + p(t \mid c')}{\text{count}(c) + 1}$$
@@ -254,9 +255,9 @@ def losses_of(texts, n, pairs, contexts):
 
 
 # %% [markdown]
-# Two kinds of stories test it. One comes from the generator of the training text, with another seed: the same plots, other names, and half
-# of the sentences word for word. For the other, plots and sentences were kept back. The shipped model's losses on exactly
-# these stories stand in its `evaluation.json`.
+# Two kinds of stories test it. The first comes from the generator of the training text, with another seed: the same plots, other names, many of
+# the same sentences. In the second, plots and sentences were kept out of the training text. The shipped model's losses are in its
+# `evaluation.json`.
 #
 # > **Predict, then run.** Which $n$ gives the lowest loss: 1, 2, 4, or the longer the better?
 
@@ -302,14 +303,14 @@ plots.show(
 # > **The common guess**, the longer the better, forgets that a long context was rarely seen before, and then there is nothing to
 # > count.
 #
-# On familiar plots the shipped model is far better: it uses hundreds of tokens of context, and has read 303 million. Where plots
-# and sentences are new, both are worse than a guess, and the model is worse than counting: it is sure of the stories it knows, and wrong.
+# On familiar plots the shipped model is far better: it uses hundreds of tokens of context, and learned from thousands of times as much text. Where
+# plots and sentences are new, only $n = 1$ beats a guess among all tokens. The shipped model does worst: it expects the sentences it knows.
 
 # %% [markdown]
 # ## 5. Embeddings: a vector for each token
 #
-# The numbers of tokens are mere names. So a model looks up a vector for each
-# name, in a table of shape $[V, E]$ that training has filled. The vector is called *embedding* (Bengio et al., 2003), $E$ the *hidden width*.
+# An id is only a name. So a model looks up a vector for each id, in a table of shape $[V, E]$ whose numbers are learned. The vector is called
+# *embedding* (Bengio et al., 2003), $E$ the *hidden width*.
 # For `ids` $[L]$, the operator `embedding` returns row `ids[l]` for each $l$: $[L, E]$.
 
 # %%
@@ -319,10 +320,10 @@ x = operators.embedding(ids, table)  # [L, E]
 print("table", table.shape, " ids", ids.shape, " result", x.shape)
 
 # %% [markdown]
-# It is a linear layer with one-hot input, without the multiplications by 0. For Qwen3-0.6B the published `config.json` (Qwen
-# team, 2025) says $V$ = 151 936 and $E$ = 1024: a quarter of its 0.6 billion numbers.
+# A linear layer with one-hot input gives the same, with many multiplications by 0. For Qwen3-0.6B the published `config.json` (Qwen
+# team, 2025) says $V$ = 151 936 and $E$ = 1024: the table holds a quarter of its 0.6 billion weights.
 # %% [markdown]
-# Training gives similar vectors to tokens that stand in similar contexts. Some words, in the two directions in which their
+# In training, tokens that occur in similar contexts get similar vectors. Some words, in the two directions in which their
 # vectors spread most (*principal components*):
 
 # %% jupyter={"source_hidden": true}
@@ -371,18 +372,18 @@ axis.legend(loc="best", fontsize=9)
 plots.show(
     fig,
     alt="Tokens of the small model in the plane of two principal components. "
-    "Animals, colours, names, things and verbs form groups of their own.",
+    "Animals, colours and things form groups that lie apart; verbs lie beside the names.",
 )
 
 # %% [markdown]
 # ## 6. A mean does not know the order
 #
-# "The dog bites the man" and "the man bites the dog" have the same vectors. The next lecture mixes the tokens of a text by a weighted mean:
+# The texts "the dog bites the man" and "the man bites the dog" have the same vectors. The next lecture mixes the tokens of a text by a weighted mean:
 # a token asks with a vector $q$, its *score* with each token $s$ is the dot product of $q$ with a vector $k_s$, and softmax turns the scores
-# into weights. A sum has no order: the two sentences give the same result.
+# into weights. A sum does not depend on the order of its terms: both sentences give the same.
 #
 # So the position must become part of the numbers. Vaswani et al. (2017) *add* a vector of sines and cosines for the position to the embedding.
-# But then a score depends on where in the text the two tokens stand.
+# But then a score depends on where in the text the two tokens stand, not only on their distance.
 
 # %% [markdown]
 # ## 7. Rotate (RoPE)
@@ -449,15 +450,14 @@ plots.show(
 )
 
 # %% [markdown]
-# Dotted: before the rotation. In the first three pictures the distance is 2: the pair turns as one body. In the fourth it is 8.
+# Dotted: before the rotation. In the first three pictures the distance is 2.
 
 
 # %% [markdown]
 # A real vector has $D$ numbers. They are split into $D/2$ pairs, and pair $i$ turns with its own frequency $\omega_i = \theta^{-2i/D}$, from
 # fast to slow. $\theta$ is the *base*. Qwen pairs number $i$ with number $i + D/2$.
 #
-# The operator: `rope(x, positions, theta)` with `x` [L, H, D] and `positions` [L]. Why H
-# vectors for each position, the next lecture says.
+# The operator: `rope(x, positions, theta)` with `x` [L, H, D] and `positions` [L]. The next lecture explains H.
 
 
 # %%
@@ -486,7 +486,8 @@ for m, n in [(8, 3), (508, 503), (508, 400)]:
 # %% [markdown]
 # ### Clocks from fast to slow
 #
-# Pair $i$ comes round after $2\pi/\omega_i$ positions, its *wavelength*, like the hands of a clock: seconds tell neighbours apart, hours tell where we are.
+# Pair $i$ comes round after $2\pi/\omega_i$ positions, its *wavelength*. As with the hands of a clock, fast pairs tell short distances apart, slow
+# ones long distances. If the wavelength is longer than the context, the pair never comes round.
 # The shipped model has $D$ = 32, $\theta$ = 10 000 and a context of 2048 tokens; Qwen3-0.6B $D$ = 128, $\theta$ = 1 000 000 and 40 960 (config.json).
 
 # %% jupyter={"source_hidden": true}
@@ -522,7 +523,7 @@ plots.show(
 #
 # The shipped model reads a story it has not seen (same plots, other names), with other positions than the true ones.
 #
-# > **Predict, then run.** All positions move on by 5000, far beyond the 2048 of its training. What happens to the loss? And if every
+# > **Predict, then run.** 5000 is added to all positions; in training there were at most 2048. What happens to the loss? And if every
 # > position is 0?
 
 # %%
@@ -547,11 +548,10 @@ for name, change in {
 # %% [markdown]
 # > **The common guess**, that positions it never saw confuse the model, forgets that only distances reach a score.
 #
-# Without positions it is lost. And what about *distances* that it never saw? In a text longer than the context the slow pairs reach angles that never
+# Without positions it predicts badly. And what about *distances* that it never saw? In a text longer than the context the slow pairs reach angles that never
 # occurred in training. **YaRN** (Peng et al., 2023) slows down only these. For four times the context, a pair that turns less than once within the
-# old one gets $\omega_i / 4$; one that turns 32 times or more keeps $\omega_i$; between them it changes in proportion to $i$.
-# Scores grow a little too, since softmax over more tokens is flatter. The operator for
-# given frequencies is `rope_scaled`.
+# old one gets $\omega_i / 4$; one that turns 32 times or more keeps $\omega_i$; between them it changes linearly with $i$.
+# Scores grow a little too, since softmax over more tokens is flatter. The operator for given frequencies is `rope_scaled`.
 
 
 # %%
@@ -587,7 +587,7 @@ for start in (0, 1024, 2048, 2560, 3072):
     )
 
 # %% [markdown]
-# Within 2048 tokens both read nearly alike. Beyond, the plain model breaks down, and YaRN holds longer.
+# Beyond the 2048 tokens of training the loss of the plain model grows; with YaRN it grows far less.
 
 # %% [markdown]
 # ## With pencil and paper
@@ -613,12 +613,12 @@ for start in (0, 1024, 2048, 2560, 3072):
 # %% [markdown]
 # ## The answer
 #
-# - Text is bytes. **BPE** joins frequent neighbours into tokens: short texts, a bounded **vocabulary**, and no text that cannot be written. A **special
-#   token** is a sign and no text.
+# - Text is bytes. **BPE** joins frequent neighbours into tokens: texts become short, the **vocabulary** has a fixed size, and every text can be encoded.
+#   A **special token** is a marker that stands for no text.
 # - Each token has a trained vector, its **embedding**.
 # - A weighted mean does not know the order of its terms. **RoPE** turns the vectors that meet in a dot product by their positions, so
 #   that scores depend on the distance alone. **YaRN** slows the slow pairs down, for longer texts.
-# - What beats the **n-gram model** does more than count.
+# - An **n-gram model** counts which token followed the last $n - 1$.
 #
 # ## Sources
 #

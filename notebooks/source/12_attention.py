@@ -20,7 +20,7 @@ from llaisys_mini import load_model, observe_calls, operators, paths, plots
 # %% [markdown]
 # ## 1. A soft lookup
 #
-# A Python dictionary finds a value if the key fits exactly. Attention always answers, and softly (Bahdanau et al., 2014):
+# A Python dictionary finds a value if the key is equal. Attention mixes all values, by how well their keys fit (Bahdanau et al., 2014):
 #
 # - each stored item $s$ has a **key** $k_s$, a vector of $D$ numbers, and a **value** $v_s$;
 # - the question is a **query** $q$, also $D$ numbers;
@@ -89,8 +89,8 @@ plots.show(
 # %% [markdown]
 # ### Why the scores are divided by √D
 #
-# Let the $D$ numbers of $q$ and $k$ be random with variance 1. Then each product $q_d k_d$ has variance 1, and a sum of $D$
-# of them $D$. So scores grow like $\sqrt D$, and softmax becomes too sharp to learn from.
+# Let the $D$ numbers of $q$ and $k$ be independent, with mean 0 and variance 1. Then each product $q_d k_d$ has variance 1, and a sum of $D$
+# of them $D$. So scores grow like $\sqrt D$. Softmax then gives nearly all weight to one key, and its gradient vanishes.
 #
 # > **Predict, then run.** 100 random keys. How much weight does the best-fitting key get for D = 4, and for D = 1024? And if the scores are
 # > divided by $\sqrt D$?
@@ -123,8 +123,8 @@ for width in (4, 64, 1024):
 #
 # $$\underbrace{\text{scores}}_{L\times S} = q\,k^{\mathsf T} / \sqrt D$$
 #
-# The decoder is trained to guess the next token at *every* position at once. If token 3 could look at token 4, it would see the
-# answer. So what lies ahead is hidden: its scores become $-\infty$, its weights 0. This is the *causal mask*.
+# The decoder is trained to predict the next token at *every* position at once. If token 3 could look at token 4, it would see the
+# answer. So later tokens are hidden: their scores become $-\infty$, their weights 0. This is the *causal mask*.
 
 
 # %%
@@ -144,7 +144,7 @@ q, k, v = (operators.linear(x, W) for W in (W_q, W_k, W_v))  # each [L, D]
 weights, outputs = attend(q, k, v)
 
 # %% [markdown]
-# > **Predict, then run.** What is the first row of the weights? And we replace the last token: which outputs change?
+# > **Predict, then run.** What is the first row of the weights? If we replace the last token, which outputs change?
 
 # %%
 print(np.round(weights, 2))
@@ -238,7 +238,7 @@ print("one query over stored keys gives the last row of the whole:", np.allclose
 # %% [markdown]
 # ## 4. The KV cache
 #
-# To write token 1000 a decoder needs the keys and values of all before it. They are the same as when token 999
+# To write token 1000 a decoder needs the keys and values of all tokens before it. They are the same as when token 999
 # was written, so they are kept: the *KV cache*. Each step computes one new query, key and value (L = 1), and looks at all S.
 
 # %% jupyter={"source_hidden": true}
@@ -290,7 +290,7 @@ print("stored keys are the turned ones:", np.allclose(stored, turned, atol=1e-6)
 #
 # A decoder hands the cached keys to `rope` together with the new one, at positions 0 to S − 1.
 #
-# > **Predict, then run.** Which keys get a wrong score: all, all old ones, or none?
+# > **Predict, then run.** Which of the four keys get a wrong score?
 
 # %%
 query = operators.rope(rng.normal(size=(1, 1, 32)).astype(np.float32), places[-1:], 10_000.0)
@@ -302,7 +302,7 @@ for name, keys_used in (("as it should be", cached), ("turned again", twice)):
 # %% [markdown]
 # > **The common guess**, that all old keys are wrong, forgets the first: at position 0 nothing is turned.
 #
-# Nothing crashes. But every distance is counted from twice the key's position.
+# No error is raised, but each old key is turned as if at twice its position.
 
 # %% [markdown]
 # ### What it costs
@@ -316,8 +316,8 @@ for name, keys_used in (("as it should be", cached), ("turned again", twice)):
 #   all heads, and beside it a small turned key: 512 + 64 numbers.
 
 # %% [markdown]
-# In numbers, for Qwen3-0.6B: 28 layers, H = 16, K = 8, D = 128, 40 960 positions (config.json; Qwen team, 2025), and 2 bytes for each number. Its
-# weights take 1.2 GB. All but GQA is what it would be:
+# For Qwen3-0.6B: 28 layers, H = 16, K = 8, D = 128, 40 960 positions (config.json; Qwen team, 2025), and 2 bytes for each number. Its
+# weights take 1.2 GB. Only the second row is the real model:
 
 # %%
 CONTEXT = 40_960
@@ -336,8 +336,8 @@ for name, (numbers, kept, read) in ways.items():
 # %% [markdown]
 # ## 5. The n² wall
 #
-# For a prompt of $n$ tokens the table of scores has $n^2$ entries for each head, half of them masked. The products with weights grow in proportion
-# to $n$. Counted in multiply-adds, for a layer of Qwen3-0.6B (with three matrices of 1024 × 3072, lecture 13):
+# For a prompt of $n$ tokens the table of scores has $n^2$ entries for each head, half of them masked. The work of the products with weights is proportional
+# to $n$. In multiply-adds, for a layer of Qwen3-0.6B (with three matrices of 1024 × 3072, lecture 13):
 
 # %%
 weights_used = 1024 * (16 + 8 + 8) * 128 + 16 * 128 * 1024 + 3 * 1024 * 3072  # for each token
@@ -368,7 +368,7 @@ box(0, 5.6, 50, 4.4, plots.GREEN + "22", "")
 axis.text(
     51,
     7.8,
-    "SRAM (shared memory, registers)\n20 MB in all, 0.2 MB in each multiprocessor\n19 TB/s",
+    "SRAM (L1 and shared memory)\n20 MB in all, 0.2 MB in each multiprocessor\n19 TB/s",
     va="center",
 )
 box(0, 0, 50, 2.8, plots.ORANGE + "22", "")
@@ -474,12 +474,12 @@ for B in (1, 8, 64, 128):
     )
 
 # %% [markdown]
-# With one query at a time more is moved than with the table: every query fetches all its keys again. Fast memory limits the block. In the lab the sanitizer
-# counts your traffic with one query and with eight.
+# With one query at a time, and even with eight, more is moved than with the table: every block fetches its keys again. Fast memory limits the block.
+# In the lab the sanitizer counts your traffic with one query and with eight.
 #
 # ### Split keys
 #
-# While a text is written there is only one query. But the *keys* can be shared out among the multiprocessors, and the parts merged as by
+# While a text is written there is only one query. But its *keys* can be divided among the multiprocessors, and the parts merged as by
 # `merge_softmax` of lab 07 (flash-decoding, Dao et al., 2023):
 
 
@@ -505,7 +505,7 @@ print("largest difference:", np.abs(o / s - attend(q[-1:], k, v)[1][0]).max())
 # ## 7. What the shipped model's heads do
 #
 # The shipped model has 8 layers with 4 heads each. It reads a story of Gus the pig and Tom the cat: one of its training plots, with other names. We compute the
-# weights of every call of `attention`.
+# weights of each `attention`.
 
 # %% jupyter={"source_hidden": true}
 story = paths.held_out_text().read_text().split("<|endoftext|>")[0].strip()
@@ -526,8 +526,8 @@ maps = np.array(maps)  # [layers, H, L, S]
 print("maps:", maps.shape, "-", " ".join(words[:24]))
 
 # %% [markdown]
-# How much of its weight does each head give to the last three tokens, to punctuation, and, where a word of this story (a name, the hat, its
-# colour, an animal) comes next that was there before, to that very word?
+# How much of its weight does each head give to the last three tokens, to punctuation, and to the word that comes next, where this is a word of the
+# story (a name, the hat, its colour, an animal) that was there before?
 
 # %% jupyter={"source_hidden": true}
 OF_THIS_STORY = ("Gus", "Tom", "hat", "gray", "pig", "cat")
@@ -586,7 +586,7 @@ plots.show(
 )
 
 # %% [markdown]
-# What is that worth? We switch heads off: their columns in $W_o$ become 0.
+# What is it worth? We switch heads off: their columns in $W_o$ become 0.
 
 
 # %% jupyter={"source_hidden": true}
@@ -623,9 +623,9 @@ print(
 )
 
 # %% [markdown]
-# Each of the two can do without the other. Without both the model no longer knows who the story is about; head 0 of layer 7 carries a part of that. Three other
-# heads are not missed there. So these heads fetch the words of the story. What most others do is not explained: their weight is spread
-# widely, and hardly any is missed alone.
+# Of the two heads in layer 6 one is enough. Without both the model no longer knows whom the story is about; head 0 of layer 7 helps a little. Three
+# others make no difference there. So these heads fetch the story's words. What most others do is open: their weight is spread
+# widely, hardly any is missed.
 
 # %% [markdown]
 # ## With pencil and paper
@@ -653,7 +653,7 @@ print(
 # - **Attention**: a token asks with a query, every token offers a key and a value, and the answer is a mean of the values weighted by the softmax of
 #   $q \cdot k / \sqrt D$. The **causal mask** hides the future, so the past can be cached.
 # - The **KV cache** holds turned keys and values, $2 K D$ numbers for each position and layer. **GQA**, sliding windows and latent vectors make it smaller.
-# - The work grows with $n^2$. Online softmax needs no table; a block of queries makes keys and values come less often: **FlashAttention**.
+# - The work grows with $n^2$. **FlashAttention** stores no table: online softmax, for blocks of queries.
 #
 # ## Sources
 #

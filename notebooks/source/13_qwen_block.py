@@ -18,21 +18,21 @@ from llaisys_mini.weights.checkpoint import Checkpoint
 # %% [markdown]
 # ## 1. The residual stream
 #
-# A deep network passes its values from layer to layer: $x \leftarrow f(x)$. Each layer writes everything anew.
-# Since He et al. (2015) a deep network *adds* instead:
+# A plain deep network passes its values from layer to layer: $x \leftarrow f(x)$. Each layer replaces all of them.
+# Since He et al. (2015) most deep networks *add* instead:
 #
 # $$x \leftarrow x + f(x)$$
 #
 # What is carried along, here $[L, E]$, is called the *residual stream*: $E$ numbers for each of $L$ tokens. A layer reads the stream and adds its
-# contribution. A layer that has nothing to say adds zero.
+# contribution. A layer that has nothing to contribute adds zero.
 
 # %% [markdown]
 # ### Where does the norm go?
 #
-# A layer works best on values of a steady magnitude, so RMSNorm (lecture 05) is near. There are two places for it:
+# A layer works best on inputs of about the same magnitude, so each comes with an RMSNorm (lecture 05). There are two places for it:
 #
 # - **post-norm** (Vaswani et al., 2017): $x \leftarrow \operatorname{norm}(x + f(x))$. The stream itself is normalised.
-# - **pre-norm** (Qwen and nearly all models today): $x \leftarrow x + f(\operatorname{norm}(x))$. Only what the layer reads is normalised.
+# - **pre-norm** (Qwen and most language models today): $x \leftarrow x + f(\operatorname{norm}(x))$. Only what the layer reads is normalised.
 #
 # We send a gradient backwards through 28 random layers of each kind, as many as Qwen3-0.6B has:
 # $f(x) = \operatorname{silu}(x W_1^{\mathsf T})\, W_2^{\mathsf T}$. The folded cell holds the rules of lecture 03 for it. A *plain* layer has neither stream nor norm.
@@ -81,9 +81,9 @@ KINDS = {  # forward and backward of one layer
 
 # %% [markdown]
 # The weights are random with a standard deviation of $s\sqrt{2/E}$. For a plain layer some $s$ near 1 keeps the magnitude of what passes
-# through. Training moves the weights, so nothing keeps them there.
+# through. But training changes the weights, and nothing keeps $s$ there.
 #
-# > **Predict, then run.** A gradient of length 1 enters behind layer 28. How long is it at layer 1, for $s$ = 0.5, 1 and 2?
+# > **Predict, then run.** A gradient of length 1 comes in behind layer 28. How long is it at layer 1, for $s$ = 0.5, 1 and 2?
 
 # %%
 
@@ -111,9 +111,9 @@ for kind in KINDS:
 # > **The common guess**, that weights twice as large make the gradient about twice as long, forgets that it passes through 28
 # > layers, each of which multiplies it.
 #
-# The plain network misses by powers of ten. With a stream and norms, of either kind, the gradient arrives, and by its length *post-norm* does better: 0.8 to 3, where
-# pre-norm goes up to 25. So why is pre-norm the choice of today? Length is not all. A training step trusts that the gradient still points the right way
-# after the weights have moved. We change all weights by a tenth, at random, and compare directions: the cosine of the angle is 1 for the same one, 0 for an unrelated one.
+# In the plain network the gradient vanishes or explodes, by many powers of ten. With a stream and norms, of either kind, it arrives, and judged by its length *post-norm* does
+# better: 0.8 to 3, where pre-norm goes up to 25. So why do most models use pre-norm? Length is not all. A training step relies on a gradient that still points in nearly the same direction
+# after the weights have moved. We change all weights by a tenth, at random, and compare directions: the cosine of the angle is 1 for the same direction, 0 for an unrelated one.
 
 # %%
 
@@ -165,15 +165,15 @@ plots.show(
 )
 
 # %% [markdown]
-# Now pre-norm wins. Behind each layer its gradient is what came in, times 1, plus something. In post-norm all of it passes through a division in each layer. Xiong et al. (2020) found that post-norm networks need a slow start (*warm-up*) to train at all, and
-# pre-norm networks do not.
+# Now pre-norm does better. Its layers hand the incoming gradient on unchanged and add what comes back through $f$. In post-norm all of the gradient passes through a norm in each
+# layer. Xiong et al. (2020) found that post-norm transformers need a learning rate that starts small (*warm-up*), and that pre-norm ones can be trained without.
 
 # %% [markdown]
 # ### The stream of the small model
 #
 # A block of Qwen adds twice: attention adds, then a feed-forward network adds. So behind the last of 8 blocks the stream is the embedding plus
-# 16 contributions. The course's decoder adds and normalises in one operator, `add_rms_norm`: the sum is normalised while it is at hand. Its
-# second argument is what is added, its first result the stream. We watch these calls while the model reads, and see whether that is exactly so.
+# 16 contributions. The course's decoder adds and normalises in one operator, `add_rms_norm`. Its
+# second argument is what is added, its first result the stream. We record these calls while the model reads, and check that the sum is exactly the stream.
 
 # %%
 model = load_model("mini")
@@ -227,7 +227,8 @@ plots.show(
 )
 
 # %% [markdown]
-# It is. The stream grows on its way, and nothing in it is ever erased, only outweighed. Each layer reads through a norm, so it does not mind.
+# It is. The stream grows on its way: a layer cannot overwrite what others have written, only add to it. Since each layer reads the stream through a norm, the growth does not
+# disturb it.
 
 # %% [markdown]
 # ### Fusion: two operators, fewer bytes
@@ -245,7 +246,8 @@ fused = seconds(operators.add_rms_norm, a, b, gain, 1e-6, repeats=7)
 print(f"bytes: {5 / 4:.2f} times fewer, time: {apart / fused:.2f} times less")
 
 # %% [markdown]
-# The bytes set the limit; how near a machine comes to it depends on what else it waits for. (One thread of the machine that made this page.)
+# If memory were the only limit, the time would fall as the bytes do. How near a machine comes to that depends on what else it waits for. (Measured with one thread, on the machine
+# that made this page.)
 
 # %% [markdown]
 # ## 2. SwiGLU: a feed-forward network with gates
@@ -256,11 +258,11 @@ print(f"bytes: {5 / 4:.2f} times fewer, time: {apart / fused:.2f} times less")
 # $$\operatorname{silu}(\underbrace{h W_g^{\mathsf T}}_{\text{gate, } L\times F}) \odot \underbrace{h W_u^{\mathsf T}}_{\text{up, } L\times F}
 # \quad\text{then}\quad \underbrace{(\dots)}_{L\times F}\, W_d^{\mathsf T} \;\to\; [L, E]$$
 #
-# $\odot$ multiplies element by element. $W_g$ and $W_u$ have shape $[F, E]$, $W_d$ has $[E, F]$. Up says *what*; the gate says *whether*: silu is
-# near 0 for negative values and near the value itself for positive ones. Gate and product are one operator, `swiglu`.
+# $\odot$ multiplies element by element. $W_g$ and $W_u$ have shape $[F, E]$, $W_d$ has $[E, F]$. The gate decides how much of `up` passes: silu is
+# near 0 for clearly negative values and near the value itself for large ones. Silu and the product are one operator, `swiglu`.
 
 # %% [markdown]
-# How closed are the gates of a trained model? We collect all of them while the small model reads the story:
+# How many gates of a trained model are closed? We collect all of them while the small model reads the story:
 
 # %%
 gates = []
@@ -308,9 +310,9 @@ plots.show(
 # %% [markdown]
 # ## 3. QK-norm: scores that cannot explode
 #
-# In training the weights $W_q$ and $W_k$ may grow. Scores are products of both, so they grow with the square, and softmax
-# turns into a hard choice through which hardly any gradient flows. Qwen3 (Qwen team, 2025) therefore normalises each head of $q$ and $k$ with
-# an RMSNorm of its own, with weights of shape $[D]$, before RoPE (Henry et al., 2020; Dehghani et al., 2023).
+# In training the weights $W_q$ and $W_k$ may grow. Scores are products of both, so they grow with the square. Softmax then puts nearly all weight on
+# one key, and hardly any gradient flows through it (lecture 12). Qwen3 (Qwen team, 2025) therefore normalises the $D$ numbers of each head of $q$ and $k$ by RMSNorm, before RoPE
+# (Henry et al., 2020; Dehghani et al., 2023). All query heads of a layer share one weight $[D]$, all key heads another.
 #
 # > **Predict, then run.** We multiply $W_q$ and $W_k$ by 5. What happens to the largest weight of the softmax, without and with QK-norm?
 
@@ -336,7 +338,7 @@ for factor in (1, 5, 25):
 # %% [markdown]
 # ## 4. One block, number by number
 #
-# Now the whole block. In this picture the stream runs up on the left, and each half reads it through a norm and adds to it:
+# Now the whole block. In this picture the stream runs upwards on the left. Each half reads it through a norm and adds to it:
 
 # %% jupyter={"source_hidden": true}
 STEPS = [
@@ -455,7 +457,7 @@ for name, result in trace:
     print(f"{name:12s} {result.shape!s:12s} {numbers}, ...")
 
 # %% [markdown]
-# Do these agree with what the model itself computes, number by number? Its decoder makes the same calls in the same order:
+# Do these agree with what the model itself computes, number by number? We record the calls of its decoder and compare:
 
 # %%
 mine, trace = trace, []
@@ -469,7 +471,8 @@ print(f"{len(differences)} calls, largest difference {max(differences)}")
 # %% [markdown]
 # ### One error, worked through
 #
-# A row of the query projection holds its heads one behind the other: `reshape(L, H, D)`. If one writes `reshape(H, L, D)` and turns that round, the shape is right as well:
+# A row of the query projection holds its heads one behind the other: `reshape(L, H, D)`. With `reshape(H, L, D).transpose(1, 0, 2)` the shape is right as well, but the numbers
+# are not:
 
 # %%
 rows = mine[2][1]  # [L, H·D]: the query projection, the third call above
@@ -479,13 +482,13 @@ for place in ((0, 0), (3, 0), (3, 1)):
     print(f"token {place[0]}, head {place[1]}: {right[place][:2]} or {wrong[place][:2]}")
 
 # %% [markdown]
-# What should be head 0 of token 3 is head 3 of token 0. No shape can tell. So compare calls, as above. The check of the lab does that for you: it names the
+# In the place of token 3, head 0 stands token 0, head 3. The shapes do not show it. So compare calls, as above. The check of the lab does that for you: it names the
 # first operator call that differs.
 
 # %% [markdown]
 # ## 5. What it costs: Qwen3-0.6B from its config
 #
-# The published `config.json` of Qwen3-0.6B (Qwen team, 2025) has these sizes. Everything follows from them.
+# The published `config.json` of Qwen3-0.6B (Qwen team, 2025) has these sizes. The number of weights, the FLOPs and the bytes follow from them.
 
 # %%
 QWEN = dict(V=151_936, E=1024, F=3072, H=16, K=8, D=128, layers=28)
@@ -504,7 +507,7 @@ def count_weights(V, E, F, H, K, D, layers):
 
 
 # %% [markdown]
-# Is the formula complete? The small model has the same form, and its file can be counted:
+# Is the formula complete? The small model has the same form, and we can count the numbers in its file:
 
 # %%
 stored = Checkpoint.open(paths.shipped_model()).stored
@@ -575,8 +578,8 @@ for S in (100, 1000, 10_000, 40_000):
 # > **The common guess**, that so many FLOPs keep a processor busy, forgets that each weight is used for one multiplication and
 # > one addition here, and has to be fetched for them.
 #
-# About one FLOP for a byte. Processors could do far more arithmetic for each byte that memory delivers (lecture 09 measured it on
-# this machine). So writing token after token waits for memory, not for arithmetic. An upper bound for the speed follows at once:
+# There are one to two FLOPs for each byte. Processors can do far more arithmetic for each byte that memory delivers (lecture 09 measures it). So
+# writing token after token waits for memory, not for arithmetic. This gives an upper bound for the speed:
 #
 # $$\text{tokens per second} \le \frac{\text{bytes per second of the memory}}{\text{bytes for one token}}$$
 
@@ -588,7 +591,7 @@ for memory in (20, 100, 1000, 3350):  # GB/s
 # %% [markdown]
 # (The first three are examples; 3350 GB/s is NVIDIA's figure for the memory of an H100.)
 #
-# A *prompt* is another matter. Its $L$ tokens go through a layer together, so each weight that comes from memory is used $L$ times:
+# A *prompt* is different. Its $L$ tokens go through a layer together, so each weight that comes from memory is used $L$ times:
 
 # %% jupyter={"source_hidden": true}
 lengths = 2 ** np.arange(17)
@@ -619,7 +622,7 @@ plots.show(
 )
 
 # %% [markdown]
-# So reading is limited by arithmetic, writing by memory: *prefill* and *decode* of lecture 14.
+# So reading a long prompt (*prefill*) is limited by arithmetic, writing (*decode*) by memory. Lecture 14 measures both.
 
 # %% [markdown]
 # ## 6. With a pencil
@@ -646,7 +649,7 @@ plots.show(
 # - A block adds twice to the residual stream: attention between tokens, SwiGLU within each. Both read through RMSNorm (pre-norm), so
 #   the gradient keeps its direction while weights move. QK-norm keeps scores bounded.
 # - 28 blocks and an embedding table, 596 million weights, follow from seven numbers of the config.
-# - Two FLOPs for each weight, and two bytes: writing a token waits for memory.
+# - Writing a token takes two FLOPs and two bytes for each weight, so it waits for memory.
 #
 # ## Sources
 #

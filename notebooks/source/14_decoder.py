@@ -109,15 +109,15 @@ plots.show(
 # > **The common guess**, four bytes for each weight, takes them for float32. The file keeps bfloat16, two bytes each, and
 # > begins with a header that says where each tensor lies.
 #
-# Nothing in the file is a program, so loading it can run no foreign code. And since the offsets are known, a program need not read the file at
-# all. `np.memmap` *maps* it into memory: an array that is the file, of which the system fetches the pages that are touched. So a model of many
+# Nothing in the file is a program, so loading it can run no foreign code. And since the offsets are known, a program need not read the whole
+# file. `np.memmap` *maps* it into memory: an array whose pages the system fetches from the file when they are touched. So a model of many
 # gigabytes opens at once. In the lab you read the file this way, without a copy.
 
 # %% [markdown]
 # ## 2. The whole forward pass
 #
-# Everything is known: embedding (11), RMSNorm (05), linear (01, 09), RoPE (11), attention (12), SwiGLU and the stream (13). At the end one more norm, and the
-# output layer, also called *head*: the dot product with each row of the embedding table gives a score for each of the $V$ tokens, the *logits*:
+# All parts are known: embedding (11), RMSNorm (05), linear (01, 09), RoPE (11), attention (12), SwiGLU and the stream (13). At the end come one more norm and the
+# output layer, also called *head*: here the dot product with each row of the embedding table gives a score for each of the $V$ tokens, the *logits*:
 #
 # $$\underbrace{\text{logits}}_{L\times V} = \underbrace{\operatorname{norm}(x)}_{L\times E}\; \underbrace{\text{table}^{\mathsf T}}_{E\times V}$$
 #
@@ -162,7 +162,7 @@ mine, its = forward(ids), model.logits(ids)
 print("logits", mine.shape, "- largest difference from the package:", np.abs(mine - its).max())
 
 # %% [markdown]
-# The same logits as the package. Take the likeliest token, append it, start again: the model speaks. (This is *greedy decoding*.)
+# The logits are those of the package. To write, take the likeliest token, append it, and start again. This is *greedy decoding*.
 
 # %%
 text = list(ids)
@@ -174,7 +174,7 @@ print(tokenizer.decode(text))
 # ## 3. Prefill and decode: the KV cache
 #
 # Our loop above computed the whole text again for every new token. With the KV cache of lecture 12 the text is read once, which is the *prefill*, and then each
-# new token goes through alone: this is *decode*. The package's `model.cache()` is such a store. First: is it the same?
+# new token goes through alone: this is *decode*. `model.cache()` makes such a cache. First: are the logits the same?
 
 # %%
 cache = model.cache()
@@ -234,14 +234,14 @@ plots.show(
 #
 # (Processor time of one thread of the machine that made this page. Yours will differ, and it varies from run to run.)
 #
-# - Without the cache the time for one token grows with the text. With it, almost not: only attention looks at all positions.
-# - Prefill is faster per token than decode, because each weight that is fetched serves $L$ tokens (lecture 13). For long texts
+# - Without the cache the time for one token grows with the text. With it, hardly: only attention looks at all positions.
+# - Prefill is faster per token than decode: each weight that is fetched, and each call from Python, serves $L$ tokens. For long texts
 #   attention's n² makes it slower again.
 #
-# The cache costs memory instead, by the formula of lecture 12. And how long a text will be, nobody knows. Two ways to keep what grows:
+# The cache costs memory instead, by the formula of lecture 12. Its final length is not known at the start. Two ways to store rows that keep coming:
 #
 # - `np.concatenate` for each token: all rows are copied to a new array.
-# - a buffer with room behind what it holds. One that is full is replaced by one twice as large, and only then rows are copied.
+# - a buffer with free room at its end. When it is full, one twice as large replaces it, and only then are rows copied.
 #
 # > **Predict, then run.** How many rows does each of them copy on the way to 1024 tokens?
 
@@ -252,12 +252,12 @@ for held in range(1024):
     if held == room:
         doubled += held
         room *= 2
-print(f"concatenate copies {concatenated:,d} rows, doubling {doubled:,d}, at most 1 for each token")
+print(f"concatenate copies {concatenated:,d} rows, doubling {doubled:,d}: under 1 a token")
 
 # %% [markdown]
 # > **The common guess**, that doubling saves half of the copies, forgets that each doubling puts off the next copy twice as long.
 #
-# The price is some empty room.
+# The price: up to half of the buffer is empty.
 
 # %% [markdown]
 # ### One error, worked through
@@ -272,14 +272,14 @@ print(tokenizer.decode(text[len(ids) :]))
 print(f"the text has {len(text)} tokens, the cache {cache.length}")
 
 # %% [markdown]
-# Nothing crashes, and it even reads well, though it is another story than above: the beginning stands behind itself twelve times. So compare the two
+# No error is raised, and the text may even read well. But the cache holds the beginning twelve times, one after the other. So compare the two
 # lengths. The last token is not stored yet, so the cache should hold one less than the text.
 
 # %% [markdown]
 # ## 4. Sampling: the same model, other voices
 #
-# The model gives probabilities. Who chooses? Greedy decoding always takes the best and so always tells the same story. *Sampling* draws at random, and a
-# few rules keep bad tokens out:
+# The model gives probabilities; a rule chooses. Greedy decoding takes the best and so always tells the same story. *Sampling* draws at random, and a
+# few rules leave out unlikely tokens:
 #
 # | rule | keeps | source |
 # |---|---|---|
@@ -323,7 +323,7 @@ plots.show(
 )
 
 # %% [markdown]
-# Temperature bends the curve: hot text draws from the tail. The other rules cut the tail off, and what is left shares the probability.
+# A high temperature makes the tail likelier. The other rules cut the tail off, and the tokens that are left share the probability.
 
 # %% [markdown]
 # The same beginning under four rules:
@@ -340,7 +340,7 @@ for name, rule in {
     print(textwrap.fill(f"[{name}] {tokenizer.decode(beginning + new)}", 100), "\n")
 
 # %% [markdown]
-# Can we measure what we read there? Let the model read a text and take the cross-entropy (lecture 07): how surprised is it by each token? We do so with real
+# To measure this, let the model read a text and take the cross-entropy (lecture 03): how surprised is it by each token? We do so with real
 # stories from the held-out file, and with stories that the model itself has sampled.
 #
 # > **Predict, then run.** Up to which temperature are sampled stories about as surprising as real ones?
@@ -388,11 +388,11 @@ plots.show(
 # > too, hold choices that nobody can foresee.
 #
 # Up to T = 1 sampled stories are about as surprising as real ones: the model has learned how often things happen, and drawing with these
-# probabilities makes them happen as often. At T = 1 there are a few slips more, and hotter text soon falls apart into fragments of words. Colder text
-# is hardly less surprising here, since where our stories leave a choice (which name, which colour?) all choices are about equally likely. In the text of
-# people they are not: Holtzman et al. (2019) found that cold text of large models is far less surprising than human text, and call it bland and repetitive.
-# A little below 1 trades variety for fewer slips. The makers of a model name their choice in `generation_config.json`, ours and those of Qwen3-0.6B the
-# same one:
+# probabilities makes them happen as often. Above 1 the text soon falls apart into fragments of words. At low temperatures it
+# is hardly less surprising here, since where our stories leave a choice (which name, which colour?) all choices are about equally likely. In human
+# text they are not: Holtzman et al. (2019) found that the likeliest text of a large model is far less surprising than human text, bland and repetitive.
+# A temperature a little below 1 gives up variety for fewer mistakes. The makers of a model name their choice in `generation_config.json`; ours and that
+# of Qwen3-0.6B have the same:
 
 # %%
 print(model.config.generation)
@@ -434,22 +434,22 @@ plots.show(
 )
 
 # %% [markdown]
-# > **The common guess**, that `linear` is nearly all of it, holds for large models and for prompts. It forgets that one token of a small model needs
+# > **The common guess**, that `linear` is nearly all of it, holds for large models. It forgets that one token of a small model needs
 # > many small calls, each of which NumPy makes in several steps.
 #
-# Where the time went before and after, by operator. This is the running figure of the course:
+# Where the time went before and after, by operator, as in lecture 09:
 
 # %%
 show_profiles({"reference": profiles["reference"], "kernels": profiles["embedding"]})
 
 # %% [markdown]
-# What is left in decode is largely Python between the calls. Qwen3-0.6B makes 3.5 times as many calls with matrices 64 times as large; there `linear` is nearly
-# everything ([lecture 09](09_matmul_cpu.ipynb)). (Processor time of one thread, as above.)
+# What is left in decode is largely Python between the calls. Qwen3-0.6B makes 3.5 times as many calls, with matrices at least 64 times as large; there `linear` takes
+# most of the time ([lecture 09](09_matmul_cpu.ipynb)). (Processor time of one thread, as above.)
 
 # %% [markdown]
 # ## 6. A real Qwen
 #
-# Nothing above is a toy: a published Qwen has the same file, names and formulas, only larger. What it asks of a machine follows from its weights (lecture 13):
+# A published Qwen3 has the same files, names and formulas; only the sizes differ. What it needs of a machine follows from its weights (lecture 13):
 
 # %%
 WEIGHTS, CACHED = 596_049_920, 2 * 28 * 8 * 128 * 4  # of Qwen3-0.6B; bytes of the cache for a token
@@ -460,8 +460,8 @@ for memory in (10, 50):
     )
 
 # %% [markdown]
-# So expect a few tokens each second. In the lab *your* decoder reads such a folder. The
-# next cell lets the package's speak, if the files are on this machine; it downloads them only if you say so.
+# So expect a few to a few dozen tokens each second. In the lab *your* decoder reads such a folder. The
+# next cell runs the package's, if the files are on this machine; it downloads them only if you say so.
 
 # %%
 NAME, DOWNLOAD = "Qwen/Qwen3-0.6B", False
@@ -515,8 +515,8 @@ else:
 #
 # - The file is a list of names and offsets, then raw numbers. The forward pass is some twenty lines: embedding, blocks that add to a stream, a norm, and a dot
 #   product with every token's vector.
-# - Speaking is prefill once, then decode, token by token, with a KV cache in buffers that double. In large models decode waits for memory.
-# - The model gives probabilities, the sampler takes a token. Up to temperature 1 our stories are as surprising as real ones; hotter ones fall apart.
+# - Generation is one prefill, then decode, token by token, with a KV cache in buffers that double. In large models decode waits for memory.
+# - The model gives probabilities, the sampler draws a token. Up to temperature 1 our stories are about as surprising as real ones; above it they fall apart.
 # - Every operator on the way can be a kernel of yours.
 #
 # ## Sources

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 15 · Quantisation
 #
-# **Question:** a model's weights have 16 bits each. Why do 8 bits cost nothing and 4 very little, and what has to be done so that 3 still work?
+# **Question:** a model's weights have 16 bits each. Why do 8 bits lose nothing and 4 very little, and how can 3 still work?
 #
 # | before this | you need | reading time | lab | next |
 # |---|---|---|---|---|
@@ -45,7 +45,7 @@ print(f"{sum(map(len, read))} tokens, loss {original:.4f}")
 
 # %% [markdown]
 # The model is the course's own, with two *outlier channels*. Large models have some channels whose numbers are many times as large as all others (Dettmers et
-# al., 2022); small ones have none, and are easy to round. So two are planted: the norm multiplies channels 5 and 77 by 32, and the columns that read them are divided by 32. The
+# al., 2022); ours has none, and is easy to round. So two are planted: each norm multiplies channels 5 and 77 by 32, and the columns that read them are divided by 32. The
 # function is the same, to the last bit.
 
 # %% [markdown]
@@ -56,8 +56,8 @@ print(f"{sum(map(len, read))} tokens, loss {original:.4f}")
 # - **symmetric**: $q$ from $-2^{b-1}$ to $2^{b-1} - 1$, and $s = \max|w| / (2^{b-1} - 1)$;
 # - **asymmetric**: $q$ from 0 to $2^b - 1$, $w \approx s\,(q - z)$ with a *zero point* $z$, which puts the grid between the smallest and the largest weight.
 #
-# Who shares a scale? The whole tensor, a *channel* (a row, one output), or a *group* of neighbours in a row. Smaller groups cost bits: a scale of 16 bits for 32
-# weights adds half a bit to each.
+# A scale may be shared by the whole tensor, a *channel* (a row, one output), or a *group* of neighbours in a row. Smaller groups cost bits: a scale of 16 bits for 32
+# weights adds half a bit to each. Loss added with 8, 6, 5, 4 and 3 bits:
 
 
 # %%
@@ -101,12 +101,12 @@ plots.show(
 )
 
 # %% [markdown]
-# Eight bits cost nothing, whoever shares the scale. Each bit fewer doubles the steps, so the squared error grows fourfold. What else can be done at 3 bits?
+# With eight bits nothing is lost, whoever shares the scale. Each bit fewer doubles the steps, so the squared error grows fourfold. What else can be done at 3 bits?
 
 # %% [markdown]
 # ## 2. Floats of 8 and 4 bits
 #
-# A grid need not be even. FP8 in the form E4M3 has a sign, 4 bits of exponent and 3 of mantissa; E5M2 has more range and fewer digits. FP4, E2M1, has eight sizes in all:
+# The steps need not be equal. FP8 in the form E4M3 has a sign, 4 bits of exponent and 3 of mantissa; E5M2 has more range and fewer digits. FP4, E2M1, has a sign and eight sizes:
 #
 # | bits | 000 | 001 | 010 | 011 | 100 | 101 | 110 | 111 |
 # |---|---|---|---|---|---|---|---|---|
@@ -168,7 +168,7 @@ plots.show(
 # %% [markdown]
 # ## 3. Which scale is best?
 #
-# Must the largest weight fit? A smaller scale *clips* it, and is finer for all others. We try shares of the plain scale, for every group, and keep the one with the smallest
+# The largest weight need not fit. A smaller scale *clips* it, and is finer for all others. We try shares of the plain scale, for every group, and keep the one with the smallest
 # squared error.
 
 # %%
@@ -200,11 +200,11 @@ plots.show(
 # ## 4. AWQ: an error counts as much as its input
 #
 # What the next layer sees is not the weight, but the output $\sum_k x_k w_{mk}$. An error in column $k$ is multiplied by $x_k$. So columns that meet large inputs should be rounded on a
-# finer grid. AWQ (Lin et al., 2023) multiplies column $k$ by $s_k$ before rounding and divides input $k$ by it. In real numbers nothing changes:
+# finer grid. AWQ (Lin et al., 2023) multiplies column $k$ by $s_k$ before rounding and divides input $k$ by it. Without rounding nothing changes:
 #
 # $$\sum_k x_k w_{mk} = \sum_k \frac{x_k}{s_k}\,(s_k w_{mk})$$
 #
-# With $s_k = a_k^{e}$, where $a_k$ is the mean $|x_k|$, one exponent $e$ is searched for, on text to look at: *calibration*. The division costs nothing: the norm in front has a weight for each channel.
+# With $s_k = a_k^{e}$, where $a_k$ is the mean $|x_k|$ on some text (*calibration*), one exponent $e$ is searched for. The division costs nothing: the weight of the norm in front takes it over.
 #
 # > **Predict, then run.** The exponent 0 is plain rounding, 1 makes all inputs equally large. Where is the smallest error of the outputs: at 0, at 1, or between?
 
@@ -255,7 +255,7 @@ plots.show(
 )
 
 # %% [markdown]
-# > **The common guess**, that the exponent should be 1, forgets that all columns of a group share one scale: what makes one column larger makes the grid coarser for its neighbours. So the exponent is searched for, for each input. (The inputs of `down_proj` have no outlier channels, and want a small one.)
+# > **The common guess**, that the exponent should be 1, forgets that all columns of a group share one scale: what makes one column larger makes the grid coarser for its neighbours. So the exponent is searched for, for each input. (The inputs of `down_proj` have no planted channels: a smaller one is best.)
 
 
 # %%
@@ -271,12 +271,12 @@ print(f"3 bits: best scales {best - original:+.4f}, with AWQ {awq_loss - origina
 # %% [markdown]
 # ## 5. GPTQ: later columns make good what was lost
 #
-# AWQ rounds each weight by itself. But inputs resemble each other, and then one column can stand in for another. GPTQ (Frantar et al., 2022) rounds column after column. When column $k$ is rounded to $Q_k$, the columns
-# that are still floats are moved so that the outputs lose least:
+# AWQ rounds each weight by itself. But inputs are correlated, and then one column can stand in for another. GPTQ (Frantar et al., 2022) rounds column after column. When column $k$ is rounded to $Q_k$, the columns
+# that are still floats are moved so that the outputs change least:
 #
 # $$W_j \leftarrow W_j - \frac{W_k - Q_k}{U_{kk}}\,U_{kj} \qquad j > k$$
 #
-# $U$ [K, K] is upper triangular, with $U^T U = (x^T x)^{-1}$: it says how much input $j$ resembles input $k$. In two columns:
+# $U$ [K, K] is upper triangular, with $U^T U = (x^T x)^{-1}$, so it holds how the inputs are correlated. With two columns:
 
 # %%
 x = np.array([[1.0, 0.9], [0.5, 0.6], [-1.0, -1.1]])  # two inputs that are alike
@@ -314,7 +314,7 @@ plots.show(
 )
 
 # %% [markdown]
-# Lines of equal error form a valley: along it one weight replaces the other. Plainly both weights vanish, and so does the output. After 0.4 became 0, the second weight takes over its part, and is rounded up.
+# Lines of equal error form a valley: along it one weight replaces the other. Rounded plainly, both weights become 0. In GPTQ the first becomes 0, the second takes over its part, and is rounded up.
 
 # %%
 from llaisys_mini.quantisation.gptq import gptq
@@ -343,7 +343,7 @@ for text, other in (("to the nearest", rounded_name), ("by GPTQ", gptq_name)):
 print(f"3 bits: best scales {best - original:+.4f}, GPTQ {gptq_loss - original:+.4f}")
 
 # %% [markdown]
-# The weights are farther from the originals than before, and the outputs are nearer.
+# By GPTQ the weights are farther from the originals, and the outputs are nearer.
 #
 # ### One error, worked through
 #
@@ -360,13 +360,13 @@ damped = dead + 0.01 * np.diag(dead).mean() * np.eye(len(dead))
 print("with damping:", np.linalg.cholesky(damped).shape)
 
 # %% [markdown]
-# The remedy is *damping*: add a hundredth of the mean diagonal to the diagonal. Too few rows of $x$ give the same error. The other well-known remedy, setting dead columns to 0, is
-# dangerous: an input that was 0 on the calibration text need not be 0 tomorrow. The package rounds such columns plainly.
+# The remedy is *damping*: add a hundredth of the mean diagonal to the diagonal. Too few rows of $x$ give the same error. The other well-known remedy, setting such columns to 0, is
+# dangerous: an input that was 0 on the calibration text need not be 0 on another. The package rounds such columns plainly.
 
 # %% [markdown]
 # ## 6. SmoothQuant: inputs of few bits
 #
-# So far only weights had few bits. If inputs have too, a product runs in whole numbers throughout. A row of inputs gets one scale, since its size is known only when it is there.
+# So far only weights had few bits. If inputs have few bits too, the whole product is computed with integers. Each row of inputs gets one scale, computed when the row arrives.
 #
 # > **Predict, then run.** Weights *and* inputs are rounded to 6 bits, a scale for each row. Weights of 6 bits alone cost next to nothing. And both?
 
@@ -394,9 +394,10 @@ plain_6, plain_4 = both_rounded(6), both_rounded(4)
 print(f"6 bits: weights alone {costs['channel'][1]:+.4f}, with inputs {plain_6:+.4f}")
 
 # %% [markdown]
-# > **The common guess**, that six bits are enough for inputs too, forgets the outliers: two numbers of a row take the scale, and the other 126 share the few steps that are left around 0.
+# > **The common guess**, that six bits are enough for inputs too, forgets the outliers: two numbers of a row set the scale, and the other 126 share the few steps that are left around 0.
 #
-# For weights the outlier channels did no harm: their columns are small. SmoothQuant (Xiao et al., 2022) moves a part of the difficulty back. Divide input $k$ by $s_k$, multiply column $k$ of the weight by it, with $s_k = \max|x_k|^{\alpha} / \max_m|w_{mk}|^{1 - \alpha}$.
+# For weights the outlier channels did no harm: their columns are small. SmoothQuant (Xiao et al., 2022) moves part of the size back. Divide input $k$ by $s_k$, multiply column $k$ of the
+# weight by it, with $s_k = \max|x_k|^{\alpha} / \max_m|w_{mk}|^{1 - \alpha}$.
 
 # %%
 smooth_6, smooth_4 = both_rounded(6, 0.5), both_rounded(4, 0.5)
@@ -431,7 +432,7 @@ plots.show(
 # %% [markdown]
 # ## 7. Keys by channel, values by position
 #
-# The KV cache of a long text is larger than the model. Keys too have channels that are large at every position (in Qwen2 a bias of the key projection adds to them). So a channel of
+# The KV cache of a long text can be larger than the model (lecture 12). Keys too have channels that are large at every position. So a channel of
 # the keys gets a scale of its own, over a block of positions; a position's values share one (KIVI, Liu et al., 2024). Both are rounded asymmetrically.
 
 # %%
@@ -507,7 +508,7 @@ print(
 )
 
 # %% [markdown]
-# > **The common guess**, that half the weights are worth half the bits, forgets how precise a weight has to be: rounded to 8 bits each is still there, nearly; a pruned one is gone.
+# > **The common guess**, that half the weights are worth half the bits, forgets how precise a weight has to be: at 8 bits each changes by very little; a pruned one is gone.
 #
 # SparseGPT (Frantar and Alistarh, 2023) is GPTQ with zeros in place of rounding: later columns make good what was lost, and inputs decide what goes. Without training afterwards all of these cost far more than 4 bits do, on a model this small.
 #
@@ -560,7 +561,7 @@ plots.show(
 # %% [markdown]
 # ## The answer
 #
-# - Eight bits are so fine that nothing is lost; with four it matters who shares a scale. Each bit fewer doubles the steps.
+# - With eight bits nothing is lost; with four it matters how many weights share a scale. Each bit fewer doubles the steps.
 # - At 3 bits three ideas help: the best scale clips a little; AWQ rounds columns with large inputs on a finer grid; GPTQ lets later columns make good what was lost. What counts is the error of the outputs.
 # - Outlier channels spoil rounded inputs. SmoothQuant moves a part of their size into the weights. Keys have such channels too, so each gets a scale.
 # - Pruning costs more than rounding, and zeros save nothing without a format and a kernel for them.

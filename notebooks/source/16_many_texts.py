@@ -59,9 +59,9 @@ for texts in (1, 16):
     print(f"{texts:2d} at a time: {engine.counts.steps} passes, {engine.counts.rows} rows")
 
 # %% [markdown]
-# > **The common guess**, that 16 prompts take 16 passes in any case, forgets that rows of several prompts can stand in one pass, beside each other.
+# > **The common guess**, that 16 prompts take 16 passes in any case, forgets that one pass can hold rows of several prompts.
 #
-# The rows are as many, the passes a sixteenth. What does that save?
+# The number of rows is the same, that of passes a sixteenth. What does that save?
 
 # %%
 taken = {
@@ -83,7 +83,7 @@ print(f"together {taken[1] / taken[16]:.1f} times as fast")
 # Take one matrix of the size that a larger model has. (`freeze` promises that it does not change; the kernel then arranges it once.) Its product with one row is
 # bound by memory: the processor waits for weights. More rows cost little until arithmetic becomes the limit.
 #
-# > **Predict, then run.** Does the product of this matrix with 16 rows take nearly as long as with one row, or nearly 16 times as long?
+# > **Predict, then run.** How many times as long does the product of this matrix with 16 rows take as with one row?
 
 # %%
 rng = np.random.default_rng(0)
@@ -98,8 +98,8 @@ for rows in counts:
 # %% [markdown]
 # > **The common guess**, 16 times the work and so 16 times as long, forgets what one row waits for: the weights, and these are fetched once.
 #
-# And the whole small model? Its 7 MB of weights fit into a cache, so there is less waiting to save. But call by call, each pass also takes the time of some hundred
-# calls of operators, however many rows it has.
+# And the whole small model? Its 7 MB of weights fit into the cache of many processors, so there is less waiting to save. But each pass also takes the time of some
+# hundred calls of operators, however many rows it has.
 
 # %% jupyter={"source_hidden": true}
 passes = []
@@ -143,8 +143,8 @@ print(
 # %% [markdown]
 # ## 3. Texts come and go: continuous batching
 #
-# Texts do not begin and end together. If a batch is put together once and runs until its longest text has ended, the rows of the others stand empty. An engine decides
-# **before every pass** anew, which is called *continuous batching* (Yu et al., 2022): who has ended leaves, who waits comes in. We count, for 24 texts of very different lengths, 8 at a time.
+# Texts do not begin and end together. If a fixed batch runs until its longest text has ended, the places of the others stand empty. An engine decides
+# anew **before every pass**: texts that have ended leave, waiting ones come in. This is *continuous batching* (Yu et al., 2022, say *iteration-level scheduling*). We count, for 24 texts of very different lengths, 8 at a time.
 
 # %%
 lengths = rng.integers(4, 80, size=24)  # tokens of each text
@@ -200,9 +200,9 @@ plots.show(
 # %% [markdown]
 # ## 4. Where the keys lie: pages
 #
-# In [lecture 14](14_decoder.ipynb) the cache of a text was one array. For many texts that has a price: nobody knows how long a text will be, so either each
-# reserves room for the longest, or it must be copied when it grows. Kwon et al. (2023) did what operating systems do with memory: cut it into **pages** of equal
-# size. A text holds a list of pages, its *page table*; they may lie anywhere.
+# In [lecture 14](14_decoder.ipynb) the cache of a text was one array. Its final length is not known, so either each text
+# reserves room for the longest, or it is copied when it grows. Kwon et al. (2023) did what operating systems do with memory: cut it into **pages** of equal
+# size. A text has a list of its pages, the *page table*; they may lie anywhere.
 
 # %%
 engine = new_engine(max_texts=8)
@@ -270,7 +270,7 @@ print("pages", table.tolist(), "- equal to the last bit:", np.array_equal(paged,
 # ## 5. A common beginning is read once
 #
 # Many requests begin alike: the same instructions, or the whole conversation so far. Pages make sharing easy: two tables name the same page. It must be full, so
-# that nobody writes into it any more. This is a *prefix cache*. To find a page, each full one gets a **key**: a hash of the key of the page before it and of its own ids.
+# that no text writes into it any more. This is a *prefix cache*. To find a page, each full one gets a **key** (not attention's): a hash of the key of the page before it and of its own ids.
 
 # %%
 instructions = " ".join(beginnings[:6])  # what every request begins with
@@ -282,7 +282,7 @@ for at_once in (8, 1):
     print(f"{at_once} at a time: {engine.counts.rows} rows, {engine.scheduler.shared} ids shared")
 
 # %% [markdown]
-# At once, the first prompts are read in the same step, before any page is full; the others share. One after the other, only the first prompt is read whole.
+# With 8 at a time, the first prompts are read in the same step, before any page is full; the others share. One after the other, only the first prompt is read whole.
 #
 # > **Predict, then run.** A prompt has exactly 32 ids, and both of its pages are stored. How many rows must be computed?
 
@@ -341,14 +341,14 @@ for name, request in (("chained", right), ("own ids only", wrong)):
     )
 
 # %% [markdown]
-# The wrong key finds a page whose keys were computed for positions 16 to 31 behind another beginning. Nothing crashes, and the text may even look right. The
+# The wrong key finds a page that was computed for positions 16 to 31, behind another beginning. No error is raised, and the text may even look right. The
 # check of `prefix_match` in the lab has this case.
 
 # %% [markdown]
 # ## 6. A long prompt comes in
 #
 # Eight texts are being written. Someone sends a prompt of 600 tokens. If the next pass reads it whole, the eight readers wait for it. Agrawal et al. (2023) cut
-# the prompt into parts: a step has a **budget** of rows; texts that are written come first, and the prompt gets what is left.
+# the prompt into chunks: a step has a **budget** of rows; texts that are written come first, and the prompt gets what is left.
 
 # %%
 story = tokenizer.encode(paths.held_out_text().read_text())
@@ -385,13 +385,13 @@ plots.show(
 )
 
 # %% [markdown]
-# The longest gap that a reader sees is the longest step, and that is the budget. The price: the new text's first token comes later.
+# The longest gap that a reader sees is the longest step, and the budget limits it. The price: the new text's first token comes later.
 
 # %% [markdown]
 # ## 7. When the pages run out
 #
-# A text is let in when there are pages for all it has so far. But texts grow. When a running text needs a page and none is left, the **youngest** makes room: its
-# pages are given up, it waits at the front of the queue, and is read again later. The oldest always goes on, so every text ends.
+# A text is let in when there are pages for all it has so far. But texts grow. When a running text needs a page and none is left, the **youngest** makes room
+# (*preemption*): its pages are given up, it waits at the front of the queue, and is read again later. The oldest always goes on, so every text ends.
 
 # %%
 plenty, in_peace = write(prompts, 60, pages=200)
@@ -404,14 +404,14 @@ print(f"{same} of 16 texts are the same")
 print("how often each had to make room:", [request.preemptions for request in squeezed])
 
 # %% [markdown]
-# The texts are the same, to the last token. In this course's engine that is a promise: a row has the same bits in any company, because the kernels add up in an
-# order that does not depend on the other rows. Many engines do not promise it, and then "temperature 0" gives other texts under load.
+# The texts are the same, to the last token. This course's engine promises that (*batch invariance*): the kernels add up in an
+# order that does not depend on the other rows. Many engines do not, and then "temperature 0" may give other texts under load.
 
 # %% [markdown]
 # ## 8. Guessing ahead
 #
 # One text alone gains nothing from the rows of others. But rows can be filled with **guesses**: guess the next 4 tokens, compute all in one pass, and keep those
-# that the model would have chosen anyway: *speculative decoding* (Leviathan et al., 2022). The text never changes. Who guesses?
+# that the model would have chosen anyway: *speculative decoding* (Leviathan et al., 2022). The text does not change. The guesses come from:
 #
 # - *n-grams* (Saxena, 2023): what followed these tokens earlier in the text. It costs nothing.
 # - a *draft model*: the course ships one with 2 layers in place of 8, trained to imitate.
@@ -460,9 +460,9 @@ for texts in (1, 16):
 # %% [markdown]
 # > **The common guess**, that the bytes fall to a quarter, forgets the passes of the draft model, nearly one for each guess.
 #
-# - One text alone waits, in a large model, for bytes (section 2). The draft model saves 40 % of them; n-grams save nothing where a story never repeats itself, and
-#   cost little.
-# - With 16 texts all share the bytes already, and little is left to be saved. What guessing adds is work: wrong guesses are rows too, and so are those of the draft
+# - In a large model one text alone waits for bytes (section 2). The draft model saves a good part of them; n-grams save next to nothing where a story does not repeat
+#   itself, and cost little.
+# - With 16 texts all share the bytes already, and little is left to be saved. But guessing adds work: wrong guesses are rows too, and so are those of the draft
 #   model. Where arithmetic is the limit it makes things slower.
 #
 # So by these counts speculation pays where few texts are written. From how many rows on arithmetic is the limit follows from the machine's two speeds (lecture 09).
@@ -494,7 +494,7 @@ for texts in (1, 16):
 # ## The answer
 #
 # - A pass reads all weights once, for the rows of all texts, so 16 texts take as many passes as one.
-# - Before every pass the engine decides anew: rows of texts that are written first, then parts of prompts, within a budget. The budget is the longest gap.
+# - Before every pass the engine decides anew: rows of texts that are written first, then chunks of prompts, within a budget. The budget limits the gaps.
 # - Keys and values lie in pages; a text has a table of them. Full pages are found by chained keys and shared. When pages run out, the youngest makes room.
 # - Guesses fill rows that would be empty. The text stays the same; by counted bytes they pay where few texts are written.
 #

@@ -5,7 +5,7 @@
 #
 # | before this | you need | reading time | lab | next |
 # |---|---|---|---|---|
-# | [16 Many texts at once](16_many_texts.ipynb) | the engine (16), tokens (11), the chat template (14) | 25 minutes | [17 a service](../labs/17_service/17_service.ipynb) | [18 From a list of calls to one](18_one_call.ipynb) |
+# | [16 Many texts at once](16_many_texts.ipynb) | the engine (16), tokens and special tokens (11) | 25 minutes | [17 a service](../labs/17_service/17_service.ipynb) | [18 From a list of calls to one](18_one_call.ipynb) |
 
 # %%
 import http.client
@@ -30,8 +30,9 @@ STOPS = model.config.stop_ids | tokenizer.end_ids
 # %% [markdown]
 # ## 1. The question and the answer are text
 #
-# Programs that talk with language models nearly all speak one language: OpenAI's API. It is HTTP, which is text over a connection: a line that says what is
-# wanted, some headers, an empty line, and a *body*. The body of a request is JSON: who said what, and how the answer is to be made.
+# Most programs that talk to language models use one interface: OpenAI's API. It is built on HTTP, which is text over a connection: a line that says what is
+# wanted, some headers, an empty line, and a *body*. The body of a request is JSON: who said what, and how the answer is to be made. The model's *chat template* lays
+# these messages out as one text, with special tokens around what each speaker says.
 
 
 # %%
@@ -60,8 +61,8 @@ print(
 print("what the client gets:", json.dumps(complete(question), indent=1))
 
 # %% [markdown]
-# `finish_reason` says why the text ended: `stop`, by a stop token or a stop string, or `length`, because no more was allowed. A client that takes the second for the
-# first shows half a sentence as an answer.
+# `finish_reason` says why the text ended: `stop`, by a stop token or a stop string, or `length`, because no more tokens were allowed. A client that ignores it may
+# show half a sentence as an answer.
 #
 # Python's standard library has a small web server. Here it answers on a port of this machine; the client is a bare connection, so that we see every byte.
 
@@ -133,12 +134,12 @@ print(f"streamed: the first word after {seen[0]} pass, the last after {seen[-1]}
 print(f"whole:    the first word after {seen[-1]} passes, as the last")
 
 # %% [markdown]
-# The text takes as long as before; only the waiting is another. What it takes is that nothing on the way collects: not the server, not a proxy, not a generator that
+# The text takes as long as before, but its first word comes at once. For that, nothing on the way may buffer: no server, no proxy, no generator that
 # makes a list first.
 #
 # ## 3. Half characters
 #
-# A token stands for bytes, and a character may have several. English letters have one. What about others?
+# A token stands for bytes, and a character may have several (lecture 11). Which tokens do these become?
 
 # %%
 for letter in "fé狐🦊":
@@ -167,12 +168,12 @@ print("held back:     ", [stream.feed(i) for i in ids])
 # > **The common guess**, a fox, since all of its bytes arrive, forgets that each token was made text before the next one came, and none of the four bytes is a character.
 #
 # `TextStream` holds the bytes back until the character is whole. How many bytes does it have to wait for? UTF-8 says so in the first one: below 80 (hexadecimal) it is a
-# character by itself, from C2 on it begins one of two bytes, from E0 on three, from F0 on four. All others are 80 to BF.
+# character by itself, from C2 on it begins one of two bytes, from E0 on three, from F0 on four. The bytes that follow are 80 to BF.
 #
 # ## 4. Stop strings, cut in two
 #
-# A client may ask for `"stop": ["\n\n"]`: end the text where an empty line begins, and do not give me any of it. The text comes in pieces, and the stop string may lie across
-# two of them. Once a byte was sent, nobody can take it back.
+# A client may ask for `"stop": ["\n\n"]`: end the text where an empty line begins, without that line. The text comes in pieces, and the stop string may lie across
+# two of them. A byte that was sent cannot be taken back.
 #
 # Three ways: look into each new piece; look into the whole text so far; or hold back what could be the beginning of a stop string. Let us try them on every way of cutting a
 # text into three pieces.
@@ -232,10 +233,10 @@ for piece in pieces:
     ))  # fmt: skip
 
 # %% [markdown]
-# In the first piece there is no stop string, so it is sent whole, with its line end. When the second piece comes, the stop string is found at 8, but 9 characters are out
-# already. The line end has leaked. A client that puts texts together line by line, or runs code that it gets, meets it.
+# In the first piece there is no stop string, so it is sent whole, with its line end. When the second piece comes, the stop string is found at 8, but 9 characters have been
+# sent already. The client gets a line end that it asked not to get.
 #
-# So a `\n` at the end has to wait until the next piece says what it was. How much waits? The longest end of the text that a stop string begins with, and not a character more:
+# So a `\n` at the end has to wait until the next piece shows what it was. How much waits? The longest end of the text that a stop string begins with, and not a character more:
 # else the reader sees words late for no reason.
 
 # %%
@@ -251,7 +252,7 @@ for stop in ("\n\n", "Two cats"):
 # ## 5. A queue, and when to say no
 #
 # The engine writes, say, 8 texts at a time. A story of 40 tokens holds its place for 40 passes. So in the long run the service finishes 8 stories in 40 passes, 0.2 per
-# pass. If more come than that, the queue grows without end, whatever one does. But what if *a little less* comes?
+# pass. If more requests come than that, the queue grows without end. But what if *a little fewer* come?
 #
 # Requests come at random. Let the *load* be the share of places that is needed on average. We count in passes; no clock is involved.
 
@@ -276,7 +277,7 @@ def waits(load, requests=400, places=8, length=40, most_waiting=None, seed=0):
 
 
 # %% [markdown]
-# Is this picture of the engine true? One run of the real one, with the same arrivals:
+# Is this picture of the engine right? One run of the real engine, with the same arrivals:
 
 # %%
 load, count = 0.9, 60
@@ -341,7 +342,7 @@ plots.show(
 # %% [markdown]
 # > **The common guess**, that nobody waits as long as the load is below 100 %, forgets that requests come in bunches: a place that stands empty now is of no use later.
 #
-# - Up to about 80 % one hardly waits; towards 100 % the wait grows steeply, and by chance. That is true of every queue.
+# - With 8 places one hardly waits up to about 80 %; towards 100 % the wait grows steeply, and varies with chance. With fewer places it grows sooner.
 # - Above 100 % the queue grows for as long as the rush lasts. Then everybody waits, and many leave before their turn.
 # - With a limit, those who are let in wait a bounded time: with 16 in the queue and 8 places, at most two stories' time. The others are told **at once**: status 429, *too
 #   many requests*, with a header `Retry-After`.
@@ -363,11 +364,11 @@ for name, spread in (("all after 60 passes", 0), ("after 30 to 90 passes", 30)):
     print(f"{name:22s}: {refused} of 100 are refused again")
 
 # %% [markdown]
-# A little chance in the waiting helps some of them. (It cannot help all: 100 stories need 500 passes.)
+# Random waiting times (*jitter*) help some of them. (They cannot help all: 100 stories need 500 passes.)
 #
 # ## 6. A client leaves
 #
-# Somebody closes the page. The connection is gone, and the engine does not know. If nobody tells it, it writes to the end, for nobody. Eight clients; four of them leave
+# Somebody closes the page. The connection is gone, but the engine does not know. Unless it is told, it writes to the end, for nobody. Of eight clients four leave
 # after 10 passes.
 #
 # > **Predict, then run.** Each text has 80 tokens. How many rows are computed for nobody if the server never notices? And if it notices only when it sends the next piece?
@@ -402,7 +403,7 @@ for name, after in (("never", None), ("when the next piece is sent", 1), ("at on
 # > **The common guess**, that a closed connection costs nothing any more, forgets that the engine is not the connection: it goes on until somebody calls `abort`.
 #
 # With one text in work the difference between the second and the third line is small. But a text that *waits in the queue* sends no piece for a long time, and an answer that is not
-# streamed sends none at all until its end. So a server has to listen while it writes: two things are awaited at once, the next piece and the client's goodbye, and whichever comes
+# streamed sends none at all until its end. So a server has to listen while it writes: it awaits two things at once, the next piece and the end of the connection, and whichever comes
 # first decides. In the lab you write this in ten lines (`abort_on_disconnect`).
 #
 # ## 7. What else may come
@@ -460,9 +461,9 @@ def draw_queue(load=0.9, places=8, most_waiting=32):
 #
 # - A service turns a JSON request into ids and tokens into events. Each piece is sent as soon as it is certain: a character when its bytes are whole, text when it cannot be the beginning of a
 #   stop string.
-# - Below a load of about 80 % nobody waits long; above 100 % no queue is long enough. A limit and a 429 at once are kinder than a long wait.
+# - Waits are short at a low load and grow steeply towards 100 %; above it the queue grows without end. A limit and a 429 at once are better than a long wait.
 # - A client may leave at any time. The server listens while it writes, and gives up the text and its pages at once.
-# - Whatever else comes in is honoured or refused by name.
+# - What a service cannot do it refuses, with a message that names it.
 #
 # ## Sources
 #
@@ -474,5 +475,5 @@ def draw_queue(load=0.9, places=8, most_waiting=32):
 #
 # ## Go on
 #
-# In [lab 17 a service](../labs/17_service/17_service.ipynb) you write the three machines between engine and reader, and they run a server of your own. Then
+# In [lab 17 a service](../labs/17_service/17_service.ipynb) you write the three small machines between engine and reader, and they run in a server of your own. Then
 # [18 From a list of calls to one](18_one_call.ipynb) takes the time between the kernels away.

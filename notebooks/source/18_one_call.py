@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 18 · From a list of calls to one
 #
-# **Question:** the kernels are fast, and still most of the time of a token goes by between them. How does a program become a list that can be improved, and then a single function?
+# **Question:** the kernels are fast, and still most of a token's time is spent between them. How does a program become a list of calls that can be improved, and then a single function?
 #
 # | before this | you need | reading time | lab | next |
 # |---|---|---|---|---|
@@ -30,7 +30,7 @@ prompts = [
 # The decoder of lecture 14 is ordinary Python: it calls one operator after the other. Each call finds out shapes and dtypes, looks up which kernel answers, makes an
 # array for the result, and only then runs the kernel. That is a **dynamic** or *eager* program: it decides everything at the moment of the call.
 #
-# We take the time of one such step: that of a text of 60 tokens less that of one of 10, divided by 50. So the prompt and the first steps, which take longer, do not
+# We measure one such step: the time of a text of 60 tokens minus that of one of 10, divided by 50. So the prompt and the first steps, which take longer, do not
 # count. Then we take away the Python in between, and look at what is left.
 
 # %%
@@ -72,13 +72,13 @@ print(f"between the calls went {1 - replayed / calls:.0%} of the time")
 # > **The common guess**, that a fast kernel makes a fast program, forgets how little one call of this model computes: a vector times a matrix of 128 x 128 takes
 # > a fraction of what the call around it takes.
 #
-# For a model with matrices of 1024 x 3072 a call computes for a hundred microseconds or more, and what is around it hardly counts. On a GPU it
-# counts again: there the same kernels are done sooner, and to start one from Python takes longer.
+# With matrices of 1024 x 3072 a call computes for a hundred microseconds or more, and the Python around it hardly counts. On a GPU it
+# counts again: there the same kernels finish sooner, and launching one from Python takes longer.
 
 # %% [markdown]
 # ## 2. A program that writes itself down
 #
-# To run a step without Python, we first need to know *what* it does, as data. A trick is to run it once with inputs that take notes. This is called **tracing**.
+# To run a step without Python, we first need to know *what* it does, as data. One way is to run it once with inputs that record what is done to them. This is called **tracing**.
 
 
 # %%
@@ -113,10 +113,10 @@ for name, operator, inputs in notes:
     print(f"{name} = {operator}({inputs[0]}, {inputs[1]})")
 
 # %% [markdown]
-# The loop is gone: three rounds became six lines. The list is a **static** graph of the computation: names are the edges, calls the nodes. Lecture 03 used such a
-# graph to go backwards; here it is data that a compiler improves.
+# The loop is gone: three rounds became six lines. The list is a **static** graph of the computation: calls are its nodes, names its edges. Lecture 03 walked through such a
+# graph backwards; here it is data that a compiler improves.
 #
-# The course's recorder does the same with operators. It watches the calls of one step, and knows arrays by their addresses in memory:
+# The course's recorder does the same with operators. It watches the calls of one step, and tells arrays apart by their addresses in memory:
 
 # %%
 plain = formulas(step)
@@ -127,8 +127,8 @@ print(f"... {len(plain.calls)} calls in all")
 # %% [markdown]
 # (`formulas` writes calls that do two things at once as two, so that there is something to fuse below. `keys0` and `values0` are the pages of the first layer.)
 #
-# Frameworks differ in when they do this. TensorFlow 1 had the user write the list. PyTorch runs eagerly, and `torch.compile` records. JAX traces a function at its
-# first call. A *CUDA graph* records launches of a GPU.
+# Frameworks differ in when they do this. In TensorFlow 1 the user's program built the graph. PyTorch runs eagerly, and `torch.compile` traces. JAX traces a function under `jit` at its
+# first call. A *CUDA graph* records launches on a GPU.
 
 # %% [markdown]
 # ## 3. What a recording does not know
@@ -166,11 +166,11 @@ print("recorded:", notes, "-> returns", result.name)
 print("replayed with -3:", replay(notes, result, -3), "  but clipped(-3) is", clipped(-3))
 
 # %% [markdown]
-# > **The common guess**, 1, takes the recording for the program. It holds only the path that was taken, and the question itself was not noted.
+# > **The common guess**, 1, takes the recording for the program. It holds only the path that was taken, and the comparison itself was not noted.
 #
-# So whoever records has to know on what the path depends. In a decoder the path depends on the number of rows and on which kernels are chosen, not on the numbers in
-# the arrays. The engine keeps one recording for each number of rows and of texts, and drops it when another kernel is chosen. What changes from step to step (ids, positions, the
-# table of pages) are arrays: their content may differ, their meaning does not.
+# So we have to know on what the path depends. In a decoder it depends on the number of rows and on which kernels are chosen, not on the numbers in
+# the arrays. The engine keeps one recording for each kind of step (so many rows, texts and pages), and drops it when another kernel is chosen. What changes from step to step (ids, positions, the
+# table of pages) lies in arrays: a replay reads what they hold then.
 
 # %% [markdown]
 # ## 4. Passes
@@ -180,8 +180,8 @@ print("replayed with -3:", replay(notes, result, -3), "  but clipped(-3) is", cl
 # - **Dead code**: read from the end, a call is needed if its result is. All others go.
 # - **Constant folding**: a call that reads only weights gives the same in every step. It is computed once.
 #
-# The third one saves bytes. **Fusion** (lecture 13) makes one call of two, if nobody else reads what lies between. What is it worth? Count the bytes that `silu` and `multiply` move,
-# against those of one `swiglu`. Each array has `n` numbers of 4 bytes.
+# The third one saves bytes. **Fusion** (lecture 13) makes one call of two, if no other call reads the array between them. Count the bytes that `silu` and `multiply` move,
+# against those of one `swiglu`. All arrays have the same size.
 #
 # > **Predict, then run.** `s = silu(g)` then `m = multiply(s, u)` against `m = swiglu(g, u)`: which share of the bytes is saved, a fifth, a quarter, two fifths, a half?
 
@@ -192,10 +192,10 @@ print(f"{sum(apart.values())} arrays apart, {sum(fused.values())} fused")
 print(f"saved: {1 - sum(fused.values()) / sum(apart.values()):.0%}")
 
 # %% [markdown]
-# > **The common guess**, a half, thinks of two calls that become one. Counted are arrays, and what is written and read again at once is only two of five.
+# > **The common guess**, a half, thinks of two calls that become one. What counts are transfers of arrays: of the five two are saved, writing `s` and reading it.
 #
 # And by the clock? We compare two kernels that compute next to nothing with one that does the work of both: again 5 arrays against 3. With arrays that fit no cache, memory decides (lecture 09), and the bytes say what to
-# expect: $5 / 3 \approx 1.7$. Small arrays stay in the cache; there a call less is what counts.
+# expect: $5 / 3 \approx 1.7$. Small arrays stay in the cache; there loads, stores and one call less are what is saved.
 
 
 # %%
@@ -237,8 +237,8 @@ for size in (128, 8192, 16_000_000):
 # %% [markdown]
 # ## 5. Memory, planned
 #
-# Call by call each result is a new array. As a list, we know for each array which call makes it and which reads it last: its **lifetime**. Arrays that do not live at
-# the same time may have the same place.
+# Call by call each result is a new array. In a list we see for each array which call makes it and which reads it last: its **lifetime**. Arrays that do not live at
+# the same time may have the same place in memory.
 
 # %%
 spans = {name: [number, number] for number, (name, _, _) in enumerate(plain.calls)}
@@ -300,7 +300,7 @@ plots.show(
 # %% [markdown]
 # ### A worked error: spans that only touch
 #
-# Call 3 reads array `x`, and it is the last to do so. Call 3 writes array `y`. May `y` lie where `x` lies? It looks as if `x` were done with.
+# Call 3 is the last to read array `x`, and it writes array `y`. May `y` lie where `x` lies? It looks as if `x` were no longer needed.
 
 # %%
 weight, x = np.array([[0.0, 1.0], [1.0, 0.0]]), np.array([3.0, 5.0])
@@ -317,7 +317,7 @@ print("in one place:", memory, "  right:", weight @ x)
 # ## 6. One function
 #
 # The last stage writes code. The layers repeat, so the list is searched for its repetition, and the code becomes a loop. Every kernel and every array is found in a
-# table `at` of addresses: line c is call c. Its first number says where the kernel's machine code lies, the others where the arrays lie that it is given.
+# table `at` of addresses, with a row for each call. Its first number is the address of the kernel's machine code, the others are those of the arrays.
 #
 # `run(address, arguments)` calls the kernel at an address. `float32_2d(address, shape)` and its like make an array over memory that is there already; nothing is copied.
 # (Lines are cut here.)
@@ -330,9 +330,9 @@ print()
 print(f"{len(step.calls)} calls, {len(source.splitlines())} lines")
 
 # %% [markdown]
-# Numba compiles this function once; it is kept on disk, and each later start takes it from there. `run` calls a kernel *where it stands*: the same machine code as
-# before. So a replayed step gives the same logits, to the last bit. A compiler may also go further and compile the kernels into it. Then sums may be added up in another
-# order, and bits change.
+# Numba compiles this function once; it is kept on disk, and later starts load it from there. `run` calls the same machine code of a kernel as
+# before. So a replayed step gives the same logits, to the last bit. A compiler may also go further and compile the kernels into the function. Then sums may be added up in another
+# order, and bits may change.
 
 # %% [markdown]
 # ## 7. What it is worth
@@ -348,7 +348,7 @@ for texts in (1, 4, 16):
     print(f"{texts:2d} texts: {eager:5.0f} us a step call by call, {fast:5.0f} us replayed: {eager / fast:.1f} times as fast")  # fmt: skip
 
 # %% [markdown]
-# > **The common guess**, with 16, since more is done, has it the wrong way round. The saved time is the same; what 16 rows compute comes on top.
+# > **The common guess**, with 16, since more is done, has it the wrong way round. The saved time is about the same; what 16 rows compute comes on top.
 
 # %% jupyter={"source_hidden": true}
 fig, axis = plots.figure(width=6.4, height=3.0)
@@ -378,8 +378,9 @@ plots.show(
 )
 
 # %% [markdown]
-# On a GPU the same idea has another name. A *CUDA graph* records the launches of a step, and the driver replays them. On an H100 one step of Qwen3-0.6B's shape with this
-# course's kernels takes 80 to 100 ms in 481 launches from Python, and 2.2 ms as a graph. (Measured once, with a trial program. The course's engine now records its steps in this way; that has not been measured on a card.)
+# On a GPU a *CUDA graph* does this: it records the launches of a step, and the driver replays them. On an H100 one step of Qwen3-0.6B's shape with this
+# course's kernels took 80 to 100 ms in 481 launches from Python, and 2.2 ms as a graph. (Measured once, with an early version and a trial program. The course's engine now records its steps
+# in this way; that has not been measured on a card.)
 
 # %% [markdown]
 # ## 8. With a pencil

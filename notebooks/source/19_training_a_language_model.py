@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 19 · Training a language model
 #
-# **Question:** somebody gives you a text and a budget of computation. How is a language model made of them, and how good will it be?
+# **Question:** given a text and a budget of computation, how is a language model trained, and how good will it be?
 #
 # | before this | you need | reading time | lab | next |
 # |---|---|---|---|---|
@@ -34,8 +34,8 @@ model = load_model("mini")
 # that really came. Its unit is the *nat*. A loss of 1.2 says that on (geometric) average $p = e^{-1.2} = 0.30$: the model is as unsure as if it had to choose among
 # $e^{1.2} = 3.3$ equally likely tokens. That number is the perplexity of [lecture 07](07_softmax.ipynb).
 #
-# What would simpler guessers reach on a story? One that knows nothing; one that knows how often each token occurs; one that also knows the token
-# before; and the shipped model.
+# What do others reach on a story? One that knows nothing, one that knows how often each token occurs, one that also knows the token
+# before (lecture 11), and the shipped model:
 
 # %%
 tokenizer = model.tokenizer
@@ -62,8 +62,8 @@ for name, each in losses.items():
     )
 
 # %% [markdown]
-# A loss is comparable only for the same tokens: with another tokenizer a token holds more or less text. Per byte it is comparable. And it is a mean of very unequal
-# numbers:
+# Losses per token can be compared only between models with the same tokenizer: with another one a token holds more or less text. Losses per byte can always be compared. And a loss is
+# a mean of very unequal numbers:
 
 # %% jupyter={"source_hidden": true}
 mini_losses = np.asarray(losses["the shipped model"])[:48]
@@ -79,14 +79,14 @@ plots.show(
 )
 
 # %% [markdown]
-# Most tokens follow from those before. The rest is choice: which name, which thing. Nobody can predict it, so the loss has a floor above zero, the
+# Most tokens follow from those before. The rest are choices: which name, which thing. No model can predict these, so the loss cannot fall below a floor, the
 # *entropy* of the text.
 
 # %% [markdown]
 # ## 2. The text: cleaning and mixing
 #
-# A model learns what its text repeats. So doubles go first, also those that differ in a few words. Compare the sets of all runs of 5 words: what share do two documents
-# have in common (Broder, 1997)? The text here: 20 stories, an exact copy, a copy with another name, and a line of rubbish.
+# A model learns what its text repeats. So duplicates are removed first, also those that differ in a few words (*deduplication*). Compare the sets of all runs of 5 words: what share do
+# two documents have in common (Broder, 1997)? The text here: 20 stories, an exact copy, a copy with four changes, and a line that repeats itself.
 
 # %%
 raw = [*stories[:20], stories[3], stories[5].replace("the", "a", 4), "click here " * 40]
@@ -111,8 +111,8 @@ print(len(raw), "documents,", len(kept), "kept")
 # %% [markdown]
 # The same test keeps copies of held-out text out of the training text.
 #
-# Then the mixture. Sources have very different sizes. Drawn by size, a small good source is hardly seen; drawn equally, it is read again and again. In between: source $i$
-# of $n_i$ tokens with probability $p_i \propto n_i^{\tau}$. Suppose 100 million tokens are read in all:
+# Next comes the mixture. Sources have very different sizes. If they are drawn by size, a small good source is hardly seen; if all are drawn equally, it is read again and again. Between
+# these, source $i$ of $n_i$ tokens is drawn with probability $p_i \propto n_i^{\tau}$. Suppose 100 million tokens are read in all:
 
 # %%
 sources = {"web": 900e6, "books": 90e6, "exercises": 10e6}  # tokens
@@ -125,9 +125,8 @@ for tau in (1.0, 0.5, 0.0):
 # %% [markdown]
 # ## 3. Rows of one length: packing and masks
 #
-# A step reads rows of one length; documents have many.
-#
-# Our stories are all of nearly one length, so let each end somewhere, as documents of the web do.
+# A training step reads rows of one length, but documents have many. Our stories are all about equally long, so here each is cut at a random place, to have lengths as different as those
+# of web pages.
 #
 # > **Predict, then run.** If each document gets a row as long as the longest one, is a tenth, a quarter or more than a third of the places empty?
 
@@ -187,7 +186,7 @@ plots.show(
 # ### One error, worked through
 #
 # If a batch does not fit into memory, it is taken in parts, and gradients are added up (*gradient accumulation*). Parts of a packed batch have different numbers of
-# targets. Somebody takes the mean loss of each part and then the mean of these means.
+# targets. The error: to take the mean loss of each part and then the mean of these means.
 
 # %%
 counts, part_losses = np.array([900, 100]), np.array([2.0, 6.0])  # targets; mean loss of each part
@@ -206,7 +205,7 @@ print("so a target of part 2 weighs as much as", counts[0] / counts[1], "targets
 #
 # $$C = 6\,N\,D .$$
 #
-# Let us count what one step of our training really does, call by call of its operators (the folded `cost`).
+# Let us count what one step of our training really does, operator call by operator call (the folded cell defines `cost`).
 
 # %%
 recipe = Recipe(
@@ -279,10 +278,10 @@ print(f"{'together':23} {8 * BILLION * sum(parts.values()) / 1e9:4.0f} GB")
 # %% [markdown]
 # ## 5. Sixteen bits
 #
-# Why are the weights there a second time, in float32? bfloat16 has 8 significant bits ([lecture 06](06_tensors.ipynb)). That is enough for products. But a step changes a weight by a thousandth
-# of itself or less.
+# Why are the weights kept a second time, in float32? bfloat16 has 8 significant bits ([lecture 06](06_tensors.ipynb)). That is enough for products. But a step often changes a weight by a
+# thousandth of itself or less.
 #
-# > **Predict, then run.** A weight is 1.0. It is changed 1,000 times by +0.001. What is it at the end, in float32 and in bfloat16?
+# > **Predict, then run.** A weight is 1.0. We add 0.001 to it 1,000 times. What is it at the end, in float32 and in bfloat16?
 
 # %%
 weights = {"float32": np.float32(1), "bfloat16": ml_dtypes.bfloat16(1)}
@@ -299,7 +298,8 @@ print("the next number after 1 in bfloat16:", 1 + float(ml_dtypes.finfo(ml_dtype
 # %% [markdown]
 # ## 6. Many processes
 #
-# *Data parallelism*: each of $P$ processes holds the whole model and reads its part of the batch. The mean of their gradients is the gradient of the batch. Here are four parts, one after the other:
+# *Data parallelism*: each of $P$ processes holds the whole model and reads its part of the batch. If all parts have equally many targets, the mean of their gradients is the gradient of the batch. Here are four
+# parts, one after the other:
 
 # %%
 run = begin()
@@ -313,11 +313,11 @@ print(
 )
 
 # %% [markdown]
-# With `pip install 'llaisys_mini[mpi]'`, `llaisys-mini train TEXT --out FOLDER --processes 4` does it with four processes. What travels: in a ring, each process sends every number of the
-# gradients about twice, however many processes there are.
+# With `pip install 'llaisys_mini[mpi]'`, `llaisys-mini train TEXT --out FOLDER --processes 4` does it with four processes. To form the mean in a ring (*all-reduce*), each process sends about
+# twice as many numbers as there are gradients, however many processes there are.
 #
-# Every process then holds the same 16 bytes for each weight, which is a waste. *ZeRO* (Rajbhandari et al., 2020) shares them out: (1) the optimiser's 12 bytes, (2) the gradients as well, (3) the weights as well, which
-# are fetched when a layer needs them.
+# Every process then holds the same 16 bytes for each weight. *ZeRO* (Rajbhandari et al., 2020) divides them among the processes: in stage 1 the optimiser's 12 bytes, in stage 2 the
+# gradients as well, in stage 3 the weights as well, which are fetched when a layer needs them.
 
 # %%
 P = 8
@@ -361,18 +361,18 @@ best_rate = rates[int(np.argmin(reached))]
 print(f"best of the six: {best_rate:g}")
 
 # %% [markdown]
-# Too small a rate gets nowhere in sixty steps, too large a one falls fast and then stays higher. *Warm-up* is for the first steps, when AdamW's means rest on few gradients; the way down lets the noise of the batches die away.
-# Clipping, a longest length for all gradients together, is for the batch that is unlike all others.
+# With too small a rate the loss hardly falls in sixty steps; with too large a one it falls fast and then stays higher. *Warm-up* is for the first steps, when AdamW's means come from few
+# gradients; the way down to zero averages out the noise of the batches. *Gradient clipping*, an upper limit for the length of the whole gradient, protects against unusual batches.
 
 # %% [markdown]
 # ## 8. How good will it be? A scaling law
 #
-# Kaplan et al. (2020) and Hoffmann et al. (2022) found that the loss follows a simple law over many orders of magnitude,
+# Kaplan et al. (2020) found that the loss falls as a power of the size of the model, of the text and of the computation, over many orders of magnitude. Hoffmann et al. (2022) write it as
 #
 # $$L(N, D) = E + \frac{A}{N^{\alpha}} + \frac{B}{D^{\beta}} ,$$
 #
 # with the entropy $E$ of the text, a part that more weights $N$ remove, and a part that more tokens $D$ remove. Does it hold for our small models?
-# `python -m training.scaling` trained some on stories, in rows of 16 tokens: at four budgets $C = 6ND$ four sizes each, and two more with 1.3 and 2.5 times the largest budget, which nothing is fitted to.
+# `python -m training.scaling` trained some on stories, in rows of 16 tokens: at four budgets $C = 6ND$ four sizes each, and two more with 1.3 and 2.5 times the largest budget, which are left out of the fit.
 
 # %%
 runs = json.loads((paths.course_root() / "data" / "scaling.json").read_text())["runs"]
@@ -408,9 +408,10 @@ plots.show(
 )
 
 # %% [markdown]
-# At each budget, a model that is too small has read much and cannot hold it, and one that is too large has read too little. In the lab you compute where the lowest points lie.
+# At each budget, a model that is too small cannot learn all that it reads, and one that is too large has read too little. In the lab you compute where the lowest points lie.
 #
-# Now the law. For given $\alpha$ and $\beta$ it is linear in $E$, $A$ and $B$, so least squares finds these ([lecture 01](01_neurons.ipynb)), and the exponents are tried out on a grid. Errors are taken relative to the loss.
+# Now we fit the law. For given $\alpha$ and $\beta$ it is linear in $E$, $A$ and $B$, so least squares finds these ([lecture 01](01_neurons.ipynb)), and the exponents are tried out on a
+# grid. Errors are taken relative to the loss.
 
 
 # %%
@@ -432,7 +433,7 @@ law = fit(N, D, L)
 print(f"largest error on the {len(L)} runs: {np.abs(law(N, D) / L - 1).max():.1%}")
 
 # %% [markdown]
-# > **Predict, then run.** The two runs that were kept out have 1.3 and 2.5 times the largest budget. By how much will the law miss each: 1 %, 3 %, 10 %?
+# > **Predict, then run.** The two runs that were left out have 1.3 and 2.5 times the largest budget. By about how much will the law miss each: 1 %, 3 %, 10 %?
 
 # %%
 budgets, n, d, measured = columns(held_out=True)
@@ -458,17 +459,17 @@ plots.show(
 )
 
 # %% [markdown]
-# > **The common guess**, that a law which fits so well must hold further out too, forgets that it was fitted between its points: with the distance the error grows.
+# > **The common guess**, that a law which fits so well must hold further out too, forgets that only the range of the fitted runs was tested: beyond it the error grows with the distance.
 #
-# Both misses have one sign: the models did better than the law. It shows in the runs that were fitted, too: from budget to budget, each 2.5 times the one before, the loss of the best size falls by a growing share.
+# Both errors have the same sign: the models did better than the law. The fitted runs show it, too: from budget to budget, each about 2.5 times the one before, the loss of the best size falls by a growing share.
 
 # %%
 lowest = np.array([L[budget == C].min() for budget in np.unique(C)])
 print("lowest losses:", lowest.round(2), "falls:", (1 - lowest[1:] / lowest[:-1]).round(3))
 
 # %% [markdown]
-# A power law would slow down. A likely reason is the text: stories made of templates hold a limited number of things to learn, where natural text has a long tail of rare ones. A law is a
-# fit to one text and one recipe. Before you trust it with a budget, let it predict a run that is as far away as the one you plan.
+# By the law this share would shrink. A likely reason is the text: stories made of templates hold a limited number of things to learn, where natural text has a long tail of rare ones. And a law is a
+# fit to one text and one recipe: with rows of 64 tokens instead of 16, one fitted in the same way missed the farther run by 27 %. Before you trust a law with a budget, let it predict a run that is as far away as the one you plan.
 
 # %% [markdown]
 # ## 9. With a pencil
@@ -493,9 +494,9 @@ print("lowest losses:", lowest.round(2), "falls:", (1 - lowest[1:] / lowest[:-1]
 # ## The answer
 #
 # - Clean the text, mix its sources, pack it into rows in which no document sees another.
-# - A step costs $6ND$ FLOP, and 16 bytes for each weight before the first token. Products take 16 bits, weights and the optimiser 32. Many processes average gradients, and may share out the 16 bytes.
+# - A step costs $6ND$ FLOP, and 16 bytes for each weight before the first token. Products take 16 bits, weights and the optimiser 32. Many processes average gradients, and may divide the 16 bytes among them.
 # - The rate rises, then falls to zero; the best one is found by trying small runs.
-# - A law fitted to small runs says in advance about what a somewhat larger one will reach, and how large a model a budget deserves. A loss of 1.2 is a choice among 3.3 tokens.
+# - A law fitted to small runs predicts roughly what a somewhat larger one will reach, and which size suits a budget. A loss of 1.2 is a choice among 3.3 tokens.
 #
 # ## Sources
 #

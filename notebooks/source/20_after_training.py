@@ -5,7 +5,7 @@
 #
 # | before this | you need | reading time | lab | next |
 # |---|---|---|---|---|
-# | [19 Training a language model](19_training_a_language_model.ipynb) | cross-entropy (03), training (04), sampling (14), the engine (16) | 23 minutes | [20 after training](../labs/20_after_training/20_after_training.ipynb) | a training of your own: `llaisys-mini grpo --out build/after-grpo` |
+# | [19 Training a language model](19_training_a_language_model.ipynb) | cross-entropy (03), training (04), sampling (14), the engine (16) | 24 minutes | [20 after training](../labs/20_after_training/20_after_training.ipynb) | a training of your own: `llaisys-mini grpo --out build/after-grpo` |
 
 # %%
 import json
@@ -25,10 +25,10 @@ tokenizer = model.tokenizer
 # %% [markdown]
 # ## 1. Learning from examples: what is learned of a conversation
 #
-# The first training, on plain text, teaches a model to continue. *Supervised fine-tuning* (SFT) goes on with conversations: the same loss, the same gradient. One thing changes. A conversation is one
+# The first training, on plain text (*pre-training*), teaches a model to continue. *Supervised fine-tuning* (SFT) goes on with conversations: the same loss, the same gradient. One thing changes. A conversation is one
 # text, and the model should learn to write the answers in it, not the questions. So a **mask** says which predictions count.
 #
-# > **Predict, then run.** In this conversation, of which of its tokens does the model learn the prediction: also of the token that ends an answer, and of those that open one?
+# > **Predict, then run.** Which tokens of this conversation should the model learn to predict? Also the token that ends an answer, and those that open one?
 
 # %%
 chat = [
@@ -49,9 +49,10 @@ shown = [tokenizer.bytes_of(i).decode().replace("\n", "\\n") for i in ids]
 print("".join(f"[{word}]" if marked else word for word, marked in zip(shown, learned, strict=True)))
 
 # %% [markdown]
-# > **The common guess**, only the words of the answer, forgets who stops: a model that never learned to write the end token writes on for ever.
+# > **The common guess**, only the words of the answer, forgets the end: a model that never learned to write the end token writes on for ever.
 #
-# Brackets mark what is learned. What opens an answer is always given and need not be learned; the empty `<think>` block is Qwen3's way to answer without thinking, and belongs to the last answer. The loss is then a mean over the marked predictions only. Place t of the mask belongs to the prediction **of** token t + 1:
+# Brackets mark what is learned. The tokens that open an answer are always given and need not be learned. The empty `<think>` block is Qwen3's way to answer without thinking; its chat
+# template puts it into the last answer only. The loss is then a mean over the marked predictions only. Place t of the mask belongs to the prediction **of** token t + 1:
 
 # %%
 logits = model.logits(ids)[:-1]  # [T - 1, V]
@@ -62,18 +63,19 @@ print(f"of the {mask.sum()} that are learned {losses[mask].mean():.3f}")
 print(f"with the mask one place off  {losses[learned[:-1]].mean():.3f}")
 
 # %% [markdown]
-# The shipped model was trained with such a mask from its beginning: questions are as surprising to it as ever, answers are not. A mask that is one place off gives no error message. It trains a model that does not
-# learn when to begin, or when to stop.
+# The shipped model was trained with such a mask from the start: it predicts answers far better than questions. A mask that is one place off gives no error message. Depending on the direction,
+# it leaves out the first token of each answer, or the token that ends it.
 
 # %% [markdown]
 # ## 2. Learning from a teacher: distillation
 #
-# An example names one next token. A larger model tells more: a probability for **every** token. A small model that learns these (*distillation*, Hinton et al., 2015) sees in each place what else was
+# An example names one next token. A larger model (the *teacher*) tells more: a probability for **every** token. A small model (the *student*) that learns these (*distillation*, Hinton et
+# al., 2015) sees in each place what else was
 # possible. The loss is the cross-entropy between two distributions,
 #
 # $$L = -\sum_{v} p_\text{teacher}(v)\,\log p_\text{student}(v)$$
 #
-# which is smallest where both agree, and one-hot targets are the special case of a teacher who is always sure. The course's draft model (lecture 16) has two layers and learned so from the eight layers of mini:
+# which is smallest where both agree. One-hot targets are the special case of a teacher that is always sure. The course's draft model (lecture 16) has two layers and learned in this way from the shipped model with its eight:
 
 # %%
 draft = load_model(paths.shipped_model().parent / "mini-draft")
@@ -89,18 +91,18 @@ for v in np.argsort(-teacher[place])[:5]:
     word = tokenizer.decode([int(v)])
     print(f"  {word!r:10s} teacher {teacher[place, v]:.2f}, student {student[place, v]:.2f}")
 print(
-    f"distillation loss {soft.mean():.3f} nats, of which {own.mean():.3f} is the teacher's own doubt"
+    f"distillation loss {soft.mean():.3f} nats, of which {own.mean():.3f} is the teacher's own entropy"
 )
 
 # %% [markdown]
 # ## 3. Learning from preferences: a reward model
 #
-# Which of two stories is better? No program knows; people can say. *Bradley and Terry* (1952) explain such choices by a number for each text, its reward $r$: text $a$ is preferred to $b$ with the
+# Which of two stories is better? No program can compute it, but people can choose. *Bradley and Terry* (1952) describe such choices by a number for each text, its reward $r$: text $a$ is preferred to $b$ with the
 # probability
 #
 # $$P(a \succ b) = \sigma(r_a - r_b) = \frac{1}{1 + e^{-(r_a - r_b)}}$$
 #
-# The loss is once more the mean of $-\log P$ over all pairs. Let 12 texts have a hidden quality; judges compare 600 pairs, and often err. Twelve numbers are learned from nothing but "this one":
+# The loss is again the mean of $-\log P$ over all pairs. Let 12 texts have a hidden quality; judges compare nearly 600 pairs, and often err. Twelve rewards are learned from these choices alone:
 
 # %%
 rng = np.random.default_rng(4)
@@ -117,25 +119,28 @@ for _ in range(300):
 better = (quality[winner] > quality[loser]).mean()
 found = (reward[winner] > reward[loser]).mean()
 print(
-    f"judges chose the better text in {better:.0%} of the pairs, the learned reward in {found:.0%}"
+    f"judges chose the better text in {better:.0%} of the pairs; the reward agrees with them in {found:.0%}"
 )
 print("correlation with the hidden quality", round(np.corrcoef(quality, reward)[0, 1], 3))
 
 # %% [markdown]
-# A *reward model* is a language model with one number at its end, in the place of the twelve. It is trained with the same loss, and then judges texts that nobody has seen. Only differences are learned: add 5 to all rewards, and nothing changes.
+# A *reward model* computes such a number for any text: it is a language model with one output in the place of the logits. It is trained with the same loss, and then judges texts that no
+# person has compared. Only differences are learned: add 5 to all rewards, and nothing changes. A language model can then be trained to write texts with a high reward: *reinforcement learning
+# from human feedback*, RLHF (Ouyang et al., 2022).
 
 # %% [markdown]
 # ## 4. Preferences without a reward model: DPO
 #
-# A policy is a model seen as one that acts: it gives probabilities $\pi$ to texts. *Direct preference optimisation* (Rafailov et al., 2023) takes as reward how much likelier a text has become than it was under the *reference*, the model as it
+# In this field a model that writes texts is called a *policy*: it gives them probabilities $\pi$. *Direct preference optimisation* (DPO; Rafailov et al., 2023) takes as reward how much
+# likelier a text has become than it was under the *reference*, the model as it
 # was before:
 #
 # $$r(y) = \beta \log\frac{\pi(y)}{\pi_\text{ref}(y)} \qquad\qquad L = -\log \sigma\bigl(r(y_\text{chosen}) - r(y_\text{rejected})\bigr)$$
 #
-# Put into Bradley and Terry's formula, there is nothing else to train. Here the policy is a softmax over the twelve texts, and the pairs are those of above. So that we can see a well-known error, once with a reference that
+# This reward is put into Bradley and Terry's formula, so no reward model is needed. Here the policy is a softmax over the twelve texts, and the pairs are those of above. To show a common error, we train once with a reference that
 # stays, and once with one that moves along.
 #
-# > **Predict, then run.** What is the loss before the first step, and where does it end if the reference is always the policy of the moment?
+# > **Predict, then run.** What is the loss before the first step, and where does it end if the reference is always equal to the policy?
 
 
 # %%
@@ -174,19 +179,20 @@ plots.show(
 )
 
 # %% [markdown]
-# > **The common guess**, that a loss which does not move means that nothing is learned, forgets that a loss can be blind.
+# > **The common guess**, that a loss which does not move means that nothing is learned, is wrong here: with a moving reference it is $\log 2$ for any policy.
 #
 # ### One error, worked through
 #
-# The dashed line stays at $\log 2 = 0.6931$ to the last digit, although the gradient is not 0 and the weights move. Someone loaded the model once and used it for both: `reference = policy` copies no
-# weights. Then every ratio is 1 and every $z$ is 0. So: a first loss of exactly $\log 2$ is right. If the tenth is still exactly $\log 2$, look for the second name of your weights.
+# The dashed line stays at $\log 2 = 0.6931$ to the last digit, although the gradient is not 0 and the weights move. This happens if the model is loaded once and used for both: `reference = policy` copies no
+# weights. Then every ratio is 1 and every $z$ is 0. So a first loss of exactly $\log 2$ is right. If the tenth is still exactly $\log 2$, check whether both names stand for the same weights.
 
 # %% [markdown]
 # ## 5. Learning from a verifier: GRPO
 #
-# Whether a sum is right a program can say. Then no examples and no judges are needed: let the model answer, and reward it. The task: sums of a number of two digits and one of a single digit, **without** the steps that mini writes down when it may think.
-# The verifier demands the whole answer, to the letter. GRPO (*group relative policy optimisation*, Shao et al., 2024) lets it answer several times, and compares each answer with
-# the others to the same question:
+# A program can say whether a sum is right. Then neither examples nor judges are needed: let the model answer, and reward it. The task: sums of a number of two digits and one of a single
+# digit, **without** the steps that mini writes down when it may think.
+# The verifier demands the whole answer, to the letter. GRPO (*group relative policy optimisation*, Shao et al., 2024) lets the model answer several times, and compares each answer with
+# the others to the same question. The *advantage* of answer $s$ with reward $r_s$ is
 #
 # $$A_s = \frac{r_s - \operatorname{mean}(r)}{\operatorname{std}(r)}$$
 
@@ -226,14 +232,14 @@ for said, r, advantage in zip(texts[mixed], group, advantages, strict=False):
     print(f"{said:16s} reward {r:.0f}  advantage {advantage:+.2f}")
 
 # %% [markdown]
-# What is better than the others becomes likelier, what is worse less likely. If all answers get the same reward, all advantages are 0: such a question teaches nothing.
+# Answers better than the mean become likelier, worse ones less likely. If all answers get the same reward, all advantages are 0: such a question teaches nothing.
 #
 # For each token let $\rho = p_\text{new}/p_\text{old}$ be how much likelier it has become since the text was written. The loss is minus the mean of $\rho A$. But the advantage was measured with the old weights, so what is gained beyond $1 \pm 0.2$ does not
 # count (*clipping*; Schulman et al., 2017):
 #
 # $$L = -\operatorname{mean}\;\min\bigl(\rho A,\ \operatorname{clip}(\rho,\, 0.8,\, 1.2)\,A\bigr) \qquad\qquad \frac{\partial L}{\partial \log p} = -\frac{\rho A}{N} \text{, or 0 where the clipped one is smaller}$$
 #
-# ($N$ tokens in all.)
+# ($N$ tokens in all. Shao et al. average within each answer first, and add a penalty for moving far from the reference. Like Yu et al. (2025) we do neither.)
 #
 # > **Predict, then run.** Before the first update all $\rho$ are 1. What is the loss of the four texts above, if they have equally many tokens? What is its gradient?
 
@@ -242,7 +248,7 @@ print("loss", abs(round(-(1.0 * advantages).mean(), 6)))
 print("gradient of each text", (-advantages / len(advantages)).round(2))
 
 # %% [markdown]
-# > **The common guess**, that a loss of 0 leaves nothing to learn, takes a loss for a distance. This one is only a means to a gradient; what to watch is the reward.
+# > **The common guess**, that a loss of 0 leaves nothing to learn, takes the loss for a distance to a goal. Here only its gradient matters; what to watch is the reward.
 #
 # ## 6. A recorded training
 #
@@ -294,19 +300,19 @@ plots.show(
 #
 # $$\text{pass@}k = 1 - \binom{n-c}{k} \Big/ \binom{n}{k}$$
 #
-# The training lifts pass@1 far more than pass@16. Much of what it did was to make answers reliable that the model could already give now and then (Yue et al., 2025). The other kind of sums, which was not
-# trained, and the stories show what else became of the model. Watch both whenever you train on a reward.
+# The training raises pass@1 far more than pass@16. Much of what it did was to make answers reliable that the model could already give now and then (Yue et al., 2025). The printed figures of the differences, which were not
+# trained, and of the stories show whether the model has lost anything else. Watch such figures whenever you train on a reward.
 
 # %% [markdown]
 # ## 7. Without training: more work at the answer
 #
-# The 12 questions and 16 answers of section 5 are still there. Three ways to make one answer of more work:
+# We use the 12 questions of section 5 again, with their 16 answers each. Three ways to spend more computation on an answer (*test-time compute*):
 #
-# - **Voting**: the number that most of the 16 give (*self-consistency*; Wang et al., 2022).
-# - **A verifier**: any of the 16 that is right. Where checking is easier than finding, that is possible.
-# - **Chain of thought**: one answer, but the model may write down the digits and what it carries first.
+# - **Voting**: the answer that most of the 16 give (*self-consistency*; Wang et al., 2022).
+# - **A verifier**: any of the 16 that is right. This is possible where an answer is easier to check than to find.
+# - **Chain of thought**: one answer, but the model may write down the digits and the carries first.
 #
-# > **Predict, then run.** A single answer is more often wrong than right. Does voting over 16 come near the verifier?
+# > **Predict, then run.** Single answers are often wrong. Does voting over 16 come near the verifier?
 
 # %%
 voted = np.array([[Counter(row).most_common(1)[0][0]] for row in texts], object)
@@ -345,9 +351,10 @@ plots.show(
 )
 
 # %% [markdown]
-# > **The common guess**, that the crowd is right, holds where errors scatter. Here the model is often sure of the same wrong number, and then more votes only confirm it.
+# > **The common guess**, that the majority is right, holds where wrong answers differ from each other. Here the model often gives the same wrong number, and then more votes only confirm it.
 #
-# Voting helps where the right answer is already the most frequent one. A verifier needs it once. And the thinking of this model costs less than 16 short answers and beats them: each written digit is something that the next step can look up, so no step has to do the whole
+# Voting helps where the right answer is already the most frequent one. A verifier needs it only once. The thinking of this model costs fewer tokens than 16 short answers, and helps more
+# than voting: a later step can look up each digit that was written, so no step has to do the whole
 # work (Wei et al., 2022).
 
 # %% [markdown]
@@ -373,9 +380,9 @@ plots.show(
 # ## The answer
 #
 # - Examples: cross-entropy on the tokens of the answers, with the one that ends them. A teacher's probabilities say more than one token.
-# - Preferences: a difference of rewards is the logit of a choice (Bradley and Terry). DPO uses the policy itself as the reward; a loss that stays at log 2 has the wrong reference.
-# - A verifier: answers are compared with others to the same question. The loss is near 0 and says nothing; watch the reward, and what was not trained.
-# - More work at the answer: voting helps where errors scatter, a verifier needs one right answer in k, and steps that are written down can beat both.
+# - Preferences: a difference of rewards is the logit of a choice (Bradley and Terry). DPO makes the reward from the policy itself; a loss that stays at log 2 shows that the reference is the policy.
+# - A verifier: in GRPO answers are compared with others to the same question. The loss is near 0 and says nothing; watch the reward, and what was not trained.
+# - More work at the answer: voting helps where wrong answers differ, a verifier needs one right answer in k, and steps that are written down can beat both.
 #
 # ## Sources
 #
@@ -383,7 +390,8 @@ plots.show(
 # - R. Bradley, M. Terry (1952), [Rank analysis of incomplete block designs](https://doi.org/10.1093/biomet/39.3-4.324); L. Ouyang et al. (2022),
 #   [Training language models to follow instructions with human feedback](https://arxiv.org/abs/2203.02155).
 # - R. Rafailov et al. (2023), [Direct preference optimization](https://arxiv.org/abs/2305.18290).
-# - J. Schulman et al. (2017), [Proximal policy optimization algorithms](https://arxiv.org/abs/1707.06347); Z. Shao et al. (2024), [DeepSeekMath](https://arxiv.org/abs/2402.03300): GRPO.
+# - J. Schulman et al. (2017), [Proximal policy optimization algorithms](https://arxiv.org/abs/1707.06347); Z. Shao et al. (2024), [DeepSeekMath](https://arxiv.org/abs/2402.03300): GRPO;
+#   Q. Yu et al. (2025), [DAPO](https://arxiv.org/abs/2503.14476).
 # - M. Chen et al. (2021), [Evaluating large language models trained on code](https://arxiv.org/abs/2107.03374): pass@k; Y. Yue et al. (2025),
 #   [Does reinforcement learning really incentivize reasoning capacity in LLMs beyond the base model?](https://arxiv.org/abs/2504.13837)
 # - J. Wei et al. (2022), [Chain-of-thought prompting](https://arxiv.org/abs/2201.11903); X. Wang et al. (2022), [Self-consistency](https://arxiv.org/abs/2203.11171).
