@@ -33,7 +33,7 @@ from llaisys_mini.tensor import TensorError
 #
 # $$\text{offset} + \text{itemsize}\cdot(i\cdot\text{strides}_0 + j\cdot\text{strides}_1).$$
 #
-# The course has its own `Tensor`, in `llaisys_mini/tensor.py`. It consists of just these two parts.
+# The course's own `Tensor`, in `llaisys_mini/tensor.py`, has just these two parts.
 
 # %%
 t = Tensor.from_numpy(np.arange(12, dtype=np.float32).reshape(3, 4))
