@@ -154,7 +154,7 @@ print("smallest on the new points:  degree", np.argmin(error_new))
 # %% [markdown]
 # > **The common guess**, the same degree for both, forgets that a fit to noisy points also fits their noise.
 #
-# More parameters never fit the points seen worse. With 16 for 16 points the error is zero up to rounding. On new points it is different:
+# With more parameters the fit to the points seen is never worse. With 16 for 16 points the error is zero up to rounding. On new points it is different:
 #
 # - **Underfitting**: too few parameters. The error is large everywhere.
 # - **Overfitting**: too many. The curve follows the noise of the 16 points and fails between them.
@@ -357,7 +357,7 @@ for (x1, x2), value in zip(points, z[:, 0], strict=True):
 #
 # </details>
 #
-# Here are eight labelled points and three neurons.
+# Eight labelled points and three neurons:
 
 # %%
 plus = [[1.5, 2.0], [2.5, 0.5], [0.5, 2.5], [2.0, -0.8]]
@@ -516,7 +516,7 @@ R = np.linalg.norm(with_one, axis=1).max()
 print(f"R = {R:.2f}, γ = {gamma:.3f}: at most {(R / gamma) ** 2:.0f} updates")
 
 # %% [markdown]
-# Drag the boundary yourself until no point is wrong, or let the rule do it step by step.
+# Drag the boundary until no point is wrong, or let the rule do it step by step.
 
 # %%
 widgets.show("perceptron")

@@ -155,8 +155,8 @@ axis.set(xlabel="step s", ylabel="error of the derivative", title="numerical der
 axis.grid()
 plots.show(
     fig,
-    alt="Error of the numerical derivative against the step, both on logarithmic axes: it is smallest near "
-    "a step of one hundred-thousandth and grows to both sides.",
+    alt="Error of the numerical derivative against the step, both on logarithmic axes: it is smallest for steps "
+    "between one millionth and one hundred-thousandth, and grows to both sides.",
 )
 
 # %% [markdown]

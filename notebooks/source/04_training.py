@@ -139,9 +139,9 @@ def adamw(w, g, state, rate, beta1=0.9, beta2=0.999, decay=0.0):
 
 # %% [markdown]
 # A fair trial: eight starts around the lowest point, 29 learning rates from 0.001 to 3 for each rule, and the valley once along the axes and once
-# turned by 45 degrees.
+# rotated by 45 degrees.
 #
-# > **Predict, then run.** Which rules does the turn harm?
+# > **Predict, then run.** Which rules suffer from the rotation?
 
 # %%
 rules = {
@@ -195,10 +195,10 @@ plots.show(
 )
 
 # %% [markdown]
-# > **The common guess**, none, since a turned valley is the same valley, forgets that RMSProp and Adam look at each weight by
+# > **The common guess**, none, since a rotated valley is the same valley, forgets that RMSProp and Adam look at each weight by
 # > itself.
 #
-# The turn makes no difference to gradient descent and momentum. RMSProp and Adam scale each weight by itself. That helps much where the valley lies
+# The rotation makes no difference to gradient descent and momentum. RMSProp and Adam scale each weight by itself. That helps much where the valley lies
 # along the axes, and hardly where it lies across them. No rule is best in general. An advantage of Adam: in a step each weight moves by
 # roughly the learning rate, whatever the scale of the loss. Always look at the loss over several rates.
 
@@ -376,8 +376,8 @@ plots.show(
 # %% [markdown]
 # ## 5. Training and inference
 #
-# **Training** runs forward, keeps each layer's input for backward, runs backward, and changes the weights. **Inference** uses the finished
-# network: forward only, and what a layer computed can be discarded once the next is done. For 8 layers of 256 neurons and 64 points:
+# **Training** runs the forward pass, keeps each layer's input for the backward pass, runs that, and changes the weights. **Inference** uses the
+# finished network: forward only, and what a layer computed can be discarded once the next is done. For 8 layers of 256 neurons and 64 points:
 
 # %%
 deep = networks.random_parameters([256] * 9, [0])

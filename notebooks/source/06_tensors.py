@@ -118,7 +118,7 @@ plots.show(
 # At the left is the *logical* matrix, at the right the memory, always the same. Each colour is one row. The small numbers tell in which
 # order the elements are read when the indices count up. The rows of `t` lie one after the other: this order is called *row-major*.
 #
-# Views share memory, so writing through one is seen through the other:
+# Views share memory, so what is written through one is seen through the other:
 
 # %%
 column = t.slice(1, 3, 4)  # [3, 1]: the last column
@@ -278,8 +278,8 @@ plots.show(
 # %% [markdown]
 # (Orders of magnitude; Drepper, 2007, has measured ones. A cycle is one tick of the CPU's clock.)
 #
-# Memory delivers whole *cache lines* to the cache, never single numbers. On most CPUs a line is 64 bytes, 16 float32 numbers. With stride 1 all 16 are used. With stride 16
-# or more each line is fetched for one number.
+# Memory delivers whole *cache lines* to the cache, never single numbers. On most CPUs a line is 64 bytes, 16 float32 numbers. With stride 1 all 16
+# are used. With stride 16 or more each line is fetched for one number.
 #
 # Walk through a small tensor yourself. Read it to the end as `t` and as its transpose: how many lines does each fetch? And how many a slice,
 # and one row that is broadcast?
@@ -288,7 +288,7 @@ plots.show(
 widgets.show("strides")
 
 # %% [markdown]
-# Now on this machine: 500 000 numbers, read with strides from 1 to 64:
+# (8, 32, 8 and 2 lines.) Now on this machine: 500 000 numbers, read with strides from 1 to 64:
 
 
 # %%
@@ -360,8 +360,7 @@ print("stride:ns  ", "  ".join(f"{n}:{t:.2f}" for n, t in zip(strides, times, st
 # | float16 (IEEE 754) | 1 | 5 | 10 | 15 |
 # | bfloat16 | 1 | 8 | 7 | 127 |
 #
-# bfloat16 has the layout of the upper half of a float32; a conversion rounds, it does not just cut off the rest. NumPy does not have it; the package
-# `ml_dtypes` adds it.
+# bfloat16 has the layout of the upper half of a float32; a conversion rounds the rest. NumPy does not have it; the package `ml_dtypes` adds it.
 
 # %% jupyter={"source_hidden": true}
 FORMATS = {
@@ -462,7 +461,7 @@ for name, (dtype, _) in FORMATS.items():
 #
 # **A worked error.** Somebody keeps a running sum in the type of the numbers. In bfloat16 it stays at 256. There neighbouring numbers are 2 apart, so
 # 256 + 1 lies halfway and is rounded back to 256 (of two equally near numbers the one whose last bit is 0 is taken). To notice such an error, add up
-# many numbers whose sum you know. To avoid it, *store* in 16 bits, but *add up* in float32, as the kernels of this course do.
+# many numbers whose sum you know. To avoid it, *store* in 16 bits, but *add up* in float32, as the course's kernels do.
 
 # %% [markdown]
 # ## 7. int8: whole numbers and a scale
@@ -515,10 +514,10 @@ for name, values in rounded.items():
 
 # %% [markdown]
 # A single large number makes the scale larger and the rounding of all 65 535 others coarser; with groups of 32 this happens to 31 only. So formats in
-# use have a scale for each small group, as do the operators `linear_int8` and `linear_int4` of this course.
+# use have a scale for each small group, as do the course's operators `linear_int8` and `linear_int4`.
 #
-# Models have such outliers above all in their activations, in a few
-# columns that are always the same (Dettmers et al., 2022); there a scale for each row or column matters even more.
+# Models have such outliers above all in their activations, in a few columns that are always the same (Dettmers et al., 2022); there a scale for
+# each row or column matters even more.
 
 # %% [markdown]
 # ## With pencil and paper
@@ -550,7 +549,7 @@ for name, values in rounded.items():
 #   description only; a copy is needed when no strides can describe the walk.
 # - In the innermost loop, read memory with stride 1: it is delivered in lines, usually of 64 bytes.
 # - 16 bits halve the memory of 32. bfloat16 keeps the range of float32 and 2 to 3 digits; float16 keeps 3 to 4 digits and little
-#   range. int8 needs a scale, best one for every small group. Sums stay in float32.
+#   range. int8 needs a scale, best one for each small group. Sums stay in float32.
 #
 # ## Sources
 #

@@ -78,8 +78,8 @@ print(f"the fastest is {ratio:.0f} times as fast as the slowest")
 # > **The common guess**, that the compiler makes the fastest loop out of any loop, forgets that it must keep the order of a
 # > float sum unless we allow another: the order decides the last digits.
 #
-# Each addition of the plain loop needs the result of the one before. An addition takes several clock cycles, for which the CPU has to wait.
-# Four sums that do not depend on each other keep it busy meanwhile.
+# More than ten times here, and the four sums about three times. Each addition of the plain loop needs the result of the one before. An addition
+# takes several clock cycles, for which the CPU has to wait. Four sums that do not depend on each other keep it busy meanwhile.
 #
 # An order in which every sum waits for the one before is a *chain*. The other extreme is a *tree*: pairs are added first, then
 # pairs of these sums. Both need 7 additions for 8 numbers. In the chain all 7 follow one another. In the tree they take only 3 steps, for
@@ -451,12 +451,12 @@ plots.show(
 # </details>
 #
 # **2.** Eight lanes hold 1 to 8. They add up with `shfl_down` and the steps 4, 2, 1. What does lane 0 hold after each step? How many
-# additions count, and how many would with a chain?
+# additions contribute to it, and how many would in a chain?
 #
 # <details><summary>Answer</summary>
 #
-# After step 4: 1 + 5 = 6. After step 2: 6 + (3 + 7) = 16. After step 1: 16 + (2 + 6 + 4 + 8) = 36. Additions that count: 4 + 2 + 1 = 7,
-# as in a chain. What the tree saves is waiting, not work.
+# After step 4: 1 + 5 = 6. After step 2: 6 + (3 + 7) = 16. After step 1: 16 + (2 + 6 + 4 + 8) = 36. Additions that contribute: 4 + 2 + 1 = 7,
+# as in a chain. The tree saves waiting, not work.
 #
 # </details>
 
@@ -467,7 +467,7 @@ plots.show(
 #   variables or the **lanes** of a **SIMD** register in one core, rows divided among cores.
 # - On a GPU: chains in the threads, shuffles within a **warp**, **shared memory** and a **barrier** within a **block**. Blocks of a
 #   **grid** do not wait for each other.
-# - Another order changes the last digits. A missing barrier is a **data race**: the result is usually right all the same. The **sanitizer**
+# - Another order changes the last digits. A missing barrier is a **data race**: the result may be right all the same. The **sanitizer**
 #   reports it in every run.
 #
 # ## Sources

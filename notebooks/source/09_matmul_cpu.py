@@ -696,8 +696,8 @@ plots.show(
 #
 # **Tuning.** There are too many schedules to try. So a *cost model* predicts, and only the best few are measured. Ours adds two times.
 # Arithmetic goes at the speed that the block reaches when all is near. Reading goes at the speed of the staircase: x is read for each
-# group of four columns, from where a tile of x fits; w once for each tile, from where w fits. In truth the two overlap, so the
-# predicted speeds are too low. What matters is their order, which is uncertain where they differ little:
+# group of four columns, from where a tile of x fits; w once for each tile, from where w fits. The two overlap, so the predicted
+# speeds are too low. What matters is their order, which is uncertain where they differ little:
 
 # %% jupyter={"source_hidden": true}
 small_x, small_w = long_x[:24, :512].copy(), down[:64, :512].copy()

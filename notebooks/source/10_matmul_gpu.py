@@ -247,7 +247,7 @@ plots.show(
 #
 # Shared memory has no sectors. It has 32 *banks*: word $w$ of 4 bytes lies in bank $w \bmod 32$, and a bank delivers one word at a time.
 # If a warp wants several words of one bank, they come one after the other: a **bank conflict**. `matmul_tiled` reads along rows of its tiles,
-# which costs nothing. But in `linear`, $\text{out} = X W^\top$, both tiles lie along $k$, and a warp reads down a *column* of one of them.
+# which causes none. But in `linear`, $\text{out} = X W^\top$, both tiles lie along $k$, and a warp reads down a *column* of one of them.
 #
 # > **Predict, then run.** A column of a tile of 32 × 32 numbers: how many banks does it use? And if each row gets one unused number more, 32 × 33?
 
@@ -314,7 +314,7 @@ plots.show(
 # ## 6. What is on its way
 #
 # A number from global memory takes 650 cycles. Memory delivers at its full rate only if enough has been asked for meanwhile, as a long hose
-# delivers only when it is full. This is **Little's law**:
+# delivers at its full rate only when it is full. This is **Little's law**:
 #
 # $$\text{bytes on their way} = \text{bandwidth} \cdot \text{latency}$$
 #
@@ -434,8 +434,8 @@ plots.show(
 # ## 8. From naive to cuBLAS
 #
 # Dashed: what each version may reach on an H100 at most, if every sector that it asks for comes from global memory and loads from shared memory take
-# their cycles (section 5). Blue: what was measured on one H100 for 4096 × 4096 numbers in float32 (version 0.1.0 of the course, `docs/gpu.md`).
-# The last bar is NVIDIA's own library, cuBLAS.
+# their cycles (section 5). Blue: what was measured on one H100 for 4096 × 4096 numbers in float32 (version 0.1.0, `docs/gpu.md`). The last bar
+# is NVIDIA's own library, cuBLAS.
 
 # %% jupyter={"source_hidden": true}
 flop = 2 * SIDE**3
@@ -498,7 +498,7 @@ print("as NumPy:", np.array_equal(states[-1][0], left @ above), "after", len(sta
 widgets.show("systolic_array")
 
 # %% [markdown]
-# Orange: units at work. Each number is read from memory once and used three times; in an array of 128 × 128 it is 128 times. The array is fed from
+# Orange: units at work. Each number is read from memory once and used three times (in an array of 128 × 128: 128 times). The array is fed from
 # a *scratchpad*: memory like the shared tiles above, filled by copies that the program asks for. Google's first TPU has 256 × 256 units; in it the
 # weights stay in place and the sums move.
 #
@@ -508,7 +508,7 @@ widgets.show("systolic_array")
 # %% [markdown]
 # ## 10. A worked error
 #
-# `matmul_tiled` waits twice in each round. The reason for the first barrier is plain: the tiles must be complete. We leave the second one out (the
+# `matmul_tiled` waits twice in each round. The first barrier is easy to explain: the tiles must be complete. We leave out the second (the
 # kernel is folded).
 
 
@@ -546,7 +546,7 @@ except SanitizerError as error:
 #
 # <details><summary>Answer</summary>
 #
-# Sectors: 4, 8, 32, 32. With $s$ = 8 each number has a sector of its own, and more cannot be. Banks: 32 numbers in 32, 16, 4 and 1 banks: no
+# Sectors: 4, 8, 32, 32. With $s$ = 8 each number has a sector of its own, the most there can be. Banks: 32 numbers in 32, 16, 4 and 1 banks: no
 # conflict, 2-way, 8-way, 32-way.
 #
 # </details>
