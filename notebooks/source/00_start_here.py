@@ -172,8 +172,8 @@ plots.show(
 # (Times of the machine that made this page; yours will differ.) The course makes this bar shorter, piece by piece. `linear`, the product with
 # a matrix of weights, is called most often; lectures 09 and 10 are about products of matrices.
 #
-# This list of operators is also the plan of the course. You will write each of them for the CPU, and most of them for a GPU too. At the end
-# your own kernels make the model speak. The picture shows the path of a token, with the lecture for each part; the names are explained there.
+# This list of operators is also the plan of the course. You will write each of them for the CPU and for a GPU, and at the end your own
+# kernels make the model speak. The picture shows the path of a token, with the lecture for each part; the names are explained there.
 # (`add_rms_norm` in the list is an addition and the RMSNorm after it, computed together. The picture leaves out that Qwen3 also normalises q
 # and k: lecture 13.)
 

@@ -227,8 +227,8 @@ for rows in (1, 16, 256, 4096):
 # `solutions/kernels/cpu/rms_norm.py`).
 #
 # Note what is divided among the threads: whole rows, so each element of `out` is written by one thread only. Two threads that add to the same
-# element would overwrite each other's sums. `total` is set within the `prange` loop, so each thread has its own. (For a number that all rounds
-# only add to, Numba does this by itself, and adds the sums of the threads at the end.)
+# element would overwrite each other's sums. `total` is set within the `prange` loop, so each thread has its own. (A scalar that all iterations
+# only add to gets one copy for each thread from Numba, and the copies are added at the end.)
 
 # %% [markdown]
 # ## 4. What a GPU is made of
