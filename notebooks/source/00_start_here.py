@@ -5,7 +5,7 @@
 #
 # | before this | you need | reading time | lab | next |
 # |---|---|---|---|---|
-# | nothing | Python, a little NumPy | 17 minutes | [00 practice](../labs/00_practice/00_practice.ipynb) | [01 From curves to neurons](01_neurons.ipynb) |
+# | nothing | Python, a little NumPy | 18 minutes | [00 practice](../labs/00_practice/00_practice.ipynb) | [01 From curves to neurons](01_neurons.ipynb) |
 
 # %% [markdown]
 # ## 1. Where this is going
@@ -96,7 +96,7 @@ def draw_scores_at(place=20):
 
 # %% [markdown]
 # That program is a sequence of *operators*: functions on arrays, with a fixed contract for what goes in and what comes out.
-# We listen while the model makes one token. Which operators are called, and how often?
+# We record every call while the model computes one token. Which operators are called, and how often?
 
 # %%
 from collections import Counter
@@ -111,9 +111,9 @@ for name, count in calls.most_common():
 print(f"{calls.total():4d} calls of {len(calls)} operators for one token")
 
 # %% [markdown]
-# Where does the time go? A *profile* answers that: it adds up the time of each operator. We take it twice, with two sets of
-# *kernels*. A kernel is one way to compute an operator. The references are plain NumPy, written to be read. The others are those
-# of the course, written to be fast.
+# Where does the time go? A *profile* answers that: it adds up the time spent in each operator. We take it twice, with two sets of
+# *kernels*. A kernel is one way to compute an operator. The first set, the references, is plain NumPy, written to be read. The
+# second, the course's own kernels, is written to be fast.
 
 # %%
 import time
@@ -169,11 +169,13 @@ plots.show(
 )
 
 # %% [markdown]
-# (Times of the machine that made this page; yours will differ.) The course makes this bar shorter, piece by piece. `linear`, the products with
-# the weights, is called most often; lectures 09 and 10 are about products of matrices.
+# (Times of the machine that made this page; yours will differ.) The course makes this bar shorter, piece by piece. `linear`, the product with
+# a matrix of weights, is called most often; lectures 09 and 10 are about products of matrices.
 #
-# The list of operators is the course. You will write each of them for the CPU, and most of them for a GPU too, and at the end your own kernels
-# make the model speak. The path of a token, with the lecture for each part (the names will be explained there):
+# This list of operators is also the plan of the course. You will write each of them for the CPU and for a GPU, and at the end your own
+# kernels make the model speak. The picture shows the path of a token, with the lecture for each part; the names are explained there.
+# (`add_rms_norm` in the list is an addition and the RMSNorm after it, computed together. The picture leaves out that Qwen3 also normalises q
+# and k: lecture 13.)
 
 # %% jupyter={"source_hidden": true}
 import itertools
@@ -283,7 +285,7 @@ plots.show(
 # | teaching | `make grade` grades an example class and writes the report; `README.md` of the course, *You are an instructor*, says how to release labs and grade your class |
 
 # %% [markdown]
-# The lectures and their labs, in the order in which to read them. There is no lecture 15 yet.
+# The lectures and their labs, in the order in which to read them:
 #
 # | lecture | question | lab |
 # |---|---|---|
@@ -313,8 +315,9 @@ plots.show(
 # A lecture is a notebook like this one. Run a cell with Shift+Enter, change it, run it again. In JupyterLab cells that draw, or
 # repeat something many times, are folded; a click unfolds them. Sliders appear once their cell has run.
 #
-# Before a cell that says **Predict, then run**, write down what you expect. A wrong guess shows you what to read again. What comes out is
-# folded until you run the cell or click on it, and so is the line after it, on a common guess and what is wrong with it.
+# Where a cell says **Predict, then run**, write down what you expect before you run the next one. A wrong guess shows you what to read again.
+# The output is folded until you run the cell or click on it. The line below it is folded too: it names a common guess and says what is wrong
+# with it.
 #
 # No GPU is needed. If something does not work on your machine, `llaisys-mini doctor` in a terminal says what is missing and what to do about
 # it.
@@ -362,7 +365,7 @@ from llaisys_mini import check
 check("argmax")
 
 # %% [markdown]
-# It passed, so from now on it answers wherever the course needs `argmax`. The same story, each token chosen by your kernel:
+# It passed, so from now on it is used wherever the course needs `argmax`. The same story, each token chosen by your kernel:
 
 # %%
 from llaisys_mini.kernels.choice import answering_kernel
@@ -410,13 +413,13 @@ def diagnose(name):
 diagnose("argmax")
 
 # %% [markdown]
-# > **The common guess**, that half of all cases are wrong, forgets that the check runs only a few, which were chosen to expose faults; a case
-# > is right where the largest score happens to stand at a place that is looked at.
+# > **The common guess**, that every case is wrong, overlooks that a case is still right where the largest score of each row happens to stand
+# > at a place that the loop looks at: here in half of the cases.
 #
-# The check names the case, the first wrong element, what came out and what should have. (An index is right or wrong: there is no
-# nearly, so the table says *not comparable* where other operators have an error in multiples of a tolerance.)
+# The check names the case, the first wrong element, what came out and what should have come out. (An index is either right or wrong, so the
+# table says *not comparable* where other operators show their error as a multiple of the tolerance.)
 #
-# A kernel that failed is not used. We can insist, to see what it would do:
+# A kernel that failed is not used. We can ask for it all the same, to see what it would do:
 
 # %%
 print("argmax is now answered by:", answering_kernel("argmax").kernel_set)
@@ -462,11 +465,11 @@ with use_kernels(argmax="student"):
 diagnose("argmax")
 
 # %% [markdown]
-# > **The common guess**, that a kernel with which the model speaks well must be right, takes one example for all.
+# > **The common guess**, that a kernel with which the model speaks well must be right, takes one example for a proof.
 #
-# The story is perfect, because the best score happens to be positive every time. The check has rows in which all scores are negative, and
-# recognises the mistake by name. So one good run is no
-# proof: a check needs inputs that use every part of the contract, negative scores and ties among them.
+# The story is perfect, because here the best score is positive every time. The check has rows in which all scores are negative, and
+# recognises the mistake. So one good run proves little: a check needs inputs that use every part of the contract, negative scores and ties
+# among them.
 
 # %% [markdown]
 # ## The answer
@@ -474,7 +477,7 @@ diagnose("argmax")
 # - A language model gives a score to each possible next token, chooses, appends, and starts again. What happens in between is a
 #   sequence of calls of a few operators, counted in section 1.
 # - You will write each operator as a kernel: a small function with plain loops. `check` says whether it is right, and what is wrong
-#   if not. What passes is used; what you have not written is answered by the course's kernels.
+#   if not. What passes is used; for what you have not written the course's kernels are used.
 #
 # ## Sources
 #

@@ -32,7 +32,7 @@ h = 1.5 + 7 * t - 9.81 / 2 * t**2 + rng.normal(scale=0.05, size=t.size)
 # $$h(t) = h_0 + v\,t - \tfrac12 g\,t^2$$
 #
 # Only three numbers are missing: $h_0$, $v$ and $g$. Each measurement is one equation for them.
-# Written as one product of a matrix and a vector, with 12 rows and 3 columns:
+# All of them as one product of a matrix and a vector:
 #
 # $$\underbrace{A}_{12\times 3}\;\underbrace{c}_{3} \approx \underbrace{h}_{12},
 # \qquad A = \begin{pmatrix}1 & t_1 & t_1^2\\ \vdots & \vdots & \vdots\\ 1 & t_{12} & t_{12}^2\end{pmatrix},
@@ -53,8 +53,8 @@ print(f"h0 = {c[0]:.2f} m,  v = {c[1]:.2f} m/s,  g = {-2 * c[2]:.2f} m/s²")
 print(f"root of the mean squared residual: {100 * np.sqrt(np.mean(residuals**2)):.1f} cm")
 
 # %% [markdown]
-# **By descent.** For most models of this course no such formula exists. Then we go downhill: compute the slope (the *gradient*) of $L$ for each
-# unknown, and take a step against it, again and again: $c \leftarrow c - \eta\,\frac2N A^{\mathsf T}(Ac - h)$. The number $\eta$ is the *learning rate*.
+# **By gradient descent.** For most models of this course no such formula exists. Then we go downhill: compute the *gradient* of $L$, its slope
+# along each unknown, and take a step against it, again and again: $c \leftarrow c - \eta\,\frac2N A^{\mathsf T}(Ac - h)$. The number $\eta$ is the *learning rate*.
 #
 # > **Predict, then run.** Gradient descent begins at $c = (0, 0, 0)$ with $\eta = 0.3$. How many steps until $g$ agrees with the
 # > formula to two decimals: 10, 100, or more than 1,000?
@@ -101,8 +101,8 @@ plots.show(
 # %% [markdown]
 # > **The common guess**, a hundred, overlooks that the loss falls fast at first, long before $g$ is right.
 #
-# More than a thousand. Grey contours join points of equal loss: the loss is a narrow valley, because a larger $h_0$ can nearly be made up for by a
-# smaller $v$. Descent falls into it at once and creeps along it.
+# More than a thousand. The contours at the right (points of equal loss, with $g$ known) show a long, narrow valley, because a smaller $v$ makes up for
+# most of a larger $h_0$. The first step leads into the valley; the steps along it are short.
 
 # %% [markdown]
 # ## 2. The formula is not known
@@ -134,8 +134,7 @@ def error(polynomial, x, y):
 
 
 # %% [markdown]
-# `x, y` are for fitting. 200 points `new_x, new_y` come from the same process, but the fit never sees them. Errors are roots of the mean
-# squared error.
+# `x, y` are for fitting. 200 points `new_x, new_y` come from the same process, but the fit never sees them.
 #
 # > **Predict, then run.** We fit polynomials of degree 0, 1, 2, ... up to 15.
 # > Which degree has the smallest error on the 16 points it was fitted to? Which on the new points?
@@ -155,13 +154,14 @@ print("smallest on the new points:  degree", np.argmin(error_new))
 # %% [markdown]
 # > **The common guess**, the same degree for both, forgets that a fit to noisy points also fits their noise.
 #
-# More numbers always fit the points seen better. With 16 numbers for 16 points the error is zero up to rounding. The new points tell another story:
+# With more parameters the fit to the points seen is never worse. With 16 for 16 points the error is zero up to rounding. On new points it is different:
 #
-# - **Underfitting**: too few numbers. The error is large everywhere.
-# - **Overfitting**: too many. The curve learns the noise of the 16 points and fails between them.
+# - **Underfitting**: too few parameters. The error is large everywhere.
+# - **Overfitting**: too many. The curve follows the noise of the 16 points and fails between them.
 #
-# To see the difference, measure again and again: 200 times 16 new points, and a fit to each. The mean of the fits may miss the truth: that is their *bias*.
-# Each fit may miss the mean: that is their *variance*. The expected squared error on new points is bias² + variance + the noise that no model can know.
+# To see the difference, measure 200 times: 16 new values of $y$, and a fit to them. The mean of the fits may miss the truth: that is their *bias*.
+# Single fits scatter around the mean: that is their *variance*. The expected squared error on new points is bias² + variance + the variance of
+# the noise.
 
 # %%
 everywhere = np.linspace(-2, 2, 200)
@@ -199,12 +199,12 @@ plots.show(
 )
 
 # %% [markdown]
-# So a model is judged on data that it was not fitted to, a *held-out* set. If we also *choose* by such data, as the degree here, they no longer count as unseen. So there
-# are three sets: one to fit, one to choose (*validation*), one to judge at the end (*test*).
+# So a model is judged on data that it was not fitted to, a *held-out* set. Data by which we *choose* something, such as the degree, no longer counts
+# as unseen. So there are three sets: one to fit (*training*), one to choose (*validation*), one to judge at the end (*test*).
 #
-# With few points each set is small, and chance decides. *k-fold cross-validation* uses every point for both: cut the points in $k$ parts, leave out one
-# after the other, fit on the rest, and average the errors on the parts left out. The $k$ errors differ, so their mean has a *standard error*. A
-# cautious rule takes the simplest model whose error is within one standard error of the smallest.
+# With few points each set is small, and chance decides. *k-fold cross-validation* uses every point for both: cut the points into $k$ parts, leave
+# out one part at a time, fit to the rest, and average the errors on the parts left out. The $k$ errors differ, so their mean has a *standard
+# error*. The cautious *one-standard-error rule* takes the simplest model whose error is within one standard error of the smallest.
 
 
 # %%
@@ -255,8 +255,8 @@ plots.show(
 )
 
 # %% [markdown]
-# With 48 points degree 7 is chosen most often, by the cautious rule two times out of three. With 16 points chance decides, and the cautious rule often ends
-# at a constant or a straight line: 12 points to fit and 4 to judge are too few. A validation error is a measurement, and has an error of its own.
+# With 48 points degree 7 is chosen most often, by the cautious rule two times out of three. With 16 points the cautious rule ends at a constant or a
+# straight line one time in three: 12 points to fit and 4 to judge are too few. A validation error is a measurement, with an error of its own.
 
 # %% [markdown]
 # ## 3. Where this stops
@@ -357,7 +357,7 @@ for (x1, x2), value in zip(points, z[:, 0], strict=True):
 #
 # </details>
 #
-# Here are eight labelled points and three neurons.
+# Eight labelled points and three neurons:
 
 # %%
 plus = [[1.5, 2.0], [2.5, 0.5], [0.5, 2.5], [2.0, -0.8]]
@@ -450,9 +450,9 @@ plots.show(
 # Why does that help? After the step, $z$ for the same point is $(w + yx)\cdot x + b + y = z + y\,(\lVert x\rVert^2 + 1)$: it has moved towards the side where it should be.
 # Another point may now be wrong, so we go round again. One round over all points is an *epoch*.
 #
-# The rule is descent again. Let the loss of a point be $\max(0, -y z)$: nothing where the sign is right, and the distance of $z$ from zero where it is
-# wrong. The gradient for $w$ of a wrong point is $-y\,x$, and for $b$ it is $-y$. A step against it with $\eta = 1$, one point at a time, is Rosenblatt's rule
-# (at $z = 0$, where the slope jumps, it takes that of the wrong side).
+# The rule is gradient descent again. Let the loss of a point be $\max(0, -y z)$: zero where the sign is right, and the distance of $z$ from zero where it
+# is wrong. For a wrong point the gradient with respect to $w$ is $-y\,x$, and with respect to $b$ it is $-y$. A step against it with $\eta = 1$, one point at
+# a time, is Rosenblatt's rule. (At $z = 0$, where the loss has a kink, only a label of $-1$ counts as wrong.)
 
 # %% jupyter={"source_hidden": true}
 rng = np.random.default_rng(4)
@@ -516,7 +516,7 @@ R = np.linalg.norm(with_one, axis=1).max()
 print(f"R = {R:.2f}, γ = {gamma:.3f}: at most {(R / gamma) ** 2:.0f} updates")
 
 # %% [markdown]
-# Play it yourself: drag the boundary until no point is wrong, or let the rule do it step by step.
+# Drag the boundary until no point is wrong, or let the rule do it step by step.
 
 # %%
 widgets.show("perceptron")
@@ -536,8 +536,8 @@ for epoch in range(1, 6):
     print(f"epoch {epoch}: {wrong} wrong, w = {w}, b = {b}")
 
 # %% [markdown]
-# No error is raised, and nothing is learned: where the label is 0, the step $y\,x$ is zero. A number that stays *exactly* the same over epochs is the
-# symptom. Before a formula is used, check what its symbols may be: here $y$ is $+1$ or $-1$.
+# No error is raised, and nothing is learned: only the points with label 0 are wrong, and for them the step $y\,x$ is zero. The symptom is a number
+# that stays *exactly* the same over all epochs. Before you use a formula, check which values its symbols may take: here $+1$ or $-1$.
 
 # %% [markdown]
 # ## 7. What one neuron cannot do
@@ -561,7 +561,7 @@ for w, b in states[-8:]:
     print("  w = ({:2.0f}, {:2.0f}), b = {:2.0f}".format(*(w + 0.0), b))  # + 0.0 turns -0 into 0
 
 # %% [markdown]
-# The states repeat every four updates, and so they will for ever. Is the rule too weak, or is there no such boundary? Three attempts:
+# The states repeat every four updates, so the rule never stops. Is the rule too weak, or is there no such boundary? Three attempts:
 
 # %% jupyter={"source_hidden": true}
 fig, axes = plots.figure(1, 3, width=9, height=3.4)
@@ -573,12 +573,12 @@ plots.show(
 )
 
 # %% [markdown]
-# No neuron gets all four right, and a short proof shows that none ever will. It would need
+# None of the three gets all four right, and a short proof shows that no neuron can. It would need
 #
 # $$b < 0, \qquad w_2 + b \ge 0, \qquad w_1 + b \ge 0, \qquad w_1 + w_2 + b < 0.$$
 #
 # Add the two in the middle: $w_1 + w_2 + 2b \ge 0$, so $w_1 + w_2 + b \ge -b > 0$. That contradicts the last.
-# Minsky and Papert (1969) showed how much lies beyond such units.
+# Minsky and Papert (1969) showed what else such units cannot compute.
 #
 # In the pictures the first neuron says *at least one*, the second *not both*. XOR is true where both say $+1$, so a third neuron can
 # look at their answers:
@@ -596,11 +596,11 @@ print("labels:       ", xor_labels)
 # %% [markdown]
 # ## The answer
 #
-# - Where the formula is known, least squares finds its numbers: by the normal equations, or downhill along the gradient. Where it is not, a flexible curve can
-#   fit, and overfit. Bias and variance say why; held-out points or cross-validation say when.
-# - A neuron is a linear step and a non-linear step. The perceptron rule, a descent one point at a time, corrects its mistakes.
-# - One neuron draws one straight boundary. It finds one whenever one exists; XOR has none. Three neurons in two layers
-#   solve XOR, but we set their weights by hand. How layers learn is the next lecture.
+# - Where the form of the rule is known, least squares finds its parameters: by the normal equations, or by gradient descent. Where it is not, a
+#   flexible curve can fit, and overfit. Bias and variance explain why; held-out points or cross-validation show when.
+# - A neuron is a linear step and a non-linear step. The perceptron rule corrects its mistakes, one point at a time.
+# - One neuron draws one straight boundary. The perceptron rule finds one whenever one exists; for XOR none exists. Three neurons in two
+#   layers solve XOR, but we set their weights by hand. How layers learn: lectures 03 and 04.
 #
 # ## Sources
 #

@@ -69,14 +69,14 @@ print(f"weights of the single layer: {(W2 @ W1)[0]}, bias {(W2 @ b1 + b2)[0]:.3f
 # > functions.
 #
 # Three. Linear after linear is linear: $(x W_1^{\mathsf T} + b_1) W_2^{\mathsf T} + b_2 = x (W_2 W_1)^{\mathsf T} + (W_2 b_1 + b_2)$.
-# The boundary is one straight line, whatever the 201 numbers are. So a layer needs an activation function that bends.
+# The boundary is one straight line, whatever the 201 numbers are. So between two layers there must be an activation function that is not linear.
 
 # %% [markdown]
 # ## 3. Half-planes make polygons
 #
-# Let the activation function be a step for now: 1 ("yes") where $z \ge 0$ and 0 elsewhere. A regular polygon is the overlap of
+# Let the activation function be a step for now: 1 ("yes") where $z \ge 0$ and 0 elsewhere. A regular polygon is the intersection of
 # half-planes, one for each side. So the hidden layer has a neuron for each side, and one output neuron asks: do *all* of them
-# say yes? Its weights are 1 and its bias is $\tfrac12 - \text{number of sides}$.
+# say yes? Its weights are 1 and its bias is $\tfrac12 - \text{number of sides}$, so that $z \ge 0$ only if no yes is missing.
 
 
 # %%
@@ -171,13 +171,13 @@ except ValueError as problem:
     print("three columns:", problem)
 
 # %% [markdown]
-# A square matrix hides that it is transposed: the shapes fit, the numbers are wrong. So try code with sizes that all
-# differ. Then the mistake is a wrong *shape*, and the operator says so.
+# A square matrix hides that it is transposed: the shapes fit, but the numbers are wrong. So test code with sizes that all
+# differ. Then the mistake shows as a wrong *shape*, and the operator reports it.
 
 # %% [markdown]
 # ## 4. One hidden layer can follow any curve
 #
-# Two steps, one up and one down, make a bar. Many bars side by side follow any continuous curve:
+# Two steps, one up and one down, make a bar. Many narrow bars side by side follow any continuous curve:
 
 
 # %%
@@ -214,15 +214,16 @@ plots.show(
 )
 
 # %% [markdown]
-# With twice the bars the error is about half as large. Cybenko (1989) and Hornik (1991) proved: on a closed and bounded set one hidden layer
-# comes as close as we like to any continuous function. This is *universal approximation*. It does not say how many neurons
-# are needed, or who finds their weights. Here we placed them by hand.
+# With twice as many bars the error is about half as large. Cybenko (1989) and Hornik (1991) proved that on a closed and bounded set one hidden
+# layer comes as close as we like to any continuous function, with activation functions such as the sigmoid of the next section. Leshno et al.
+# (1993) extended this to all that are not polynomials. This is *universal approximation*. The theorem does not say how many neurons are
+# needed, or how to find their weights. Here we chose them by hand.
 
 # %% [markdown]
 # ## 5. Activation functions with slopes
 #
-# To *learn*, a network has to know in which direction to move each weight so that its error falls. The derivative tells. But
-# the derivative of a step is zero everywhere except at the jump, where there is none. So networks use:
+# To *learn*, a network has to know in which direction to move each weight so that its error falls. The derivative tells it. But
+# the derivative of a step is zero everywhere except at the jump, where it does not exist. So networks use other functions:
 #
 # | function | formula | slope |
 # |---|---|---|
@@ -266,7 +267,7 @@ plots.show(
 # Two ReLU neurons make an absolute value: $|x| = \max(x, 0) + \max(-x, 0)$. That folds the number line at 0: $x$ and $-x$ land on
 # the same place, and all later layers treat them alike. Fold again, and four places coincide.
 #
-# > **Predict, then run.** Each layer folds once, with two neurons: $x \leftarrow |x| - \tfrac12^{\,\text{layer}}$, beginning on $[-1, 1]$. Into
+# > **Predict, then run.** Each layer folds once, with two neurons: layer $\ell$ computes $x \leftarrow |x| - 2^{-\ell}$, beginning on $[-1, 1]$. Into
 # > how many straight pieces do ten such layers break the line? How many can one hidden layer of the same 20 neurons make?
 
 
@@ -294,18 +295,19 @@ for layers in (1, 2, 3, 10):
 # > **The common guess**, that 20 neurons make about 20 pieces however they are arranged, forgets that a neuron of a later
 # > layer bends all folded sheets at once.
 #
-# One hidden layer bends the line once per neuron, so pieces are *added*: at most neurons + 1. Folds *multiply*.
+# One hidden layer bends the line once per neuron, so pieces are *added*: at most neurons + 1. Each fold *doubles* the number of pieces:
+# $2^{10} = 1024$ (Montúfar et al., 2014, give bounds for general networks).
 #
-# Fold the line yourself. One boundary is drawn on top of the last layer: how often does the answer change along the input with one
-# layer, and with each layer more?
+# Fold the line yourself. A last neuron draws one boundary across the folded line: how often does its answer change along the input with one
+# layer, and with each further layer?
 
 # %%
 widgets.show("folding_layers")
 
 # %% [markdown]
-# In the plane the same happens along lines. Below, layer 1 folds along both axes, and layer 2 folds what is left along
-# its two middle lines. The fourth picture goes back: where in the original plane does *one* neuron put on top draw its
-# boundary?
+# (With one layer it changes twice, and each further layer doubles that.) In the plane the same happens along lines. Below, layer 1 folds along
+# both axes, and layer 2 folds what is left along its two middle lines. Of the three marked points two coincide after layer 1, all three
+# after layer 2. The fourth picture goes back: where in the original plane does *one* neuron after layer 2 draw its boundary?
 
 
 # %% jupyter={"source_hidden": true}
@@ -344,8 +346,8 @@ plots.show(
 # Does depth win in practice? Two spirals are wound into each other. Two networks have about the same number of parameters:
 # *wide*, one hidden layer of 80, and *deep*, three hidden layers of 12.
 #
-# `networks.train` finds the weights from 600 points in 1,000 steps. How, is the matter of the next two lectures. For now: it
-# begins with random weights drawn from a *seed*, and the *learning rate* says how far each step goes. Neither belongs to the
+# `networks.train` finds the weights from 600 points in 1,000 steps. How it does so is the subject of the next two lectures. For now: it
+# begins with random weights drawn with a *seed*, and the *learning rate* says how far each step goes. Neither belongs to the
 # question, so we try five seeds with each of four rates, and count right answers on 1,000 new points.
 
 # %%
@@ -395,7 +397,7 @@ for axis, (name, (right, parameters)) in zip(axes[1:], swept.items(), strict=Tru
     axis.set_title(f"{name}, its best run: {right.max():.1%}")
 plots.show(
     fig,
-    alt="Left: accuracy against learning rate. The wide network rises from about 60 % at small rates to 99 % "
+    alt="Left: accuracy against learning rate. The wide network rises from about 55 % at small rates to 99 % "
     "at 0.1; the deep one has about 99 % at small rates and falls far below at 0.1. Middle and right: "
     "the best run of each follows both arms of the spiral.",
 )
@@ -404,14 +406,14 @@ plots.show(
 # > **The common guess**, that the deep one wins because it can make more pieces, forgets the learning rate: what a network can
 # > compute and what training finds are two questions.
 #
-# Both, each at a learning rate of its own, and at a wrong one either fails. Whoever had tried only 0.01 would have reported
-# that depth wins, and whoever had tried only 0.1 the opposite. A comparison of networks means something only if each was
+# Both do, but each at its own learning rates; at a wrong rate either fails. Somebody who tried only 0.01 would have reported
+# that depth wins, somebody who tried only 0.1 the opposite. A comparison of networks means something only if each was
 # given its best settings and several seeds.
 
 # %% [markdown]
 # ## 8. Better inputs
 #
-# Inputs computed by hand from the given ones are called *features*. Seven of them for the spiral:
+# Inputs that are computed from the given ones, here by formulas that we choose, are called *features*. Seven of them for the spiral:
 # $x_1,\ x_2,\ x_1^2,\ x_2^2,\ x_1x_2,\ \sin x_1,\ \sin x_2$. A small network, one hidden layer of 8, gets fewer and fewer of them. For
 # each set: the better of two learning rates, by the median of five seeds.
 
@@ -445,24 +447,25 @@ row = best_of_sweep(["x1", "x2"], hidden=40)
 print(f"40 neurons, x1, x2: {np.median(row):.1%}  ({row.min():.1%} to {row.max():.1%})")
 
 # %% [markdown]
-# With all seven features 8 neurons are enough; with the two coordinates alone they fail. Features save neurons *if
-# somebody knows the right ones*. More neurons can make up for them: that is what a hidden layer is for, it computes
-# features of its own.
+# With all seven features 8 neurons are enough; with the two coordinates alone they are not. Features save neurons *if
+# somebody knows the right ones*. Forty neurons do without them: a hidden layer computes features of its own.
 
 # %% [markdown]
 # ## The answer
 #
 # - A layer is many neurons over the same inputs. Without an activation function between them, two layers compute no more than one.
-# - Half-planes make polygons, polygons make regions, one logit per class makes colours. One hidden layer can follow any
-#   continuous function on a closed and bounded set.
-# - A later layer bends everything at once: pieces multiply with depth. Whether a network learns them depends on learning rate and
-#   seed at least as much.
-# - Here we placed weights by hand, or let `train` find them. How that works is the next lecture.
+# - A hidden layer of step neurons draws half-planes, a second layer joins them to polygons, a third joins polygons to regions. One logit per
+#   class chooses among several classes. One hidden layer can approximate any continuous function on a closed and bounded set.
+# - A later layer bends everything at once, so the number of pieces can double with each layer. What a network learns depends on learning rate
+#   and seed at least as much as on its shape.
+# - Here we set weights by hand, or let `train` find them. How that works is the subject of the next two lectures.
 #
 # ## Sources
 #
 # - G. Cybenko (1989), [Approximation by superpositions of a sigmoidal function](https://doi.org/10.1007/BF02551274);
 #   K. Hornik (1991), [Approximation capabilities of multilayer feedforward networks](https://doi.org/10.1016/0893-6080(91)90009-T).
+# - M. Leshno et al. (1993),
+#   [Multilayer feedforward networks with a nonpolynomial activation function can approximate any function](https://doi.org/10.1016/S0893-6080(05)80131-5).
 # - D. Hendrycks, K. Gimpel (2016), [Gaussian error linear units](https://arxiv.org/abs/1606.08415);
 #   S. Elfwing et al. (2017), [Sigmoid-weighted linear units for neural network function approximation](https://arxiv.org/abs/1702.03118).
 # - G. Montúfar et al. (2014), [On the number of linear regions of deep neural networks](https://arxiv.org/abs/1402.1869).

@@ -5,7 +5,7 @@
 #
 # | before this | you need | reading time | lab | next |
 # |---|---|---|---|---|
-# | [02 Layers](02_layers.ipynb) | derivative, chain rule, logarithm, probability | 21 minutes | [03 backpropagation](../labs/03_backpropagation/03_backpropagation.ipynb) | [04 Training](04_training.ipynb) |
+# | [02 Layers](02_layers.ipynb) | derivative, chain rule, logarithm, probability | 22 minutes | [03 backpropagation](../labs/03_backpropagation/03_backpropagation.ipynb) | [04 Training](04_training.ipynb) |
 
 # %%
 import numpy as np
@@ -17,19 +17,20 @@ from llaisys_mini.lectures import drawings, widgets
 # ## 1. From likelihood to loss
 #
 # A *loss* is one number that says how wrong a model is; learning makes it small. Which number? Let the model state a
-# *probability* for what was observed. Under given weights the *likelihood* is the probability of all observations together,
-# for independent ones a product. We want the weights under which the data is most likely. A product of thousands of
-# probabilities is too small for a float, so we take the logarithm, which turns it into a sum, and the negative mean:
+# *probability* (for a number, a probability density) for what was observed. The *likelihood* of the weights is the probability of all observations
+# together, for independent ones a product. We want the weights under which the data is most likely. A product of thousands of
+# probabilities is too small for a float, so we take the logarithm, which turns it into a sum, and then the negative mean:
 #
 # $$L = -\frac1N \sum_{n} \log p(y_n \mid x_n)$$
 #
 # - **A number is predicted**, and $y$ scatters around the prediction $\hat y$ as a normal distribution: $p \propto e^{-(y-\hat y)^2/2\sigma^2}$.
-#   Then $-\log p$ is $(y-\hat y)^2$ times a constant, plus a constant. So $L$ is the *mean squared error* (MSE), the least squares
-#   of lecture 01.
+#   Then $-\log p$ is $(y-\hat y)^2$ times a constant, plus a constant. So up to these constants $L$ is the *mean squared error* (MSE), the
+#   least squares of lecture 01.
 # - **A class is predicted**, with probability $p_c$ for class $c$. Then $-\log p$ is $-\log p_y$, where $y$ is the right class. This is
 #   the *cross-entropy*. Certain and right costs 0; certain and wrong costs without limit.
 #
-# Both follow from the same principle. They assume different things of the data: scattered numbers, or one class out of several.
+# Both follow from the same principle, *maximum likelihood*. They differ in what they assume about the data: a number with normally
+# distributed noise, or one class out of several.
 
 # %%
 for p in (0.99, 0.5, 0.1, 0.001):
@@ -45,16 +46,16 @@ for p in (0.99, 0.5, 0.1, 0.001):
 # %% [markdown]
 # ## 2. Softmax in three formulas
 #
-# The last layer of a network gives logits $z_1, \dots, z_C$: any numbers. *Softmax* turns them to probabilities:
+# The last layer of a network gives logits $z_1, \dots, z_C$: any numbers. *Softmax* turns them into probabilities:
 #
 # $$p_c = \frac{e^{z_c}}{\sum_j e^{z_j}} \qquad\qquad
 # L = -\log p_y = \log\sum_j e^{z_j} - z_y \qquad\qquad
 # \frac{\partial L}{\partial z_c} = p_c - [c = y]$$
 #
-# $[c = y]$ is 1 for the right class, else 0. The third follows from the second: the derivative of $\log\sum_j e^{z_j}$ with respect
-# to $z_c$ is $e^{z_c} / \sum_j e^{z_j} = p_c$. So the gradient is what the model said
-# minus what it should have said, a vector with a single 1 at the right class, called *one-hot*. For two classes,
-# $p_1 = 1/(1 + e^{-(z_1 - z_0)})$: the sigmoid of the difference.
+# $[c = y]$ is 1 for the right class, else 0. The third follows from the second: with respect to $z_c$ the derivative of $\log\sum_j e^{z_j}$ is
+# $e^{z_c} / \sum_j e^{z_j} = p_c$, and that of $-z_y$ is $-[c = y]$. So the gradient is what the model said minus what it should have
+# said: a vector with a single 1 at the right class, called *one-hot*. For two classes, 0 and 1, $p_1 = 1/(1 + e^{-(z_1 - z_0)})$: the
+# sigmoid of the difference.
 
 # %%
 logits = np.array([[2.0, 1.0, -1.0]], dtype=np.float32)  # [N, C] = [1, 3]
@@ -118,17 +119,17 @@ plots.show(
 # > **The common guess**, that both arrive, the one with the larger loss sooner, forgets that $z$ is moved by the slope of the
 # > loss, not by the loss.
 #
-# With MSE almost nothing happened: at $z = -8$ the sigmoid is flat (it is *saturated*), its slope $p(1-p)$ is a factor of the
-# gradient, and so the most wrong neuron learns slowest. Cross-entropy cancels that factor: by the chain rule
-# $\frac{dL_\text{CE}}{dz} = -\frac1p \cdot p\,(1-p) = p - 1$. So classes get cross-entropy, and numbers MSE.
+# With MSE almost nothing happened. At $z = -8$ the sigmoid is nearly flat (it is *saturated*), and its slope $p(1-p)$ is a factor of the
+# gradient. So a neuron that is very wrong learns very slowly. With cross-entropy this factor cancels: by the chain rule
+# $\frac{dL_\text{CE}}{dz} = -\frac1p \cdot p\,(1-p) = p - 1$. So cross-entropy is the loss for classes, and MSE the loss for numbers.
 
 # %% [markdown]
 # ## 4. Four ways to a derivative
 #
 # Take $f(x) = x^2 \sin x$ at $x = 2$.
 #
-# - **By hand**: $f'(x) = 2x \sin x + x^2 \cos x$. Exact; and no one does it for a million weights.
-# - **Numerically**: $(f(x+s) - f(x-s)) / 2s$ for a small step $s$. Needs two evaluations of $f$ for *each* weight, and rounding spoils it.
+# - **By hand**: $f'(x) = 2x \sin x + x^2 \cos x$. Exact, but impracticable for a million weights.
+# - **Numerically**: $(f(x+s) - f(x-s)) / 2s$ for a small step $s$. Needs two evaluations of $f$ for *each* weight, and is never exact.
 # - **Symbolically**: a program applies the rules to the formula. Exact, but the formula of the derivative can grow very long.
 # - **Automatically**: a program applies the rules to the *numbers*, one operation after the other. Exact up to rounding, at
 #   a few times the cost of $f$ itself (lecture 04 counts it). That is what all deep learning libraries do, and what the lab builds.
@@ -154,17 +155,18 @@ axis.set(xlabel="step s", ylabel="error of the derivative", title="numerical der
 axis.grid()
 plots.show(
     fig,
-    alt="Error of the numerical derivative against the step, both on logarithmic axes: it is smallest near "
-    "a step of one hundred-thousandth and grows to both sides.",
+    alt="Error of the numerical derivative against the step, both on logarithmic axes: it is smallest for steps "
+    "between one millionth and one hundred-thousandth, and grows to both sides.",
 )
 
 # %% [markdown]
 # > **The common guess**, the smallest step, comes from mathematics, where s goes to 0; floats have 16 digits.
 #
-# Not the smallest. A large step misses the curve: its error falls with $s^2$. A tiny one subtracts two nearly equal numbers,
-# and what is left is rounding, which grows with $1/s$. So numerical derivatives serve to *check* others.
+# The middle one, 10⁻⁵. With a large step the curve bends between the two points; this error falls with $s^2$. With a tiny step two nearly
+# equal numbers are subtracted, and their rounding errors are divided by $2s$, so this error grows with $1/s$. That is good enough to *check*
+# other derivatives.
 #
-# Symbolically: let $f_1 = x$ and $f_{n+1} = f_n (1 - f_n)$. A formula is a nested tuple here. How long is the derivative?
+# Now symbolically: let $f_1 = x$ and $f_{n+1} = f_n (1 - f_n)$. A formula is a nested tuple here. How long is the derivative?
 
 
 # %%
@@ -195,9 +197,9 @@ for _ in range(5):  # automatic: the value, and the slope of that one step as a 
 print(f"automatic, 5 steps: value {x:.4f}, derivative {slope:.5f}, two numbers kept")
 
 # %% [markdown]
-# The derivative's formula grows faster than the formula itself, since the product rule writes both factors out again. Keeping
-# numbers instead of formulas takes two of them, however many steps there are. Here the slope was carried along from the input to the result
-# (*forward mode*), which fits one input. A network has many weights and one loss, so we shall go the other way.
+# The formula of the derivative grows faster than the formula itself, since the product rule writes both factors out again (*expression swell*). With
+# numbers in place of formulas two of them are enough, however many steps there are. Here the slope was carried along from the input to the result
+# (*forward mode*), which suits a function of one input. A network has many weights and one loss, so we go the other way.
 
 # %% [markdown]
 # ## 5. The computational graph
@@ -207,9 +209,9 @@ print(f"automatic, 5 steps: value {x:.4f}, derivative {slope:.5f}, two numbers k
 #
 # $$z = a x + b \qquad h = \max(z, 0) \qquad y = v\,h \qquad L = \tfrac12 (y - 3)^2$$
 #
-# **Forward** computes values from left to right. **Backward** goes from right to left. Every edge has a *local derivative*, which
-# only its own operation need know; for a product $v h$ it is $v$ towards $h$ and $h$ towards $v$. The gradient of a value, $g$, says how
-# $L$ changes when the value does. By the chain rule it is the gradient of the next value times the local derivative.
+# The **forward** pass computes values from left to right, the **backward** pass gradients from right to left. Every edge has a *local derivative*, which
+# depends only on its own operation: the derivative of a product $v h$ with respect to $h$ is $v$, with respect to $v$ it is $h$. The gradient $g$ of a
+# value is the derivative of $L$ with respect to it. By the chain rule it is the gradient of the next value times the local derivative.
 
 # %%
 x, a, b, v = 2.0, 3.0, -4.0, 0.5
@@ -257,9 +259,12 @@ plots.show(
 
 # %% [markdown]
 # Solid arrows: forward, values above the boxes. Dashed: backward, with the local derivative on each, gradients below the
-# boxes. One sweep gives *all* gradients, however many inputs there are. That is *backpropagation* (Rumelhart, Hinton and
-# Williams, 1986), and automatic differentiation in reverse mode. Go through another graph step by step, and change its inputs:
-# where is the gradient of w nearly zero although the loss is large?
+# boxes. One backward pass gives *all* gradients, however many inputs there are. As a general method it is automatic differentiation in *reverse
+# mode* (Linnainmaa, 1970). For networks it is called *backpropagation*; Rumelhart, Hinton and Williams (1986) showed what networks
+# learn with it.
+#
+# Go through another graph step by step, and change its inputs: where is the gradient of w nearly zero although the loss is large? (Section 3
+# explains it.)
 
 # %%
 widgets.show("computational_graph")
@@ -267,7 +272,7 @@ widgets.show("computational_graph")
 # %% [markdown]
 # ### An error to learn from
 #
-# $f(x) = x \cdot x + 3x$ uses $x$ three times. Somebody writes backward with `=`:
+# $f(x) = x \cdot x + 3x$ uses $x$ three times. Somebody writes the backward pass with `=`:
 
 # %%
 x = 5.0
@@ -289,17 +294,17 @@ measured = (((x + nudge) ** 2 + 3 * (x + nudge)) - ((x - nudge) ** 2 + 3 * (x - 
 print(f"with +=: {g_x}; measured: {measured:.4f}")
 
 # %% [markdown]
-# Each use of $x$ has its share in the change of $f$, and the shares *add up*: a value with several arrows forward gets the sum of what
-# comes back. Overwriting keeps the last share only. It goes unnoticed as long as every value is used once, so check with a
+# Each use of $x$ contributes to the change of $f$, and the contributions *add up*: a value with several arrows forward gets the sum of what
+# comes back. Overwriting keeps only the last one. The mistake goes unnoticed as long as every value is used once, so test with a
 # graph that branches, and against the numerical derivative.
 
 # %% [markdown]
 # ## 6. The same with matrices: let shapes guide
 #
-# For a layer $z = x W^{\mathsf T} + b$, with $x$ `[N, K]`, $W$ `[M, K]`, $b$ `[M]` and $z$ `[N, M]`, backward gets $g_z$ `[N, M]` and wants $g_x$, $g_W$ and $g_b$.
-# A gradient has the shape of its value. In one row, $z_m = \sum_k x_k W_{mk} + b_m$, so towards $x_k$ the local derivative is $W_{mk}$, and $x_k$ is used
-# by every neuron $m$: sum over $m$. Towards $W_{mk}$ it is $x_k$, and $W_{mk}$ is used by every point $n$: sum over $n$. Only one product of each pair has the
-# right shape:
+# For a layer $z = x W^{\mathsf T} + b$, with $x$ `[N, K]`, $W$ `[M, K]`, $b$ `[M]` and $z$ `[N, M]`, the backward pass is given $g_z$ `[N, M]` and has to
+# compute $g_x$, $g_W$ and $g_b$. A gradient has the shape of its value. In one row, $z_m = \sum_k x_k W_{mk} + b_m$. So the local derivative with respect to
+# $x_k$ is $W_{mk}$, and $x_k$ is used by every neuron $m$: sum over $m$. With respect to $W_{mk}$ it is $x_k$, and $W_{mk}$ is used by every point $n$:
+# sum over $n$. Only one product of each pair has the right shape:
 #
 # | gradient | its shape | made of | rule |
 # |---|---|---|---|
@@ -307,7 +312,7 @@ print(f"with +=: {g_x}; measured: {measured:.4f}")
 # | $g_W$ | [M, K] | $g_z$ [N, M], $x$ [N, K] | $g_z^{\mathsf T}\,x$ |
 # | $g_b$ | [M] | $g_z$ [N, M] | sum of $g_z$ over $n$ |
 #
-# What forward copies (the bias, to every point), backward sums. ReLU works on each element: $g_z = g_h$ where $z > 0$, else 0.
+# What the forward pass copies (the bias, to every point), the backward pass sums. ReLU works on each element: $g_z = g_h$ where $z > 0$, else 0.
 #
 # A whole network: two inputs, two hidden neurons with ReLU, one output, $L = \tfrac12(z_2 - 3)^2$, for one point.
 
@@ -344,11 +349,11 @@ for m, k in np.ndindex(W1.shape):
 print("g_W1 measured:", measured.round(3).tolist())
 
 # %% [markdown]
-# The first hidden neuron did not fire: its activation is 0. It had no part in the error and gets no gradient.
+# The first hidden neuron is inactive: its activation is 0. It has no influence on the error, and its gradient is zero.
 #
 # <details><summary>Pencil 2: the point is x = (3, 1) instead. Which entries of g_W1 are zero now?</summary>
 #
-# $z_1 = (3 - 1,\ 1.5 + 1 - 1) = (2, 1.5)$: both neurons fire. $z_2 = 2 + 3 - 0.5 = 4.5$, so $g_{z_2} = 1.5$, $g_h = (1.5, 3)$, and
+# $z_1 = (3 - 1,\ 1.5 + 1 - 1) = (2, 1.5)$: both neurons are active. $z_2 = 2 + 3 - 0.5 = 4.5$, so $g_{z_2} = 1.5$, $g_h = (1.5, 3)$, and
 # $g_{W_1}$ has the rows $1.5\cdot(3, 1)$ and $3\cdot(3, 1)$. None is zero.
 #
 # </details>
@@ -356,7 +361,7 @@ print("g_W1 measured:", measured.round(3).tolist())
 # %% [markdown]
 # ## 7. Through many layers
 #
-# Backward multiplies local derivatives, one for each layer.
+# The backward pass multiplies local derivatives, one for each layer.
 #
 # > **Predict, then run.** A chain of ten neurons, each the activation function of the one before, all weights 1. At best, how
 # > large is the derivative of the last with respect to the first with sigmoids? With ReLUs?
@@ -379,21 +384,23 @@ print(f"the largest slope of a sigmoid, to the tenth power: {0.25**10:.1e}")
 # > **The common guess**, that a chain of ten is a tenth as sensitive or so, adds up what has to be multiplied.
 #
 # A sigmoid's slope is a quarter at most, so the gradient shrinks with every layer: it *vanishes*. (The bound $0.25^{10}$ is not even
-# reached, since after the first sigmoid no value is at 0, the steepest place.) A ReLU that fires passes the gradient on whole. It
-# is why deep networks left the sigmoid (Glorot, Bordes and Bengio, 2011). Weights other than 1 are factors too: the next
-# lecture chooses them so that gradients neither vanish nor explode.
+# reached, since after the first sigmoid no value is at 0, the steepest place.) A ReLU with a positive input passes the gradient on
+# unchanged. This is one reason why deep networks came to use ReLU (Glorot, Bordes and Bengio, 2011). Weights other than 1 are factors
+# too: the next lecture chooses them so that gradients neither vanish nor explode.
 
 # %% [markdown]
 # ## The answer
 #
 # - A loss is the negative logarithm of the probability that the model gave to what happened: MSE for numbers, cross-entropy for classes.
-# - Softmax and cross-entropy together have the gradient *said minus right*, which does not die where a sigmoid saturates.
+# - Softmax and cross-entropy together have the gradient *probabilities minus one-hot*, which does not vanish where a sigmoid saturates.
 # - Backpropagation walks the computational graph backwards: gradient of the next value times local derivative, summed over all
-#   uses. One sweep gives the gradients of all weights.
-# - Shapes guide: a gradient has the shape of its value; what forward copies, backward sums. A numerical derivative checks it.
+#   uses. One pass gives the gradients of all weights.
+# - Shapes guide: a gradient has the shape of its value; what the forward pass copies, the backward pass sums. A numerical derivative checks it.
 #
 # ## Sources
 #
+# - S. Linnainmaa (1970), *The representation of the cumulative rounding error of an algorithm as a Taylor expansion of the local rounding errors*
+#   (in Finnish), master's thesis, University of Helsinki.
 # - D. Rumelhart, G. Hinton, R. Williams (1986), [Learning representations by back-propagating errors](https://doi.org/10.1038/323533a0).
 # - A. Baydin et al. (2018), [Automatic differentiation in machine learning: a survey](https://jmlr.org/papers/v18/17-468.html).
 # - X. Glorot, A. Bordes, Y. Bengio (2011), [Deep sparse rectifier neural networks](https://proceedings.mlr.press/v15/glorot11a.html).

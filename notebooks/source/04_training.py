@@ -18,7 +18,7 @@ from llaisys_mini.lectures.datasets import two_moons
 # ## 1. Down the slope
 #
 # The gradient $g$ of the loss points uphill. *Gradient descent* steps against it: $w \leftarrow w - \eta\, g$. The *learning rate* $\eta$ is
-# a hyperparameter. As an example, a valley in two weights, a hundred times steeper across than along:
+# a hyperparameter. As an example, a valley in two weights, curved a hundred times as strongly across as along:
 #
 # $$L(w) = \tfrac12\left(20\,(w_1 - 3)^2 + 0.2\,(w_2 - 2)^2\right)$$
 #
@@ -94,12 +94,12 @@ plots.show(
 )
 
 # %% [markdown]
-# > **The common guess**, that 0.101 is only a little worse than 0.09, forgets that beyond an edge each step ends farther away than
+# > **The common guess**, that 0.101 is only a little worse than 0.09, forgets that above a certain rate each step ends farther away than
 # > it began.
 #
-# None: 0.02 and 0.09 are on their way along the valley, 0.101 *diverges*. Across the valley each step multiplies the distance by
-# $1 - 20\eta$, and beyond $\eta = 2/20 = 0.1$ that factor is below $-1$. Along it the factor is $1 - 0.2\eta$, close to 1. So the steepest direction limits $\eta$,
-# and the flattest then takes long.
+# None: with 0.02 and 0.09 descent is still on its way along the valley, with 0.101 it *diverges*. Across the valley each step multiplies the distance
+# by $1 - 20\eta$, and for $\eta > 2/20 = 0.1$ that factor is below $-1$. Along it the factor is $1 - 0.2\eta$, close to 1. So the direction of strongest
+# curvature limits $\eta$, and the flattest direction then takes many steps.
 #
 # <details><summary>Pencil 1: how many steps with η = 0.09 until the distance along the valley has halved?</summary>
 #
@@ -110,10 +110,11 @@ plots.show(
 # %% [markdown]
 # ## 2. Four changes, one at a time
 #
-# - **Momentum**: step along a decaying sum of the gradients, $m \leftarrow \beta m + g$. What zigzags cancels, what keeps its direction adds up.
-# - **RMSProp**: divide each weight's gradient by its own recent size: step along $g / \sqrt v$, where $v \leftarrow \beta v + (1-\beta)\, g^2$ is a
-#   running mean of squares.
-# - **Adam** (Kingma and Ba, 2014): both. The means start at 0, so the first are too small; dividing by $1 - \beta^t$ at step $t$ corrects that.
+# - **Momentum** (Polyak, 1964): step along a decaying sum of the gradients, $m \leftarrow \beta m + g$. Components that change sign cancel, those that
+#   keep their direction add up.
+# - **RMSProp** (Tieleman and Hinton, 2012): divide each weight's gradient by its own recent size: step along $g / \sqrt v$, where
+#   $v \leftarrow \beta v + (1-\beta)\, g^2$ is a running mean of squares.
+# - **Adam** (Kingma and Ba, 2014): both. The running means start at 0, so the first are too small; dividing by $1 - \beta^t$ at step $t$ corrects that.
 # - **AdamW** (Loshchilov and Hutter, 2017): Adam that also shrinks the weights by $\eta\lambda w$, called *weight decay*; section 6 says what for.
 
 
@@ -138,9 +139,9 @@ def adamw(w, g, state, rate, beta1=0.9, beta2=0.999, decay=0.0):
 
 # %% [markdown]
 # A fair trial: eight starts around the lowest point, 29 learning rates from 0.001 to 3 for each rule, and the valley once along the axes and once
-# turned by 45 degrees.
+# rotated by 45 degrees.
 #
-# > **Predict, then run.** Which rules does the turn harm?
+# > **Predict, then run.** Which rules suffer from the rotation?
 
 # %%
 rules = {
@@ -194,12 +195,12 @@ plots.show(
 )
 
 # %% [markdown]
-# > **The common guess**, none, since a turned valley is the same valley, forgets that RMSProp and Adam look at each weight by
+# > **The common guess**, none, since a rotated valley is the same valley, forgets that RMSProp and Adam look at each weight by
 # > itself.
 #
-# Gradient descent and momentum do not notice the turn. RMSProp and Adam scale each weight by itself. That helps much where the valley lies along the
-# axes, and no longer where it lies across them. No rule is best in general. What speaks for Adam in practice: its rate is roughly the length of a step,
-# whatever the scale of the loss. Always look at the loss over several rates.
+# The rotation makes no difference to gradient descent and momentum. RMSProp and Adam scale each weight by itself. That helps much where the valley lies
+# along the axes, and hardly where it lies across them. No rule is best in general. An advantage of Adam: in a step each weight moves by
+# roughly the learning rate, whatever the scale of the loss. Always look at the loss over several rates.
 
 # %%
 for decay in (0.0, 0.2, 1.0):
@@ -211,7 +212,7 @@ for decay in (0.0, 0.2, 1.0):
     print(f"AdamW, λ = {decay}: ends at {end.round(2)}; the lowest point is {lowest}")
 
 # %% [markdown]
-# AdamW's decay pulls the weights towards zero, so it does not end at the lowest point. Section 6 shows what is gained by that.
+# AdamW's decay pulls the weights towards zero, so descent does not end at the lowest point. Section 6 shows what is gained by that.
 #
 # <details><summary>Pencil 2: how long is Adam's very first step, if the gradient is 0.003? And if it is 3,000?</summary>
 #
@@ -223,8 +224,8 @@ for decay in (0.0, 0.2, 1.0):
 # ## 3. Mini-batches
 #
 # The loss is a mean over all points, and so is its gradient. A mean over a few points drawn at random, a *mini-batch* of $B$, is an
-# estimate of it, and $N/B$ times cheaper. Descent with such estimates is *stochastic gradient descent* (SGD). One round over all
-# points is an *epoch*.
+# estimate of it, and $N/B$ times cheaper. Descent with such estimates is *stochastic gradient descent* (SGD). An *epoch*, one round
+# over all points (lecture 01), has $N/B$ steps.
 #
 # A line is fitted to 512 points, $\hat y = w_1 x + w_2$, with MSE.
 #
@@ -290,8 +291,8 @@ plots.show(
 )
 
 # %% [markdown]
-# Small batches get further with the same points, then jitter. So the rate is
-# lowered towards the end of training, or the batch is made larger.
+# Small batches get further with the same number of points, and then jitter around the lowest point. So towards the end of training the learning
+# rate is lowered, or the batch is made larger.
 #
 # ### An error to learn from
 #
@@ -311,23 +312,23 @@ for shuffle in (True, False):
 print("least squares:", exact.round(2))
 
 # %% [markdown]
-# Sorted, the last batches of each epoch hold only large $y$, and lift the line. A batch has to be a random sample; that is what its
-# gradient rests on. The symptom: a loss that swings in the rhythm of the epochs.
+# In sorted order the last batches of each epoch hold only large $y$, and lift the line. The gradient of a batch is a good estimate only if the batch
+# is a random sample. The symptom is a loss that rises and falls once in every epoch.
 
 # %% [markdown]
 # ## 4. Where to begin: Xavier and He
 #
-# All weights equal would make all neurons of a layer equal, for ever; so weights begin at random. How large? Take
+# If all weights were equal, all neurons of a layer would stay equal in every step; so weights begin at random. How large? Take
 # $z = \sum_{k=1}^{K} w_k h_k$ with independent weights of mean 0:
 #
 # $$\operatorname{Var}(z) = K \operatorname{Var}(w)\; \mathbb E[h^2]$$
 #
-# - Without an activation function, or near the middle of tanh, $h$ is the $z$ of the layer before, so the variance is kept if
-#   $\operatorname{Var}(w) = 1/K$. Backward sums over the $M$ neurons of the layer, so gradients are kept if it is $1/M$. **Xavier** (Glorot and Bengio, 2010)
-#   takes the compromise $2/(K + M)$.
+# - Without an activation function, or near 0 where $\tanh z \approx z$, $h$ is the $z$ of the layer before, so the variance is kept if
+#   $\operatorname{Var}(w) = 1/K$. The backward pass sums over the $M$ neurons of the layer, so the size of the gradients is kept if it is $1/M$.
+#   **Xavier** (Glorot and Bengio, 2010) takes the compromise $2/(K + M)$.
 # - After ReLU half of a symmetric $z$ is gone: $\mathbb E[h^2] = \tfrac12 \operatorname{Var}(z)$. So **He** (He et al., 2015) takes $\operatorname{Var}(w) = 2/K$.
 #
-# Twenty ReLU layers of 256, five seeds each, with Var(w) = gain / K:
+# Nineteen ReLU layers of 256 neurons and an output layer of 10, five seeds each, with Var(w) = gain / K:
 
 # %%
 inputs = np.random.default_rng(0).normal(size=(64, 256)).astype(np.float32)
@@ -368,15 +369,15 @@ plots.show(
 )
 
 # %% [markdown]
-# With 2/K the activations keep their size. A factor of $1/\sqrt2$ for each layer (gain 1) or $\sqrt{1.5}$ (gain 3) is too much after
-# nineteen. The gradient of a layer's weights is a product of what came up to it, $h$, and what comes down, $g_z$: both have
-# shrunk (or grown), one over the layers below and one over those above, so *all* layers learn too slowly (or too fast).
+# With 2/K the activations keep their size. A factor of $1/\sqrt2$ for each layer (gain 1) or of $\sqrt{1.5}$ (gain 3) is too much over
+# nineteen layers. The gradient of a layer's weights is a product of its input $h$ and of $g_z$. $h$ has shrunk (or grown) over all layers
+# before, $g_z$ over all layers after, so *all* layers learn too slowly (or too fast).
 
 # %% [markdown]
 # ## 5. Training and inference
 #
-# **Training** runs forward, keeps each layer's input for backward, runs backward, and changes the weights. **Inference** uses the finished
-# network: forward only, and what a layer computed can be discarded once the next is done. For 8 layers of 256 neurons and 64 points:
+# **Training** runs the forward pass, keeps each layer's input for the backward pass, runs that, and changes the weights. **Inference** uses the
+# finished network: forward only, and what a layer computed can be discarded once the next is done. For 8 layers of 256 neurons and 64 points:
 
 # %%
 deep = networks.random_parameters([256] * 9, [0])
@@ -389,8 +390,8 @@ backward = 8 * products + 7 * products  # g_W of each layer, g_x of all but the 
 print(f"multiplications: inference {forward_only:,}, training {forward_only + backward:,}")
 
 # %% [markdown]
-# About three times as many: backward needs two products of matrices where forward needs one. The rest of this course makes
-# inference fast.
+# About three times as many: the backward pass needs two products of matrices where the forward pass needs one. Most of what follows
+# makes inference fast.
 
 # %% [markdown]
 # ## 6. Learning the points, or learning the rule
@@ -399,8 +400,9 @@ print(f"multiplications: inference {forward_only:,}, training {forward_only + ba
 #
 # - **L2**, or weight decay: pull each weight towards zero, in proportion to its size. For plain descent that is the gradient of $\tfrac\lambda2 \sum w^2$.
 # - **L1**: pull each weight by the same amount, the gradient of $\lambda \sum |w|$, and stop at zero. Small weights end *at* zero.
-# - **Dropout** (Srivastava et al., 2014): in each step silence a random share of the hidden neurons, and scale up the rest. At inference all work.
-# - **Early stopping**: watch points held out, and keep the weights of the best step.
+# - **Dropout** (Srivastava et al., 2014): in each step set the outputs of a random share of the hidden neurons to zero, and scale up the rest. At
+#   inference all are used.
+# - **Early stopping**: follow the accuracy on held-out points, and keep the weights of the best step.
 
 # %% [markdown]
 # ### A price for large weights
@@ -457,8 +459,8 @@ plots.show(
 )
 
 # %% [markdown]
-# Without a penalty the curve swings between the points. With a small one it fits the points seen less exactly and new ones far better; with
-# a large one it is flat.
+# Without a penalty the curve swings widely between the points. With a small one it fits the points seen less exactly and new ones far better; with
+# a large one it is nearly flat.
 #
 # L1 has the penalty $\lambda \sum |w|$ instead. Two weights, the same loss, and both penalties, for growing $\lambda$:
 
@@ -516,13 +518,13 @@ plots.show(
 )
 
 # %% [markdown]
-# The minimum lies where a contour of the loss (grey) touches one of the penalty (the rim of the blue area). A circle is touched anywhere, so L2 shrinks
-# both weights and leaves none at zero. A diamond is mostly touched at a corner, where a weight *is* zero.
+# The minimum lies where a contour of the loss (grey) touches one of the penalty (the rim of the blue area). A circle can be touched at any point, so L2
+# shrinks both weights and sets none to zero. A diamond is often touched at a corner, where one weight *is* zero.
 #
 # ### A network
 #
-# Here are 60 points in two half-moons, 8 of them with the wrong label. Two hidden layers of 64 have enough weights to memorise even
-# those. Other points choose the settings (*validation*), and others again judge (*test*); the test points choose nothing.
+# Now 60 points in two half-moons, 8 of them with the wrong label. Two hidden layers of 64 have enough weights to memorise even
+# those. Other points choose the settings (*validation*), and others again judge (*test*). First a drawing of dropout:
 
 # %% jupyter={"source_hidden": true}
 fig, axes = plots.figure(1, 2, width=7.5, height=2.5)
@@ -615,17 +617,17 @@ plots.show(
 )
 
 # %% [markdown]
-# Without a remedy the network learns the wrong labels by heart. Early stopping, strong decay and dropout help here; a decay of 0.01,
-# common in practice for large data sets, does nothing on 60 points. L1 leaves a network in which nearly all weights are exactly 0. Which
-# setting is best, the validation points said. Their number flatters the setting that they chose, so the test points judge.
+# With nothing done the network memorises the wrong labels. Early stopping, strong L1 or L2, and dropout of a half help here; a decay of
+# 0.01, the default of PyTorch's AdamW, changes nothing. With strong L1 nearly all weights are exactly 0.
+# The validation points choose the setting: L2 with λ = 3. Its accuracy on them is too optimistic, since they chose it; so the test points judge.
 
 # %% [markdown]
 # ## The answer
 #
-# - Gradient descent is limited by the steepest direction; beyond an edge it diverges. Momentum, RMSProp and Adam each change one thing, and each is worth
-#   what its best rate shows over several starts.
+# - The direction of strongest curvature limits the learning rate; above the limit gradient descent diverges. Momentum and RMSProp each change one
+#   thing, Adam both. Compare rules at their best rates, over several starts.
 # - A mini-batch gives a noisy gradient cheaply: noise $\propto 1/\sqrt B$. It has to be a random sample.
-# - First weights of variance $2/K$ (He, for ReLU) or $2/(K+M)$ (Xavier) keep activations and gradients in size through many layers.
+# - Initial weights of variance $2/K$ (He, for ReLU) or $2/(K+M)$ (Xavier) keep the size of activations and gradients through many layers.
 # - Training costs about three times the arithmetic of inference, and keeps all activations.
 # - L1, L2, dropout and early stopping work against overfitting. Validation points choose, test points judge.
 #

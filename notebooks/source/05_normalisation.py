@@ -65,10 +65,10 @@ for c, (sizes, gradients) in drift.items():
 # > **The common guess**, that $c$ = 1 leaves the rows about half as large as $c$ = 2 does, forgets that the factor of a layer is
 # > applied fifty times, on the way forward and on the way back.
 #
-# A linear step adds up $K$ products, each with mean square $\frac cK \operatorname{rms}(x)^2$, so $z$ has the mean square
-# $c\,\operatorname{rms}(x)^2$. ReLU removes the negative half and leaves half of that. Each layer multiplies the magnitude by
-# about $\sqrt{c/2}$, and fifty layers by its 50th power. Backwards the same count holds, with the columns of the weights in place
-# of the rows. This is why He et al. (2015) start with $c = 2$.
+# Lecture 04 derived the factor ($c$ was called the gain there). A linear step adds up $K$ products, so $z$ has the mean square
+# $c\,\operatorname{rms}(x)^2$, and ReLU leaves half of that. Each layer multiplies the magnitude by about $\sqrt{c/2}$, fifty layers by
+# its 50th power. On the way back the factor is the same, with the columns of the weights in place of the rows. With the initial weights
+# of He et al. (2015), $c = 2$, it is 1.
 
 # %% jupyter={"source_hidden": true}
 fig, axes = plots.figure(1, 2, width=9, sharey=True)
@@ -89,8 +89,8 @@ plots.show(
 )
 
 # %% [markdown]
-# "About" deserves a number. The factor of each layer is a little different, and fifty deviations add up. With $c = 2$, over 20
-# seeds:
+# How good is "about"? The factor differs a little from layer to layer, and over fifty layers these differences accumulate. With $c = 2$,
+# over 20 seeds:
 
 # %%
 ends = [through_layers(2, seed)[0][-1] for seed in range(20)]
@@ -99,8 +99,8 @@ print(
 )
 
 # %% [markdown]
-# And this is the start only. Training moves the weights, and nothing holds $c$ at 2. So we do not choose a scale once: we
-# measure it in every layer, and divide by it. This is *normalisation*. What differs is over which numbers the scale is measured.
+# And this holds only at the start: training changes the weights, and nothing keeps $c$ at 2. So instead of choosing a scale once, we
+# measure it in every layer and divide by it. This is *normalisation*. The methods differ in the numbers over which the scale is measured.
 
 # %% [markdown]
 # ## 2. Down the columns: batch normalisation
@@ -111,8 +111,8 @@ print(
 # $$\text{out}_{ne} = w_e\,\frac{x_{ne} - \mu_e}{\sqrt{v_e + \epsilon}} + b_e,
 # \qquad \mu_e = \frac1N\sum_n x_{ne},\qquad v_e = \frac1N\sum_n (x_{ne} - \mu_e)^2$$
 #
-# The weights $w$ [E] and biases $b$ [E] are learned, so that the next layer can still get each column at any scale. $\epsilon$ is
-# a small number; section 4 says what for.
+# The weights $w$ [E] and biases $b$ [E] are learned, so that the next layer can still get each column at any scale and offset. $\epsilon$ is
+# a small positive number; section 4 says what it is for.
 
 
 # %%
@@ -152,8 +152,8 @@ print("alone:                 ", batch_norm(alone, alone.mean(axis=0), alone.var
 # A row's result depends on the other rows of its batch. In training that is noise, which does little harm. At inference it is not
 # acceptable: the answer to one request must not depend on the others. So BatchNorm has two modes:
 #
-# - **training**: mean and variance of the batch. On the side it keeps running means of both, here with the factor 0.9;
-# - **inference**: the running means, which are fixed by then.
+# - **training**: it uses mean and variance of the batch, and keeps running means of both, here with the factor 0.9;
+# - **inference**: it uses the running means, which are fixed by then.
 
 # %%
 running_mean, running_variance = np.zeros(3), np.ones(3)
@@ -169,7 +169,7 @@ print("the row alone, at inference:", batch_norm(alone, running_mean, running_va
 # %% [markdown]
 # ## 3. Along the rows: LayerNorm and RMSNorm
 #
-# Language models write one token at a time, and their texts have different lengths. A norm that needs no batch suits them.
+# Language models write one token at a time, and their texts have different lengths. A norm that needs no batch suits them better.
 # **LayerNorm**, layer normalisation (Ba, Kiros and Hinton, 2016), takes mean and variance of each *row*:
 #
 # $$\text{out}_{ne} = w_e\,\frac{x_{ne} - \mu_n}{\sqrt{v_n + \epsilon}} + b_e,
@@ -257,13 +257,13 @@ plots.show(
 # %% [markdown]
 # RMSNorm keeps the direction of a row and puts it on a sphere of radius $\sqrt E$. LayerNorm first removes the part along
 # $(1, 1, 1)$, and only a circle of the sphere is left: one dimension is lost. With hundreds of columns one dimension more
-# or less hardly counts, and RMSNorm needs one sum less.
+# or less matters little, and RMSNorm needs one sum less.
 
 # %% [markdown]
 # ## 4. Epsilon, and a worked error
 #
 # What if a row is all zeros? Its magnitude is 0, and 0/0 is `nan`; later layers that mix rows would spread it. $\epsilon$ inside
-# the root prevents this. Rows much larger than $\sqrt\epsilon$ do not notice it; smaller ones are not blown up to full magnitude.
+# the root prevents this. On rows much larger than $\sqrt\epsilon$ it has no visible effect; rows much smaller stay small:
 
 # %% jupyter={"source_hidden": true}
 scale_of_rows = np.logspace(-7, 1, 200)
@@ -284,8 +284,8 @@ plots.show(
 )
 
 # %% [markdown]
-# **A worked error.** Somebody wants to save a walk through the row. The variance is also the mean of the squares minus the square
-# of the mean, and both sums can be taken in one walk. On paper this is right. In float32:
+# **A worked error.** Somebody wants to save a pass over the row. The variance is also the mean of the squares minus the square
+# of the mean, and both sums can be taken in one pass. In exact arithmetic this is right. In float32:
 
 # %%
 row = (10_000 + np.random.default_rng(0).normal(size=(1, 4096))).astype(np.float32)
@@ -297,16 +297,16 @@ print(f"mean of squares minus squared mean:    {one_walk:.4f}")
 print(f"step between float32 numbers at 10^8:  {np.spacing(np.float32(1e8)):.0f}")
 
 # %% [markdown]
-# Both terms are near $10^8$, where float32 goes in steps of 8. Their difference should be about 1, and is all rounding.
-# Where it comes out negative, its root is `nan`. How to notice such an error: test with a mean that is large against the spread.
-# How to avoid it: subtract before you square.
+# Both terms are near $10^8$, where neighbouring float32 numbers are 8 apart. Their difference should be about 1, and consists of rounding
+# errors only: *catastrophic cancellation*. Where it comes out negative, its root is `nan`. To notice such an error, test with a mean that is
+# large compared with the spread. To avoid it, subtract the mean before you square.
 
 # %% [markdown]
 # ## 5. Thirty layers
 #
-# Does it help to train? We take a network of 30 layers with 24 neurons each, on two half moons of 64 points, full batch, plain
-# gradient descent. Norms stand between the linear step and ReLU. To rule out one lucky choice, each network is trained with
-# four learning rates and from four starts.
+# Do norms help in training? We take a network of 30 layers with 24 neurons each, on two half moons of 64 points, full batch, plain
+# gradient descent. The norm stands between the linear step and ReLU. So that no single lucky choice decides, each network is trained
+# with four learning rates and from four starts.
 #
 # The gradient of a norm follows from the chain rule. With $\hat x = (x - \mu) / s$ and means over the same numbers as in the
 # forward pass:
@@ -343,7 +343,7 @@ for name, (axis, centred) in [
     print(f"{name}: {formula:.5f} by the formula, {measured:.5f} measured")
 
 # %% [markdown]
-# The formula gives what a small step in a random direction measures. Now the network:
+# The formula agrees with the change along a small step in a random direction. Now the network:
 
 # %%
 points, side = two_moons(64, seed=0)
@@ -425,13 +425,13 @@ plots.show(
 )
 
 # %% [markdown]
-# > **The common guess**, that a good start ($c$ = 2) is enough, forgets that training moves the weights: each step changes all
+# > **The common guess**, that a good start ($c$ = 2) is enough, forgets that training changes the weights: each step changes all
 # > thirty layers, and their factors multiply.
 #
-# Without a norm no rate trains all four starts, and most runs stay at guessing. BatchNorm gets close to all points at the rates
-# 0.1 and 0.3, from every start. LayerNorm and RMSNorm help some starts and leave others at guessing. Why do they not do better, although they
-# hold the rows at one magnitude? We look at how alike the rows have become after 30 layers, before any training: the mean
-# cosine of two rows, where 1 means the same direction.
+# Without a norm no rate trains all four starts, and most runs are no better than guessing. With BatchNorm nearly all points are right at the rates
+# 0.1 and 0.3, from every start. With LayerNorm and RMSNorm some starts learn and others do not, hardly better than no norm with $c$ = 2. Why,
+# although they keep the rows at one magnitude? We look at how alike the rows have become after 30 layers, before any training: the mean
+# cosine of the angle between two rows, which is 1 if they have the same direction.
 
 
 # %%
@@ -448,9 +448,9 @@ for name in list(NETWORKS)[1:]:
     print(f"{name:17s} mean cosine of two rows {likeness(NETWORKS[name][0]):.3f}")
 
 # %% [markdown]
-# RMSNorm keeps the direction of each row, and the directions run together: to the last layer all points look the same. LayerNorm removes
-# one direction, $(1, \dots, 1)$, and changes little. BatchNorm subtracts what the rows have in common. Deep networks with RMSNorm pass their input around each layer as well, which
-# is the residual stream of lecture 13.
+# RMSNorm keeps the direction of each row, and the directions become more and more alike: to the last layer all points look nearly the same.
+# LayerNorm removes one direction, $(1, \dots, 1)$, and changes little. BatchNorm subtracts what the rows have in common, so they stay apart. Deep
+# networks with RMSNorm also pass the input of each block around it: the residual stream of lecture 13.
 
 # %% [markdown]
 # ## With pencil and paper
@@ -478,11 +478,11 @@ for name in list(NETWORKS)[1:]:
 # %% [markdown]
 # ## The answer
 #
-# - A factor per layer becomes a power over many layers, for activations on the way forward and for gradients on the way back.
+# - Over many layers the factors multiply, for activations on the way forward and for gradients on the way back.
 # - A norm measures the scale and divides by it. **BatchNorm** measures down the columns of a batch, and at inference uses running
 #   means. **LayerNorm** and **RMSNorm** measure along each row, so a row's result does not depend on others.
-# - LayerNorm sets mean 0 and variance 1, RMSNorm root mean square 1. $\epsilon$ keeps rows of zeros finite.
-# - Subtract before you square: mean of squares minus squared mean cancels.
+# - LayerNorm sets mean 0 and variance 1, RMSNorm root mean square 1. $\epsilon$ avoids a division by zero.
+# - Subtract the mean before you square: in mean of squares minus squared mean the digits cancel.
 #
 # ## Sources
 #

@@ -33,7 +33,7 @@ from llaisys_mini.tensor import TensorError
 #
 # $$\text{offset} + \text{itemsize}\cdot(i\cdot\text{strides}_0 + j\cdot\text{strides}_1).$$
 #
-# The course has its own `Tensor`, in `llaisys_mini/tensor.py`. It does nothing but this.
+# The course's own `Tensor`, in `llaisys_mini/tensor.py`, has just these two parts.
 
 # %%
 t = Tensor.from_numpy(np.arange(12, dtype=np.float32).reshape(3, 4))
@@ -56,7 +56,7 @@ print("the same four bytes read as a float32:", four_bytes.view(np.float32)[0])
 # |---|---|---|
 # | `view(4, 3)` | another shape, same order of elements | shape, strides |
 # | `permute(1, 0)` | dimensions in another order (here: the transpose) | shape and strides, reordered |
-# | `slice(1, 1, 3)` | along dimension 1, elements 1 to 3 (exclusive) | shape, offset |
+# | `slice(1, 1, 3)` | along dimension 1, elements 1 and 2 (3, the end, is excluded) | shape, offset |
 #
 # > **Predict, then run.** What are shape, strides and offset of `t.permute(1, 0)`, and of `t.permute(1, 0).slice(0, 1, 3)`?
 
@@ -112,14 +112,13 @@ plots.show(
 )
 
 # %% [markdown]
-# > **The common guess**, that the transpose moves the numbers, mixes up the walk with the memory: `permute` exchanges the
+# > **The common guess**, that the transpose moves the numbers, confuses the order of reading with the memory: `permute` exchanges the
 # > strides, and `slice` only moves the offset.
 #
-# Left is what the indices show, the *logical* matrix; right is the memory, always the same. A colour is one row. The small numbers
-# tell in which order the elements come when the indices count up. The rows of `t` lie one after the other: this order is called
-# *row-major*.
+# At the left is the *logical* matrix, at the right the memory, always the same. Each colour is one row. The small numbers tell in which
+# order the elements are read when the indices count up. The rows of `t` lie one after the other: this order is called *row-major*.
 #
-# Views share memory, so writing through one is seen through the other:
+# Views share memory, so what is written through one is seen through the other:
 
 # %%
 column = t.slice(1, 3, 4)  # [3, 1]: the last column
@@ -132,8 +131,8 @@ print(t.numpy())
 # A tensor is *contiguous* when its elements lie side by side in the order of their indices. For shape $(3, 4)$ that means strides
 # $(4, 1)$: each stride is the product of the lengths after it.
 #
-# The transpose is not contiguous. Can it be seen as one row of 12 numbers? That would need one single stride, but its walk
-# jumps by 4, and at the end of each column back by 7. No stride does that. Splitting the last dimension in two is possible, though:
+# The transpose is not contiguous. Can it be viewed as one row of 12 numbers? That would need one single stride, but reading it in order
+# goes 4 forward, and at the end of each of its rows 7 back. No stride does that. Splitting its first dimension in two is possible, though:
 
 # %%
 t = Tensor.from_numpy(np.arange(12, dtype=np.float32).reshape(3, 4))
@@ -150,8 +149,8 @@ copied = t.permute(1, 0).contiguous().view(12)
 print(copied.numpy(), "- same storage:", copied.storage is t.storage)
 
 # %% [markdown]
-# `contiguous()` makes a new storage and moves every number. NumPy follows the same rules, with strides in bytes, but its `reshape`
-# copies without a word where a view is impossible. What a copy costs, beside a view, for 16 million numbers:
+# `contiguous()` makes a new storage and copies every number. NumPy follows the same rules, with strides in bytes, but its `reshape`
+# copies silently where a view is impossible. What a copy of 16 million numbers costs, compared with a view:
 
 
 # %%
@@ -175,8 +174,7 @@ print("numbers in the tensor:", repeated.size)
 print("numbers in memory:    ", repeated.storage.data.nbytes // 4)
 
 # %% [markdown]
-# Left the matrix that the indices show, right the memory. Four numbers are there, and each is read three times: at the turns 0, 4 and 8
-# for the first.
+# The memory holds four numbers, and each is read three times: the first one at the turns 0, 4 and 8.
 
 # %% jupyter={"source_hidden": true}
 fig, (grid, walk) = plots.figure(
@@ -191,7 +189,7 @@ plots.show(
 
 # %% [markdown]
 # The rule: line the shapes up at their last dimension. Two lengths fit if they are equal or one of them is 1 (or missing);
-# the one gets stride 0.
+# a length of 1 is repeated with stride 0.
 #
 # > **Predict, then run.** Which of these fit, and what is the shape of the result?
 
@@ -206,13 +204,13 @@ for left, right in [((3, 4), (4,)), ((3, 4), (3,)), ((3, 1), (1, 4)), ((8, 1, 5)
 # > **The common guess**, that (3, 4) fits (3,) because both begin with 3, lines the shapes up at the wrong end: the last
 # > dimensions are compared first.
 #
-# `(3, 4)` with `(3,)` fails although a human would guess what is meant: 4 meets 3. Make it `(3, 1)` and it works.
+# `(3, 4)` with `(3,)` fails, because 4 meets 3. To use one number for each row, make the second shape `(3, 1)`.
 
 # %% [markdown]
 # ## 5. Layout and speed
 #
-# All orders of walking give the same sum. Do they take the same time? We write two kernels: one walks along the rows, the other
-# down the columns. `@njit` from Numba turns them into machine code at the first call; `fastmath` lets it add in any order.
+# In whichever order we read a matrix, its sum is the same up to rounding. Is the time the same? We write two kernels: one walks along
+# the rows, the other down the columns. `@njit` from Numba turns them into machine code at the first call; `fastmath` lets it add in any order.
 
 
 # %%
@@ -248,11 +246,11 @@ print(f"the transpose down its columns: {1000 * seconds(sum_down_columns, matrix
 
 # %% [markdown]
 # > **The common guess**, that both walks take equally long because both read every number once, counts numbers. Memory delivers
-# > lines, and the walk down the columns fetches a line for each number.
+# > lines of 16 numbers, and the walk down the columns uses one number of each line that it fetches.
 #
-# The last line shows that neither the loops nor the numbers are to blame: down the columns of the transpose means along the
-# rows of the memory. What counts is the stride of the inner loop. Why? Between the registers of a CPU, which hold the numbers it computes
-# with, and the memory stand *caches*: smaller and faster memories that keep what was used last.
+# It is many times slower; the factor depends on the machine. The last line shows that neither the loops nor the numbers are the cause: down the
+# columns of the transpose means along the rows of the memory. What counts is the stride of the inner loop. Why? Between the registers of a CPU,
+# which hold the numbers it computes with, and the memory are *caches*: smaller and faster memories that keep what was used last.
 
 # %% jupyter={"source_hidden": true}
 fig, axis = plots.figure(width=8.4, height=2.7)
@@ -280,17 +278,17 @@ plots.show(
 # %% [markdown]
 # (Orders of magnitude; Drepper, 2007, has measured ones. A cycle is one tick of the CPU's clock.)
 #
-# Memory delivers whole *cache lines* to the cache, never single numbers. On most CPUs a line is 64 bytes, 16 float32 numbers. With stride 1 all 16 are used. With stride 16
-# or more each line is fetched for one number.
+# Memory delivers whole *cache lines* to the cache, never single numbers. On most CPUs a line is 64 bytes, 16 float32 numbers. With stride 1 all 16
+# are used. With stride 16 or more each line is fetched for one number.
 #
-# Walk through a small tensor yourself. Read it to the end as `t` and as its transpose: how many lines does each fetch? And a slice,
+# Walk through a small tensor yourself. Read it to the end as `t` and as its transpose: how many lines does each fetch? And how many a slice,
 # and one row that is broadcast?
 
 # %%
 widgets.show("strides")
 
 # %% [markdown]
-# Now on this machine: 500 000 numbers, read with strides from 1 to 64:
+# (8, 32, 8 and 2 lines.) Now on this machine: 500 000 numbers, read with strides from 1 to 64:
 
 
 # %%
@@ -339,10 +337,10 @@ plots.show(
 print("stride:ns  ", "  ".join(f"{n}:{t:.2f}" for n, t in zip(strides, times, strict=True)))
 
 # %% [markdown]
-# Up to 16 each doubling of the stride doubles the lines, yet at small strides the time hardly grows: lines are fetched ahead while the
-# additions go on, until fetching takes longer than adding. Beyond 16 the number of lines stays, but they lie further apart: the
-# CPU is worse at fetching them ahead of time and at looking up where they are (Drepper, 2007). This part of the curve
-# differs from machine to machine, and it often jumps at powers of two, where many lines compete for the same places of the cache.
+# Up to 16 each doubling of the stride doubles the lines, yet at small strides the time hardly grows: the CPU fetches lines ahead (*prefetching*)
+# while it adds, until fetching takes longer than adding. Beyond 16 the number of lines stays the same, but they lie further apart, which makes it harder
+# to fetch them ahead and to look up their addresses (Drepper, 2007). This part of the curve differs from machine to machine, and it often jumps at
+# powers of two, where many lines compete for the same places of the cache.
 #
 # So the innermost loop should walk with stride 1. Lecture 09 builds on this; lecture 10 finds the same rule on a GPU.
 
@@ -350,9 +348,11 @@ print("stride:ns  ", "  ".join(f"{n}:{t:.2f}" for n, t in zip(strides, times, st
 # ## 6. Numbers in bits
 #
 # A float has a sign $s$, an exponent $e$ and a fraction $f$. With a fraction of $F$ bits and a *bias* that centres the exponent, a
-# normal number is (all exponent bits 0 or all 1 are kept for numbers near zero, for inf and for nan)
+# *normal* number is
 #
 # $$(-1)^s \cdot 2^{\,e - \text{bias}} \cdot (1 + f / 2^{F}).$$
+#
+# Exponents of only zeros or only ones are reserved: for zero and the *subnormal* numbers near it, and for inf and nan.
 #
 # | type | sign | exponent | fraction | bias |
 # |---|---|---|---|---|
@@ -360,7 +360,7 @@ print("stride:ns  ", "  ".join(f"{n}:{t:.2f}" for n, t in zip(strides, times, st
 # | float16 (IEEE 754) | 1 | 5 | 10 | 15 |
 # | bfloat16 | 1 | 8 | 7 | 127 |
 #
-# bfloat16 has the layout of the upper half of a float32; the rest is rounded, not cut off. NumPy does not have it; the package `ml_dtypes` adds it.
+# bfloat16 has the layout of the upper half of a float32; a conversion rounds the rest. NumPy does not have it; the package `ml_dtypes` adds it.
 
 # %% jupyter={"source_hidden": true}
 FORMATS = {
@@ -410,13 +410,14 @@ plots.show(
 
 
 # %% [markdown]
-# Switch bits yourself: which one doubles the number, and which one changes it least?
+# Switch bits yourself: which one halves or doubles the number, and which one changes it least?
 
 # %%
 widgets.show("float_bits")
 
 # %% [markdown]
-# Exponent bits buy range, fraction bits buy precision:
+# (The lowest bit of the exponent; the lowest bit of the fraction.) More bits in the exponent give a larger range, more bits in the fraction a
+# higher precision:
 
 # %%
 print(f"{'':9s} {'bytes':>5s} {'largest':>10s} {'smallest normal':>16s} {'step above 1':>13s}")
@@ -426,7 +427,7 @@ for name, (dtype, _) in FORMATS.items():
     print(f"{name:9s} {info.bits // 8:5d} {largest:10.3g} {smallest:16.3g} {step:13.3g}")
 
 # %% [markdown]
-# So the numbers of a type do not lie evenly. Those of a tiny float with two fraction bits, from 0.5 to 14:
+# So the numbers of a type are not evenly spaced. Those of a tiny float with two fraction bits, from 0.5 to 14:
 
 # %% jupyter={"source_hidden": true}
 fig, axis = plots.figure(width=9, height=1.3)
@@ -458,9 +459,9 @@ for name, (dtype, _) in FORMATS.items():
 # > **The common guess**, that a thousand ones make a thousand in any type, forgets that the distance between neighbouring
 # > floats grows with their size: from some sum on, adding 1 no longer reaches the next one.
 #
-# **A worked error.** Somebody keeps a running sum in the type of the numbers. In bfloat16 it sticks at 256. There the step from one number to the next is 2, so 256 + 1 lies halfway and is rounded back
-# to 256 (of two equally near numbers the one whose last bit is 0 is taken). How to notice such an error: add up so many numbers that you know the sum.
-# How to avoid it: *store* in 16 bits, *add up* in float32, as the kernels of this course do.
+# **A worked error.** Somebody keeps a running sum in the type of the numbers. In bfloat16 it stays at 256. There neighbouring numbers are 2 apart, so
+# 256 + 1 lies halfway and is rounded back to 256 (of two equally near numbers the one whose last bit is 0 is taken). To notice such an error, add up
+# many numbers whose sum you know. To avoid it, *store* in 16 bits, but *add up* in float32, as the course's kernels do.
 
 # %% [markdown]
 # ## 7. int8: whole numbers and a scale
@@ -483,7 +484,7 @@ print("times scale:  ", np.round(scale * q[0, :4], 4))
 print(f"scale {scale:.5f}, largest error {error.max():.5f}, half the scale {scale / 2:.5f}")
 
 # %% [markdown]
-# How large are the errors, and what does one outlier do, a single large weight among 65 536?
+# How large are the errors, and what is the effect of one *outlier*, a single large weight among 65 536?
 
 
 # %%
@@ -512,11 +513,11 @@ for name, values in rounded.items():
     print(f"{name:30s} relative error {root_mean_square(error) / root_mean_square(w):.2e}")
 
 # %% [markdown]
-# A single large number stretches the scale and spoils all 65 535 others; in groups of 32 it spoils 31. So real formats have a scale for each
-# small group, as do the operators `linear_int8` and `linear_int4` of this course.
+# A single large number makes the scale larger and the rounding of all 65 535 others coarser; with groups of 32 this happens to 31 only. So formats in
+# use have a scale for each small group, as do the course's operators `linear_int8` and `linear_int4`.
 #
-# Models have such outliers above all in their activations, in a few
-# columns that are always the same (Dettmers et al., 2022); there a scale for each row or column matters even more.
+# Models have such outliers above all in their activations, in a few columns that are always the same (Dettmers et al., 2022); there a scale for
+# each row or column matters even more.
 
 # %% [markdown]
 # ## With pencil and paper
@@ -546,9 +547,9 @@ for name, values in rounded.items():
 #
 # - A tensor is a row of bytes and a description: shape, strides, offset, dtype. `view`, `permute`, `slice` and broadcasting change the
 #   description only; a copy is needed when no strides can describe the walk.
-# - Walk memory with stride 1 inside: memory comes in lines of 64 bytes.
+# - In the innermost loop, read memory with stride 1: it is delivered in lines, usually of 64 bytes.
 # - 16 bits halve the memory of 32. bfloat16 keeps the range of float32 and 2 to 3 digits; float16 keeps 3 to 4 digits and little
-#   range. int8 needs a scale, best one for every small group. Sums stay in float32.
+#   range. int8 needs a scale, best one for each small group. Sums stay in float32.
 #
 # ## Sources
 #

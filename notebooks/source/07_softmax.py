@@ -24,7 +24,7 @@ from llaisys_mini.lectures import widgets
 #
 # $$p_c = \frac{e^{x_c}}{\sum_{j=1}^{C} e^{x_j}}$$
 #
-# The exponential makes everything positive, the division makes the sum one. Here it becomes a kernel, and a model's last step.
+# The exponential makes every number positive, the division makes their sum 1. Here it becomes a kernel, and the last step of a model.
 
 
 # %%
@@ -41,8 +41,7 @@ print("probabilities", np.round(p, 3), " sum", p.sum())
 print("each is e =", round(math.e, 3), "times the next:", np.round(p[:-1] / p[1:], 3))
 
 # %% [markdown]
-# Equal differences of scores are equal ratios of probabilities: $p_a / p_b = e^{x_a - x_b}$. With two classes this is
-# the sigmoid of lecture 02: $p_1 = 1 / (1 + e^{-(x_1 - x_2)})$.
+# Equal differences of scores give equal ratios of probabilities: $p_a / p_b = e^{x_a - x_b}$.
 #
 # > **Predict, then run.** What happens to the probabilities if we add 5 to all scores? If we double all scores? If we add 100?
 
@@ -80,7 +79,7 @@ for dtype in (np.float16, np.float32, np.float64):
 #
 # - Every exponent is at most 0, so every exponential is at most 1. Nothing overflows.
 # - The largest exponential is exactly 1, so the sum is at least 1. Nothing is divided by zero.
-# - Exponentials of very small scores become 0, which is what their probability rounds to anyway.
+# - Exponentials of scores far below the largest become 0, to which their probability would be rounded anyway.
 
 
 # %%
@@ -124,14 +123,14 @@ plots.show(
 # %% [markdown]
 # ## 3. How often must we walk through memory?
 #
-# The safe softmax of a row looks like three walks, or *passes*:
+# The safe softmax of a row seems to need three walks over it, or *passes*:
 #
 # 1. read the row, find the maximum $m$;
 # 2. read it again, add up $s = \sum_j e^{x_j - m}$;
 # 3. read it once more, write $e^{x_c - m} / s$.
 #
 # Rows can be long: Qwen3 has a score for each of some 150 000 tokens (Qwen team, 2025). When a row does not fit into the cache,
-# each pass fetches it from memory again. Can passes 1 and 2 become one? Pass 2 needs $m$, known only at the end of pass 1.
+# each pass fetches it from memory again. Can passes 1 and 2 become one? Pass 2 needs $m$, which is known only at the end of pass 1.
 
 # %% jupyter={"source_hidden": true}
 fig, axis = plots.figure(width=9, height=2.4)
@@ -218,11 +217,12 @@ plots.show(
 widgets.show("online_softmax")
 
 # %% [markdown]
-# Two stretches of a row can also be processed separately and merged afterwards, by the same rule:
+# (Most often in ascending order; never if the largest comes first.) Two parts of a row can also be processed separately and merged
+# afterwards, by the same rule:
 #
 # $$m = \max(m_a, m_b), \qquad s = s_a\, e^{m_a - m} + s_b\, e^{m_b - m}$$
 #
-# The order does not matter. So threads of a CPU or blocks of a GPU can each take a piece.
+# The order does not matter, up to rounding. So threads of a CPU or blocks of a GPU can each take a part.
 
 
 # %%
@@ -245,11 +245,11 @@ print("four pieces merged: m = {:.6f}, s = {:.6f}".format(*together))
 # %% [markdown]
 # ### Three kernels
 #
-# Now as loops, compiled by Numba. `in_blocks` takes a stretch of 2048 numbers, which the cache keeps, finds the maximum and the
-# sum of it, and merges. So memory is read once for both, and the maximum changes only from stretch to stretch.
+# Now as loops, compiled by Numba. `in_blocks` takes a block of 2048 numbers, which stays in the cache, finds its maximum and its
+# sum, and merges. So memory is read once for both, and the maximum changes only from block to block.
 #
-# `reassoc` lets the compiler add in any order, `contract` lets it join a product and a sum. The rest of `fastmath` stays off: it
-# would let the compiler assume that there is no `inf` and no `nan`.
+# `reassoc` lets the compiler add in any order, `contract` lets it join a product and a sum. The rest of `fastmath` stays off: among
+# other things it would let the compiler assume that there is no `inf` and no `nan`.
 
 
 # %%
@@ -350,7 +350,8 @@ for name in KERNELS:
 # > **The common guess**, that fewer passes are faster, counts reads only. Most of the time goes into exponentials, and `online`
 # > computes the most of them.
 #
-# On the longest row no version with fewer reads is faster. Count what each does for one number, and measure a read and an exponential:
+# `online` reads less than three passes, and is the slowest. `in_blocks` is the most exact; it comes out somewhat slower or faster than three
+# passes, by length and machine. Count what each does for one number, and measure a read and an exponential:
 #
 # | | reads | writes | exponentials |
 # |---|---|---|---|
@@ -377,19 +378,19 @@ print(f"a pass that finds the maximum:         {finding:.2f} ns")
 print(f"a pass with an exponential per number: {with_exp:.2f} ns")
 
 # %% [markdown]
-# A read is cheap. The pass for the maximum costs more than its reads, since each comparison waits for the one before; lecture 08
-# takes this up. On one CPU core the exponentials take most of the time, so a saved read hardly shows. On a GPU arithmetic is plentiful and
-# memory is the bottleneck: there the saved read makes softmax up to 1.3 times as fast (Milakov and Gimelshein, 2018).
+# A read is cheap. The pass for the maximum costs more than its reads, since each comparison waits for the one before (lecture 08).
+# On one CPU core the exponentials take most of the time, so a saved read makes little difference. On a GPU memory is the
+# bottleneck: there online softmax was up to 1.3 times as fast (Milakov and Gimelshein, 2018).
 #
 # The errors differ far more. Adding millions of small numbers to one float32 sum loses digits: the larger the sum, the coarser its
 # steps (lecture 06). In `online` each number waits for the one before, so there is one sum. In `three_passes` the compiler keeps
-# several (lecture 08 looks at that). In blocks, each sum is short, and only some thousands of them are added up.
+# several (lecture 08). In blocks each sum is short, and only some thousands of them are added up.
 
 # %% [markdown]
 # ### One pass
 #
-# Softmax itself needs two passes: the first probability depends on the last score. But often we do not want the probabilities.
-# We want the mean of vectors $v_j$ [D] weighted with them, $o = \sum_j p_j v_j$ [D]. Then one pass is enough: keep the weighted
+# Softmax itself needs two passes: the first probability depends on the last score. But often we do not want the probabilities, but
+# the mean of vectors $v_j$ [D] weighted with them, $o = \sum_j p_j v_j$ [D]. Then one pass is enough: keep the weighted
 # sum so far, and rescale it together with $s$ whenever the maximum grows.
 
 
@@ -412,7 +413,7 @@ print("one pass:     ", weighted_mean_in_one_pass(x, v))
 print("softmax first:", safe_softmax(x) @ v)
 
 # %% [markdown]
-# This is the heart of FlashAttention (Dao et al., 2022): attention is such a weighted mean, and lecture 12 computes it this way.
+# This is a central idea of FlashAttention (Dao et al., 2022): attention is such a weighted mean, and lecture 12 computes it this way.
 
 # %% [markdown]
 # ## 4. Temperature
@@ -420,8 +421,7 @@ print("softmax first:", safe_softmax(x) @ v)
 # Divide all scores by a *temperature* $T$ before the softmax: $\;p = \operatorname{softmax}(x / T)$. $T = \frac12$ is the doubling of
 # section 1.
 #
-# We take real scores: those that the small language model of this course gives to all tokens, words or pieces of words, for
-# coming next.
+# We take real scores: those of the course's small language model for the next token.
 
 # %%
 model = load_model("mini")
@@ -456,8 +456,8 @@ plots.show(
 )
 
 # %% [markdown]
-# How undecided is such a distribution? Its *entropy* $-\sum_c p_c \log p_c$ (Shannon, 1948) says it in one number. With the natural
-# logarithm its unit is the *nat*, as the bit is that of $\log_2$.
+# How uncertain is the next token? The *entropy* $-\sum_c p_c \log p_c$ (Shannon, 1948) of the distribution says it in one number. With the natural
+# logarithm its unit is the *nat*; with $\log_2$ it is the bit.
 
 
 # %%
@@ -479,8 +479,8 @@ print(f"all {len(scores)} equally likely: entropy {math.log(len(scores)):.3f} na
 # %% [markdown]
 # ## 5. Cross-entropy: how surprised is the model?
 #
-# With the right class $t$ the *cross-entropy* of lecture 03 is $L = -\log p_t$. The probability of a whole text is the product of its
-# tokens' probabilities; the logarithm turns this product into a sum.
+# With the right class $t$ the *cross-entropy* of lecture 03 is $L = -\log p_t$. The probability of a whole text is the product of the
+# probabilities of its tokens, each given those before it, so its logarithm is a sum.
 #
 # > **Predict, then run.** What is the loss of a model that knows nothing and gives all 2048 tokens the same probability?
 
@@ -497,8 +497,8 @@ print(f"like a choice among e^{loss:.2f} = {math.exp(loss):.1f} equally likely t
 # > **The common guess**, 1 or 0.5, takes the loss for a share of wrong answers. It is $-\log(1/2048)$, and grows with the
 # > number of tokens to choose from.
 #
-# The model was not trained on this text, but it is made from the same patterns as the training text, and so easy. The last number,
-# $e^{L}$ with the mean of $L$, is the model's *perplexity*.
+# The model was not trained on this text, but on texts made from the same patterns, so it is easy. The last number, $e^{L}$ with the mean of $L$,
+# is the model's *perplexity* on this text.
 
 # %% [markdown]
 # **A worked error.** The formula says: first softmax, then the logarithm. Written like this, it fails where the probability
@@ -516,9 +516,8 @@ print("cross_entropy: ", operators.cross_entropy(x, target)[0])
 #
 # $$L = -\log\frac{e^{x_t - m}}{\sum_j e^{x_j - m}} = \underbrace{m + \log \sum_j e^{x_j - m}}_{\text{log-sum-exp}} - x_t$$
 #
-# The part that does not depend on $t$ is called *log-sum-exp*. It is $m + \log s$, so one online pass is enough for it. How to
-# notice such an error: test with a model that is sure and wrong. How to avoid it: join the logarithm with the exponential
-# on paper before you compute.
+# The part that does not depend on $t$ is called *log-sum-exp*. It is $m + \log s$, so one online pass is enough for it. To notice such an
+# error, test with a model that is sure and wrong. To avoid it, simplify the logarithm of the exponential on paper before you compute.
 
 # %% [markdown]
 # ## With pencil and paper
@@ -547,7 +546,7 @@ print("cross_entropy: ", operators.cross_entropy(x, target)[0])
 #
 # - Softmax: exponentials, divided by their sum. Subtract the maximum first, and nothing can overflow.
 # - Written plainly it takes three passes. Keeping maximum and sum so far and rescaling (online softmax) takes two; a weighted
-#   mean takes one. Whether that pays depends on whether memory or arithmetic is scarce.
+#   mean takes one. Whether that is faster depends on the bottleneck, memory or arithmetic.
 # - Temperature divides the scores: a low one favours the largest score, a high one makes all more even.
 # - Cross-entropy is log-sum-exp minus the right score, computed without ever forming $p_t$. Its mean $L$ over a text gives the
 #   **perplexity** $e^L$.

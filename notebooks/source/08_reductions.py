@@ -5,7 +5,7 @@
 #
 # | before this | you need | reading time | lab | next |
 # |---|---|---|---|---|
-# | [07 Softmax](07_softmax.ipynb) | cache lines (lecture 06), RMSNorm (lecture 05) | 20 minutes | [08 reductions](../labs/08_reductions/08_reductions.ipynb) | [09 Matmul on a CPU](09_matmul_cpu.ipynb) |
+# | [07 Softmax](07_softmax.ipynb) | cache lines (lecture 06), RMSNorm (lecture 05) | 21 minutes | [08 reductions](../labs/08_reductions/08_reductions.ipynb) | [09 Matmul on a CPU](09_matmul_cpu.ipynb) |
 
 # %%
 import math
@@ -78,12 +78,12 @@ print(f"the fastest is {ratio:.0f} times as fast as the slowest")
 # > **The common guess**, that the compiler makes the fastest loop out of any loop, forgets that it must keep the order of a
 # > float sum unless we allow another: the order decides the last digits.
 #
-# Each addition of the plain loop needs the result of the one before. An addition takes several clock cycles, and the CPU waits.
-# Four sums that do not depend on each other keep it busy meanwhile.
+# More than ten times here, and the four sums about three times. Each addition of the plain loop needs the result of the one before. An addition
+# takes several clock cycles, for which the CPU has to wait. Four sums that do not depend on each other keep it busy meanwhile.
 #
 # An order in which every sum waits for the one before is a *chain*. The other extreme is a *tree*: pairs are added first, then
-# pairs of these sums. Both need 7 additions for 8 numbers. In the chain all 7 wait for each other, in the tree only 3 do, and for
-# $n$ numbers $\log_2 n$.
+# pairs of these sums. Both need 7 additions for 8 numbers. In the chain all 7 follow one another. In the tree they take only 3 steps, for
+# $n$ numbers $\log_2 n$, and the additions of one step do not depend on each other.
 
 # %% jupyter={"source_hidden": true}
 fig, axes = plots.figure(1, 2, width=9, height=3)
@@ -115,7 +115,7 @@ plots.show(
 # %% [markdown]
 # ## 2. One instruction, many numbers
 #
-# In any order, the compiler goes further than four sums. A core has registers that hold several numbers, and one instruction adds
+# When it may add in any order, the compiler goes further than four sums. A core has registers that hold several numbers, and one instruction adds
 # to all of them. This is **SIMD**, *single instruction, multiple data*; a place in such a register is a **lane**.
 
 # %% jupyter={"source_hidden": true}
@@ -168,16 +168,16 @@ for name, kernel in [("in order", in_order), ("in any order", in_any_order)]:
         print(f"  {count} × {instruction}")
 
 # %% [markdown]
-# On Intel and AMD a name in `ss` adds one number, one in `ps` a register full: 4 numbers in `xmm`, 8 in `ymm`, 16 in `zmm`. On ARM
-# registers `s` hold one, `v` four. The narrow ones beside the wide are for what is left at the end.
+# On Intel and AMD an instruction whose name ends in `ss` adds one number, one that ends in `ps` a whole register: 4 numbers in `xmm`, 8 in `ymm`, 16
+# in `zmm`. `fmadd` multiplies and adds in one instruction. On ARM registers `s` hold one number, `v` four. The narrow instructions join the
+# sums at the end, and add the numbers that are left over.
 
 # %% [markdown]
 # ## 3. Several cores
 #
-# Rows are independent of each other, so the cores can share them: `prange` in place of `range`. Starting the threads has a
-# price, though.
+# Rows are independent of each other, so the cores can share them: `prange` in place of `range`. But starting the threads takes time.
 #
-# > **Predict, then run.** From how many rows of 1024 numbers on is it worth it: 1, 16, 256, 4096?
+# > **Predict, then run.** From how many rows of 1024 numbers on are several cores faster: 1, 16, 256, 4096?
 
 
 # %%
@@ -222,25 +222,27 @@ for rows in (1, 16, 256, 4096):
 # > **The common guess**, that two cores always halve the time, forgets what it takes to wake the threads and to wait for the last
 # > of them.
 #
-# For one row the threads only cost, for 4096 they pay. Where the edge lies depends on the machine and on what else runs on it. The course's kernels therefore use them from a certain number of elements on
-# (`PARALLEL_FROM` in `solutions/kernels/cpu/rms_norm.py`).
+# For one row the threads cost more than they save, for 4096 they save time. Where the limit lies depends on the machine and on what else runs on
+# it. The course's kernels therefore use threads only from a certain number of elements on (`PARALLEL_FROM` in
+# `solutions/kernels/cpu/rms_norm.py`).
 #
-# Note what is shared: whole rows. Two threads that add to the same `total` would overwrite each other's sums. Each variable of one
-# row must live within the `prange` loop.
+# Note what is divided among the threads: whole rows, so each element of `out` is written by one thread only. Two threads that add to the same
+# element would overwrite each other's sums. `total` is set within the `prange` loop, so each thread has its own. (A scalar that all iterations
+# only add to gets one copy for each thread from Numba, and the copies are added at the end.)
 
 # %% [markdown]
 # ## 4. What a GPU is made of
 #
-# A GPU has thousands of arithmetic units, and runs many thousands of threads. A kernel is written for *one* thread. Where a thread
-# stands, it learns from its numbers:
+# A GPU has thousands of arithmetic units, and runs many thousands of threads. A kernel is written for *one* thread. A thread finds out from its
+# numbers which part of the work is its own:
 #
 # - A **thread** runs the kernel once. `cuda.threadIdx.x` is its number in its block.
-# - A **warp** is 32 threads that go through the program together; each of them is a lane. They can read each other's registers:
-#   a *shuffle*.
-# - A **block** is several warps, at most 1024 threads. They have a small **shared memory**, and a **barrier**,
-#   `cuda.syncthreads()`, at which all wait until all have come. `cuda.blockIdx.x` is the number of a block.
-# - The **grid** is all blocks of one **launch**, `kernel[blocks, threads](...)`. Blocks run in any order and cannot wait for each
-#   other.
+# - A **warp** is 32 threads that run the same instruction together; each of them is a lane. They can read each other's registers with a
+#   *shuffle*.
+# - A **block** is one or more warps, at most 1024 threads. They have a small **shared memory**, and a **barrier**,
+#   `cuda.syncthreads()`, at which each waits until all have reached it. `cuda.blockIdx.x` is the number of a block.
+# - The **grid** is all blocks of one **launch**, `kernel[blocks, threads](...)`. Blocks run in any order, so none may wait for
+#   another.
 
 # %% jupyter={"source_hidden": true}
 fig, axis = plots.figure(width=9, height=3.9)
@@ -280,7 +282,7 @@ plots.show(
 )
 
 # %% [markdown]
-# The smallest use: each thread takes one number. Blocks are of one size, so the last one may reach past the end; its surplus
+# The simplest use: each thread takes one number. All blocks have the same size, so the last one may reach past the end; its surplus
 # threads must do nothing.
 
 
@@ -301,9 +303,9 @@ print(
 )
 
 # %% [markdown]
-# If your computer has no GPU, this has run all the same. The course executes the threads on the CPU then, in its **sanitizer**, which
-# also watches every access to memory. It reports what lies out of bounds, what is read before anybody wrote it, and what
-# threads do to each other without an order. A GPU reports few of these, and not where they happened.
+# If your computer has no GPU, this has run all the same. The course then executes the threads on the CPU, in its **sanitizer**, which
+# also watches every access to memory. It reports accesses out of bounds, reads of memory that nobody has written, and conflicting accesses of
+# threads in no defined order (section 6). A GPU by itself reports few of these, and not where they happened.
 
 # %% [markdown]
 # ## 5. A row on a GPU
@@ -311,11 +313,11 @@ print(
 # A row is added up in three stages:
 #
 # 1. each thread adds up its part of the row, a chain;
-# 2. each warp adds its 32 numbers as a tree of shuffles, in 5 steps, since $2^5 = 32$;
-# 3. one number of each warp goes through shared memory.
+# 2. each warp adds the sums of its 32 threads as a tree of shuffles, in 5 steps, since $2^5 = 32$;
+# 3. each warp writes its sum to shared memory, and one thread adds these.
 #
-# The second stage, step by step. With `shfl_down` lane $i$ reads from lane $i$ + step; with `shfl_xor` from the lane whose number
-# differs in one bit, and in the end all lanes have the sum.
+# The second stage, step by step. With `shfl_down` lane $i$ reads from lane $i$ + step, and lane 0 ends with the sum. With `shfl_xor` each lane
+# reads from the lane whose number differs in one bit, and all end with it.
 
 # %%
 widgets.show("warp_shuffle")
@@ -358,8 +360,8 @@ print(f"additions one after another: 1000 in order, here {of_a_thread} + 5 + {WA
 # %% [markdown]
 # ## 6. A worked error
 #
-# The threads of a warp go together, but the four warps do not. Thread 0 must not read the numbers of the other warps before
-# they are written, which is what the barrier is for.
+# The threads of a warp run together, but the four warps do not. Thread 0 must not read the sums of the other warps before
+# they are written. The barrier ensures that.
 #
 # > **Predict, then run.** We leave the barrier out. Will the result be wrong? What will the sanitizer say?
 
@@ -392,13 +394,13 @@ except SanitizerError as error:
 # > right by luck, and a test that compares numbers passes.
 #
 # On a real GPU the result may be right a thousand times, and wrong when a warp is late. Such **data races** are hard to find by
-# testing. The sanitizer does not wait for bad luck: it sees that nothing orders the write before the read. The message names both
-# lines; between them belongs the barrier.
+# testing. The sanitizer does not depend on chance: it sees that nothing orders the write before the read. The message names both
+# lines; the barrier belongs between them.
 
 # %% [markdown]
 # ## 7. How many threads
 #
-# How many threads should a block have? We count the additions that must wait for each other, in the thread, in its warp and
+# How many threads should a block have? We count the additions that must follow one another, in the thread, in its warp and
 # over the warps:
 
 
@@ -433,7 +435,7 @@ plots.show(
 )
 
 # %% [markdown]
-# With too few threads the first stage is long; with too many the last is. Lecture 10 weighs what else counts.
+# With too few threads the first stage is long, with too many the last. Lecture 10 looks at what else matters.
 
 # %% [markdown]
 # ## With pencil and paper
@@ -449,23 +451,23 @@ plots.show(
 # </details>
 #
 # **2.** Eight lanes hold 1 to 8. They add up with `shfl_down` and the steps 4, 2, 1. What does lane 0 hold after each step? How many
-# additions count, and how many would with a chain?
+# additions contribute to it, and how many would in a chain?
 #
 # <details><summary>Answer</summary>
 #
-# After step 4: 1 + 5 = 6. After step 2: 6 + (3 + 7) = 16. After step 1: 16 + (2 + 6 + 4 + 8) = 36. Additions that count: 4 + 2 + 1 = 7,
-# as in a chain. What the tree saves is waiting, not work.
+# After step 4: 1 + 5 = 6. After step 2: 6 + (3 + 7) = 16. After step 1: 16 + (2 + 6 + 4 + 8) = 36. Additions that contribute: 4 + 2 + 1 = 7,
+# as in a chain. The tree saves waiting, not work.
 #
 # </details>
 
 # %% [markdown]
 # ## The answer
 #
-# - A sum in order is a chain of waits. A **reduction** gets faster by independent partial sums, combined as a tree: several variables
-#   or the **lanes** of a **SIMD** register in one core, rows shared among cores.
+# - In a sum in order each addition waits for the one before. A **reduction** gets faster by independent partial sums, combined as a tree: several
+#   variables or the **lanes** of a **SIMD** register in one core, rows divided among cores.
 # - On a GPU: chains in the threads, shuffles within a **warp**, **shared memory** and a **barrier** within a **block**. Blocks of a
-#   **grid** know nothing of each other.
-# - Another order changes the last digits. A missing barrier is a **data race**: the result is usually right all the same. The **sanitizer**
+#   **grid** do not wait for each other.
+# - Another order changes the last digits. A missing barrier is a **data race**: the result may be right all the same. The **sanitizer**
 #   reports it in every run.
 #
 # ## Sources

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 09 · Matmul on a CPU
 #
-# **Question:** nearly all the time of a language model goes into one operator of three loops. How can the same additions take a tenth of the time?
+# **Question:** most of the time of a language model goes into one operator, three nested loops. How can the same arithmetic take a tenth of the time?
 #
 # | before this | you need | reading time | lab | next |
 # |---|---|---|---|---|
@@ -22,9 +22,8 @@ from llaisys_mini.inspect.timing import seconds  # shortest of several runs
 # %% [markdown]
 # ## 1. Where the time goes
 #
-# A *profile* adds up the seconds of each operator. We take it of a naive decoder, whose `linear` is three plain loops, in two
-# phases: *prefill* reads a prompt of 128 tokens at once, *decode* writes one token after the other. The clocks count *processor time*,
-# so that other programs hardly matter, except where several threads run.
+# We take the profile (lecture 00) of a naive decoder, whose `linear` is three plain loops, in two phases: *prefill* reads a prompt of 128
+# tokens at once, *decode* writes one token after the other. The clocks count *processor time*, so that other programs hardly matter.
 
 
 # %%
@@ -57,9 +56,9 @@ show_profiles({"shipped model": small})
 # %% [markdown]
 # > **The common guess**, a third or a half, counts calls. But a call of `linear` reads a whole matrix, and a norm reads one row.
 #
-# In prefill most is `linear`. In decode of this small model it is less than half: its calls are so short that Python, which
-# makes them, takes as long. Real models are larger. The same for the shape of Qwen3-0.6B, with random weights (2 of its 28
-# layers are run, their times are scaled):
+# In prefill most is `linear`. In decode of this small model it is less than half: its calls are so short that much of the time goes into the
+# Python code that makes them. Real models are larger. The same for the shape of Qwen3-0.6B, with random weights (2 of its 28 layers are
+# run, their times scaled):
 
 # %%
 SHAPE = "shape:qwen3-0.6b"
@@ -68,7 +67,7 @@ show_profiles({"Qwen3-0.6B's shape": before})
 
 # %% [markdown]
 # So this lecture is about `linear`: $\text{out}[n, m] = \sum_k x[n, k]\, w[m, k]$, the *matrix product* $X W^T$ of N tokens [N, K] and
-# the weights of M outputs [M, K]. Our shape is one of those that this model calls: N = 128, K = 1024, M = 3072.
+# the weights of M outputs [M, K]. Our shape is one of this model's: N = 128, K = 1024, M = 3072.
 
 # %% [markdown]
 # ## 2. Count first
@@ -92,12 +91,12 @@ for n, phase in ((1, "decode"), (128, "prefill")):
     print(f"{phase:7s} N = {n:3d}: {work:6.1f} MFLOP, {ratio:5.1f} FLOP per byte")
 
 # %% [markdown]
-# In decode each weight is read and used once. In prefill each weight is used for every token.
+# In decode each weight is used once, in prefill once for every token.
 #
 # ## 3. The two roofs of this machine
 #
 # Two things can limit a kernel: how fast a core computes, and how fast memory delivers. We measure both, for one core, in
-# folded cells (a click opens them).
+# folded cells.
 #
 # - **Arithmetic.** A *fused multiply-add* (FMA) computes $x a + b$ for all `WIDTH` numbers of a SIMD register (lecture 08) in one
 #   instruction: $2 \cdot$ `WIDTH` FLOP. Its result comes some cycles later, so one chain of them would wait. Ten chains side by
@@ -241,11 +240,11 @@ measure("matmul, ikj", loops_ikj, transposed)
 # > **The common guess**, 2 times, counts multiply-adds, of which both orders have the same number. What differs is how much of each cache
 # > line is used, and whether neighbours can be computed side by side.
 #
-# With $k$ inside, $B$ is walked down a column: each access takes a new line of 64 bytes and uses 4 of them. With $j$ inside, each
-# line is used whole, and the compiler can use SIMD.
+# About 10 times here. With $k$ inside, only $A$ is walked with stride 1; down a column of $B$ each access takes a new line to use 4 of its 64
+# bytes. With $j$ inside, $B$ and $C$ are walked with stride 1: each line is used whole, and the compiler can use SIMD.
 #
-# What is left to save? For each multiply-add, $ikj$ loads a number of B and one of C, and stores the latter. Take four k at a
-# time, and each load and store of C serves four multiply-adds:
+# For each multiply-add, $ikj$ still loads a number of B and one of C, and stores the latter. Take four k at a time, and each load and
+# store of C serves four multiply-adds:
 
 
 # %%
@@ -270,9 +269,8 @@ measure("matmul, four k", four_k, transposed)
 #
 # `linear` has its weights as $[M, K]$. Each output is the product of a *row* of x and a *row* of w, and its sum stays in a register.
 # To copy a matrix into the order in which it will be read is called *packing*; these weights were packed when they were saved.
-# (`fastmath=True` lets the compiler change the order of a sum, so that it can add several products per instruction.)
 #
-# What is left is the order of the two outer loops. For one n, all of w passes by; for one m, all of x, 0.5 MB. We take the piece of
+# What is left is the order of the two outer loops. For each n, all of w is read; for each m, all of x, 0.5 MB. We take the piece of
 # 384 KiB again, then all weights, 12 MB.
 
 
@@ -305,8 +303,8 @@ measure("linear, n outside", tokens_outside, w)
 measure("linear, m outside", weights_outside, w)
 
 # %% [markdown]
-# With n outside, all of w passes 128 times: the piece comes from L2, all 12 MB come from further away. With m outside, a row of w
-# (4 KiB) stays in the nearest cache while x passes, and x about fits L2.
+# With n outside, all of w is read 128 times: the piece comes from L2, all 12 MB come from further away. With m outside, a row of w
+# (4 KiB) stays in the nearest cache while x is read, and x about fits L2.
 #
 # ## 6. A register tile
 #
@@ -350,7 +348,7 @@ for rows, columns in [(1, 1), (1, 4), (3, 4), (6, 8)]:
 
 # %% [markdown]
 # A core has 16 or 32 SIMD registers. Twelve sums, three numbers of x and one of w fit 16. Of 48 sums many would lie in memory,
-# to be loaded and stored at each addition.
+# to be loaded and stored at each addition (*register spilling*).
 
 
 # %%
@@ -394,9 +392,8 @@ def in_registers(x, w, c):
 measure("linear, 3 x 4 block", in_registers, w)
 
 # %% [markdown]
-# (3072 is a multiple of 4; the lab's kernel has to treat edges too.) How far is the peak? Where registers hold 16 numbers the
-# compiler often uses half of each, and then half of the peak is out of reach for plain loops. Libraries write their innermost loop
-# by hand.
+# (3072 is a multiple of 4; the lab's kernel has to treat edges too.) Where registers hold 16 numbers the compiler often uses half of
+# each, and then half of the peak is out of reach for plain loops. Libraries write their innermost loop by hand.
 #
 # ## 7. Tiles for the cache
 #
@@ -488,12 +485,12 @@ plots.show(
 # > **The common guess**, 20, fills the cache with numbers. But it holds lines: a tile whose rows begin inside lines touches more than its
 # > numbers would fill.
 #
-# What has to fit is the *lines* that a tile touches, with a few for the other two matrices. With T = 14 a tile of B has 196 numbers, less
-# than half of the cache; but its rows begin inside lines, so it touches 28, and the lines of A and C no longer fit beside it. Tiles of
-# side 16 and 32 begin where lines begin.
+# Side 16 has the fewest; side 20 is worse than no tiles. What has to fit is the *lines* that a tile touches, with a few for the other two matrices.
+# With T = 14 a tile of B has 196 numbers, less than half of the cache; but its rows begin inside lines, so it touches 28, and the lines of A and C
+# no longer fit beside it. Tiles of side 16 and 32 begin where lines begin.
 #
-# **Where a tile pays.** Our shape needs none: L2 about holds x, 0.5 MB. With 512 tokens and K = 3072, as in another `linear` of
-# this model, x has 6 MB. So cut the tokens: a tile of T rows of x meets all rows of w before the next tile comes.
+# **Tiles of tokens.** In our shape x, 0.5 MB, about fits L2. With 512 tokens and K = 3072, as in another `linear` of this model, x has
+# 6 MB. So cut the tokens: a tile of T rows of x meets all rows of w before the next tile comes.
 
 # %% jupyter={"source_hidden": true}
 fig, axis = plots.figure(width=8.6, height=3.3)
@@ -538,12 +535,13 @@ for tile in (6, 12, 24, 48, 96, 192, 512):
     print(f"T = {tile:3d}, {tile * 3072 / 2**18:5.2f} MiB: {by_tile[tile]:5.1f} GFLOP/s")
 
 # %% [markdown]
-# Small tiles fetch w too often; large ones come from L3. T = 512 is no tiles at all.
+# Small tiles fetch w too often; large ones come from L3. T = 512, no tiles at all, was hardly slower than the best here. Each number of x
+# serves 8 FLOP of the block, 2 for each byte: 36 GFLOP/s ask for 18 GB/s, which L3 can deliver.
 #
 # ## 8. Threads
 #
-# Groups of four columns do not depend on each other, so the cores share them. Now we take wall-clock time, which counts other
-# programs too, so run this cell when the machine has nothing else to do; and we compare with the peak of as many cores.
+# Groups of four columns do not depend on each other, so the cores share them. Now we take wall-clock time (run this cell when the
+# machine is idle), and compare with the peak of as many cores.
 
 
 # %%
@@ -565,7 +563,7 @@ times = speed["3 x 4 block, threads"] / speed["linear, 3 x 4 block"]
 print(f"{cores} threads: {times:.1f} times the speed of one")
 
 # %% [markdown]
-# Now all steps on one core under one roof. We count the bytes that an inner loop asks of the nearest cache, L1, for one multiply-add
+# Now all steps on one core under one roof. We count what an inner loop asks of the nearest cache, L1, for one multiply-add
 # (Ilic et al., 2014):
 #
 # | inner loop | numbers loaded or stored |
@@ -608,14 +606,13 @@ plots.show(
 )
 
 # %% [markdown]
-# There are two gains, and a step has one of them or both:
+# A step moves a point in one of two ways, or in both:
 #
-# - *Up*: as many loads, but from nearer by. A better order of loops does that, and so do tiles.
-# - *To the right*: fewer loads. Four k at a time, sums in registers and register tiles do that.
+# - *Up*: as many loads, but from nearer by (a better order of loops, tiles) or of several numbers at once (SIMD).
+# - *To the right*: fewer loads (four k at a time, sums in registers, register tiles).
 #
 # **A worked error.** A report says: "on two threads, our kernel reaches 110 GFLOP/s, 85 % of the peak of 130." But 130 was measured
-# with one thread. Two cores have a peak of 260, so the kernel reaches 42 %, and there is more to gain than the report believes. Ask
-# of both numbers: how many cores, which clock?
+# with one thread. Two cores have a peak of 260, so the kernel reaches only 42 %. Ask of both numbers: how many cores, which clock?
 
 # %% [markdown]
 # ## 9. What it gives the model
@@ -636,14 +633,14 @@ for phase in ("prefill", "decode"):
     print(f"{phase}: {gain:.1f} times as fast, on one core")
 
 # %% [markdown]
-# Prefill gains most. (Part of it is `fastmath`: three loops add one number at a time.) In decode each weight is used once, so memory
-# has to be faster, or the weights smaller.
+# Prefill gains most. (Part of it is `fastmath`: three loops add one number at a time.) In decode each weight is used once, so a faster
+# memory or smaller weights are needed.
 
 # %% [markdown]
 # ## 10. What libraries do, in five ideas
 #
 # **BLAS.** The *Basic Linear Algebra Subprograms* (Lawson et al., 1979; Dongarra et al., 1990) are an interface of three levels. Only in the
-# third there are more operations than numbers, so only there tiles can help:
+# third do the operations per number grow with n, so only there can tiles help much:
 #
 # | level | example | operations | numbers | operations per number |
 # |---|---|---|---|---|
@@ -653,7 +650,7 @@ for phase in ("prefill", "decode"):
 #
 # **A bound.** No order of the multiply-adds of an $n \times n$ product moves fewer numbers between memory and a cache of $S$ numbers than
 # a constant times $n^3 / \sqrt{S}$ (Hong and Kung, 1981). Tiles of side $\sqrt{S/3}$, three of which fill the cache, move
-# $2 n^3 / \sqrt{S/3}$ numbers and $n^2$ results: the best there is, up to a constant. For the simulated cache of section 7:
+# $2 n^3 / \sqrt{S/3}$ numbers of A and B and $2n^2$ of C: optimal up to a constant factor. For the simulated cache of section 7:
 
 
 # %% jupyter={"source_hidden": true}
@@ -664,9 +661,9 @@ print(f"n^3 / sqrt(S) = {bound:,.0f} numbers; tiles of {tile} move {moved:,.0f} 
 print(f"the simulated cache moved {16 * counted[tile]:,d} (without tiles {16 * plain:,d})")
 
 # %% [markdown]
-# **Five loops.** GotoBLAS and BLIS (Goto and van de Geijn, 2008; Van Zee and van de Geijn, 2015) have a tile for every level of memory at
-# once: a panel of one matrix for L3, a block of the other for L2, a sliver for L1, each packed so that it is read in one straight
-# line. Three loops walk over these pieces, two over register tiles; inside, the *micro-kernel* is the loop over k.
+# **Five loops.** GotoBLAS and BLIS (Goto and van de Geijn, 2008; Van Zee and van de Geijn, 2015) have a tile for every level of memory: a
+# panel of one matrix for L3, a block of the other for L2, a sliver for L1, each packed so that it is read with stride 1. Three loops
+# walk over these pieces, two over register tiles; inside, the *micro-kernel* is the loop over k.
 
 # %% jupyter={"source_hidden": true}
 LOOPS = [
@@ -699,8 +696,8 @@ plots.show(
 #
 # **Tuning.** There are too many schedules to try. So a *cost model* predicts, and only the best few are measured. Ours adds two times.
 # Arithmetic goes at the speed that the block reaches when all is near. Reading goes at the speed of the staircase: x is read for each
-# group of four columns, from where a tile of x fits; w once for each tile, from where w fits. In truth the two overlap, so the
-# predicted speeds are too low; what counts is their order:
+# group of four columns, from where a tile of x fits; w once for each tile, from where w fits. The two overlap, so the predicted
+# speeds are too low. What matters is their order, which is uncertain where they differ little:
 
 # %% jupyter={"source_hidden": true}
 small_x, small_w = long_x[:24, :512].copy(), down[:64, :512].copy()
@@ -731,7 +728,7 @@ print(f"the model would have us measure T = {best[0]} and {best[1]} only")
 # <details><summary>Answer</summary>
 #
 # The weights have 2 · 4096² bytes = 33.6 MB: 2.1 ms. The arithmetic, 2 · 4096² = 33.6 MFLOP a row, takes 0.52 ms. Memory decides. N rows
-# take 0.52 N ms while the weights still come once: from N = 4 on arithmetic decides.
+# take 0.52 N ms while the weights still come once: with N = 4 both take 2.1 ms, with more rows arithmetic decides.
 #
 # </details>
 #
@@ -749,7 +746,7 @@ print(f"the model would have us measure T = {best[0]} and {best[1]} only")
 # ## The answer
 #
 # - A profile says what to make faster: in prefill it is `linear`, and in a small model's decode it is not.
-# - Arithmetic or memory is the limit. The additions stay the same; what differs is how often a number is fetched, and from where.
+# - Arithmetic or memory is the limit. The arithmetic stays the same; what differs is how often a number is fetched, and from where.
 # - Each step makes one fetch serve more often: a better order (a whole line), four k or a register tile (several multiply-adds), a tile
 #   (many rows). Threads multiply what one core achieves.
 # - What must fit a cache is counted in lines.

@@ -25,7 +25,7 @@ rng = np.random.default_rng(0)
 # ## 1. Where numbers lie
 #
 # You need no GPU: the sanitizer runs the kernels below and counts what they ask of memory. The speeds are those of one card, NVIDIA's
-# H100. It has 132 *multiprocessors*. Each holds the warps of several blocks; when one warp waits, another computes. Per clock cycle a
+# H100. It has 132 *streaming multiprocessors*. Each holds the warps of several blocks; when one warp waits, another computes. Per clock cycle a
 # multiprocessor does 128 multiply-adds, and its shared memory delivers 32 words of 4 bytes.
 
 # %%
@@ -62,8 +62,8 @@ plots.show(
 
 # %% [markdown]
 # (Rates and sizes are NVIDIA's; latencies, and the rate of L2, were measured on the PCIe card: see the sources. Shared memory is a part of the
-# L1 cache, and has its latency.) Near is fast, in both senses. It is no pyramid of sizes, though: all registers together hold more than all
-# shared memory. But a thread sees its own registers only.
+# L1 cache, and has its latency.) A nearer level is faster in both respects, but not always smaller: all registers together hold more than all
+# shared memory. A thread has access only to its own.
 
 # %% [markdown]
 # ## 2. Neighbours read neighbours
@@ -128,7 +128,7 @@ count("along rows", matmul_along_rows[(4, 16), (32, 8)])
 # > sector.
 #
 # Neighbours in x of `matmul_naive` share a row: they want the *same* number of `a`, which is one sector, and 32 neighbours of `b`. With rows
-# and columns exchanged, 32 numbers of a column of `a` lie in 32 sectors. One line, and 33 sectors in place of 5.
+# and columns exchanged, 32 numbers of a column of `a` lie in 32 sectors. One changed line, and 33 sectors in place of 5.
 
 # %% jupyter={"source_hidden": true}
 small_a, small_b = a[:32, :32].copy(), b[:32, :32].copy()
@@ -159,8 +159,8 @@ plots.show(
 # %% [markdown]
 # Blue: what the first warp wants in step 5. Orange: what moves with it.
 #
-# **Divergence.** A warp has one place in the program. If its threads take different sides of an `if`, it goes through both, one after
-# the other. Here the side changes from thread to thread, and then from warp to warp:
+# **Divergence.** A warp executes one instruction at a time. If its threads take different sides of an `if`, both sides are executed, one after
+# the other, each by its threads only. Here the side changes from thread to thread, and then from warp to warp:
 
 
 # %%
@@ -180,14 +180,14 @@ for width in (1, 32):
     print(f"sides change after {width:2d} threads: {stores} store instructions by 4 warps")
 
 # %% [markdown]
-# The edge of a matrix, `if row < out.shape[0]`, divides the last warps only.
+# The test for the edge of a matrix, `if row < out.shape[0]`, divides only warps at the edge.
 
 # %% [markdown]
 # ## 3. Tiles in shared memory
 #
 # Threads of one block want the same rows and columns again and again. So the block copies a $T \times T$ tile of $A$ and one of $B$ into
-# its shared memory, waits, adds $T$ products for each result, waits, and goes on along $K$. In lecture 09 the cache kept tiles; this cache is
-# filled by you.
+# its shared memory, waits, adds $T$ products for each result, waits, and goes on along $K$. In lecture 09 the cache kept tiles by itself; here the
+# kernel copies them.
 
 # %%
 T = 16
@@ -239,7 +239,7 @@ plots.show(
 #
 # $$\text{FLOP per byte} = \frac{2T^2}{2T \cdot 4} = \frac{T}{4}$$
 #
-# $T = 16$ gives 4, and the corner is at 20, so $T$ has to be 80 or more. A block has at most 1024 threads, 32 × 32. Beyond that,
+# $T = 16$ gives 4, and the corner of the roofline is at 20, so $T$ has to be 80 or more. A block has at most 1024 threads, 32 × 32. Beyond that,
 # a thread must compute several results (section 5).
 
 # %% [markdown]
@@ -247,7 +247,7 @@ plots.show(
 #
 # Shared memory has no sectors. It has 32 *banks*: word $w$ of 4 bytes lies in bank $w \bmod 32$, and a bank delivers one word at a time.
 # If a warp wants several words of one bank, they come one after the other: a **bank conflict**. `matmul_tiled` reads along rows of its tiles,
-# which costs nothing. But in `linear`, $\text{out} = X W^\top$, both tiles lie along $k$, and a warp reads down a *column* of one of them.
+# which causes none. But in `linear`, $\text{out} = X W^\top$, both tiles lie along $k$, and a warp reads down a *column* of one of them.
 #
 # > **Predict, then run.** A column of a tile of 32 × 32 numbers: how many banks does it use? And if each row gets one unused number more, 32 × 33?
 
@@ -279,7 +279,7 @@ plots.show(
 # %% [markdown]
 # > **The common guess**, that an unused number is wasted memory and nothing else, forgets that it moves each row by one bank.
 #
-# 32 words of one bank take 32 turns, a *32-way* conflict. With one unused number a row, the column takes one.
+# 32 words of one bank take 32 turns, a *32-way* conflict. With one unused number a row (*padding*), the column takes one turn.
 
 # %% [markdown]
 # ## 5. Results in registers, loads of 16 bytes
@@ -308,14 +308,13 @@ plots.show(
 # threads: $T/4 = 32$ FLOP per byte, beyond the corner.
 #
 # A thread may also fetch four neighbouring numbers with one instruction, a *vector load* of 16 bytes (`load4` there). The bytes
-# are the same. What falls to a quarter is the number of instructions, and each of them has four times as many bytes on their way. The next
-# section says why this counts.
+# are the same, asked for by a quarter of the instructions. The next section says why this matters.
 
 # %% [markdown]
 # ## 6. What is on its way
 #
 # A number from global memory takes 650 cycles. Memory delivers at its full rate only if enough has been asked for meanwhile, as a long hose
-# delivers only when it is full. This is **Little's law**:
+# delivers at its full rate only when it is full. This is **Little's law**:
 #
 # $$\text{bytes on their way} = \text{bandwidth} \cdot \text{latency}$$
 #
@@ -335,7 +334,7 @@ for threads, each in ((2048, 4), (2048, 16), (512, 64)):
 # > **The common guess**, that the largest number of threads is enough for anything, forgets how long 650 cycles are: more is needed than one
 # > number from each.
 #
-# Two ways fill the hose: more threads, or more bytes from each thread. The share of the possible warps that a multiprocessor holds is its
+# Not quite: 87 %. More threads fill it, or more bytes from each thread. The share of the possible warps that a multiprocessor holds is its
 # **occupancy**. Threads, registers and shared memory limit it:
 
 # %%
@@ -348,8 +347,8 @@ for name, threads, registers, shared in (
     print(f"{name:22s} {fits.blocks} blocks, {fits.share:4.0%} of the warps; limit: {fits.limit}")
 
 # %% [markdown]
-# (32 and 128 registers are what the compiler takes, 160 is assumed.) A register tile has a quarter of the warps, and yet more bytes on their way than 2048 threads with 4: two blocks are the 512 threads with 64
-# bytes each above. High occupancy is one means of two (Volkov, 2010).
+# (32 and 128 registers are what the compiler takes, 160 is assumed.) A register tile has a quarter of the warps, and yet more bytes on their way
+# than 2048 threads with 4: two blocks are the 512 threads with 64 bytes each above. High occupancy is only one way (Volkov, 2010).
 #
 # These bytes must be asked for *before* they are needed. **Double buffering**: while a step is computed, the next tiles are already on their
 # way, into registers or a second pair of tiles:
@@ -386,8 +385,8 @@ for stream in streams:
 print(results[:, 40])
 
 # %% [markdown]
-# (Without a GPU all is done at once. The course's `pinned_array` is ordinary memory, which runs anywhere; Numba's own is pinned.) The time
-# lines of both ideas, computed from the rates above and 64 GB/s between computer and card (PCIe 5.0):
+# (Without a GPU nothing overlaps. The course's `pinned_array` is ordinary memory, which works anywhere; Numba's own is pinned.) The time
+# lines of both ideas, computed from the rates above and 64 GB/s between computer and card (PCIe 5.0); a kernel of 400 µs is assumed:
 
 # %% jupyter={"source_hidden": true}
 per_cycle = BANDWIDTH / UNITS / clock  # bytes for one multiprocessor
@@ -434,9 +433,9 @@ plots.show(
 # %% [markdown]
 # ## 8. From naive to cuBLAS
 #
-# What each version may reach on an H100 at most, if every sector that it asks for comes from global memory and loads from shared memory take
-# their cycles (section 5). And what was measured, for 4096 × 4096 numbers in float32 (version 0.1.0 of the course; the table is in
-# `docs/gpu.md`). The last bar is NVIDIA's own library, cuBLAS.
+# Dashed: what each version may reach on an H100 at most, if every sector that it asks for comes from global memory and loads from shared memory take
+# their cycles (section 5). Blue: what was measured on one H100 for 4096 × 4096 numbers in float32 (version 0.1.0, `docs/gpu.md`). The last bar
+# is NVIDIA's own library, cuBLAS.
 
 # %% jupyter={"source_hidden": true}
 flop = 2 * SIDE**3
@@ -466,14 +465,14 @@ plots.show(
 )
 
 # %% [markdown]
-# (Dashed: the limit.) Caches lift the first three above their bars; how far was not measured.
+# Caches may lift the first three above their bars; how far was not measured.
 
 # %% [markdown]
 # ## 9. Hardware that is a tile
 #
-# Reading a register takes more energy than multiplying. So accelerators build the tile itself: a **systolic array** is a grid of
+# Reading a large on-chip memory takes much more energy than arithmetic (Jouppi et al., 2017). A **systolic array** saves reads: it is a grid of
 # multiply-add units. Rows of $A$ enter from the left, columns of $B$ from above, each one step later than its neighbour. In every step a unit
-# multiplies what arrives, adds the product to its own sum, and hands both numbers on.
+# multiplies what arrives, adds the product to its own sum, and passes both numbers on.
 
 
 # %%
@@ -499,17 +498,17 @@ print("as NumPy:", np.array_equal(states[-1][0], left @ above), "after", len(sta
 widgets.show("systolic_array")
 
 # %% [markdown]
-# Orange: units at work. Each number was read from memory once and used three times, with no address and no bank in between; in an array of
-# 128 × 128 it is 128 times. What feeds the array is a *scratchpad*: memory like the shared tiles above, filled by copies that the program
-# asks for. Google's TPU is built so (Jouppi et al., 2017).
+# Orange: units at work. Each number is read from memory once and used three times (in an array of 128 × 128: 128 times). The array is fed from
+# a *scratchpad*: memory like the shared tiles above, filled by copies that the program asks for. Google's first TPU has 256 × 256 units; in it the
+# weights stay in place and the sums move.
 #
-# A GPU's **tensor core** is a small array of this kind: one instruction of a warp multiplies two tiles, say 16 × 16 by 16 × 8, of 16-bit numbers.
-# An H100 reaches 990 TFLOP/s with them, 15 times float32.
+# A GPU's **tensor core** also multiplies tiles in hardware: one instruction of a warp takes two, say 16 × 16 by 16 × 8, of 16-bit numbers.
+# The peak of an H100 with them is 990 TFLOP/s, 15 times that of float32.
 
 # %% [markdown]
 # ## 10. A worked error
 #
-# `matmul_tiled` waits twice in each round. The first barrier is easy to see: the tiles must be complete. We leave the second one out (the
+# `matmul_tiled` waits twice in each round. The first barrier is easy to explain: the tiles must be complete. We leave out the second (the
 # kernel is folded).
 
 
@@ -547,7 +546,7 @@ except SanitizerError as error:
 #
 # <details><summary>Answer</summary>
 #
-# Sectors: 4, 8, 32, 32. With $s$ = 8 each number has a sector of its own, and more cannot be. Banks: 32 numbers in 32, 16, 4 and 1 banks: no
+# Sectors: 4, 8, 32, 32. With $s$ = 8 each number has a sector of its own, the most there can be. Banks: 32 numbers in 32, 16, 4 and 1 banks: no
 # conflict, 2-way, 8-way, 32-way.
 #
 # </details>
@@ -565,12 +564,12 @@ except SanitizerError as error:
 # %% [markdown]
 # ## The answer
 #
-# - Threads wait for memory: 650 cycles, and for their share of 3.35 TB/s. A warp asks as one: **coalescing** means that neighbours read
-#   neighbours. In shared memory they need different banks, or there is a **bank conflict**.
+# - Threads wait for memory: for its latency, 650 cycles, and for its bandwidth, 3.35 TB/s. **Coalescing** means that neighbouring threads read
+#   neighbouring numbers. In shared memory they need different banks, or there is a **bank conflict**.
 # - Each number should be fetched once for many uses: tiles of side $T$ save a factor $T$ of global traffic, $R \times R$ results in registers
 #   a factor $R$ of shared traffic.
-# - Waiting is hidden by bytes on their way: **occupancy**, vector loads, a second buffer, streams.
-# - A systolic array, and a **tensor core**, is a tile built as hardware.
+# - Latency is hidden by enough bytes on their way: **occupancy**, vector loads, a second buffer, streams.
+# - Systolic arrays and **tensor cores** multiply tiles in hardware.
 #
 # ## Sources
 #
