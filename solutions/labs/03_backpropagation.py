@@ -153,9 +153,9 @@ explain("linear_backward").require(allocations=0)
 # | `value` | float32 array |
 # | `grad` | the gradient of the result with respect to this variable; at first zeros of the same shape |
 # | `parents` | tuple of the variables it was computed from |
-# | `back` | a function that takes this variable's gradient, and returns a tuple with one contribution for each parent, in their order; None if there are no parents |
+# | `back` | a function that takes this variable's gradient, and returns a tuple with one *share* for each parent, in their order: what this use of the parent contributes to its gradient; None if there are no parents |
 #
-# `__init__` and `__add__` are given. For a sum the local derivatives are 1, so the contribution to each parent is the gradient itself. Write:
+# `__init__` and `__add__` are given. For a sum the local derivatives are 1, so the share of each parent is the gradient itself. Write:
 #
 # - `a * b`: element by element.
 # - `a.relu()`, `x.linear(weight, bias)`: with `operators.relu`, `operators.linear` forwards and your backward operators in `back`.
@@ -173,7 +173,7 @@ explain("linear_backward").require(allocations=0)
 # <details><summary>Hint 1</summary>
 #
 # `p = a * b; q = p * p + p`. In which order must p, q and the parts of q pass on their gradients? What happens if p does so when only one
-# of its contributions has been added?
+# of its shares has been added?
 #
 # </details>
 # <details><summary>Hint 2</summary>
@@ -184,7 +184,7 @@ explain("linear_backward").require(allocations=0)
 # </details>
 # <details><summary>Hint 3</summary>
 #
-# Contributions are *added* to a parent's `grad`. If `check` fails only on *used twice*, look there; if only on *branches that meet*, look at the order.
+# Shares are *added* to a parent's `grad`. If `check` fails only on *used twice*, look there; if only on *branches that meet*, look at the order.
 #
 # </details>
 
