@@ -145,7 +145,7 @@ def layer_norm(x, weight, bias, eps, out):
 # %% [markdown]
 # <details><summary>Hint 1</summary>
 #
-# $v_n$ needs $\mu_n$. Can one loop over the row compute both? What would that cost for a row around 1000?
+# $v_n$ depends on $\mu_n$. Could one loop over the row compute both? What would happen to the accuracy, for a row of numbers around 1000?
 #
 # </details>
 # <details><summary>Hint 2</summary>
