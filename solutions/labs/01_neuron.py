@@ -1,9 +1,9 @@
 # %% [markdown]
 # # Lab 01: one neuron
 #
-# A neuron multiplies each of its inputs with a weight, adds up, adds a bias, and decides.
-# You choose weights by hand, write the sum and the decision as kernels, let the neuron find its weights itself, and fit a curve downhill.
-# About 100 minutes; all tasks count.
+# A neuron multiplies each of its inputs by a weight, adds the products and a bias, and decides by the sign of the sum.
+# You choose weights by hand, write the sum and the decision as kernels, let the neuron learn its weights, and fit a curve by gradient
+# descent. About 100 minutes; all tasks count.
 
 # %%
 import numpy as np
@@ -46,8 +46,8 @@ from llaisys_mini import check, explain, operators, plots
 # </details>
 # <details><summary>Hint 3</summary>
 #
-# A weight may be negative: for *first only* the second input has to count against it. The bias lies halfway between the
-# sums that must pass and those that must not.
+# A weight may be negative: for *first only* the second input must reduce the sum. Choose the bias so that the boundary lies halfway
+# between the inputs with the answer yes and those with the answer no.
 #
 # </details>
 
@@ -65,9 +65,9 @@ check("neuron_by_hand")
 # One point, two neurons: `x = [[1, 2]]`, `weight = [[3, 4], [5, -6]]`, `bias = [0.5, 0]` gives `[[11.5, -7]]`:
 # $1 \cdot 3 + 2 \cdot 4 + 0.5$ and $1 \cdot 5 - 2 \cdot 6 + 0$.
 #
-# `bias` may be None. `if bias is not None:` works inside a kernel.
-# Weights of real models are stored in 16 bits. `widen(weight[m, k])` reads every storage format; without it your kernel reads
-# float32, which is enough for this lab.
+# `if bias is not None:` works inside a kernel.
+# Weights of real models are often stored in 16 bits. `widen(weight[m, k])` converts a weight of any storage format to float32.
+# Without it your kernel can read float32 only, which is enough for this lab.
 
 # %% task="cpu/linear"
 import numpy as np
@@ -103,7 +103,7 @@ def linear(x, weight, bias, out):
 # %% [markdown]
 # <details><summary>Hint 1</summary>
 #
-# Which letters does `out[n, m]` have, and over which letter is summed? How many loops is that?
+# Which indices does `out[n, m]` have, and over which index is the sum? How many loops are that?
 #
 # </details>
 # <details><summary>Hint 2</summary>
@@ -127,7 +127,7 @@ check("linear", seed=40101)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# The kernel should allocate no array: one point. `explain` says what the compiler made of your kernel; its other lines are the matter of later lectures.
+# You get one point if the kernel allocates no array. `explain` shows what the compiler made of your kernel; later lectures explain its other lines.
 
 # %%
 explain("linear")
@@ -149,7 +149,7 @@ explain("linear").require(allocations=0)
 # %% [markdown]
 # <details><summary>Hint 1</summary>
 #
-# What is to come out for 0, and for minus 0?
+# What should the result be for 0, and for minus 0?
 #
 # </details>
 # <details><summary>Hint 2</summary>
@@ -177,10 +177,10 @@ check("sign", seed=40102)
 #
 # The perceptron rule looks at one point at a time. Its label is 1 or -1.
 #
-# - The neuron is right: nothing changes.
-# - The neuron is wrong: weights become `weights + label * x`, the bias becomes `bias + label`.
+# - If the neuron is right, nothing changes.
+# - If the neuron is wrong, the weights become `weights + label * x`, and the bias becomes `bias + label`.
 #
-# `weights` and `x` are arrays `[K]`, `bias` and `label` are numbers. Return `(weights, bias)`; leave the given array alone.
+# `weights` and `x` are arrays `[K]`, `bias` and `label` are numbers. Return `(weights, bias)`; do not change the given array.
 #
 # With numbers: `weights = [1, -3]`, `bias = 0`, `x = [1, 2]`, label 1. The sum is -5, so the neuron says -1 and is wrong.
 # The new weights are `[2, -1]`, the new bias is 1. The sum for the same point is now 1: right.
@@ -190,12 +190,12 @@ check("sign", seed=40102)
 # %% [markdown]
 # <details><summary>Hint 1</summary>
 #
-# What does the neuron say of a point exactly on its boundary? Compare with section 3.
+# What is the neuron's answer for a point exactly on its boundary? Compare with section 3.
 #
 # </details>
 # <details><summary>Hint 2</summary>
 #
-# If it said the label, return what was given.
+# If the neuron's answer is the label, return the given weights and bias.
 #
 # </details>
 # <details><summary>Hint 3</summary>
@@ -214,8 +214,8 @@ check("perceptron_update", seed=40103)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# Your rule at work. Each pass (*epoch*) goes over all points; the line is the decision boundary after the pass in which no point was wrong.
-# The answers in the figure come from your `linear` and your `sign`, once they passed.
+# The next cell trains with your rule. Each pass (*epoch*) goes over all points; the line is the decision boundary after the first
+# pass without a wrong point. The answers in the figure are computed by your `linear` and your `sign`, once they have passed.
 
 # %%
 rng = np.random.default_rng(1)
@@ -250,15 +250,15 @@ plots.show(
 )
 
 # %% [markdown]
-# ## 5. Regression, downhill
+# ## 5. Regression by gradient descent
 #
-# $N$ measurements $h$ `[N]` are to be explained by $A c$, with a known matrix $A$ `[N, K]` and unknown $c$ `[K]`. Begin at $c = 0$, and take `steps` steps against the
-# gradient of the mean squared error:
+# Approximate $N$ measurements $h$ `[N]` by $A c$, with a known matrix $A$ `[N, K]` and unknown coefficients $c$ `[K]`. Begin at $c = 0$,
+# and take `steps` steps against the gradient of the mean squared error:
 #
 # $$c \leftarrow c - \text{rate}\cdot\tfrac2N\,A^{\mathsf T}(A c - h)$$
 #
 # With numbers: A = [[2]], h = [6], rate 0.1, one step: the residual is -6, the gradient $2 \cdot 2 \cdot (-6) = -24$, so c becomes [2.4].
-# Return c; leave A and h alone.
+# Return c; do not change A and h.
 
 # %% task="python/least_squares_descent"
 
@@ -270,7 +270,7 @@ plots.show(
 # </details>
 # <details><summary>Hint 2</summary>
 #
-# Do the example by hand with your code. Is c right after no step at all?
+# Go through the example by hand with your code. Is c right if `steps` is 0?
 #
 # </details>
 # <details><summary>Hint 3</summary>
@@ -289,8 +289,9 @@ check("least_squares_descent", seed=40104)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# The thrown ball of the lecture: time counted from the throw, and from the middle of the flight in units of half of it. Any parabola in
-# the one is a parabola in the other. Same data, same rate: which fit has arrived after 300 steps?
+# The next cell fits the thrown ball of the lecture twice. First, time is counted from the throw; then it is counted from the middle of
+# the flight, with half of the flight as the unit. A parabola in one of these times is a parabola in the other. With the same data and
+# the same rate, which fit has converged after 300 steps?
 
 # %%
 rng = np.random.default_rng(2)
@@ -317,8 +318,8 @@ plots.show(
 # ## 6. In your own words
 #
 # A perceptron has found $w = (3, 2)$, $b = -6$ for points whose $x_2$ was measured in metres. A colleague has the same points, with $x_2$ in
-# centimetres. Which weights give the same answers there? And would the perceptron rule, begun at zero, find its way there in as many updates? Look
-# at what one update adds to each weight.
+# centimetres. Which weights give the same answers for these? And would the perceptron rule, started at zero, need about as many updates to
+# find them? Look at what one update adds to each weight.
 
 # %% [markdown] written="units" points=2
 # w = (3, 0.02), b = -6: z is the same. The rule adds y times x, so x2, a hundred times larger, moves its weight by a hundred times as much as before,

@@ -1,8 +1,8 @@
 # %% [markdown]
 # # Lab 02: layers
 #
-# You set the weights of small networks by hand, melt two linear layers into one, and write the activation functions that
-# keep this from happening. About 75 minutes; all tasks count.
+# You choose the weights of small networks by hand, merge two linear layers into one, and write activation functions, which make
+# such a merge impossible. About 75 minutes; all tasks count.
 
 # %%
 import numpy as np
@@ -13,20 +13,21 @@ from llaisys_mini import check, exercises, operators, plots
 # ## 1. Networks by hand
 #
 # A network has two inputs, one hidden layer of H neurons and one output. `w1` is `[H, 2]`, `b1` `[H]`, `w2` `[1, H]`, `b2` `[1]`:
-# row m of `w1` holds the weights of hidden neuron m. You choose H. Three networks are asked for:
+# row m of `w1` holds the weights of hidden neuron m. You choose H. Write down three networks:
 #
 # | name | hidden layer | output | the network |
 # |---|---|---|---|
 # | xor | step | step | says yes if exactly one of two inputs, each 0 or 1, is 1 |
 # | triangle | step | step | says yes inside the triangle with the corners (0, 0), (4, 0), (0, 4), no outside |
-# | distance | relu | as it is | computes the distance $\lvert x_1 - x_2\rvert$ |
+# | distance | relu | none | computes the distance $\lvert x_1 - x_2\rvert$ |
 #
-# `step` is 1 where $z \ge 0$, else 0. An output of a step says yes with 1. Return a dictionary from these names to
-# `(w1, b1, w2, b2)`, as lists.
+# The columns *hidden layer* and *output* name the activation function, which is applied to the weighted sum plus bias, $z$. `step` is 1
+# where $z \ge 0$, else 0; `relu` is $\max(z, 0)$. An output of 1 means yes. Return a dictionary from these names to `(w1, b1, w2, b2)`,
+# each as nested lists.
 #
 # Example, *both inputs are 1*, with two hidden neurons $x_1 \ge \tfrac12$ and $x_2 \ge \tfrac12$:
-# `([[1, 0], [0, 1]], [-0.5, -0.5], [[1, 1]], [-1.5])`. For the inputs (1, 0) the hidden neurons say 1 and 0; the output's $z$ is
-# $1 + 0 - 1.5 = -0.5$: no.
+# `([[1, 0], [0, 1]], [-0.5, -0.5], [[1, 1]], [-1.5])`. For the inputs (1, 0) the hidden neurons give 1 and 0; the $z$ of the output
+# is $1 + 0 - 1.5 = -0.5$, so the answer is no.
 
 # %% task="python/layers_by_hand"
 
@@ -44,7 +45,7 @@ from llaisys_mini import check, exercises, operators, plots
 # </details>
 # <details><summary>Hint 3</summary>
 #
-# The output neuron counts the hidden neurons that say yes. *All of n* and *at least one* differ only in its bias. XOR is *at
+# The output neuron counts the hidden neurons whose answer is yes. *All of n* and *at least one* differ only in its bias. XOR is *at
 # least one* and *not both*.
 #
 # </details>
@@ -53,7 +54,7 @@ from llaisys_mini import check, exercises, operators, plots
 check("layers_by_hand")
 
 # %% [markdown]
-# Your triangle, and your distance as a picture:
+# A picture of your triangle and of your distance:
 
 # %%
 grid = np.stack(np.meshgrid(np.linspace(-2, 6, 160), np.linspace(-2, 6, 160)), axis=-1).reshape(-1, 2)
@@ -85,8 +86,8 @@ plots.show(
 # %% [markdown]
 # ## 2. Two linear layers are one
 #
-# Without an activation function between them, two layers compute $(x\,W_1^{\mathsf T} + b_1)\,W_2^{\mathsf T} + b_2$. Return the `(weight, bias)` of the single
-# layer that computes the same. `w1` `[H, K]`, `b1` `[H]`, `w2` `[M, H]`, `b2` `[M]`; `weight` is `[M, K]`, `bias` `[M]`.
+# Without an activation function between them, two layers compute $(x\,W_1^{\mathsf T} + b_1)\,W_2^{\mathsf T} + b_2$. Return the
+# `(weight, bias)` of the single layer that computes the same. `w1` `[H, K]`, `b1` `[H]`, `w2` `[M, H]`, `b2` `[M]`; `weight` is `[M, K]`, `bias` `[M]`.
 #
 # With numbers, K = H = M = 1: $w_1 = 2$, $b_1 = 3$, $w_2 = 5$, $b_2 = 1$ gives $5\,(2x + 3) + 1 = 10x + 16$, so `([[10]], [16])`.
 
@@ -95,12 +96,12 @@ plots.show(
 # %% [markdown]
 # <details><summary>Hint 1</summary>
 #
-# Multiply the brackets out. What is multiplied with x, and what is not?
+# Expand the brackets. Which terms contain x, and which do not?
 #
 # </details>
 # <details><summary>Hint 2</summary>
 #
-# Write the shapes below the two matrices. In which order can they be multiplied, so that `[M, K]` comes out?
+# Write the shapes below the two matrices. In which order must they be multiplied, so that the result is `[M, K]`?
 #
 # </details>
 # <details><summary>Hint 3</summary>
@@ -121,7 +122,7 @@ check("merge_layers", seed=40207)
 # %% [markdown]
 # ## 3. Activation functions: relu and sigmoid
 #
-# Both work on each element alone. The kernel sees `x` and `out` flat, as `[size]`, and writes each `out[i]`.
+# Both are applied to each element separately. The kernel gets `x` and `out` as arrays of one dimension, `[size]`, and writes each `out[i]`.
 #
 # $$\text{relu}(x) = \max(x, 0) \qquad \text{sigmoid}(x) = \frac{1}{1 + e^{-x}}$$
 #
@@ -135,12 +136,12 @@ check("merge_layers", seed=40207)
 # %% [markdown]
 # <details><summary>Hint 1</summary>
 #
-# How many elements does `x` have, and which of them may your loop leave out?
+# How many elements does `x` have? Must your loop visit all of them?
 #
 # </details>
 # <details><summary>Hint 2</summary>
 #
-# `max` takes two numbers in a kernel. Nothing is returned: the results stand in `out`.
+# In a kernel, `max` takes two numbers. Nothing is returned: the results are stored in `out`.
 #
 # </details>
 # <details><summary>Hint 3</summary>
@@ -187,10 +188,10 @@ check("sigmoid", seed=40202)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# ## 4. Bends
+# ## 4. What relu adds
 #
-# What your relu adds: a network with random weights, one input, and 1 to 50 hidden neurons, as a curve. Without relu each curve
-# would be a straight line, as task 2 showed.
+# The next cell draws the output of networks with random weights, one input, and 1 to 50 hidden neurons with your relu. Without relu
+# each curve would be a straight line, as section 2 showed.
 
 # %%
 line = np.linspace(-3, 3, 601, dtype=np.float32)[:, None]  # [N, 1]
@@ -216,9 +217,9 @@ plots.show(
 # %% [markdown]
 # ## 5. In your own words
 #
-# The triangle needs three hidden neurons with a step. A ring (inside a large square, but not inside a small one in its middle) can be
-# done with eight hidden neurons in one layer and two further layers. What does each neuron of the second and third layer ask?
-# Why can one output neuron directly on top of the eight not do it with weights of 1, as it did for the triangle?
+# The triangle needs three hidden neurons with a step. A square ring (the points inside a large square, but not inside a small one in its
+# middle) can be recognised with eight hidden neurons in one layer and two further layers. What does each neuron of the second and third
+# layer decide? Why is a single output neuron with weights of 1 directly after the eight not enough, although it was for the triangle?
 
 # %% [markdown] written="ring" points=2
 # Second layer: "are all four of the large square's half-planes yes?" and "are all four of the small one's yes?" Third:

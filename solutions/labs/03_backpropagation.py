@@ -1,8 +1,8 @@
 # %% [markdown]
 # # Lab 03: backpropagation
 #
-# You write the gradients of two operators as kernels, a slow way to check any gradient, and an automatic differentiation in about
-# 60 lines that uses them. About 120 minutes; all tasks count.
+# You write a slow method that can check any gradient, the gradients of two operators as kernels, and automatic differentiation in
+# about 60 lines, which uses them. About 120 minutes; all tasks count.
 
 # %%
 import numpy as np
@@ -11,33 +11,33 @@ from llaisys_mini import check, explain, operators, plots
 from llaisys_mini.lectures.datasets import two_spirals
 
 # %% [markdown]
-# ## 1. Is a gradient right? Ask the function itself
+# ## 1. The numerical gradient
 #
-# Move one element of x a little up and a little down, and see what the function does:
+# To check a gradient, change one element of x a little up and a little down, and compare the values of the function:
 #
 # $$\text{gradient}[i] \approx \frac{f(x + \text{step at } i) - f(x - \text{step at } i)}{2 \cdot \text{step}}$$
 #
-# With numbers: $f(x) = x^2$ at 3 with step 0.1 gives (9.61 - 8.41) / 0.2 = 6. One side only would give 6.1.
+# With numbers: $f(x) = x^2$ at 3 with step 0.1 gives (9.61 - 8.41) / 0.2 = 6. With a step to one side only, the result would be 6.1.
 #
 # `function` takes an array and returns a number. `x` is float64 of any shape; `np.ndindex(x.shape)` runs over its indices.
-# Return an array of the same shape. `x` must be the same afterwards, to the last bit.
+# Return an array of the same shape. Afterwards `x` must have exactly its old values, to the last bit.
 
 # %% task="python/numerical_gradient"
 
 # %% [markdown]
 # <details><summary>Hint 1</summary>
 #
-# How often must `function` be called for an array of 12 elements?
+# How many times must `function` be called for an array of 12 elements?
 #
 # </details>
 # <details><summary>Hint 2</summary>
 #
-# 0.1 + 0.2 - 0.2 is not 0.1 in floats. How do you get an element back exactly?
+# In floating-point numbers 0.1 + 0.2 - 0.2 is not 0.1. How do you restore an element exactly?
 #
 # </details>
 # <details><summary>Hint 3</summary>
 #
-# For each index: remember the element, set it above and call, set it below and call, put back what you remembered.
+# For each index: save the element; set it to the larger value and call; set it to the smaller value and call; restore it.
 #
 # </details>
 
@@ -53,8 +53,9 @@ check("numerical_gradient", seed=40205)
 # %% [markdown]
 # ## 2. Backwards through relu
 #
-# `grad_out[i]` says how the loss changes when the output of relu changes at i. `out[i]` is to say how the loss changes when
-# the *input* `x[i]` changes. Where relu let x through, the gradient passes; elsewhere it is 0, also where `x[i]` is exactly 0.
+# `grad_out[i]` is the derivative of the loss with respect to output i of relu. Compute `out[i]`, the derivative with respect to the
+# *input* `x[i]`. Where `x[i]` is positive, relu returns it unchanged, and the gradient passes unchanged too. Elsewhere it is 0, also
+# where `x[i]` is exactly 0.
 #
 # | x | -2 | 0 | 1.5 |
 # |---|---|---|---|
@@ -92,8 +93,8 @@ check("relu_backward", seed=40203)
 # %% [markdown]
 # ## 3. Backwards through linear
 #
-# Forward: `out[n, m] = sum_k x[n, k] * weight[m, k] + bias[m]`. Given is `grad_out` `[N, M]`, the gradient of the loss with
-# respect to `out`. Three outputs are asked for:
+# Forward: `out[n, m] = sum_k x[n, k] * weight[m, k] + bias[m]`. You are given `grad_out` `[N, M]`, the gradient of the loss with
+# respect to `out`. Compute three outputs:
 #
 # $$\text{grad\_x}[n, k] = \sum_m \text{grad\_out}[n, m] \cdot \text{weight}[m, k]$$
 # $$\text{grad\_weight}[m, k] = \sum_n \text{grad\_out}[n, m] \cdot x[n, k] \qquad
@@ -102,24 +103,24 @@ check("relu_backward", seed=40203)
 # With numbers: `grad_out = [[1, 2]]`, `x = [[3, 4]]`, `weight = [[5, 6], [7, 8]]` give `grad_x = [[19, 22]]`
 # ($1 \cdot 5 + 2 \cdot 7$ and $1 \cdot 6 + 2 \cdot 8$), `grad_weight = [[3, 4], [6, 8]]`, `grad_bias = [1, 2]`.
 #
-# The output arrays hold anything at first (the check fills them with NaN). What you add to must be set to 0 before.
+# The output arrays are not initialised (the check fills them with NaN). Set an element to 0 before you add to it.
 
 # %% task="cpu/linear_backward"
 
 # %% [markdown]
 # <details><summary>Hint 1</summary>
 #
-# For each of the three outputs: which letters does it have, and over which letter is summed?
+# For each of the three outputs: which indices does it have, and over which index is the sum?
 #
 # </details>
 # <details><summary>Hint 2</summary>
 #
-# Three separate pieces. For `grad_x`: over n, over k, and a sum over m.
+# Write three separate parts. For `grad_x`: loops over n and over k, and in them a sum over m.
 #
 # </details>
 # <details><summary>Hint 3</summary>
 #
-# A sum in a variable of its own, `total = np.float32(0)`, begins at 0 for each output element and is stored once.
+# For each output element, set a variable `total = np.float32(0)`, add to it in the loop, and store it once at the end.
 #
 # </details>
 
@@ -133,7 +134,7 @@ check("linear_backward", seed=40204)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# The kernel should allocate no array: one point. `grad_out[n, m] * x[n]` allocates one.
+# You get one point if the kernel allocates no array. `grad_out[n, m] * x[n]` allocates one.
 
 # %%
 explain("linear_backward")
@@ -144,23 +145,23 @@ explain("linear_backward").require(allocations=0)
 # %% [markdown]
 # ## 4. Automatic differentiation
 #
-# A `Variable` holds a value and remembers what it was computed from. Computing forwards builds the graph; `backward()` walks it
-# the other way. Each variable has:
+# A `Variable` holds a value and remembers what it was computed from. The forward computation builds this graph; `backward()` goes
+# through it in the opposite direction. Each variable has:
 #
 # | attribute | what |
 # |---|---|
 # | `value` | float32 array |
-# | `grad` | the gradient of the end of the graph with respect to it: zeros of the same shape at first |
+# | `grad` | the gradient of the result with respect to this variable; at first zeros of the same shape |
 # | `parents` | tuple of the variables it was computed from |
-# | `back` | function: from its own gradient to a tuple with one share for each parent, in their order; None if there are no parents |
+# | `back` | a function that takes this variable's gradient, and returns a tuple with one *share* for each parent, in their order: what this use of the parent contributes to its gradient; None if there are no parents |
 #
-# `__init__` and `__add__` are given. For a sum the local derivatives are 1, so each parent's share is the gradient itself. Write:
+# `__init__` and `__add__` are given. For a sum the local derivatives are 1, so the share of each parent is the gradient itself. Write:
 #
 # - `a * b`: element by element.
 # - `a.relu()`, `x.linear(weight, bias)`: with `operators.relu`, `operators.linear` forwards and your backward operators in `back`.
 #   (`weight` and `bias` are variables too: there are three parents.)
-# - `logits.cross_entropy(labels)`: `operators.cross_entropy(logits, labels)` gives one loss per row, of which the mean is
-#   wanted; `operators.softmax_cross_entropy_backward(logits, labels)` is the gradient of that mean. `labels` is an array, not a variable.
+# - `logits.cross_entropy(labels)`: the mean of the losses that `operators.cross_entropy(logits, labels)` gives, one per row;
+#   `operators.softmax_cross_entropy_backward(logits, labels)` is the gradient of that mean. `labels` is an array, not a variable.
 # - `a.backward()`: set the gradient of `a` to 1 and fill in `grad` of everything that `a` was computed from.
 #
 # With numbers: a = 3, b = 2, `c = a * b + a`. Then `c.value` is 9, and after `c.backward()`: `a.grad` is 3 (2 from the product, 1 from the
@@ -171,19 +172,19 @@ explain("linear_backward").require(allocations=0)
 # %% [markdown]
 # <details><summary>Hint 1</summary>
 #
-# `p = a * b; q = p * p + p`. In which order must p, q and the parts of q hand on their gradients? What happens if p does so after only one
-# of its shares has arrived?
+# `p = a * b; q = p * p + p`. In which order must p, q and the parts of q pass on their gradients? What happens if p does so when only one
+# of its shares has been added?
 #
 # </details>
 # <details><summary>Hint 2</summary>
 #
-# Make a list first in which every variable stands after all its parents: visit the parents, then append the variable, and skip what
-# was visited before. Then walk it from its end.
+# First make a list in which every variable comes after all its parents: visit the parents, then append the variable, and skip variables
+# that were visited before. Then go through the list from its end.
 #
 # </details>
 # <details><summary>Hint 3</summary>
 #
-# Shares are *added* to a parent's `grad`. If `check` is wrong on *used twice* only, look there; on *branches that meet* only, look at the order.
+# Shares are *added* to a parent's `grad`. If `check` fails only on *used twice*, look there; if only on *branches that meet*, look at the order.
 #
 # </details>
 
@@ -197,7 +198,7 @@ check("autograd", seed=40301)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# The numerical gradient judges all of it at once. Both columns should agree to three or four digits.
+# The numerical gradient checks the whole network at once. Both columns should agree to three or four digits.
 
 # %%
 rng = np.random.default_rng(0)
@@ -219,9 +220,10 @@ for one, other in zip(first.grad.ravel()[:6], measured.ravel()):
     print(f"{one:9.5f} {other:9.5f}")
 
 # %% [markdown]
-# ## 5. It learns
+# ## 5. Training a network
 #
-# Two spirals, and a network built of your variables. Each step: build the graph, go back, move every parameter against its gradient.
+# A network made of your variables learns to tell two spirals apart. Each step builds the graph, computes the gradients, and changes every
+# parameter in the direction opposite to its gradient.
 
 # %%
 points, labels = two_spirals(400)
@@ -267,7 +269,7 @@ plots.show(
 # ## 6. In your own words
 #
 # The loop above sets `parameter.grad` back to zeros after each step. Leave that line out and run the cell again. What do you see, and
-# why? What would the step then follow instead of the gradient?
+# why? Which direction does a step take then, instead of that of the gradient?
 
 # %% [markdown] written="zero-grad" points=2
 # backward adds shares to grad, so without zeroing, grad holds the sum of the gradients of all steps so far. The step follows that sum:

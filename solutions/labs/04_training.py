@@ -1,8 +1,8 @@
 # %% [markdown]
 # # Lab 04: training
 #
-# You write a step of gradient descent and a step of AdamW, and train a network to read digits: first one that learns its images by heart,
-# then one that reads digits it has never seen. About 120 minutes; all tasks count.
+# You write a step of gradient descent and a step of AdamW, and train a network to read digits: first one that memorises its images,
+# then one that also reads digits it has never seen. About 120 minutes; all tasks count.
 
 # %%
 import numpy as np
@@ -23,12 +23,12 @@ from llaisys_mini.lectures.datasets import digits
 # | labels | [N], int64 |
 #
 # Return `(loss, w1, b1, w2, b2)`: the mean loss *before* the step, and each parameter minus `rate` times its gradient.
-# Leave the given arrays alone.
+# Do not change the given arrays.
 #
 # Everything you need is an operator: `operators.linear(x, w1, b1)`, `operators.relu`,
 # `operators.cross_entropy(logits, labels)` (one loss per row), `operators.softmax_cross_entropy_backward(logits, labels)`
 # (gradient of the mean loss), `operators.linear_backward(grad_out, x, weight)`, `operators.relu_backward(grad_out, x)`.
-# Operators that you have written and that passed are your own.
+# Where you have written an operator and it has passed its check, your kernel is used.
 #
 # The smallest example: N = K = H = 1, V = 2, x = 1, w1 = 2, b1 = 0, w2 = [[0], [0]], b2 = [0, 0], label 0. The hidden value
 # is 2, both logits are 0, the loss is $\log 2 = 0.6931$. The gradient of the logits is [-0.5, 0.5]. So the gradient of w2 is
@@ -39,19 +39,19 @@ from llaisys_mini.lectures.datasets import digits
 # %% [markdown]
 # <details><summary>Hint 1</summary>
 #
-# Draw the graph from x to the loss. Which values does the way back need from the way there?
+# Draw the graph from x to the loss. Which values of the forward pass does the backward pass need?
 #
 # </details>
 # <details><summary>Hint 2</summary>
 #
 # Backwards: gradient of the logits; through the second linear, which gives the gradients of hidden, w2 and b2; through relu;
-# through the first linear, which gives those of x (not needed), w1 and b1.
+# through the first linear, which gives the gradients of x (not needed), w1 and b1.
 #
 # </details>
 # <details><summary>Hint 3</summary>
 #
-# `relu_backward(grad_out, x)` and `linear_backward(grad_out, x, weight)` take the gradient first, then what the forward operator
-# took. Compute all gradients before you move any weight.
+# `relu_backward(grad_out, x)` and `linear_backward(grad_out, x, weight)` take the gradient first, then inputs of the forward operator.
+# Compute all gradients before you change any weight.
 #
 # </details>
 
@@ -72,10 +72,10 @@ check("mlp_step", seed=40206)
 # $$\text{mean} \leftarrow 0.9\,\text{mean} + 0.1\,g \qquad \text{square} \leftarrow 0.999\,\text{square} + 0.001\,g^2$$
 # $$w \leftarrow w - \text{rate}\left(\frac{\text{mean}\,/\,(1 - 0.9^{\text{step}})}{\sqrt{\text{square}\,/\,(1 - 0.999^{\text{step}})} + 10^{-8}} + \text{decay}\cdot w\right)$$
 #
-# Return `(w, mean, square)` as new arrays; leave the given ones alone.
+# Return `(w, mean, square)` as new arrays; do not change the given ones.
 #
-# With numbers: w = 2, g = 4, mean = square = 0, step = 1, rate = 0.1, decay = 0.5. The new mean is 0.4, square 0.016. Corrected they
-# are 4 and 16, so the fraction is 1, and w becomes $2 - 0.1\,(1 + 0.5 \cdot 2) = 1.8$.
+# With numbers: w = 2, g = 4, mean = square = 0, step = 1, rate = 0.1, decay = 0.5. The new mean is 0.4, the new square 0.016. Divided by
+# their corrections they are 4 and 16, so the fraction is 1, and w becomes $2 - 0.1\,(1 + 0.5 \cdot 2) = 1.8$.
 
 # %% task="python/adamw_step"
 
@@ -87,12 +87,12 @@ check("mlp_step", seed=40206)
 # </details>
 # <details><summary>Hint 2</summary>
 #
-# The corrected means are only used for this step. What is returned, and comes back in the next step, is not corrected.
+# The corrected means are only used in this step. Return the uncorrected ones, which are given to the next step.
 #
 # </details>
 # <details><summary>Hint 3</summary>
 #
-# `mean *= 0.9` changes the array of the caller; `mean = 0.9 * mean + ...` makes a new one. In which line is `w` still the old one?
+# `mean *= 0.9` changes the caller's array; `mean = 0.9 * mean + ...` makes a new one. In which line must `w` still be the old one?
 #
 # </details>
 
@@ -106,9 +106,9 @@ check("adamw_step", seed=40401)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# ## 3. Digits, learned by heart
+# ## 3. Digits, memorised
 #
-# Images of 9 x 9 pixels: a digit at a random place, under noise. These are ten of the thousand to learn from:
+# Images of 9 x 9 pixels show a digit at a random place, with noise. Here are ten of the thousand training images:
 
 # %%
 images, labels = digits(1000, seed=1)  # [1000, 81], [1000]
@@ -167,13 +167,13 @@ def draw_losses(log):
 draw_losses(log)
 
 # %% [markdown]
-# The loss on the images seen goes on falling; on unseen ones it comes to a stand, far above. The network learned its thousand images
-# by heart: it *overfits*.
+# The loss on the training images goes on falling; on unseen images it stops falling at a much higher value. The network has memorised
+# its thousand images: it *overfits*.
 #
 # ## 4. Above 85 %
 #
-# Write `train_digits(images, labels, seed)`: it trains a network with one hidden layer on these images alone and returns
-# `(w1, b1, w2, b2)`. At least 85 % of 2000 unseen digits have to be right.
+# Write `train_digits(images, labels, seed)`. It trains a network with one hidden layer on these images only, and returns
+# `(w1, b1, w2, b2)`. At least 85 % of 2000 unseen digits must be right.
 #
 # | array | shape |
 # |---|---|
@@ -181,25 +181,26 @@ draw_losses(log)
 # | w1, b1 | [H, 81], [H], with H at most 1024 |
 # | w2, b2 | [10, H], [10] |
 #
-# - Anything that uses only these images is allowed: another H, mini-batches, AdamW, decay, dropout, early stopping, images that you change.
-#   Drawing further images with `digits` is not; when the lab is graded, `digits` is not there.
-# - Draw random numbers from `rng`, so that the result is the same each time. `mlp_step` is yours, and `operators` and NumPy.
-# - It may take 20 seconds. The solution takes about two.
+# - Anything that uses only these images is allowed: another H, mini-batches, AdamW, decay, dropout, early stopping, modified images.
+#   Drawing further images with `digits` is not allowed; `digits` is not available when the lab is graded.
+# - Draw random numbers from `rng`, so that the result is the same each time. You may use your `mlp_step`, `operators` and NumPy.
+# - It may take 20 seconds. The model solution takes about two.
 #
-# Below, `measure` says how you stand, on other digits than the check. Begin with what you have, change one thing, measure, note it down.
+# Below, `measure` tests your function on other digits than the check. Begin with what you have, change one thing, measure, and note the
+# result.
 
 # %% task="python/train_digits"
 
 # %% [markdown]
 # <details><summary>Hint 1</summary>
 #
-# Which of the errors above do *you* find easy? What differs between the unseen image and the ones of the same digit that the network saw?
+# Which of the wrong images above can *you* read easily? How do they differ from the training images of the same digit?
 #
 # </details>
 # <details><summary>Hint 2</summary>
 #
-# Wider, with small batches, and decay or dropout: about 80 %. The rest needs more images. What can you do to an image of a 7 so that it stays a
-# 7, but is another image for the network?
+# A wider network with small batches, and decay or dropout, reaches about 80 %. To get further, you need more images. How can you change an
+# image of a 7 so that it is still a 7, but a new image for the network?
 #
 # </details>
 # <details><summary>Hint 3</summary>
@@ -234,8 +235,9 @@ check("train_digits", seed=40402)
 # %% [markdown]
 # ## 5. In your own words
 #
-# Which changes did you try, and what did each give on unseen digits? (A table of at least three rows.) You have looked at the same 2000 unseen
-# digits after each change and kept what helped. Is your last number an honest estimate for digits of tomorrow, and what would you do about it?
+# Which changes did you try, and which accuracy on unseen digits did each give? (A table of at least three rows.) You have used the same 2000
+# unseen digits after each change, and kept what helped. Is your last number an unbiased estimate for new digits? If not, what would you do
+# about it?
 
 # %% [markdown] written="tried" points=3
 # For example: 48 hidden, whole batch 67 %; 256 hidden, batches of 50: 80 %; with decay 0.3: 82 %; batches moved by up to two pixels:

@@ -1,10 +1,10 @@
 # %% [markdown]
 # # Lab 05: norms
 #
-# Numbers that pass through many layers grow or vanish. A norm brings each row back to a common magnitude.
-# You write the one that Qwen uses, and then a second one by changing as little as possible.
+# Numbers that pass through many layers grow or shrink. A *normalisation*, norm for short, scales each row to a common magnitude.
+# You write RMS norm, which Qwen uses, and then change it as little as possible into layer norm.
 #
-# About 75 minutes. All tasks are required. Plain loops are enough: lab 08 makes them fast.
+# About 75 minutes. All tasks are required. Plain loops are enough; in lab 08 you make them fast.
 
 # %%
 import numpy as np
@@ -27,7 +27,7 @@ from llaisys_mini import check, load_model, operators
 # | its root | 3.6968 |
 # | x / root | 0.2705, 0.5410, 1.6230 |
 #
-# Weights of real models are stored in 16 bits: `widen(weight[e])` reads every storage format.
+# Weights of real models are often stored in 16 bits: `widen(weight[e])` converts any storage format to float32.
 
 # %% task="cpu/rms_norm"
 import math
@@ -57,12 +57,12 @@ def rms_norm(x, weight, eps, out):
 # %% [markdown]
 # <details><summary>Hint 1</summary>
 #
-# Which part of the formula is the same for all elements of a row? How often must it be computed, and when is it known?
+# Which part of the formula is the same for all elements of a row? How many times must it be computed, and when is it known?
 #
 # </details>
 # <details><summary>Hint 2</summary>
 #
-# So there are two loops over the columns of a row. What must the variable of the first one hold when the next row begins?
+# So there are two loops over the columns of a row. Which value must the variable of the first loop have when the next row begins?
 #
 # </details>
 # <details><summary>Hint 3</summary>
@@ -82,8 +82,8 @@ check("rms_norm", seed=40502)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# Your norm at work: rows of very different sizes pass through 30 layers, with it and without. Then the course's model speaks: it
-# calls `rms_norm` many times for each token, and from now on that is your kernel.
+# The next cell sends rows of very different magnitudes through 30 layers, without and with your norm. Then the course's model writes
+# some text. It calls `rms_norm` many times for each token, and from now on this is your kernel.
 
 # %%
 rng = np.random.default_rng(0)
@@ -101,16 +101,17 @@ ids = model.tokenizer.encode("Once upon a time")
 print(model.tokenizer.decode([*ids, *model.generate(ids, max_new_tokens=20, temperature=0)]))
 
 # %% [markdown]
-# ## 2. Layer normalisation, by difference
+# ## 2. Layer normalisation
 #
-# `bias` is `[E]` too. $\mu_n$ is the mean of row n, $v_n$ the mean of $(x[n, e] - \mu_n)^2$, divided by E and not by E - 1:
+# `bias` is `[E]` too. $\mu_n$ is the mean of row n. $v_n$ is the variance, the mean of $(x[n, e] - \mu_n)^2$; the sum is divided by E and
+# not by E - 1:
 #
 # $$\text{out}[n, e] = \text{weight}[e] \cdot \frac{x[n, e] - \mu_n}{\sqrt{v_n + \text{eps}}} + \text{bias}[e]$$
 #
 # With numbers: `x = [1, 2, 6]`, weight 1, bias 0, eps 0. The mean is 3, the variance (4 + 1 + 9) / 3 = 4.6667, its root
 # 2.1602. Result: `[-0.9258, -0.4629, 1.3887]`.
 #
-# Copy the body of your `rms_norm`, and mark in it what has to change before you change it. How many lines are it?
+# Copy the body of your `rms_norm`, and mark the lines that must change before you change them. How many lines are there?
 
 # %% task="cpu/layer_norm"
 import math
@@ -144,18 +145,18 @@ def layer_norm(x, weight, bias, eps, out):
 # %% [markdown]
 # <details><summary>Hint 1</summary>
 #
-# $v_n$ needs $\mu_n$. Can one loop over the row compute both? What would that cost for a row around 1000?
+# $v_n$ depends on $\mu_n$. Could one loop over the row compute both? What would happen to the accuracy, for a row of numbers around 1000?
 #
 # </details>
 # <details><summary>Hint 2</summary>
 #
-# Where `rms_norm` has `x[n, e]`, layer norm has the difference to the mean: in the sum, and in the result.
+# Where `rms_norm` has `x[n, e]`, layer norm has the difference from the mean: in the sum, and in the result.
 #
 # </details>
 # <details><summary>Hint 3</summary>
 #
-# One loop more, in front: the sum of `x[n, e]`, divided by the width. Keep the mean float32. The bias is added last, after the weight
-# has multiplied.
+# One more loop at the beginning: the sum of `x[n, e]`, divided by the width. Keep the mean float32. The bias is added last, after the
+# multiplication by the weight.
 #
 # </details>
 
@@ -171,9 +172,9 @@ check("layer_norm", seed=40501)
 # %% [markdown]
 # ## 3. In your own words
 #
-# In a model, the output of `rms_norm` goes through a linear step, `out @ w.T`. Before a model is used for good, the norm's weight
-# can be merged into w, and then the norm needs none. What happens to w? And why can the division by the root mean square not
-# be merged in the same way?
+# In a model, the output of `rms_norm` goes through a linear layer, `out @ w.T`. After training, the norm's weight can be merged into w,
+# and then the norm needs no weight. How does w change? And why can the division by the root mean square not be merged in the same
+# way?
 
 # %% [markdown] written="norm-merged" points=2
 # Column e of w is multiplied by weight[e]: sum_e w[k, e] * weight[e] * x_e / root is the same sum. If several linear steps read

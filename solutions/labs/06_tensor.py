@@ -1,9 +1,10 @@
 # %% [markdown]
 # # Lab 06: what a tensor is
 #
-# A tensor is a flat run of bytes and a description: shape, strides, and where the first element lies. Transposing, cutting
-# and reshaping change the description only. No number moves.
-# When your methods pass, the whole package uses them: every checkpoint is read and every KV cache is cut by your code.
+# A tensor consists of a block of bytes and a description: shape, strides, and where the first element is. Transposing, slicing
+# and reshaping change only the description. No number is moved.
+# When your methods have passed the check, the whole package uses them: your code reads every checkpoint, and slices every KV cache
+# (the keys and values that a model stores for earlier tokens; lecture 12).
 #
 # About 110 minutes. All tasks are required.
 
@@ -17,18 +18,18 @@ from llaisys_mini import Tensor, check
 #
 # | attribute | meaning |
 # |---|---|
-# | `storage` | the bytes, shared by all tensors over them |
+# | `storage` | the bytes, shared by all tensors that are views of them |
 # | `offset` | where the first element starts, in **bytes** |
 # | `shape` | elements per dimension |
-# | `strides` | **elements** to step per dimension |
-# | `dtype` | what an element is; `dtype.itemsize` is its size in bytes |
+# | `strides` | for each dimension, how many **elements** to step in memory when the index grows by 1 |
+# | `dtype` | the type of an element; `dtype.itemsize` is its size in bytes |
 # | `size` | number of elements |
 #
 # Element `[i, j]` starts at byte `offset + itemsize * (i * strides[0] + j * strides[1])`.
 #
 # A new tensor over the same bytes is `Tensor(self.storage, offset, shape, strides, self.dtype)`.
 #
-# The cell shows a matrix, its transpose and a piece of it, with their descriptions. The numbers are float32: 4 bytes each.
+# The next cell shows a matrix, its transpose and a slice of it, with their descriptions. The numbers are float32: 4 bytes each.
 
 # %%
 matrix = Tensor.from_numpy(np.arange(12, dtype=np.float32).reshape(3, 4))
@@ -39,18 +40,18 @@ print(matrix.slice(1, 1, 3))
 # %% [markdown]
 # ## Five methods
 #
-# - **`is_contiguous()`**: do the elements lie next to each other in the order of their indices? The last dimension then has
-#   stride 1, each earlier one the product of the lengths behind it. A dimension of length 1 may have any stride: it is
-#   never used.
-# - **`view(*shape)`**: the same numbers in the same order under another shape. Raise ValueError if the new shape has
-#   another number of elements, or if no strides can describe the walk. A tensor need not be contiguous: see below.
-# - **`permute(*order)`**: dimensions in another order; `permute(1, 0)` is the transpose. Raise ValueError unless each
-#   dimension is named once.
-# - **`slice(dim, start, end)`**: elements `start` to `end` (exclusive) along one dimension. Raise ValueError for what lies
-#   outside.
-# - **`load(values)`**: store the NumPy array `values` where the elements of the tensor lie, converted to its dtype. Raise
-#   ValueError if `values.shape` is another. `self.storage.data` is all bytes of the storage, a flat array of uint8. (The package
-#   keeps its own `load`, which moves millions of numbers at a time.)
+# - **`is_contiguous()`**: are the elements next to each other in memory, in the order of their indices? Then the last dimension has
+#   stride 1, and the stride of each earlier one is the product of the lengths after it. A dimension of length 1 may have any
+#   stride, since the stride is never used.
+# - **`view(*shape)`**: the same numbers in the same order with another shape. Raise ValueError if the new shape has
+#   another number of elements, or if no strides can describe it. The tensor need not be contiguous: see below.
+# - **`permute(*order)`**: the dimensions in another order; `permute(1, 0)` is the transpose. Raise ValueError unless each
+#   dimension is named exactly once.
+# - **`slice(dim, start, end)`**: elements `start` to `end` (exclusive) along one dimension. Raise ValueError if they are outside
+#   the tensor.
+# - **`load(values)`**: copy the NumPy array `values` into the elements of the tensor, converted to its dtype. Raise
+#   ValueError if `values.shape` differs from the tensor's. `self.storage.data` is all bytes of the storage, a one-dimensional array of
+#   uint8. (The package keeps its own `load`, which copies millions of numbers at once.)
 #
 # With numbers, for shape `(3, 4)`, strides `(4, 1)`, offset 0, float32:
 #
@@ -63,15 +64,15 @@ print(matrix.slice(1, 1, 3))
 #
 # `load` of `[[7], [8], [9]]` into `slice(1, 1, 2)` changes the bytes 4 to 7, 20 to 23 and 36 to 39.
 #
-# **Which views are possible?** Dimensions fall into groups that are walked with one constant step: two neighbours belong together if
-# the outer stride is the inner stride times the inner length. Within a group, dimensions may be split and joined at will. A new
-# dimension may not reach from one group into the next.
+# **Which views are possible?** The dimensions form groups. All elements of a group follow each other in memory with one constant step:
+# two neighbouring dimensions belong to the same group if the outer stride equals the inner stride times the inner length. Within a
+# group, dimensions can be split and joined freely. A new dimension must not extend from one group into the next.
 #
 # | shape | strides | groups | `view(...)` | result |
 # |---|---|---|---|---|
 # | (3, 4) | (4, 1) | 12 elements, step 1 | (2, 6) | strides (6, 1) |
 # | (4, 4), a slice of (4, 6) | (6, 1) | 4 with step 6; 4 with step 1 | (2, 2, 2, 2) | strides (12, 6, 2, 1) |
-# | the same | (6, 1) | the same | (16,) | refused: 16 reaches over both groups |
+# | the same | (6, 1) | the same | (16,) | ValueError: 16 would extend over both groups |
 # | (4, 3), a transpose | (1, 4) | 4 with step 1; 3 with step 4 | (2, 2, 3) | strides (2, 1, 4) |
 
 # %% task="python/tensor_views"
@@ -79,8 +80,8 @@ print(matrix.slice(1, 1, 3))
 # %% [markdown]
 # <details><summary>Hint 1: is_contiguous and view</summary>
 #
-# Both walk from the last dimension to the first. Which stride do you expect next, if everything lies together? And for `view`: how many
-# elements of the present group are not dealt out yet, and with which step?
+# Both go from the last dimension to the first. Which stride do you expect next, if the elements are contiguous? And for `view`: how many
+# elements of the current group are not used yet, and what is the step between them?
 #
 # </details>
 # <details><summary>Hint 2: permute and slice</summary>
@@ -91,10 +92,10 @@ print(matrix.slice(1, 1, 3))
 # </details>
 # <details><summary>Hint 3: view, nearly all of it</summary>
 #
-# Leave out old dimensions of length 1. Keep `left` (elements of the group that are left, 1 at first) and `step`. For each new length, from
-# the last: while `length` does not divide `left`, take the next old dimension. If `left > 1`, its stride must be `step * left`, or the
-# view is refused; if `left` is 1, its stride is the new `step`. Then `left` is multiplied by its length. The new stride is `step`;
-# after it `left //= length` and `step *= length`.
+# Ignore old dimensions of length 1. Keep `left` (how many elements of the group are not used yet, at first 1) and `step`. For each new
+# length, beginning with the last: while `length` does not divide `left`, take the next old dimension. If `left > 1`, its stride must be
+# `step * left`, otherwise raise ValueError; if `left` is 1, its stride becomes the new `step`. Then multiply `left` by its length. The new
+# stride is `step`; after that `left //= length` and `step *= length`.
 #
 # </details>
 
@@ -108,10 +109,9 @@ check("tensor_views", seed=40301)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# ## Your tensors at work
+# ## A model with your tensors
 #
-# The model below is read through your methods, once they passed: each weight is a view of the file, and the cache hands out
-# slices.
+# If your methods have passed, the model below is read with them: each weight is a view of the file, and the cache returns slices.
 
 # %%
 from llaisys_mini import load_model
@@ -124,9 +124,9 @@ print(model.tokenizer.decode([*ids, *model.generate(ids, max_new_tokens=20, temp
 # %% [markdown]
 # ## In your own words
 #
-# A matrix `[4096, 4096]` in row order is transposed with `permute(1, 0)`, which takes no time. Then a kernel adds up each row
-# of the transposed matrix. Why is that kernel slower than the same one on the matrix itself, although it does the same
-# additions? What does `contiguous()` cost, and when does it pay?
+# A matrix `[4096, 4096]`, stored row by row, is transposed with `permute(1, 0)`, which takes almost no time. Then a kernel adds up each
+# row of the transposed matrix. Why is this slower than the same kernel on the matrix itself, although it does equally many
+# additions? What does `contiguous()` cost, and when is it worth its cost?
 
 # %% [markdown] written="transpose-cost" points=2
 # A row of the transposed matrix is a column in memory: its elements lie 4096 elements apart, so each one comes from another

@@ -2,7 +2,7 @@
 # # Lab 07: softmax
 #
 # A model ends with a row of scores, one per token. Softmax turns the scores into probabilities.
-# You write it as a kernel, save one of its three passes, and write the loss that training minimises.
+# You write it as a kernel, reduce its three passes over a row to two, and write the loss that training minimises.
 #
 # About 110 minutes. All tasks are required.
 
@@ -28,11 +28,11 @@ from llaisys_mini import check, count_traffic, race
 # | their sum | 1.1851 |
 # | exponentials / sum | 0.0420, 0.1142, 0.8438 |
 #
-# Why subtract the largest score? $e^{89}$ is too large for float32, and a score of 89 is nothing unusual.
-# Subtracting the same number from all scores of a row changes nothing in the result. The largest exponential is then 1.
+# Why subtract the largest score? $e^{89}$ is too large for float32, and a score of 89 is not unusual.
+# Subtracting the same number from all scores of a row does not change the result. The largest exponential is then 1.
 #
 # Write one loop over the rows, and inside it as many loops over the columns as you need.
-# The cell is saved as a file of its own. So it holds its own imports and helper functions.
+# The cell is saved as a file of its own, so it must contain its own imports and helper functions.
 
 # %% task="cpu/softmax"
 import math
@@ -90,8 +90,8 @@ check("softmax", seed=40417)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# How often does your kernel read a number? `count_traffic` runs it as plain Python and counts. A number of a row is loaded once in
-# each loop that needs it; what is kept in a variable is not loaded again.
+# How many times does your kernel read each number? `count_traffic` runs it as plain Python and counts. An element of a row is loaded once
+# in each loop that uses it; a value that is kept in a variable is not loaded again.
 
 # %%
 count_traffic("softmax")
@@ -99,8 +99,8 @@ count_traffic("softmax")
 # %% [markdown]
 # ## 2. Two parts of a row
 #
-# Often a row comes in parts: from memory, from another core, from the next keys in attention. Each part is known by two numbers: its largest score $m$, and the sum $s$ of
-# $e^{x - m}$ over its scores. Merge two parts:
+# Often a row is processed in parts, for example by several cores, or block by block in attention. Of each part we keep two numbers: its
+# largest score $m$, and the sum $s$ of $e^{x - m}$ over its scores. Compute both for two parts together:
 #
 # | part | scores | m | s |
 # |---|---|---|---|
@@ -108,14 +108,14 @@ count_traffic("softmax")
 # | b | 4 | 4 | $e^0 = 1$ |
 # | both | 1, 2, 4 | 4 | $1.3679 \cdot e^{2-4} + 1 = 1.1851$ |
 #
-# A part without scores is $m = -\infty$, $s = 0$. This one is plain Python, no kernel.
+# A part without scores has $m = -\infty$, $s = 0$. This task is plain Python, not a kernel.
 
 # %% task="python/merge_softmax"
 
 # %% [markdown]
 # <details><summary>Hint 1</summary>
 #
-# Both sums were made with a maximum of their own. Are they in the same unit? What must happen before they can be added?
+# Each sum was computed relative to its own maximum. What must be done before the two can be added?
 #
 # </details>
 # <details><summary>Hint 2</summary>
@@ -141,8 +141,8 @@ check("merge_softmax", seed=40418)
 # %% [markdown]
 # ## 3. Online softmax, a kernel
 #
-# A single score x is a part too: $m = x$, $s = 1$. So a row can be gone through with one running m and one running s, into which each
-# score is merged. After that one pass both the maximum and the sum are known, and a second pass writes the probabilities.
+# A single score x is a part too, with $m = x$, $s = 1$. So one pass over a row is enough to compute m and s: keep a running m and a
+# running s, and merge each score into them. A second pass writes the probabilities.
 #
 # For the row `[1, 2, 4]`:
 #
@@ -155,7 +155,7 @@ check("merge_softmax", seed=40418)
 #
 # Then $e^{1-4} / 1.1851 = 0.0420$, and so on, as in section 1.
 #
-# Required: the right result, with at most 2.1 loads for each number. A row may begin with scores of $-\infty$, as a mask sets them.
+# Required: the right result, with at most 2.1 loads for each number. A row may begin with scores of $-\infty$, which a mask produces.
 
 # %% task="cpu/softmax" id="softmax-online"
 import math
@@ -187,7 +187,7 @@ def softmax(x, out):
 # %% [markdown]
 # <details><summary>Hint 1</summary>
 #
-# Two cases: the score is above the running m, or it is not. In which of them does the sum so far have to be rescaled, and which of the
+# There are two cases: the score is above the running m, or it is not. In which case must the sum so far be rescaled, and which of the
 # two exponentials is 1?
 #
 # </details>
@@ -216,8 +216,8 @@ check("softmax", seed=40421)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# One pass fewer: is it faster? Both of your kernels are in the race, with NumPy's three passes. Before you run the cell: what costs
-# more on a CPU, a read or an exponential, and how many exponentials does each version take for a number?
+# Is it faster with one pass fewer? The next cell compares the speed of both of your kernels and of NumPy's three passes. Before you run
+# it: what takes longer on a CPU, a read or an exponential? How many exponentials does each version compute for each number?
 
 # %%
 rng = np.random.default_rng(0)
@@ -227,7 +227,7 @@ race("softmax", lambda rows: dict(x=rng.normal(size=(rows, 1024))), (4, 16, 64, 
 # ## 4. Cross-entropy
 #
 # `logits` is `[N, V]`: N rows of scores over V tokens. `targets` is `[N]`: the index of the right token of each row.
-# `out` is `[N]`: how surprised the model is, in nats.
+# `out` is `[N]`: the loss of each row, in nats (with the natural logarithm).
 #
 # $$\text{out}[n] = \log \sum_v e^{\text{logits}[n, v]} - \text{logits}[n, \text{targets}[n]]$$
 #
@@ -241,7 +241,7 @@ race("softmax", lambda rows: dict(x=rng.normal(size=(rows, 1024))), (4, 16, 64, 
 # %% [markdown]
 # <details><summary>Hint 1</summary>
 #
-# How many logarithms does a row take? And is there a way to one pass, with what you have just written?
+# How many logarithms does a row need? And can you do it in one pass, with what you have just written?
 #
 # </details>
 # <details><summary>Hint 2</summary>
@@ -268,7 +268,7 @@ check("cross_entropy", seed=40419)
 # ## 5. In your own words
 #
 # A fellow student subtracts the *mean* of each row instead of its maximum, and all of their tests pass.
-# Write down a row of three scores for which this goes wrong in float32, and say what comes out and why.
+# Write down a row of three scores for which this goes wrong in float32. Say what the result is, and why.
 
 # %% [markdown] written="softmax-mean" points=2
 # With the row [0, 0, 300] the mean is 100. The largest exponent is then 200, and e^200 is above 3.4e38, the largest

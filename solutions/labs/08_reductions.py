@@ -1,12 +1,13 @@
 # %% [markdown]
 # # Lab 08: reductions
 #
-# A sum over a row is a chain in which each addition waits for the one before. You break it: with vectors and cores on a CPU, with
-# shuffles and shared memory on a GPU. `rms_norm` and `softmax` come out of it as the model uses them.
+# A sum over a row is a chain in which each addition waits for the one before. You break this chain: with vectors and cores on a CPU,
+# with shuffles and shared memory on a GPU. At the end your `rms_norm` and `softmax` use
+# vectors and all cores, as the course's own kernels do.
 #
-# About 155 minutes. Sections 1 to 5 and the written question are required (140 minutes), section 6 is extra: nothing later builds on it.
+# About 155 minutes. Sections 1 to 5 and the written question are required (140 minutes). Section 6 is extra: no later lab needs it.
 #
-# You need no GPU. Where there is none, the sanitizer runs all threads on the CPU, watches every access to memory, and counts the traffic.
+# You need no GPU. Without one, the sanitizer runs all threads on the CPU, watches every memory access, and counts the memory traffic.
 
 # %%
 import numpy as np
@@ -18,15 +19,15 @@ rng = np.random.default_rng(0)
 # %% [markdown]
 # ## 1. RMS norm, fast on a CPU
 #
-# `explain` looks at the machine code of your kernel. Three facts are wanted:
+# `explain` examines the machine code of your kernel. It must show three properties:
 #
-# - **vectorised sums**: the loop that adds up works on several floats per instruction. The compiler does so only if it may add in
-#   another order: `fastmath=True` on the function that holds the loop.
-# - **parallel**: rows do not depend on each other. `@njit(parallel=True, cache=True)`, and `prange` in place of `range` in the
-#   loop over rows, share them among the cores.
+# - **vectorised sums**: the loop that adds up processes several floats with each instruction. The compiler does this only if it is
+#   allowed to change the order of the additions: `fastmath=True` on the function with the loop.
+# - **parallel**: rows do not depend on each other. `@njit(parallel=True, cache=True)`, and `prange` instead of `range` in the
+#   loop over rows, divide them among the cores.
 # - **no allocations**: no array is made inside the kernel. `x[n] * x[n]` makes one for each row.
 #
-# What your kernel of lab 05 has of them:
+# See which of them your kernel of lab 05 has:
 
 # %%
 explain("rms_norm")
@@ -45,8 +46,8 @@ explain("rms_norm")
 # </details>
 # <details><summary>Hint 2</summary>
 #
-# A helper for one row, with `@njit(fastmath=True, cache=True)`, holds both loops over the columns. The kernel only loops over rows. In
-# front of the helper's options put `error_model="numpy"`: then a division by zero gives inf, as in NumPy, in place of an error.
+# Put both loops over the columns into a helper function for one row, with `@njit(fastmath=True, cache=True)`. The kernel only loops over
+# rows. Add the option `error_model="numpy"` to the helper: then a division by zero gives inf, as in NumPy, instead of an error.
 #
 # </details>
 # <details><summary>Hint 3</summary>
@@ -69,8 +70,8 @@ check("rms_norm", seed=40801)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# A norm does little arithmetic for each number it reads, so memory sets the pace: that is the dashed line. How near do you come, and
-# from how many rows on do the cores pay?
+# A norm does little arithmetic for each number it reads, so its speed is limited by memory: this limit is the dashed line. How close does
+# your kernel come, and from how many rows on do several cores help?
 
 # %%
 weight = rng.normal(size=1024)
@@ -84,32 +85,33 @@ race(
 # %% [markdown]
 # ## 2. Softmax, fast on a CPU
 #
-# Two facts besides the right result: at least one loop is **vectorised**, and rows are shared among the cores. No allocations.
+# Required, besides the right result: at least one loop is **vectorised**, the rows are divided among the cores, and nothing is
+# allocated.
 #
-# The loop that divides can be vectorised: its steps do not need each other. Loops that call `math.exp` cannot, since it takes one
-# number. Leave `fastmath=True` away here: it lets the compiler assume that there is no infinity, and a masked score is $-\infty$.
+# The loop that divides can be vectorised, since its iterations are independent. Loops that call `math.exp` cannot, since it takes a single
+# number. Do not use `fastmath=True` here: it lets the compiler assume that there are no infinities, but a masked score is $-\infty$.
 #
-# Example: of the three loops for `[1, 2, 4]`, the last one divides 0.0498, 0.1353 and 1 by 1.1851; with
-# vectors it divides 4, 8 or 16 numbers of a row at a time.
+# Example: of the three loops for `[1, 2, 4]`, the last one divides 0.0498, 0.1353 and 1 by 1.1851. With
+# vectors it divides 4, 8 or 16 numbers of a row at once.
 
 # %% task="cpu/softmax"
 
 # %% [markdown]
 # <details><summary>Hint 1: nothing is vectorised</summary>
 #
-# Then the division stands in the same loop as something that takes one number at a time. Give it a loop of its own, over
+# Then the division is in the same loop as something that processes one number at a time. Give it a loop of its own, over
 # the columns, that does nothing else.
 #
 # </details>
 # <details><summary>Hint 2: which loop gets prange</summary>
 #
-# Only the outermost loop, the one over rows. Inside a `prange` loop the variables of one row stay within that row.
+# Only the outermost loop, the one over rows. Variables that are assigned inside a `prange` loop are separate for each iteration.
 #
 # </details>
 # <details><summary>Hint 3: Numba says that parallel=True did nothing</summary>
 #
-# It found no `prange`. It must be imported, `from numba import njit, prange`, and stand in the kernel that has
-# `parallel=True`, not in a helper.
+# It found no `prange`. Import it with `from numba import njit, prange`, and use it in the kernel that has `parallel=True`, not in a
+# helper.
 #
 # </details>
 
@@ -131,12 +133,12 @@ race("softmax", lambda rows: dict(x=rng.normal(size=(rows, 1024))), (4, 16, 64, 
 # %% [markdown]
 # ## 3. A first kernel for a GPU
 #
-# The operator `add` of lab 00, `out[i] = x[i] + y[i]`, for a GPU. A GPU kernel is written for one thread; very many run it at once. It
-# consists of two functions:
+# Write the operator `add` of lab 00, `out[i] = x[i] + y[i]`, for a GPU. A GPU kernel is written for one thread; very many threads run it
+# at once. You write two functions:
 #
-# - one under `@cuda.jit`, which every thread runs. `cuda.grid(1)` is the number of the thread among all. Threads come in whole blocks,
-#   so some numbers lie beyond the end of the array: those threads must do nothing.
-# - the launcher under `@kernel`, an ordinary function. It says how many blocks of how many threads there are:
+# - one under `@cuda.jit`, which every thread runs. `cuda.grid(1)` is the number of the thread among all threads. Threads are launched in
+#   whole blocks, so some numbers are beyond the end of the array: those threads must do nothing.
+# - the launcher under `@kernel`, an ordinary function. It chooses how many blocks of how many threads are launched:
 #   `add_kernel[blocks, threads](x, y, out)`.
 #
 # Example: 1000 elements and 256 threads per block take 4 blocks, `(1000 + 255) // 256`. That is 1024 threads; the last 24 do nothing.
@@ -146,18 +148,18 @@ race("softmax", lambda rows: dict(x=rng.normal(size=(rows, 1024))), (4, 16, 64, 
 # %% [markdown]
 # <details><summary>Hint 1</summary>
 #
-# Each thread runs the function once. What has become of the loop of lab 00, and how does a thread know which element is its own?
+# Each thread runs the function once. What replaces the loop of lab 00, and how does a thread know which element it computes?
 #
 # </details>
 # <details><summary>Hint 2</summary>
 #
-# Above the launcher write `@cuda.jit` and `def add_kernel(x, y, out):`. Its first line is `i = cuda.grid(1)`. For which `i` must it do
-# nothing?
+# Above the launcher write `@cuda.jit` and `def add_kernel(x, y, out):`. Its first line is `i = cuda.grid(1)`. For which `i` must the
+# thread do nothing?
 #
 # </details>
 # <details><summary>Hint 3</summary>
 #
-# Where `i` is below `out.size`, the line that was in your loop on the CPU. The launcher computes the number of blocks and calls
+# If `i` is below `out.size`, do what the line in your loop on the CPU did. The launcher computes the number of blocks and calls
 # `add_kernel[blocks, 256](x, y, out)`.
 #
 # </details>
@@ -172,8 +174,8 @@ check("add", device="cuda", seed=40002)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# Now leave out the `if`, and run the cell and the check: which thread reads out of bounds, and of which array? Then put it back and run the
-# check again.
+# Now leave out the `if`, and run the cell and the check: which thread reads out of bounds, and in which array? Then put the `if` back and
+# run the check again.
 
 # %% [markdown]
 # ## 4. RMS norm on a GPU, with a reduction of your own
@@ -183,13 +185,13 @@ check("add", device="cuda", seed=40002)
 # so that neighbouring threads read neighbouring numbers. `cuda.blockIdx.x` is the number of the block, `cuda.threadIdx.x` that of the
 # thread in it.
 #
-# The mean square needs all threads of the block. Build the sum over the block yourself, as a function under
+# The mean square depends on all threads of the block. Write the sum over the block yourself, as a function under
 # `@cuda.jit(device=True)`, which kernels can call:
 #
 # 1. **Within a warp** of 32 threads: `cuda.shfl_xor_sync(0xFFFFFFFF, value, step)` gives each thread the value of the thread whose number
 #    differs in one bit. Add it, for the steps 16, 8, 4, 2, 1. Then all 32 hold the sum of the warp.
 # 2. **Between warps**: the first thread of each warp stores its sum in shared memory, `cuda.shared.array(4, np.float32)`.
-#    `cuda.syncthreads()`. Then every thread adds the four numbers.
+#    `cuda.syncthreads()` makes all threads wait until this is done. Then every thread adds the four numbers.
 #
 # With four threads that hold 1, 2, 3, 4:
 #
@@ -199,7 +201,7 @@ check("add", device="cuda", seed=40002)
 # | 2 | 1 + 3 = 4 | 2 + 4 = 6 | 3 + 1 = 4 | 4 + 2 = 6 |
 # | 1 | 4 + 6 = 10 | 6 + 4 = 10 | 4 + 6 = 10 | 6 + 4 = 10 |
 #
-# `eps` arrives as a Python number; hand `np.float32(eps)` to the kernel: float64 is slow on most GPUs.
+# `eps` is a Python number; pass `np.float32(eps)` to the kernel, since float64 is slow on most GPUs.
 # Required: the right result, with at most 1.3 times the necessary bytes moved.
 
 # %% task="cuda/rms_norm"
@@ -208,7 +210,7 @@ check("add", device="cuda", seed=40002)
 # <details><summary>Hint 1: the kernel</summary>
 #
 # What does one thread know after its own loop over `range(cuda.threadIdx.x, x.shape[1], 128)`, and what must it know before it can
-# write a result? What lies between is one call of the block sum, by every thread.
+# write a result? Between the two, every thread calls the block sum once.
 #
 # </details>
 # <details><summary>Hint 2: the block sum</summary>
@@ -219,7 +221,7 @@ check("add", device="cuda", seed=40002)
 # </details>
 # <details><summary>Hint 3: the barrier</summary>
 #
-# The four sums are stored by four threads and read by all 128. The barrier stands between the two, outside every `if`.
+# The four sums are stored by four threads and read by all 128. The barrier must be between the two, outside any `if`.
 #
 # </details>
 
@@ -241,9 +243,9 @@ check("rms_norm", device="cuda", seed=40503)
 #
 # Again one block of 128 threads per row, with two reductions.
 #
-# The largest score and the sum need all threads of the block. `block_max(value)` and `block_sum(value)` are given: every thread hands in
-# its part, and every thread gets the whole. You have just built the second yourself. **Every** thread of the block must call them,
-# also one that has no columns.
+# The largest score and the sum depend on all threads of the block. `block_max(value)` and `block_sum(value)` are given: every thread passes
+# its part, and every thread gets the result for the whole block. You have just written the second one yourself. **Every** thread of the
+# block must call them, even if it has no columns.
 #
 # With 3 threads in place of 128, and the row `[1, 2, 4, 0]`: thread 0 takes the columns 0 and 3, so its part of the maximum is 1; the parts
 # of the others are 2 and 4. `block_max` gives 4 to all.
@@ -260,7 +262,8 @@ check("rms_norm", device="cuda", seed=40503)
 # </details>
 # <details><summary>Hint 2</summary>
 #
-# In a row of 3 columns, 125 threads have none, and still hand in something. What leaves a maximum as it is, and what a sum?
+# In a row of 3 columns, 125 threads have no column, and still must pass a value. Which value does not change a maximum, and which one
+# does not change a sum?
 #
 # </details>
 # <details><summary>Hint 3</summary>
@@ -285,9 +288,9 @@ check("softmax", device="cuda", seed=40420)
 # %% [markdown]
 # ## 6. Layer norm on a GPU (extra)
 #
-# The same with two sums, one after the other: first the mean, then the squared differences to it. `block_sum` is given here. When you use
-# your own one twice in a kernel, a barrier is needed between the two calls: a fast warp may overwrite the four numbers of the first sum
-# while a slow one still reads them.
+# This kernel needs two sums, one after the other: first for the mean, then for the squared differences from it. `block_sum` is given here.
+# If you call your own block sum twice in a kernel, you need a barrier between the two calls: a fast warp might overwrite the four numbers
+# of the first sum while a slow one still reads them.
 #
 # With 3 threads and the row `[1, 2, 6]`: the parts 1, 2 and 6 make the sum 9 and the mean 3, in every thread. The parts of the second sum
 # are then 4, 1 and 9, and the variance is 14 / 3 = 4.6667.
@@ -297,12 +300,12 @@ check("softmax", device="cuda", seed=40420)
 # %% [markdown]
 # <details><summary>Hint 1</summary>
 #
-# Which lines of your `rms_norm` on a GPU have to change, and are they those that changed in lab 05?
+# Which lines of your `rms_norm` on a GPU must change? Are they the same as in lab 05?
 #
 # </details>
 # <details><summary>Hint 2</summary>
 #
-# Could both sums be taken in one loop? What would be the price, for a row around 1000?
+# Could both sums be computed in one loop? What would happen to the accuracy, for a row of numbers around 1000?
 #
 # </details>
 # <details><summary>Hint 3</summary>
@@ -324,9 +327,9 @@ check("layer_norm", device="cuda", seed=40504)
 # %% [markdown]
 # ## 7. In your own words
 #
-# For the same row your `rms_norm` of lab 05, that of section 1 and that of section 4 give results that differ in the last digits. A
-# fellow student says: then at most one of them is right. What do you answer, and which of the three would you expect to be nearest to
-# the exact result for a row of a million numbers?
+# For the same row, your `rms_norm` kernels of lab 05, of section 1 and of section 4 give results that differ in the last digits. A
+# fellow student says: then at most one of them is right. What do you answer? Which of the three do you expect to be closest to the
+# exact result for a row of a million numbers?
 
 # %% [markdown] written="which-is-right" points=2
 # Each addition rounds, and the three add in different orders, so they round differently. None is exact; each is right if it is within

@@ -1,10 +1,10 @@
 # %% [markdown]
 # # Lab 09: the operator that takes the time
 #
-# Of the time that a language model needs to read a prompt, most goes into one operator: `linear`. You wrote it in an earlier
-# lab as three plain loops. Now you make it fast, in three required steps and one extra step. Each step makes the same sums, and
-# each is graded by counted facts, not by seconds: cache misses in a model of a small cache, loads for each multiply-add, and
-# what the compiler made of your kernel. At the end the model reads with *your* `linear`.
+# A language model spends most of the time for reading a prompt in one operator: `linear`. You wrote it in lab 01 as three plain
+# loops. Now you make it fast, in three required steps and one extra step. Each step computes the same sums. It is graded by
+# properties that can be counted, not by seconds: cache misses in a simulated small cache, loads for each multiply-add, and
+# what the compiler made of your kernel. At the end the model reads a prompt with *your* `linear`.
 #
 # | step | what you change | minutes | |
 # |---|---|---|---|
@@ -12,7 +12,7 @@
 # | 2 | 3 x 4 sums in registers | 55 | required |
 # | 3 | all cores | 20 | required |
 # | 4 | tiles for the cache | 30 | extra |
-# | 5, 6 | two questions, the profile again | 15 | required |
+# | 5, 6 | the profile again, a written question | 15 | required |
 
 # %%
 import numpy as np
@@ -31,11 +31,11 @@ def profiled(**kernels):
 
 
 # %% [markdown]
-# **Where does the time go?** The next cell runs a model of the shape of Qwen3-0.6B with random weights: a model's speed depends
-# on its shape, not on what it says. It reads a prompt of 128 tokens (*prefill*) and writes some more (*decode*). Only 2 of the 28
-# layers are run, and their times are scaled. It takes about 1 GB of memory and some seconds.
+# **Where does the time go?** The next cell runs a model in the shape of Qwen3-0.6B with random weights: a model's speed depends
+# on its shape, not on the values of its weights. It reads a prompt of 128 tokens (*prefill*) and writes some more (*decode*). Only 2 of
+# the 28 layers are run, and their times are scaled up. This takes about 1 GB of memory and some seconds.
 #
-# The name at the end of a line says whose kernel answered. If `linear` is not yours (`student`), solve lab 01 first.
+# The word at the end of a line says whose kernel was used. If it is not `student` for `linear`, do lab 01 first.
 
 # %%
 print(profiled())
@@ -49,19 +49,19 @@ print(profiled())
 #
 # `x = [[1, 2], [3, 4]]` and `weight = [[5, 6], [7, 8]]` give `[[17, 23], [39, 53]]`: 17 is $1 \cdot 5 + 2 \cdot 6$.
 #
-# The sum over k runs along a row of `x` and a row of `weight`, so it already uses each cache line whole. What is left to choose is
+# The sum over k runs along a row of `x` and a row of `weight`, so it already uses all numbers of each cache line. What you can choose is
 # the order of the two outer loops. A layer of the model has 3,072 rows of weight, 12 MB; a prompt of 128 tokens is 0.5 MB.
 #
-# Memory comes in lines of 64 bytes. For `prompt` above (6 tokens, 64 rows of weight, 2 lines a row) the model of a cache has room for 42
-# lines. Before you write, fill in this table on paper:
+# Memory is read in cache lines of 64 bytes. For `prompt` above (6 tokens, 64 rows of weight, 2 lines per row) the simulated cache has room
+# for 42 lines. Before you write, fill in this table on paper:
 #
 # | outer loop | what is fetched in the inner loop | how often each line of weight is fetched |
 # |---|---|---|
 # | over n | all rows of weight | |
 # | over m | all rows of x | |
 #
-# Required: the better order, with at most 250 misses; sums of several numbers at once (`fastmath=True` on the function with the
-# sum); no array allocated. `widen(weight[m, k])` reads weights of 16 bits too: real checkpoints store them so.
+# Required: the better order, with at most 250 misses; vectorised sums (`fastmath=True` on the function with the sum); no array
+# allocated. `widen(weight[m, k])` reads weights of 16 bits too, in which real checkpoints are stored.
 
 # %% task="cpu/linear" id="linear-order"
 import numpy as np
@@ -97,13 +97,13 @@ def linear(x, weight, bias, out):
 # %% [markdown]
 # <details><summary>Hint 1</summary>
 #
-# What lies in the cache when the inner loop begins its second round? Compare its size with the room there is.
+# What is in the cache when the inner loop begins for the second time? Compare its size with that of the cache.
 #
 # </details>
 # <details><summary>Hint 2</summary>
 #
-# One of the two arrays is small enough to stay in the cache as a whole. It may be passed over again and again; the other one
-# should come by once.
+# One of the two arrays is small enough to stay in the cache completely. It may be read again and again; the other one should be read
+# only once.
 #
 # </details>
 # <details><summary>Hint 3</summary>
@@ -132,11 +132,11 @@ print(profiled())
 # %% [markdown]
 # ## 2. Twelve sums in registers
 #
-# For every multiply-add your kernel loads two numbers, one of `x` and one of `weight`. A core can do two multiply-adds while it
-# loads twice, so half of the time it waits, even if all comes from the nearest cache.
+# For every multiply-add your kernel loads two numbers, one of `x` and one of `weight`. A core can do two multiply-adds in the time of two
+# loads, so it waits half of the time, even if all numbers come from the fastest cache.
 #
-# A number that was loaded can serve several sums, if they are kept side by side. Keep a block of 3 x 4 outputs in variables, that is,
-# in registers, while k runs once:
+# A number that was loaded can be used for several sums, if these are computed together. Keep a block of 3 x 4 outputs in variables, that
+# is, in registers, while k runs once:
 #
 # ```
 #               4 rows of weight
@@ -146,16 +146,16 @@ print(profiled())
 # of x   x2     s20  s21  s22  s23
 # ```
 #
-# Before you write, count: how many loads and how many multiply-adds does one step of k make in this block? And in blocks of
-# 1 x 1, 1 x 4 and 6 x 8? A core has 16 or 32 registers of several numbers each. Why not 6 x 8?
+# Before you write, count: how many loads and how many multiply-adds does this block need for one value of k? And blocks of
+# 1 x 1, 1 x 4 and 6 x 8? A core has 16 or 32 vector registers of several numbers each. Why not 6 x 8?
 #
-# **Edges.** 6 tokens and 64 outputs are whole blocks, but 7 tokens or 61 outputs are not. There are two ways out:
+# **Edges.** 6 tokens and 64 outputs can be divided into whole blocks, but 7 tokens or 61 outputs cannot. There are two solutions:
 #
-# - A block may *repeat*: where there is no fourth column, take the last one again, `min(m + 3, M - 1)`. The same number is then
+# - A block may *repeat* a column: if there is no fourth column, take the last one again, `min(m + 3, M - 1)`. The same number is then
 #   computed and stored twice.
-# - Or rows that are left over get a block of their own, 1 x 4.
+# - Or the remaining rows are computed in blocks of 1 x 4.
 #
-# Repeating is cheap if it happens once at the edge of a long loop. Think of what it costs in *decode*, where N is 1.
+# Repeating costs little if it happens once at the edge of a long loop. Consider what it costs in *decode*, where N is 1.
 #
 # Required: at most 0.65 loads for each multiply-add on `prompt`, at most 1.3 on `one_token`; as few misses as before; fused
 # multiply-adds on vectors; no array allocated.
@@ -232,13 +232,13 @@ def linear(x, weight, bias, out):
 # %% [markdown]
 # <details><summary>Hint 1: where to begin</summary>
 #
-# Write the 1 x 4 block first, use it for every row, and run the check. It has all the difficulties, edges and bias, but only four
-# sums. The 3 x 4 block is then the same thing wider.
+# Write the 1 x 4 block first, use it for every row, and run the check. It has all the difficulties (edges and bias), but only four
+# sums. The 3 x 4 block is then the same with more sums.
 #
 # </details>
 # <details><summary>Hint 2: two helpers, one kernel</summary>
 #
-# A helper under `@njit(fastmath=True, cache=True)` gets `x`, `weight`, `out`, a row number, and four column numbers. It holds the
+# A helper under `@njit(fastmath=True, cache=True)` gets `x`, `weight`, `out`, a row number, and four column numbers. It contains the
 # sums, the one loop over k, and the stores. How can the loop over k use each `x` value four times and each `weight` value three
 # times, with one load each?
 #
@@ -277,10 +277,10 @@ print(profiled())
 # Blocks of columns do not depend on each other: no two write the same element of `out`. So the cores can share them:
 # `@njit(parallel=True, cache=True)` on the kernel, and `prange` for the loop over them.
 #
-# - `prange` takes no step. Count the blocks: with 61 columns there are 16 blocks of up to 4. What is the formula?
-# - `prange` counts without sign. `np.intp(block)` makes an ordinary index of its number.
-# - Waking the threads takes some ten microseconds, in which one core alone does a few hundred thousand multiply-adds. The
-#   shipped model makes 56 calls of `linear` for a token, most of them smaller than that.
+# - `prange` has no step argument. Count the blocks: with 61 columns there are 16 blocks of up to 4. What is the formula?
+# - The index of a `prange` loop is an unsigned integer. `np.intp(block)` converts it to an ordinary (signed) index.
+# - Waking the threads takes some ten microseconds, in which a single core does a few hundred thousand multiply-adds. The
+#   shipped model makes 57 calls of `linear` for a token, most of them smaller than that.
 #
 # Why may the loop over m run in parallel, and the loop over k not?
 #
@@ -363,19 +363,19 @@ def linear(x, weight, bias, out):
 # %% [markdown]
 # <details><summary>Hint 1</summary>
 #
-# Copy your helpers of step 2 into this cell: a saved kernel must be able to stand alone. Only the loop over blocks changes.
+# Copy your helpers of step 2 into this cell: a cell must contain everything that its kernel uses. Only the loop over blocks changes.
 #
 # </details>
 # <details><summary>Hint 2</summary>
 #
-# What does a thread need to know? Its block number. From that follow the columns, and nothing else that it writes may be
-# seen by another thread. Which variables does your loop body assign that live outside of it?
+# A thread needs to know its block number, from which the columns follow. Apart from these columns of `out`, threads must not write to
+# anything that they share. Does your loop body assign variables that exist outside of it?
 #
 # </details>
 # <details><summary>Hint 3</summary>
 #
-# Two loops over the blocks stand under an `if` on N * M * K: a `range` for small products, a `prange` for large ones. Both call the
-# same helper.
+# Write two loops over the blocks and choose between them by N * M * K: a `range` for small products, a `prange` for large ones. Both
+# call the same helper.
 #
 # </details>
 
@@ -398,18 +398,18 @@ check("linear", seed=40903)
 # %% [markdown]
 # ## 4. Extra: tiles for the cache
 #
-# For each block of four columns your kernel passes over all of `x`. As long as `x` fits the cache, it comes from there. A prompt
-# of 1,024 tokens with K = 3,072 is 12 MB: it does not fit, and every block of columns fetches it from further away.
+# For each block of four columns your kernel reads all of `x`. As long as `x` fits into the cache, it comes from there. A prompt
+# of 1,024 tokens with K = 3,072 takes 12 MB: it does not fit, and every block of columns reads it from slower memory.
 #
-# Cut the rows into tiles that fit, say of TILE rows, and let one tile meet *all* columns before the next tile begins. Each row of
-# weight is then fetched once for each tile.
+# Divide the rows into tiles of TILE rows that fit into the cache, and process one tile with *all* columns before the next tile begins.
+# Each row of weight is then read once for each tile.
 #
-# For `long_prompt` (192 rows of x, 64 of weight, 6 lines a row) the model of a cache has room for 384 lines. Work out on paper, for
-# TILE = 6, 24, 48 and 96: does a tile fit, with four rows of weight and a line of `out` for each of its rows? How many lines are
-# fetched in all? Then choose.
+# For `long_prompt` (192 rows of x, 64 of weight, 6 lines per row) the simulated cache has room for 384 lines. Work out on paper, for
+# TILE = 6, 24, 48 and 96: does a tile fit, together with four rows of weight and a line of `out` for each of its rows? How many lines are
+# read in all? Then choose.
 #
-# For the model itself, a tile costs a little where it is not needed (with a prompt of 128 tokens, 48 rows took 8 % more time than no tiles,
-# measured on one core of an Intel Xeon), and gains where x does not fit: lecture 09 measures it for 512 tokens.
+# In a real model, tiles cost a little time where they are not needed (with a prompt of 128 tokens, tiles of 48 rows took 8 % more time
+# than no tiles, measured on one core of an Intel Xeon), and save time where x does not fit: lecture 09 measures it for 512 tokens.
 #
 # Required for the points: at most 6,000 misses on `long_prompt` (without tiles there are more than 20,000), at most 0.65 loads for
 # each multiply-add, and threads.
@@ -500,13 +500,13 @@ def linear(x, weight, bias, out):
 # </details>
 # <details><summary>Hint 2</summary>
 #
-# The helpers do not change if they are told which rows are theirs: from `first` up to `last`, and the last tile may be smaller.
+# The helpers need not change if they get the range of rows as arguments: from `first` up to `last`. The last tile may be smaller.
 #
 # </details>
 # <details><summary>Hint 3</summary>
 #
-# A TILE that is a multiple of 3 leaves no single rows inside. The smallest tile that still helps and the largest one that fits
-# stand in your table.
+# If TILE is a multiple of 3, no single rows remain inside a tile. Your table shows the smallest tile that still helps and the largest one
+# that fits.
 #
 # </details>
 
@@ -526,8 +526,8 @@ check("linear", seed=40904)
 # %% [markdown]
 # ## 5. The profile again
 #
-# Three plain loops, as most people write them first, and your kernel, in the same model. If you left out step 4, run the cell of
-# step 3 once more before this one: the cell that you ran last is the one that counts.
+# The next cell compares three plain loops, as most people write them first, with your kernel, in the same model. If you left out step 4,
+# run the cell of step 3 again before this one: the kernel that you ran last is used.
 
 # %%
 from numba import njit
@@ -552,14 +552,14 @@ print(f"prefill: {before.prefill.tokens_per_second:.1f} -> {after.prefill.tokens
 print(f", {gain:.1f} times")
 
 # %% [markdown]
-# From now on the model uses it: `llaisys-mini generate --kernels student --stats` names `linear` among your kernels.
-# Which operator takes the most time now, beside `linear`, in prefill and in decode?
+# From now on the course's model uses your kernel: `llaisys-mini generate --kernels student --stats` names `linear` among your kernels.
+# Apart from `linear`, which operator takes the most time now, in prefill and in decode?
 
 # %% [markdown]
 # ## 6. In your own words
 #
-# In decode, N is 1. Count for a weight of M rows of K numbers: how many multiply-adds, and how many numbers of weight that must come
-# from memory? Use that to say why your steps sped up prefill so much more than decode, and what could speed up decode.
+# In decode, N is 1. For a weight of M rows of K numbers: how many multiply-adds are there, and how many numbers of weight must be read
+# from memory? Use this to explain why your steps sped up prefill so much more than decode, and what could speed up decode.
 
 # %% [markdown] written="decode" points=2
 # There are M K multiply-adds and M K numbers of weight: one multiply-add for each number, which comes from memory and is used once.

@@ -1,13 +1,14 @@
 # %% [markdown]
 # # Lab 10: matrix multiplication on a GPU
 #
-# A GPU runs thousands of threads at once. What they wait for is memory. You write a product in which neighbouring threads touch
-# neighbouring numbers. Then you write `linear`, the product that a language model spends its time in, twice: with tiles in shared
-# memory, and with results in registers. Each time fewer bytes come from far away. At the end a model writes with your `linear`.
+# A GPU runs thousands of threads at once, and most of the time they wait for memory. You write a matrix product in which neighbouring
+# threads access neighbouring numbers. Then you write `linear`, the product in which a language model spends most of its time, twice: with
+# tiles in shared memory, and with results in registers. Each version reads fewer bytes from slow memory. At the end a model writes with
+# your `linear`.
 #
 # | part | minutes | |
 # |---|---|---|
-# | 1 one thread for each number | 25 | required |
+# | 1 one thread for each result | 25 | required |
 # | 2 `linear` with tiles in shared memory | 45 | required |
 # | 3 `linear` with results in registers | 45 | required |
 # | 4 the model on your kernel | 5 | to look at |
@@ -15,8 +16,8 @@
 # | 6 one row | 20 | extra: nothing later needs it |
 # | 7 a runtime for a small chip | 60 | extra: nothing later needs it |
 #
-# You need no GPU. The sanitizer runs all threads on the CPU, watches every access, and counts the traffic as a GPU would
-# serve it. Where there is a GPU, the check runs on it too.
+# You need no GPU. The sanitizer runs all threads on the CPU, watches every memory access, and counts the memory transactions that a GPU
+# would need. If there is a GPU, the check runs on it too.
 
 # %%
 import numpy as np
@@ -29,12 +30,12 @@ prompt = dict(x=rng.normal(size=(64, 64)), weight=rng.normal(size=(64, 64)), bia
 one_token = dict(x=rng.normal(size=(1, 256)), weight=rng.normal(size=(64, 256)), bias=None)
 
 # %% [markdown]
-# ## 1. One thread per number
+# ## 1. One thread for each result
 #
 # `a` is `[M, K]`, `b` is `[K, N]`, `out` is `[M, N]`. Thread (column, row) computes `out[row, column]`.
 #
 # A CUDA kernel is two functions: one under `@cuda.jit`, which every thread runs, and a launcher under `@kernel`, which says how many
-# blocks of how many threads there are. The form, shown for `scale`, which is no operator of this lab:
+# blocks of how many threads there are. As an example of the form, `scale`, which is not an operator of this lab:
 #
 # ```python
 # @cuda.jit
@@ -49,13 +50,14 @@ one_token = dict(x=rng.normal(size=(1, 256)), weight=rng.normal(size=(64, 256)),
 #     scale_kernel[blocks, (16, 16)](x, factor, out)
 # ```
 #
-# The first index of the grid runs along columns: neighbouring threads then touch neighbouring numbers, and a warp of 32 threads is
-# served with few sectors of 32 bytes.
+# The first index of the grid runs along columns. Then neighbouring threads access neighbouring numbers, and the accesses of a warp of 32
+# threads need only few sectors of 32 bytes.
 #
 # Example: `a = [[1, 2], [3, 4]]`, `b = [[5, 6], [7, 8]]`. Thread (1, 0) computes `out[0, 1]` = $1 \cdot 6 + 2 \cdot 8$ = 22.
 #
-# Required for 64 x 64: coalesced access (lecture 10), that is, at most twice the bytes that the same requests would move if neighbouring threads
-# touched neighbouring numbers. With rows and columns exchanged the product is right too, and moves more than five times as much.
+# Required for 64 x 64: coalesced access (lecture 10). That means at most twice the bytes that the same requests would move if neighbouring
+# threads accessed neighbouring numbers. With rows and columns exchanged the product is right too, but it moves more than five times as
+# many bytes.
 
 # %% task="cuda/matmul" id="matmul-plain-cuda"
 import numpy as np
@@ -86,12 +88,12 @@ def matmul(a, b, out):
 # %% [markdown]
 # <details><summary>Hint 1</summary>
 #
-# The loop over k is the only loop. Rows and columns are the threads.
+# The loop over k is the only loop. There is one thread for each row and column of `out`.
 #
 # </details>
 # <details><summary>Hint 2</summary>
 #
-# Without the `if`, threads over the edge read and write out of bounds. On a GPU this may go unnoticed; the sanitizer reports it.
+# Without the `if`, threads beyond the edge read and write out of bounds. On a GPU this may go unnoticed; the sanitizer reports it.
 #
 # </details>
 # <details><summary>Hint 3</summary>
@@ -113,8 +115,8 @@ check("matmul", device="cuda", seed=40701)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# What it asks of memory, for 64 x 64: each line of your kernel, how often a warp executes it, and how many sectors that takes. In the
-# end: how many times the inputs come from global memory.
+# The next cell shows the memory traffic for 64 x 64: for each line of your kernel, how often a warp executes it, and how many sectors
+# this takes. The last line says how many times the inputs are loaded from global memory.
 
 # %%
 count_gpu_traffic("matmul", square)
@@ -128,15 +130,16 @@ count_gpu_traffic("matmul", square)
 #
 # `x = [[1, 2], [3, 4]]` and `weight = [[5, 6], [7, 8]]` give `[[17, 23], [39, 53]]`: 17 is $1 \cdot 5 + 2 \cdot 6$.
 #
-# The difference to `matmul` is small on paper and large for a warp. Suppose a thread computes `out[n, m]`, and neighbours have
-# neighbouring m. Before you write, fill in: in one step of the loop over k, how many sectors does a warp of 32 threads touch?
+# Compared with `matmul`, only the order of the weight's indices differs, but for a warp this matters much. Suppose each thread computes
+# one `out[n, m]`. Before you write, fill in: in one step of the loop over k, how many sectors does a warp of 32 threads access?
 #
-# | neighbours have neighbouring | sectors of x | sectors of weight |
+# | neighbouring threads have neighbouring | sectors of x | sectors of weight |
 # |---|---|---|
 # | m | | |
 # | n | | |
 #
-# No direction is right. So the threads that *load* a number need not be those that *use* it. The block goes along k in steps of 16:
+# Neither choice is good. The solution: the thread that *loads* a number need not be the one that *uses* it. A block of threads goes along k
+# in steps of 16:
 #
 # 1. Each thread copies one number of `x` and one of `weight` into two shared tiles of 16 rows. Neighbouring threads copy neighbouring k.
 # 2. `cuda.syncthreads()`: wait until the tiles are complete.
@@ -149,10 +152,11 @@ count_gpu_traffic("matmul", square)
 # | second | 16 | `x[rows, 16:32]` | `weight[columns, 16:32]` |
 #
 # - `tile = cuda.shared.array((16, 16), np.float32)` makes a tile. In step 3 neighbouring threads read neighbouring *rows* of a tile. In
-#   which banks do these numbers lie, and what is the remedy?
-# - What hangs over the edge of a matrix is filled with 0: it adds nothing. Every thread must reach every barrier, also those over the edge.
-# - `widen(weight[m, k])` and `widen(bias[m])` read weights of 16 bits too: real checkpoints store them so.
-# - The kernel is compiled anew for a `bias` of None: `if bias is not None` may stand in it.
+#   which banks are these numbers, and how can you avoid the conflict?
+# - Fill the elements of a tile that are beyond the edge of a matrix with 0, which adds nothing. Every thread must reach every barrier, even
+#   if it is beyond the edge.
+# - `widen(weight[m, k])` and `widen(bias[m])` read weights of 16 bits too, in which real checkpoints are stored.
+# - The kernel is compiled separately for a `bias` of None, so you can write `if bias is not None` in it.
 #
 # Required for 64 x 64: the inputs are loaded at most 5 times from global memory, coalesced (at most twice the bytes that are necessary), and no
 # bank conflict has a degree above 2.
@@ -207,20 +211,20 @@ def linear(x, weight, bias, out):
 # %% [markdown]
 # <details><summary>Hint 1: who copies what</summary>
 #
-# `tx, ty = cuda.threadIdx.x, cuda.threadIdx.y` are the position in the tile. Which row of `weight` does the thread copy so that its
-# neighbour in x copies the number beside it? It is not the row that belongs to the thread's own output.
+# `tx, ty = cuda.threadIdx.x, cuda.threadIdx.y` is the thread's position in the tile. Which row of `weight` must the thread copy so that
+# its neighbour in x copies the next number? It is not the row that belongs to the thread's own output.
 #
 # </details>
 # <details><summary>Hint 2: edges and barriers</summary>
 #
-# Only the copies and the last store stand under an `if`. The loop over steps, its barriers and the sum do not: otherwise threads over
-# the edge never arrive at the barrier, and the others wait for them forever.
+# Put only the copies and the last store under an `if`, not the loop over steps, its barriers and the sum. Otherwise threads beyond
+# the edge never reach the barrier, and the others wait for them forever.
 #
 # </details>
 # <details><summary>Hint 3: the inner line</summary>
 #
-# `total += tile_x[ty, k] * tile_w[tx, k]`, for k from 0 to 15, between the two barriers. A column that is never used, `(16, 17)`, moves each
-# row of a tile by one bank. The row of `weight` that a thread copies is `16 * cuda.blockIdx.x + ty`.
+# `total += tile_x[ty, k] * tile_w[tx, k]`, for k from 0 to 15, between the two barriers. An additional column that is never used, `(16, 17)`,
+# shifts each row of a tile by one bank. The row of `weight` that a thread copies is `16 * cuda.blockIdx.x + ty`.
 #
 # </details>
 
@@ -239,13 +243,13 @@ check("linear", device="cuda", seed=40702)
 # %% [markdown]
 # ## 3. Linear, with results in registers
 #
-# For every multiply-add a thread now loads two numbers from shared memory. That is near, but not free. Let a thread compute a square of
-# 4 x 4 results: it loads 4 + 4 numbers and does 16 multiply-adds with them. Before you write: how many loads are that for one
-# multiply-add, and how many would it be with 8 x 8? What speaks against 16 x 16?
+# For every multiply-add a thread now loads two numbers from shared memory. That is fast, but not free. Let a thread compute a square of
+# 4 x 4 results: it loads 4 + 4 numbers and does 16 multiply-adds with them. Before you write: how many loads is that for one
+# multiply-add, and how many would it be with 8 x 8? What is the disadvantage of 16 x 16?
 #
-# A block of 8 x 8 threads then makes 32 x 32 results, and larger tiles also mean fewer loads from global memory. Thread (tx, ty) takes
+# A block of 8 x 8 threads then computes 32 x 32 results, and larger tiles also mean fewer loads from global memory. Thread (tx, ty) takes
 # rows `ty`, `ty + 8`, `ty + 16`, `ty + 24` of the block, and columns `tx`, `tx + 8`, `tx + 16`, `tx + 24`: so neighbouring threads still
-# store neighbours.
+# store neighbouring numbers.
 #
 # - `sums = cuda.local.array((4, 4), np.float32)` is an array that belongs to one thread; with loops of fixed length the compiler keeps it in
 #   registers.
@@ -323,8 +327,8 @@ def linear(x, weight, bias, out):
 # %% [markdown]
 # <details><summary>Hint 1: the copies</summary>
 #
-# One loop serves both tiles: `for e in range(t, 256, 64)`. What are row and k of element e in `x`, what in `weight`, and when does each
-# lie over the edge?
+# One loop can fill both tiles: `for e in range(t, 256, 64)`. What are the row and the k of element e in `x`, and in `weight`? When is
+# each of them beyond the edge?
 #
 # </details>
 # <details><summary>Hint 2: the inner loop</summary>
@@ -335,8 +339,8 @@ def linear(x, weight, bias, out):
 # </details>
 # <details><summary>Hint 3: the end</summary>
 #
-# A local array holds anything at first: set the sums to 0. Row of sum `[i, j]` is `32 * cuda.blockIdx.y + ty + 8 * i`, the column
-# `32 * cuda.blockIdx.x + tx + 8 * j`; add the bias and store it only if both lie inside.
+# A local array is not initialised: set the sums to 0. The row of sum `[i, j]` is `32 * cuda.blockIdx.y + ty + 8 * i`, its column is
+# `32 * cuda.blockIdx.x + tx + 8 * j`. Add the bias and store the sum only if both are inside the matrix.
 #
 # </details>
 
@@ -355,9 +359,9 @@ check("linear", device="cuda", seed=40703)
 # %% [markdown]
 # ## 4. A model on your kernel
 #
-# The shipped model calls `linear` seven times in each of its 8 layers and once at the end. With `device="cuda"` it takes the CUDA kernels:
-# yours where they passed their check, the course's elsewhere. The sanitizer runs every thread of every kernel, so one token takes some tens
-# of seconds here. With a GPU, leave `cuda.sanitized()` out: the device does the same in a fraction of a second.
+# The shipped model calls `linear` seven times in each of its 8 layers and once at the end. With `device="cuda"` it uses the CUDA kernels:
+# yours where they have passed their check, the course's elsewhere. The sanitizer runs every thread of every kernel, so the first token takes
+# several seconds here. With a GPU, leave `cuda.sanitized()` out: the GPU does the same in a fraction of a second.
 
 # %%
 from collections import Counter
@@ -379,14 +383,15 @@ def write(count):
 write(1)
 
 # %% [markdown]
-# Each line that says `student` is a kernel of yours; the others you can still write: `embedding`, `rope` and `argmax` in lab 11,
-# `attention` in lab 12. `llaisys-mini generate --device cuda --kernels student` runs them on a GPU.
+# Each line that ends with `student` is a kernel of yours. Most of the others you write in later labs: `embedding` and `rope` in lab 11,
+# `attention` in lab 12, `swiglu` and `add_rms_norm` in lab 13, `argmax` in lab 14. `llaisys-mini generate --device cuda --kernels student`
+# runs them on a GPU.
 
 # %% [markdown]
 # ## 5. In your own words
 #
-# Leave out the second `cuda.syncthreads()` in step 2. On many GPUs the result is nevertheless right nearly every time. What can happen,
-# to which numbers, and why does a test on one GPU not show that the kernel is correct?
+# Leave out the second `cuda.syncthreads()` in section 2. On many GPUs the result is nevertheless right nearly every time. What can go
+# wrong, with which numbers, and why does a test on one GPU not prove that the kernel is correct?
 
 # %% [markdown] written="barrier" points=2
 # A fast warp may begin the next step and overwrite the tiles while a slower warp of the same block still adds products of this one. The
@@ -396,17 +401,18 @@ write(1)
 # %% [markdown]
 # ## 6. Extra: one row
 #
-# When a model writes, `x` has one row. A block of step 3 then computes 32 rows of which 31 are 0, and its tiles are read for nothing.
+# When a model writes, `x` has one row. A block of the kernel of section 3 then computes 32 rows of which 31 do not exist, and most of its
+# work is wasted.
 #
-# No weight is used twice now, so there is nothing to share: no tiles. But neighbouring threads must still read neighbouring numbers of a
-# row of `weight`. Let a *warp* compute one output: lane i takes k = i, i + 32, i + 64, ..., and the 32 sums are added with shuffles, as in
-# lab 08. A block of 128 threads has 4 warps, and so 4 outputs. The launcher chooses by the number of rows: this kernel for 1 to 4 rows (the
-# second number of its grid is the row), that of step 3 for more.
+# Now each weight is used only once, so tiles in shared memory gain nothing. But neighbouring threads must still read neighbouring numbers
+# of a row of `weight`. Let a *warp* compute one output: lane i takes k = i, i + 32, i + 64, ..., and the 32 sums are added with shuffles,
+# as in lab 08. A block of 128 threads has 4 warps, and so computes 4 outputs. The launcher chooses by the number of rows: this kernel for
+# 1 to 4 rows (the second index of its grid is the row), the kernel of section 3 for more.
 #
 # With 3 lanes in place of 32, and K = 5: lane 0 adds the products of k = 0 and 3, lane 1 those of 1 and 4, lane 2 that of 2.
 #
 # Required for one row of 256 numbers and 64 outputs: no load from shared memory, and at most 1.1 times the necessary bytes. For 64 rows the
-# facts of step 3 still hold.
+# limits of section 3 on loads from global and shared memory still apply.
 
 # %% task="cuda/linear" id="linear-rows-cuda"
 import numpy as np
@@ -498,8 +504,8 @@ def linear(x, weight, bias, out):
 # </details>
 # <details><summary>Hint 2: the edge</summary>
 #
-# All 32 lanes of a warp have the same m. What follows for an `if m < weight.shape[0]` around the shuffles, where an
-# `if k < x.shape[1]` would be wrong?
+# All 32 lanes of a warp have the same m. Why may an `if m < weight.shape[0]` enclose the shuffles, while an `if k < x.shape[1]` may
+# not?
 #
 # </details>
 # <details><summary>Hint 3: the sum</summary>
@@ -517,7 +523,7 @@ count_gpu_traffic("linear", one_token).require(waste=1.1, shared_loads=0)
 count_gpu_traffic("linear", prompt).require(loads_of_each_input=2.5, shared_loads=140_000)
 
 # %% [markdown]
-# Your rows alone are fast even here: the four tokens of the prompt, and then each new one, take the new kernel.
+# The prompt of four tokens, and then each new token, now use the new kernel, which is fast even in the sanitizer.
 
 # %%
 write(8)
@@ -525,13 +531,13 @@ write(8)
 # %% [markdown]
 # ## 7. Extra: a runtime for a small chip
 #
-# `cuda.to_device`, `cuda.stream()` and a launch reach the GPU through a *runtime*, which the vendor wrote. Here is a chip without one. It is
-# simulated, and it can do very little:
+# `cuda.to_device`, `cuda.stream()` and a launch reach the GPU through a *runtime*, which is written by the vendor. Here is a chip without
+# a runtime. It is simulated, and it can do very little:
 #
 # | what the chip can do | |
 # |---|---|
 # | `chip.size` | bytes of memory, with addresses from 0 |
-# | `chip.new_queue()` | the number of a new queue of commands; queue 0 is there already |
+# | `chip.new_queue()` | the number of a new queue of commands; queue 0 exists already |
 # | `chip.put(queue, "write", address, values)` | from host to chip; `values` is uint8 `[n]`, and is read **when its turn comes** |
 # | `chip.put(queue, "read", address, into)` | from chip to host; `into` is filled when its turn comes |
 # | `chip.put(queue, "move", source, target, nbytes)` | within the chip |
@@ -542,21 +548,21 @@ write(8)
 # | `chip.is_up(flag)` | whether it is up |
 # | `chip.drain(queue)` | the host waits until the queue is empty |
 #
-# A command that is put into a queue is not done yet. This chip is as lazy as a chip may be: it does something when somebody waits for it,
-# and no sooner. Write the runtime, a class that is made with the chip:
+# Putting a command into a queue does not execute it. This chip postpones its work as long as possible: it executes commands only when
+# the host waits for them. Write the runtime, a class whose constructor gets the chip:
 #
 # | method | what it does |
 # |---|---|
-# | `allocate(nbytes)` | the lowest free address that is a multiple of 16; `raise MemoryError` where nothing is long enough |
-# | `free(address)` | waits until the chip has done all it was asked for; then these bytes are free |
+# | `allocate(nbytes)` | the lowest free address that is a multiple of 16; `raise MemoryError` if no gap is large enough |
+# | `free(address)` | waits until the chip has executed everything; then these bytes are free |
 # | `memory_info()` | `(free, total)` bytes; a buffer counts rounded up to a multiple of 16 |
-# | `upload(values, address, stream=0)` | does not wait; the caller may write something else into `values` right away |
-# | `download(address, nbytes)` | a new uint8 array, behind all that was asked for before in **every** stream |
+# | `upload(values, address, stream=0)` | does not wait; the caller may change `values` immediately afterwards |
+# | `download(address, nbytes)` | a new uint8 array with these bytes, after everything that was put before into **any** stream |
 # | `copy(source, target, nbytes, stream=0)` | does not wait |
 # | `launch(function, arguments, stream=0)` | does not wait |
-# | `stream()` | a new stream; 0 is there already |
-# | `record(stream=0)` | an *event*: a mark behind what the stream holds now |
-# | `wait(event, stream)` | what the stream is given from now on is done behind the mark; the host does not wait |
+# | `stream()` | a new stream; 0 exists already |
+# | `record(stream=0)` | an *event*: a mark after everything that is in the stream now |
+# | `wait(event, stream)` | what is put into the stream from now on is executed only after the mark has been passed; the host does not wait |
 # | `is_done(event)` | whether the mark has been passed; does not wait |
 # | `synchronise(stream=None)` | waits for this stream, or for all |
 #
@@ -568,7 +574,7 @@ write(8)
 # | `memory_info()` | (16, 64) | |
 # | `upload([1, 2], A, s)`, `e = record(s)` | | put into the queue of s |
 # | `is_done(e)` | False | nobody has waited yet |
-# | `wait(e, t)`, `copy(A, B, 2, t)` | | t stands still until e |
+# | `wait(e, t)`, `copy(A, B, 2, t)` | | t pauses until e has been passed |
 # | `synchronise(t)`, `is_done(e)` | True | t could not end before e |
 # | `download(B, 2)` | [1, 2] | |
 
@@ -577,7 +583,7 @@ write(8)
 # %% [markdown]
 # <details><summary>Hint 1: streams and events</summary>
 #
-# Which of the chip's things is a stream, and which is an event? Seven of the methods are then one line each.
+# Which feature of the chip can serve as a stream, and which one as an event? Seven of the methods are then one line each.
 #
 # </details>
 # <details><summary>Hint 2: what may change meanwhile</summary>
@@ -588,8 +594,8 @@ write(8)
 # </details>
 # <details><summary>Hint 3: memory</summary>
 #
-# Keep a dict, address -> bytes in use. Go through it in order of addresses, with the end of the last buffer: is the gap before the next one
-# long enough? `(nbytes + 15) // 16 * 16` rounds up. `free` calls `synchronise()` first: a copy into these bytes may still be waiting.
+# Keep a dictionary from addresses to bytes in use. Go through it in the order of addresses and remember the end of the last buffer: is the
+# gap before the next one large enough? `(nbytes + 15) // 16 * 16` rounds up. `free` calls `synchronise()` first: a copy into these bytes may still be waiting.
 #
 # </details>
 
@@ -603,9 +609,9 @@ check("device_runtime", seed=41007)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# All devices of the package have one face, `llaisys_mini/devices/device.py`. `ChipDevice` puts your runtime behind it, and the sanitizer is the
-# part of the chip that runs kernels. The model does not notice: weights go up through your `upload`, every operator is a `launch`, and each
-# token comes down through your `download`.
+# All devices of the package have the same interface, `llaisys_mini/devices/device.py`. `ChipDevice` implements it with your runtime; the
+# sanitizer plays the part of the chip that runs kernels. So the model runs unchanged: weights are uploaded with your `upload`, every operator
+# is a `launch`, and each token is read with your `download`.
 
 # %%
 from llaisys_mini.devices import use_device

@@ -1,12 +1,12 @@
 # %% [markdown]
 # # Lab 11: tokens and positions
 #
-# A model gets numbers, not words, and has to know which stands where. You write how a tokenizer learns its tokens, how a text becomes
-# vectors, and how a vector learns its position.
+# The input of a model is numbers, not words, and the model must know the position of each. You write one step of training a tokenizer,
+# the operator that turns tokens into vectors, and the operator that puts the position into a vector.
 #
-# About 125 minutes. Sections 1 to 4 and the written question are required (110 minutes), section 5 is extra: nothing later builds on it.
+# About 125 minutes. Sections 1 to 4 and the written question are required (110 minutes). Section 5 is extra: no later lab needs it.
 #
-# You need no GPU. Where there is none, the sanitizer runs all threads on the CPU, watches every access to memory, and counts the traffic.
+# You need no GPU. Without one, the sanitizer runs all threads on the CPU, watches every memory access, and counts the memory traffic.
 
 # %%
 import matplotlib.pyplot as plt
@@ -15,23 +15,23 @@ import numpy as np
 from llaisys_mini import check, count_gpu_traffic, explain, load_model, operators
 
 # %% [markdown]
-# ## 1. How a tokenizer learns: one step of byte-pair encoding
+# ## 1. How a tokenizer is trained: one step of byte-pair encoding
 #
-# Words are tuples of symbols, each with how often it occurs: `{("l", "o", "w"): 5, ("l", "o", "t"): 2}`. One step:
+# A word is a tuple of symbols. A dictionary says how often each word occurs: `{("l", "o", "w"): 5, ("l", "o", "t"): 2}`. One step:
 #
-# 1. Count each pair of neighbours, as often as its word occurs: `("l", "o")` 7, `("o", "w")` 5, `("o", "t")` 2.
-# 2. Take the most frequent pair. Of several that are equally frequent take the first in Python's order of tuples.
-# 3. Merge each occurrence, from left to right, into one symbol: `{("lo", "w"): 5, ("lo", "t"): 2}`.
+# 1. Count all pairs of neighbours. A pair counts as often as its word occurs: `("l", "o")` 7, `("o", "w")` 5, `("o", "t")` 2.
+# 2. Take the most frequent pair. If several are equally frequent, take the first in Python's order of tuples.
+# 3. Merge each occurrence of the pair, from left to right, into one symbol: `{("lo", "w"): 5, ("lo", "t"): 2}`.
 #
 # Return `(pair, words)`: here `(("l", "o"), {("lo", "w"): 5, ("lo", "t"): 2})`. If there is no pair, return `(None, words)`.
-# Leave the given dictionary alone. This one is plain Python.
+# Do not change the given dictionary. This task is plain Python.
 
 # %% task="python/bpe_step"
 
 # %% [markdown]
 # <details><summary>Hint 1</summary>
 #
-# How often does a pair count that stands once in a word which occurs five times? And one that stands twice in it?
+# A word occurs five times. How often does a pair count that is in it once? And one that is in it twice?
 #
 # </details>
 # <details><summary>Hint 2</summary>
@@ -42,8 +42,8 @@ from llaisys_mini import check, count_gpu_traffic, explain, load_model, operator
 # </details>
 # <details><summary>Hint 3</summary>
 #
-# Merge with a `while` loop and an index: where the pair stands append both symbols as one and go on by 2, else append one
-# symbol and go on by 1. In `aaa` the pair `aa` is then merged once: `aa`, `a`.
+# Merge with a `while` loop and an index: where the pair occurs, append both symbols as one and advance by 2; otherwise append one
+# symbol and advance by 1. In `aaa` the pair `aa` is then merged once: `aa`, `a`.
 #
 # </details>
 
@@ -57,7 +57,7 @@ check("bpe_step", seed=40801)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# Twenty steps on a nursery rhyme. Frequent words become one symbol.
+# The next cell runs twenty steps on a nursery rhyme. Frequent words become one symbol.
 
 # %%
 rhyme = "the cat and the hat sat on the mat and the rat ate that hat on the mat near the cat"
@@ -80,7 +80,7 @@ print("words now:", *("|".join(word) for word in words))
 #
 # $$\text{out}[n, e] = \text{weight}[\text{ids}[n], e]$$
 #
-# `ids = [2, 0]` and `weight = [[1, 2], [3, 4], [5, 6]]` give `[[5, 6], [1, 2]]`. `widen(weight[i, e])` reads every storage format.
+# `ids = [2, 0]` and `weight = [[1, 2], [3, 4], [5, 6]]` give `[[5, 6], [1, 2]]`. `widen(weight[i, e])` converts any storage format to float32.
 
 # %% task="cpu/embedding"
 
@@ -96,8 +96,8 @@ check("embedding", seed=40802)
 # %% [markdown]
 # ## 3. Rotary positions
 #
-# Attention compares vectors by their dot product, and a dot product does not know where they stand. RoPE turns pairs of
-# numbers by an angle that grows with the position. Then the dot product of two vectors depends on their *distance*.
+# Attention compares vectors by their dot product, and a dot product does not depend on the positions of the vectors. RoPE rotates pairs
+# of numbers by an angle that grows with the position. Then the dot product of two vectors depends on their *distance*.
 #
 # `x` is `[L, H, D]`: L positions, H heads, D numbers (D is even). `positions` is `[L]`, int64. `theta` is a number.
 # Number i of the first half is paired with number i of the second half, $i + D/2$:
@@ -114,12 +114,13 @@ check("embedding", seed=40802)
 # %% [markdown]
 # <details><summary>Hint 1</summary>
 #
-# On which of l, h and i does the angle depend? How often must sine and cosine be computed, then?
+# On which of l, h and i does the angle depend? So how many times must sine and cosine be computed?
 #
 # </details>
 # <details><summary>Hint 2</summary>
 #
-# Loops over l, over i up to D/2, and over h. `theta ** (-2.0 * i / D)` in float64 (Python's floats) keeps the angle right at high positions.
+# Write loops over l, over i up to D/2, and over h. Compute `theta ** (-2.0 * i / D)` in float64 (Python's floats), so that the angle stays
+# accurate at high positions.
 #
 # </details>
 # <details><summary>Hint 3</summary>
@@ -138,9 +139,9 @@ check("rope", seed=40804)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# Sine and cosine are expensive, and no instruction computes several at once. But the rotation itself can work on several numbers at
-# once, if it is a loop of its own: first a loop over i that fills two small tables, then a loop over h and i that only
-# multiplies and adds. One point.
+# Sine and cosine are expensive, and no instruction computes several at once. But the rotation itself can be vectorised if it is a loop of
+# its own: first a loop over i that fills two small tables, then a loop over h and i that only multiplies and adds. This gives one
+# point.
 
 # %%
 explain("rope")
@@ -149,8 +150,8 @@ explain("rope")
 explain("rope").require(vectorised=True)
 
 # %% [markdown]
-# What it is good for: one vector, once as a query and once as a key, at two places of the text. The dot product depends only on how far
-# they are apart.
+# The next cell shows the effect of RoPE: the same vector is used as a query and as a key, at two positions of the text. The dot product
+# depends only on the distance between the positions.
 
 # %%
 rng = np.random.default_rng(0)
@@ -171,7 +172,7 @@ plt.legend()
 plt.show()
 
 # %% [markdown]
-# The shipped model now looks up and rotates with your kernels:
+# The shipped model now uses your kernels for the embedding and for RoPE:
 
 # %%
 model = load_model("mini")
@@ -182,7 +183,8 @@ print(model.tokenizer.decode([*ids, *model.generate(ids, max_new_tokens=40, temp
 # ## 4. On a GPU
 #
 # **Embedding**: one block of 128 threads per id. The threads share the columns of its row: thread t copies the columns t, t + 128, ...
-# Required: at most 1.3 times the necessary bytes moved. (One thread per id would read numbers far apart at the same time.)
+# Required: at most 1.3 times the necessary bytes are moved. (With one thread per id, the threads of a warp would read numbers that are far
+# apart.)
 
 # %% task="cuda/embedding"
 
@@ -194,11 +196,11 @@ table = dict(ids=np.array([3, 1, 2, 3]), weight=np.random.default_rng(0).normal(
 count_gpu_traffic("embedding", table).require(waste=1.3)
 
 # %% [markdown]
-# **Rope**: one thread per pair. From the number of the thread, `task = cuda.grid(1)`, follow i, head and row:
+# **Rope**: one thread per pair. Its number, `task = cuda.grid(1)`, determines i, head and row:
 # `i = task % half`, `head = task // half % heads`, `row = task // (half * heads)`.
 #
-# Angles reach thousands of turns, and `math.cos` in float32 is no longer exact there. `cuda.libdevice.cospif(x)` is $\cos(\pi x)$, and
-# takes whole turns off exactly: divide the angle by $\pi$ first. Keep everything float32: hand `np.float32(theta)` to the kernel.
+# Angles reach thousands of turns, where `math.cos` in float32 is no longer accurate. `cuda.libdevice.cospif(x)` is $\cos(\pi x)$, and
+# removes whole turns exactly: divide the angle by $\pi$ first. Keep everything in float32: pass `np.float32(theta)` to the kernel.
 #
 # With L = 2, H = 2, D = 4 there are 8 pairs. Thread 5 has i = 1, head = 0, row = 1.
 
@@ -207,7 +209,7 @@ count_gpu_traffic("embedding", table).require(waste=1.3)
 # %% [markdown]
 # <details><summary>Hint 1</summary>
 #
-# How many pairs are there, for L, H and D? What do the threads beyond the last pair do?
+# How many pairs are there, for L, H and D? What must the threads beyond the last pair do?
 #
 # </details>
 # <details><summary>Hint 2</summary>
@@ -239,9 +241,9 @@ check("rope", device="cuda", seed=40806)
 # %% [markdown]
 # ## 5. A stretched context (extra)
 #
-# YaRN lets a model read texts longer than it was trained on: it slows down the slow pairs and leaves the fast ones. The frequencies are then
-# no series of one base any more, so they are given: `frequencies` is `[D / 2]`, float32, in radians for each position. And the result
-# is multiplied by `factor`:
+# YaRN lets a model read texts longer than those it was trained on: it slows down the rotation of the slow pairs and leaves the fast ones
+# unchanged. The frequencies are then no longer powers of a single base, so they are given: `frequencies` is `[D / 2]`, float32, in radians
+# per position. The result is also multiplied by `factor`:
 #
 # $$a = \text{positions}[l] \cdot \text{frequencies}[i]$$
 # $$\text{out}[l, h, i] = \text{factor} \cdot (x[l, h, i] \cos a - x[l, h, i + D/2] \sin a)$$
@@ -278,12 +280,12 @@ def rope_scaled(x, positions, frequencies, factor, out):
 # %% [markdown]
 # <details><summary>Hint 1</summary>
 #
-# Which lines of your `rope` have to change, and which stay as they are?
+# Which lines of your `rope` must change, and which stay as they are?
 #
 # </details>
 # <details><summary>Hint 2</summary>
 #
-# Does the factor belong to the angle or to what comes out?
+# Does the factor multiply the angle or the result?
 #
 # </details>
 # <details><summary>Hint 3</summary>
@@ -304,8 +306,8 @@ check("rope_scaled", seed=40808)
 # %% [markdown]
 # ## 6. In your own words
 #
-# A model was trained with positions 0 to 4095. You ask it about a text of 10 000 tokens. What do the later queries and keys meet
-# that they have never seen in training: new *angles* in the fast pairs (small i), or in the slow ones (large i)? Explain.
+# A model was trained with positions 0 to 4095. You give it a text of 10 000 tokens. For the later positions, some rotation *angles* never
+# occurred in training. Does this concern the fast pairs (small i) or the slow pairs (large i)? Explain.
 
 # %% [markdown] written="rope-long" points=2
 # The fast pairs have turned around many times within 4096 positions, so every angle, and every difference of angles, was seen.

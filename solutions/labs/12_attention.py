@@ -1,12 +1,12 @@
 # %% [markdown]
 # # Lab 12: attention
 #
-# Attention is how a token looks back over the text. You write it so that every earlier key is scored and every value mixed; then
-# in one pass with no memory of its own; then one step at a time with a cache, as a model generates text; then for a GPU, twice.
+# Attention lets each token use information from the earlier tokens. You write it first in the simplest way; then in one pass without
+# memory for the scores; then for one new token at a time with a cache, as a model generates text; then for a GPU, in two versions.
 #
-# About 160 minutes. Sections 1 to 5 and the written question are required (145 minutes), section 6 is extra: nothing later builds on it.
+# About 160 minutes. Sections 1 to 5 and the written question are required (145 minutes). Section 6 is extra: no later lab needs it.
 #
-# You need no GPU. Where there is none, the sanitizer runs all threads on the CPU, watches every access to memory, and counts the traffic.
+# You need no GPU. Without one, the sanitizer runs all threads on the CPU, watches every memory access, and counts the memory traffic.
 
 # %%
 import numpy as np
@@ -28,9 +28,9 @@ prompt = dict(
 # | `scale` | number | usually $1 / \sqrt{D}$ |
 # | `out` | [L, H, D] | |
 #
-# - The queries are the **last** L of the S positions. Query l stands at position S - L + l, and sees the keys up to and including
-#   its own: `s <= S - L + l`.
-# - H is a multiple of K. Neighbouring query heads share a key head: head h uses key head `h // (H // K)`.
+# - The queries are at the **last** L of the S positions. Query l is at position S - L + l, and sees the keys up to and including
+#   its own position: `s <= S - L + l`.
+# - H is a multiple of K. Neighbouring query heads share a key head: query head h uses key head $h'$ = `h // (H // K)`.
 #
 # For each query and head:
 #
@@ -40,7 +40,7 @@ prompt = dict(
 # With numbers, D = 1, one head, scale 1: `q = [[[1]]]`, `k = [[[0]], [[1]]]`, `v = [[[10]], [[20]]]`. The one query is the last of two
 # positions and sees both keys. Scores 0 and 1, weights 0.2689 and 0.7311, result $10 \cdot 0.2689 + 20 \cdot 0.7311 = 17.311$.
 #
-# Subtract the largest score before taking exponentials, as in lab 07. `widen(k[s, h, d])` reads every storage format of the cache.
+# Subtract the largest score before taking exponentials, as in lab 07. `widen(k[s, h, d])` converts any storage format of the cache to float32.
 
 # %% task="cpu/attention" id="attention-cpu"
 import math
@@ -87,17 +87,18 @@ def attention(q, k, v, scale, out):
 # %% [markdown]
 # <details><summary>Hint 1: the loops</summary>
 #
-# Which of the sums of the three formulas can be taken in one loop over s, and which needs the result of a whole loop before it? How
-# many keys does query l see when L = 1, and when L = S?
+# Which of the sums in the three formulas can be computed in one loop over s, and which one needs the result of a complete loop before it?
+# How many keys does query l see when L = 1, and when L = S?
 #
 # </details>
 # <details><summary>Hint 2: the loops, and where the scores go</summary>
 #
-# For each row l and each head h, `last = S - L + l + 1` keys are visible. One loop over `s in range(last)` for the scores and the
-# largest, one for the exponentials and their sum, one for the mixing. One `np.empty(S, np.float32)` for all rows and heads is enough.
+# For each row l and each head h, `last = S - L + l + 1` keys are visible. Write one loop over `s in range(last)` for the scores and their
+# maximum, one for the exponentials and their sum, and one for the weighted sum of values. One `np.empty(S, np.float32)` is enough for all
+# rows and heads.
 #
 # </details>
-# <details><summary>Hint 3: mixing</summary>
+# <details><summary>Hint 3: the weighted sum of values</summary>
 #
 # Set `out[l, h, d]` to 0 for all d first. Then for each s: `weight = scores[s] / total`, and for each d add
 # `weight * widen(v[s, key_head, d])`. That order reads each value row once, from front to back.
@@ -114,26 +115,27 @@ check("attention", seed=40901)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# ## 2. One pass, no memory
+# ## 2. One pass, without an array for the scores
 #
 # The scores of a row need an array as long as the text. In lab 07 you merged parts of a softmax; attention can be computed in the
-# same way, key by key. Keep for a query and head:
+# same way, key by key. For each query and head, keep:
 #
-# - `top`, the largest score so far, `total`, the sum of exponentials so far,
-# - the mix of values so far, not divided yet: keep it in `out[l, h]` itself.
+# - `top`, the largest score so far, and `total`, the sum of exponentials so far,
+# - the *mix*: the weighted sum of values so far, not divided by the total yet. Keep it in `out[l, h]` itself.
 #
-# A new key has the score x. The new largest is `larger = max(top, x)`. What was collected was relative to `top`, so `total` and the mix
-# are multiplied by $e^{\text{top} - \text{larger}}$. Then the key adds $e^{x - \text{larger}}$ to the total and that much of its value to
-# the mix. At the end the mix is divided by the total.
+# Let x be the score of the next key. The new maximum is `larger = max(top, x)`. The exponentials so far were relative to `top`, so
+# multiply `total` and the mix by $e^{\text{top} - \text{larger}}$. Then add $e^{x - \text{larger}}$ to the total, and $e^{x - \text{larger}}$
+# times the value of the key to the mix. At the end, divide the mix by the total.
 #
-# | key | score | top | factor for the past | total | mix (values 10, 20) |
+# | key | score | top | factor for total and mix | total | mix (values 10, 20) |
 # |---|---|---|---|---|---|
 # | 0 | 0 | 0 | - | 1 | 10 |
 # | 1 | 1 | 1 | 0.3679 | 1.3679 | 23.679 |
 #
-# 23.679 / 1.3679 = 17.311, as before. No score is kept: the array is gone. Keys and values are still read once for every query, though;
-# section 5 takes care of that.
-# Required: the right result, and **no array allocated** in a call. Heads and rows are independent, so share them among the cores too.
+# 23.679 / 1.3679 = 17.311, as before. No array of scores is needed. Keys and values are still read once for every query, though; section 5
+# improves this.
+#
+# Required: the right result, and **no array allocated** in a call. Heads and rows are independent, so also divide them among the cores.
 
 # %% task="cpu/attention" id="attention-one-pass"
 import math
@@ -188,14 +190,14 @@ def attention(q, k, v, scale, out):
 # %% [markdown]
 # <details><summary>Hint 1</summary>
 #
-# What must `top` be before the first key, so that the first key needs no special case? What is then the factor for the past?
+# Which value must `top` have before the first key, so that the first key needs no special case? What is the factor for total and mix then?
 #
 # </details>
 # <details><summary>Hint 2</summary>
 #
-# `top = np.float32(-np.inf)` and a total of 0: the factor for the past is then $e^{-\infty} = 0$. A helper
+# Begin with `top = np.float32(-np.inf)` and a total of 0: the factor is then $e^{-\infty} = 0$. A helper
 # `attend(q, k, v, scale, out, l, h)` for one query and head keeps the kernel short. `fastmath=True` would let the compiler
-# assume that there is no infinity, and -inf is one: leave it out of the function that holds `top`.
+# assume that there are no infinities, but `top` begins as one: do not use it for the function that contains `top`.
 #
 # </details>
 # <details><summary>Hint 3</summary>
@@ -218,7 +220,8 @@ check("attention", seed=40902)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# Decoding: one query looks back over more and more keys. The race shows what you have; NumPy here makes the whole table of scores.
+# In decoding, one query sees more and more keys. The next cell compares the speed of your kernel with NumPy, which makes the whole array of
+# scores.
 
 # %%
 race(
@@ -233,13 +236,13 @@ race(
 # %% [markdown]
 # ## 3. One token at a time: the KV cache
 #
-# Keys and values of earlier tokens never change, since nothing earlier can see the new token. So they are kept.
+# The keys and values of earlier tokens never change, since earlier tokens cannot see the new one. So they are stored in a cache.
 #
-# `keys` and `values` are the cache, `[capacity, K, D]`: positions 0 to `length - 1` are filled, what lies behind is anything.
-# For the next token come `query` `[1, H, D]`, `key` and `value` `[1, K, D]`. Store key and value at position `length`, and return the
-# attention of the query over the `length + 1` positions, `[1, H, D]`. `operators.attention(q, k, v, scale)` does the attention.
+# `keys` and `values` are the cache, `[capacity, K, D]`: positions 0 to `length - 1` are filled, the rest is not initialised.
+# The next token has `query` `[1, H, D]`, `key` and `value` `[1, K, D]`. Store key and value at position `length`, and return the
+# attention of the query over the `length + 1` positions, `[1, H, D]`. `operators.attention(q, k, v, scale)` computes attention.
 #
-# This one is plain Python. With `length = 2`, the new key goes to `keys[2]`, and the query sees positions 0, 1 and 2.
+# This task is plain Python. With `length = 2`, the new key is stored in `keys[2]`, and the query sees positions 0, 1 and 2.
 
 # %% task="python/decode_step"
 
@@ -253,7 +256,7 @@ check("decode_step", seed=40903)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# Ten tokens at once, or one after the other with a cache: the same numbers.
+# The result is the same for ten tokens at once as for one after the other with a cache:
 
 # %%
 q, k, v = (rng.normal(size=(10, heads, 8)).astype(np.float32) for heads in (4, 2, 2))
@@ -263,7 +266,7 @@ step_by_step = [decode_step(q[i : i + 1], k[i : i + 1], v[i : i + 1], keys, valu
 print("largest difference:", np.abs(at_once - np.array(step_by_step)).max())
 
 # %% [markdown]
-# And the shipped model now looks back with your kernel, in each of its 8 layers:
+# The shipped model now uses your kernel, in each of its 8 layers:
 
 # %%
 model = load_model("mini")
@@ -273,14 +276,15 @@ print(model.tokenizer.decode([*ids, *model.generate(ids, max_new_tokens=40, temp
 # %% [markdown]
 # ## 4. Attention on a GPU
 #
-# One block for each query and head, and the one-pass form of section 2. A simple plan with a single warp of 32 threads per block:
+# Launch one block for each query and head, and use the one-pass method of section 2. A simple plan with a single warp of 32 threads per
+# block:
 #
-# - The lanes share the width: lane i holds the numbers i, i + 32, ... of the query and of the mix, in small arrays
-#   `cuda.local.array(8, np.float32)`. That serves heads up to 256 wide.
+# - The lanes divide the head width: lane i holds the numbers i, i + 32, ... of the query and of the mix, in small arrays
+#   `cuda.local.array(8, np.float32)`. This is enough for head widths up to 256.
 # - For each visible key every lane computes its part of the dot product. `warp_sum(part)` (from `llaisys_mini.cuda.reductions`) gives the
 #   whole score to all lanes.
-# - All lanes then know the same `top` and `total`, and scale and extend their own part of the mix.
-# - In the end each lane stores its numbers, divided by the total.
+# - All lanes then compute the same `top` and `total`, and each updates its own part of the mix.
+# - At the end each lane stores its numbers, divided by the total.
 #
 # Launch: `attention_kernel[(L, H), 32](...)`; the row is `cuda.blockIdx.x`, the head `cuda.blockIdx.y`. Example: L = 2, H = 4, D = 48: 8
 # blocks; lane 3 holds the numbers 3 and 35, lane 20 only number 20.
@@ -290,17 +294,17 @@ print(model.tokenizer.decode([*ids, *model.generate(ids, max_new_tokens=40, temp
 # %% [markdown]
 # <details><summary>Hint 1</summary>
 #
-# Some lanes hold no number of a narrow head. May they stay away from `warp_sum`? If not, what do they hand in?
+# With a narrow head, some lanes have no number. May they skip the call of `warp_sum`? If not, which value must they pass?
 #
 # </details>
 # <details><summary>Hint 2</summary>
 #
-# Number j of lane i is `d = i + 32 * j`; use it only where `d < D`. Keep `-inf`, scale and every sum float32.
+# Element j of lane i is `d = i + 32 * j`; use it only if `d < D`. Keep `-inf`, scale and every sum in float32.
 #
 # </details>
 # <details><summary>Hint 3</summary>
 #
-# The loop over keys is that of section 2 with loops over j where there were loops over d. `range(S - L + row + 1)` are the visible keys.
+# The loop over keys is that of section 2, with loops over j instead of loops over d. The visible keys are `range(S - L + row + 1)`.
 #
 # </details>
 
@@ -314,7 +318,7 @@ check("attention", device="cuda", seed=40904)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# What a prompt of 64 tokens asks of memory: 2 query heads of width 64, which share one key head.
+# The next cell shows the memory traffic for a prompt of 64 tokens, with 2 query heads of width 64, which share one key head.
 
 # %%
 count_gpu_traffic("attention", prompt)
@@ -322,25 +326,25 @@ count_gpu_traffic("attention", prompt)
 # %% [markdown]
 # ## 5. A block of queries
 #
-# Every query fetches all the keys and values that it sees: the inputs are loaded 34 times. Eight queries that stand side by side see nearly the
-# same ones. So let them share: this, together with the one pass of section 2, is FlashAttention.
+# Every query loads all the keys and values that it sees: the inputs are loaded 34 times. Eight neighbouring queries see nearly the same
+# keys. So let them share the loads: this, together with the one pass of section 2, is FlashAttention.
 #
 # A block now has 8 warps, one for each of 8 queries of one head: `row = 8 * cuda.blockIdx.x + warp`. It goes through the keys in tiles of 16:
 #
 # 1. All 256 threads copy 16 keys and 16 values into two shared arrays: element e of a tile is number `e % D` of key `e // D`.
-# 2. `cuda.syncthreads()`: the tiles are complete.
-# 3. Each warp does with the keys of the tile that its own query sees what it did in section 4. `top`, `total`, query and mix stay in its registers
+# 2. `cuda.syncthreads()`: wait until the tiles are complete.
+# 3. Each warp processes those keys of the tile that its own query sees, as in section 4. `top`, `total`, query and mix stay in registers
 #    from tile to tile.
-# 4. `cuda.syncthreads()`: nobody reads the tiles any more, and the next step may overwrite them.
+# 4. `cuda.syncthreads()`: wait until no thread reads the tiles any more. Then the next step may overwrite them.
 #
-# `cuda.shared.array((16, 256), np.float32)` serves heads up to 256 wide. With L = 10, S = 40 there are 2 blocks for each head:
+# `cuda.shared.array((16, 256), np.float32)` is enough for head widths up to 256. With L = 10, S = 40 there are 2 blocks for each head:
 #
 # | block | queries | at positions | keys that the block needs | tiles of 16 |
 # |---|---|---|---|---|
 # | 0 | 0 to 7 | 30 to 37 | 0 to 37 | 3, the last one with 6 keys |
 # | 1 | 8, 9, and six warps without a query | 38, 39 | 0 to 39 | 3, the last one with 8 keys |
 #
-# Every warp must reach every barrier: one whose query sees no key of this tile, and one that has no query at all.
+# Every warp must reach every barrier, even if its query sees no key of this tile, or if it has no query at all.
 #
 # Required for the prompt above: the inputs are loaded at most 6 times, and no bank conflicts.
 
@@ -420,13 +424,13 @@ def attention(q, k, v, scale, out):
 # %% [markdown]
 # <details><summary>Hint 1</summary>
 #
-# Two loops have ends of their own. How far must the loop over tiles go, so that it is the same for all warps of the block? How far may the
-# loop over the keys of a tile go, which is each warp's own?
+# Two loops have different ends. How far must the loop over tiles go, so that it is the same for all warps of the block? How far may each
+# warp go in its own loop over the keys of a tile?
 #
 # </details>
 # <details><summary>Hint 2</summary>
 #
-# The last query of the block sees most: `last = min(S, S - L + 8 * (cuda.blockIdx.x + 1))`, and the tiles begin at
+# The last query of the block sees the most keys: `last = min(S, S - L + 8 * (cuda.blockIdx.x + 1))`, and the tiles begin at
 # `range(0, last, 16)`. A warp's own query sees `seen = S - L + row + 1` keys, or 0 if `row >= L`; `range(min(count, seen - start))` is empty
 # where it sees none.
 #
@@ -434,8 +438,8 @@ def attention(q, k, v, scale, out):
 # <details><summary>Hint 3</summary>
 #
 # Copy with `for e in range(cuda.threadIdx.x, count * D, 256)`, where `count = min(16, last - start)`. The loop over s is that of section 4 with
-# `tile_k[s, d]` and `tile_v[s, d]` in the place of the arrays. Only the loads of the query and the last store stand under
-# `if row < L`, never a barrier.
+# `tile_k[s, d]` and `tile_v[s, d]` instead of the arrays. Put only the loads of the query and the last store under `if row < L`, never a
+# barrier.
 #
 # </details>
 
@@ -454,13 +458,13 @@ check("attention", device="cuda", seed=40905)
 # %% [markdown]
 # ## 6. Split keys (extra)
 #
-# While a model decodes there is one query, and a block of queries is of no use: seven of eight warps are idle, and there are fewer blocks than
-# the GPU has multiprocessors. Then the *keys* are shared out: each block takes a part of them, and in the end the parts are merged. This is
-# called flash-decoding, and the course's own kernel for a GPU does it with its warps.
+# While a model decodes there is only one query, and a block of queries does not help: seven of eight warps are idle, and there are fewer
+# blocks than the GPU has multiprocessors. Then the *keys* are divided instead: each block processes a part of them, and at the end the
+# parts are merged. This is called flash-decoding; the course's own kernel for a GPU does it with its warps.
 #
-# A part of the keys is known by `top`, its largest score, `total`, its sum of $e^{\text{score} - \text{top}}$, and `mix`, its values added
-# up with these exponentials, float64 `[D]`, not divided yet. Return the same three of both parts together. You have merged the first
-# two in lab 07. A part without keys is `(-inf, 0, zeros)`. This one is plain Python.
+# Of each part of the keys we keep three things: `top`, its largest score; `total`, its sum of $e^{\text{score} - \text{top}}$; and `mix`,
+# the sum of its values weighted by these exponentials, float64 `[D]`, not divided yet. Return the same three for both parts together. You
+# have merged the first two in lab 07. A part without keys is `(-inf, 0, zeros)`. This task is plain Python.
 #
 # | part | scores | top | total | mix (values 10; 20) |
 # |---|---|---|---|---|
@@ -473,7 +477,7 @@ check("attention", device="cuda", seed=40905)
 # %% [markdown]
 # <details><summary>Hint 1</summary>
 #
-# What are `total` and `mix` of a part relative to? What must both parts be relative to before they can be added?
+# Relative to which maximum are `total` and `mix` of a part? Relative to which maximum must both be before they can be added?
 #
 # </details>
 # <details><summary>Hint 2</summary>
@@ -483,8 +487,8 @@ check("attention", device="cuda", seed=40905)
 # </details>
 # <details><summary>Hint 3</summary>
 #
-# `top = max(top_a, top_b)`, and the factor of part a is `math.exp(top_a - top)`. If both tops are -inf, that difference is NaN: return an
-# empty part before.
+# `top = max(top_a, top_b)`, and the factor of part a is `math.exp(top_a - top)`. If both tops are -inf, this difference is NaN: return an
+# empty part before computing it.
 #
 # </details>
 
@@ -500,8 +504,8 @@ check("merge_attention", seed=40906)
 # %% [markdown]
 # ## 7. In your own words
 #
-# A model with 28 layers, 8 key heads of width 128 and a cache in 16 bits answers a user with 30 000 tokens of text. How large is
-# the cache? The same model with 16 key heads, one for each query head: what would that cost while decoding, in memory and in time?
+# A model with 28 layers, 8 key heads of width 128 and a cache in 16 bits processes a conversation of 30 000 tokens. How large is
+# the cache? Suppose the model had 16 key heads, one for each query head: what would that cost while decoding, in memory and in time?
 
 # %% [markdown] written="cache-size" points=2
 # 2 (keys and values) * 28 layers * 8 heads * 128 * 2 bytes = 114 688 bytes per token; times 30 000 is 3.4 GB. With 16 key heads the

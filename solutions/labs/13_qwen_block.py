@@ -1,17 +1,17 @@
 # %% [markdown]
 # # Lab 13: the Qwen block
 #
-# A Qwen model is the same block again and again. You write its last two operators, for the CPU and for a GPU, and then put a block
-# together from what you have.
+# A Qwen model consists of many blocks of the same form. You write the last two operators that a block needs, for the CPU and for a GPU,
+# and then build a block from your operators.
 #
 # | part | minutes | |
 # |---|---|---|
 # | 1 swiglu | 20 | required |
 # | 2 add_rms_norm, two operators in one pass | 25 | required |
 # | 3 both on a GPU | 35 | required |
-# | 4 the half that works on each token alone | 15 | required |
+# | 4 the MLP: the half of a block that works on each token separately | 15 | required |
 # | 5 query, key and value | 25 | required |
-# | 6 the half that mixes tokens | 10 | required |
+# | 6 attention: the half that combines tokens | 10 | required |
 # | 7, 8 a block of the shipped model; in your own words | 15 | required |
 
 # %%
@@ -22,7 +22,7 @@ from llaisys_mini import Tensor, check, count_gpu_traffic, count_traffic, exerci
 # %% [markdown]
 # ## 1. SwiGLU
 #
-# `gate`, `up` and `out` have the same shape; the kernel sees them flat. The gate decides how much of `up` passes:
+# `gate`, `up` and `out` have the same shape; the kernel gets them as arrays of one dimension. The gate determines how much of `up` passes:
 #
 # $$\text{out}[i] = \text{up}[i] \cdot \frac{\text{gate}[i]}{1 + e^{-\text{gate}[i]}}$$
 #
@@ -32,29 +32,29 @@ from llaisys_mini import Tensor, check, count_gpu_traffic, count_traffic, exerci
 # | -2 | 3 | -0.2384 | -0.7152 |
 # | -100 | 3 | -0.0000 | -0.0000 |
 #
-# The cell below imports `fast_exp(x)`: $e^x$ made of plain arithmetic, of which the compiler makes vectors. `math.exp` would do too, and costs
-# a call for each number. (Then write `import math` as well: a cell must hold all that it uses.)
+# The cell below imports `fast_exp(x)`: $e^x$ computed by plain arithmetic, which the compiler can vectorise. `math.exp` is right too, but needs
+# a function call for each number. (If you use it, write `import math` as well: a cell must contain everything that it uses.)
 #
-# Required: all cores, and no array allocated. A division by zero must not raise: `error_model="numpy"` beside `parallel=True` also lets the
-# compiler make vectors, since it needs no way out of the loop.
+# Required: all cores are used, and no array is allocated. Add `error_model="numpy"` to `parallel=True`: then a division by zero raises no
+# error. This also allows the compiler to vectorise, since the loop cannot end early.
 
 # %% task="cpu/swiglu"
 
 # %% [markdown]
 # <details><summary>Hint 1: which form?</summary>
 #
-# $\text{gate}\, e^{\text{gate}} / (1 + e^{\text{gate}})$ is the same formula. What does it give in float32 for a gate of 100, and for one of -100?
-# And the form above?
+# $\text{gate}\, e^{\text{gate}} / (1 + e^{\text{gate}})$ is the same formula. What is its value in float32 for a gate of 100, and for one of -100?
+# And that of the form above?
 #
 # </details>
 # <details><summary>Hint 2: one and 1.0</summary>
 #
-# In Numba `1.0` is a float64, and so is what is computed with it. How do you write a 1 of float32?
+# In Numba `1.0` is a float64, and so is everything computed with it. How do you write a 1 in float32?
 #
 # </details>
 # <details><summary>Hint 3: the loop</summary>
 #
-# One `prange(out.size)`, one line in it. If `parallel=True` stands there and the loop is a `range`, all runs on one core.
+# One loop over `prange(out.size)` with one line in it. With `parallel=True` and an ordinary `range`, everything runs on one core.
 #
 # </details>
 
@@ -82,15 +82,16 @@ race(
 # %% [markdown]
 # ## 2. Two operators in one pass: add_rms_norm
 #
-# Twice in each block the stream gets something added, and the sum is normalised at once. As two kernels, `add` and then `rms_norm`:
+# Twice in each block something is added to the residual stream, and the sum is normalised immediately afterwards. With two kernels, `add`
+# and then `rms_norm`:
 #
 # | kernel | arrays it reads | arrays it writes |
 # |---|---|---|
 # | add | x, residual | total |
 # | rms_norm | total | out |
 #
-# Before you write: how many arrays of N E numbers pass between processor and memory, if none of them fits the cache? And in one kernel that
-# adds a row, keeps it in the cache, and normalises it? What fraction of the bytes is left?
+# Before you write: how many arrays of N E numbers move between processor and memory, if none of them fits into the cache? And how many with
+# one kernel that adds a row, keeps it in the cache, and normalises it? Which fraction of the bytes remains?
 #
 # `x` and `residual` are `[N, E]`, `weight` `[E]`. Two outputs, both `[N, E]`:
 #
@@ -99,8 +100,8 @@ race(
 #
 # With numbers: `x = [1, 0, 4]`, `residual = [0, 2, 2]`, weight 1, eps 0 give `total = [1, 2, 6]` and `out = [0.2705, 0.5410, 1.6230]`.
 #
-# Required: row by row, with the misses counted on `rows`: at most 280. (First all sums, then all norms, makes 324.) All
-# cores, no array allocated, and several numbers at once in the sum (`fastmath=True` on the function with the sum).
+# Required: process row by row, with at most 280 cache misses, counted on `rows`. (All sums first and then all norms has 324.) All
+# cores are used, no array is allocated, and the sum is vectorised (`fastmath=True` on the function with the sum).
 
 # %%
 rows = dict(x=rng.normal(size=(16, 64)), residual=rng.normal(size=(16, 64)), weight=rng.normal(size=64), eps=1e-6)
@@ -110,19 +111,19 @@ rows = dict(x=rng.normal(size=(16, 64)), residual=rng.normal(size=(16, 64)), wei
 # %% [markdown]
 # <details><summary>Hint 1: what your rms_norm has already</summary>
 #
-# Your kernel of lab 08 passes over a row twice. Which of the two passes must also store something?
+# Your kernel of lab 08 goes over a row twice. Which of the two passes must now also store something?
 #
 # </details>
 # <details><summary>Hint 2: a sum that vectorises</summary>
 #
-# A loop that adds up *and* stores is harder for the compiler than two loops over the same row. The row is in the cache: a
-# third pass over it costs no memory traffic.
+# A loop that adds up *and* stores is harder to vectorise than two loops over the same row. The row is in the cache, so a
+# third pass over it causes no memory traffic.
 #
 # </details>
 # <details><summary>Hint 3: threads and vectors</summary>
 #
 # Put one row into a helper under `@njit(fastmath=True, error_model="numpy", cache=True)` that gets the row's number. The kernel is then a
-# `prange` over rows. `widen(weight[e])` reads every storage format.
+# `prange` over rows. `widen(weight[e])` converts any storage format to float32.
 #
 # </details>
 
@@ -144,8 +145,8 @@ count_traffic("add_rms_norm", rows).require(misses=280)
 # %% [markdown]
 # ## 3. Both on a GPU
 #
-# **SwiGLU**: one thread per element, 256 in a block. `cuda.grid(1)` is the number of the thread; the last block reaches over the end. In a
-# CUDA kernel `math.exp` of a float32 is one fast instruction and a little arithmetic, so it needs no replacement.
+# **SwiGLU**: one thread per element, 256 threads in a block. `cuda.grid(1)` is the number of the thread; the last block extends beyond the
+# end. In a CUDA kernel `math.exp` of a float32 is one fast instruction and a little arithmetic, so no replacement is needed.
 
 # %% task="cuda/swiglu"
 
@@ -157,7 +158,7 @@ count_traffic("add_rms_norm", rows).require(misses=280)
 # </details>
 # <details><summary>Hint 2</summary>
 #
-# A literal `1` beside a float32 stays float32 on the GPU only if you say so: `np.float32(1)`. The check names doubles that crept in.
+# Write the constant 1 as `np.float32(1)`; otherwise the result may become float64. The check names the lines that compute in float64.
 #
 # </details>
 # <details><summary>Hint 3</summary>
@@ -180,7 +181,7 @@ check("swiglu", device="cuda", seed=41005)
 # **add_rms_norm**: one block of 128 threads per row, as your `rms_norm` of lab 08. Thread t adds the columns t, t + 128, ..., stores them in
 # `total`, and keeps the sum of their squares. `block_sum(value)` of `llaisys_mini.cuda.reductions` gives every thread the sum over the block.
 #
-# What a thread reads again for `out` it has written itself. Does it need a barrier for that?
+# When a thread computes `out`, it reads elements of `total` that it has written itself. Does this need a barrier?
 #
 # Required: x and residual are loaded once. On `wide`, with 4 rows of 256, your kernel loads 4 arrays: x, residual, the sum again, and the weight
 # once for each row. That is 1.8 times the inputs; at most 2.0 are allowed.
@@ -225,7 +226,7 @@ def add_rms_norm(x, residual, weight, eps, total, out):
 # %% [markdown]
 # <details><summary>Hint 1: which threads call block_sum?</summary>
 #
-# All of the block, also one that has no column. What does such a thread hand in?
+# All threads of the block, even those without a column. Which value must such a thread pass?
 #
 # </details>
 # <details><summary>Hint 2: eps</summary>
@@ -253,10 +254,10 @@ check("add_rms_norm", device="cuda", seed=41006)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# ## 4. The half that works on each token alone
+# ## 4. The MLP: the half that works on each token separately
 #
 # From here on you call operators: `operators.rms_norm(x, weight, eps)`, `operators.linear(x, weight)`, `operators.swiglu(gate, up)`,
-# `operators.add(x, y)`. Those that you have written and that passed are your own; for the others the course's kernels answer.
+# `operators.add(x, y)`. They use your kernels where you have written them and they have passed their check, and otherwise the course's.
 #
 # ```
 # x ----------------------------------------------------- add ---> result
@@ -267,11 +268,11 @@ check("add_rms_norm", device="cuda", seed=41006)
 #
 # `x` is `[L, E]`, `norm` `[E]`, `gate` and `up` `[I, E]`, `down` `[E, I]`. Return `[L, E]`.
 #
-# The smallest example: L = E = I = 1, x = 2, norm = gate = up = down = 1. The norm makes 2 into 1. SwiGLU of (1, 1) is 0.7311. The
+# The smallest example: L = E = I = 1, x = 2, norm = gate = up = down = 1. The norm turns 2 into 1. SwiGLU of (1, 1) is 0.7311. The
 # result is 2 + 0.7311 = 2.7311.
 #
-# If the result is wrong, the check compares your operator calls with those of the reference, and names the first that differs, with the
-# argument that is to blame.
+# If the result is wrong, the check compares your operator calls with those of the reference, and names the first call that differs and its
+# wrong argument.
 
 # %% task="python/qwen_mlp"
 
@@ -283,13 +284,13 @@ check("add_rms_norm", device="cuda", seed=41006)
 # </details>
 # <details><summary>Hint 2</summary>
 #
-# Two arrows end in `add`. One of them comes from the very beginning of the picture. Does it pass the norm?
+# Two arrows end in `add`. One of them comes from the very beginning of the picture. Does it go through the norm?
 #
 # </details>
 # <details><summary>Hint 3</summary>
 #
-# Give the result of the norm a name of its own; then x is still there at the end. The check names the first call that differs: count your calls
-# in the order in which they run.
+# Give the result of the norm a new name; then x is still available at the end. The check names the first call that differs: count your calls
+# in the order in which they are executed.
 #
 # </details>
 
@@ -305,8 +306,8 @@ check("qwen_mlp", seed=41002)
 # %% [markdown]
 # ## 5. Query, key and value
 #
-# What attention reads is made of x in four steps. `x` is `[L, E]`: L tokens at `positions` `[L]`. `layer` is a dictionary of arrays, `config` one
-# of numbers:
+# The inputs of attention are computed from x in four steps. `x` is `[L, E]`: L tokens at `positions` `[L]`. `layer` is a dictionary of
+# arrays, `config` a dictionary of numbers:
 #
 # | `layer[...]` | shape | | `config[...]` | |
 # |---|---|---|---|---|
@@ -318,34 +319,35 @@ check("qwen_mlp", seed=41002)
 #
 # 1. Normalise x with `input_norm`.
 # 2. Three projections with `operators.linear(x, weight, bias)`; a bias of None adds nothing. The results become `[L, H, D]` and `[L, K, D]`: each
-#    row of H D numbers is H heads of D numbers, one behind the other.
-# 3. Normalise each head of query and key over its D numbers, with `query_norm` and `key_norm`, where there are some. (Qwen3 has these norms and
-#    no biases; Qwen2 has the biases and no norms.)
+#    row of H D numbers consists of H heads of D numbers, one after the other.
+# 3. Normalise each head of query and key over its D numbers, with `query_norm` and `key_norm`, unless these are None. (Qwen3 has these norms
+#    and no biases; Qwen2 has the biases and no norms.)
 # 4. Rotate query and key with `operators.rope(x, positions, theta)`.
 #
 # Return `(query, key, value)`. Shapes for L = 3, E = 8, H = 4, K = 2, D = 6: query `[3, 4, 6]`, key and value `[3, 2, 6]`.
 #
-# Before you write: a row of the query projection is `[a0 a1 b0 b1]` for H = 2 heads a and b of D = 2. Two tokens, so two rows. What do
-# `reshape(2, 2, 2)` as `[L, H, D]` and as `[H, L, D]` make of them?
+# Before you write: a row of the query projection is `[a0 a1 b0 b1]` for H = 2 heads a and b with D = 2. With two tokens there are two rows.
+# `reshape(2, 2, 2)` gives an array of three dimensions. Are they [L, H, D] or [H, L, D]?
 
 # %% task="python/qwen_heads"
 
 # %% [markdown]
 # <details><summary>Hint 1: from [L, H D] to [L, H, D]</summary>
 #
-# `reshape` never moves a number; it only counts differently. In which of the two shapes does head 0 of token 1 begin where it lies?
-# No transpose is needed: if an operator complains of an array that is not contiguous, one crept in, and a copy would only hide it.
+# `reshape` never moves a number; it only divides the same sequence in another way. In which of the two shapes does head 0 of token 1 begin
+# at the right place? No transpose is needed. If an operator complains about an array that is not contiguous, you have transposed
+# somewhere, and a copy would only hide the mistake.
 #
 # </details>
 # <details><summary>Hint 2: the norm of a head</summary>
 #
-# `operators.rms_norm` normalises over the last dimension, whatever stands in front. Which shape must the query have then, if each
-# head is to be normalised alone?
+# `operators.rms_norm` normalises over the last dimension, whatever the dimensions before it. So which shape must the query have, if each
+# head is to be normalised separately?
 #
 # </details>
 # <details><summary>Hint 3: the value</summary>
 #
-# Positions and norms are there to make scores of query and key. Is the value part of a score?
+# Positions and norms affect the scores, which are computed from query and key. Is the value part of a score?
 #
 # </details>
 
@@ -359,11 +361,11 @@ check("qwen_heads", seed=41003)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# ## 6. The half that mixes tokens
+# ## 6. Attention: the half that combines tokens
 #
-# `qwen_attention(x, positions, layer, config)`, for a text from its beginning: `heads(x, positions, layer, config)` gives query, key and value;
-# `operators.attention(query, key, value, scale)` with scale $1 / \sqrt{D}$ gives `[L, H, D]`; as rows `[L, H D]` it goes through `layer["output"]`
-# `[E, H D]`, and is added to x.
+# Write `qwen_attention(x, positions, layer, config)`, for a text from its beginning. `heads(x, positions, layer, config)` gives query, key and
+# value. `operators.attention(query, key, value, scale)` with scale $1 / \sqrt{D}$ gives `[L, H, D]`. Reshape this to rows `[L, H D]`, multiply
+# by `layer["output"]` `[E, H D]` with `operators.linear`, and add the result to x.
 
 # %% task="python/qwen_attention"
 
@@ -375,12 +377,12 @@ check("qwen_heads", seed=41003)
 # </details>
 # <details><summary>Hint 2</summary>
 #
-# `reshape(len(x), -1)` makes rows again. What is added at the end is the stream as it came in, as in section 4.
+# `reshape(len(x), -1)` makes rows again. At the end, add the unchanged input x, as in section 4.
 #
 # </details>
 # <details><summary>Hint 3</summary>
 #
-# Four calls: heads, attention, linear, add. Which of their results has three dimensions, and which of them takes two?
+# There are four calls: heads, attention, linear, add. Which of their results have three dimensions, and which calls need two?
 #
 # </details>
 
@@ -394,9 +396,9 @@ check("qwen_attention", seed=41007)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# ## 7. A block of the shipped model, by you
+# ## 7. A block of the shipped model
 #
-# The first block of the shipped model, computed by your two halves and by the package.
+# The next cell computes the first block of the shipped model twice: with your two halves, and with the package.
 
 # %%
 model = load_model("mini")
@@ -418,14 +420,14 @@ theirs = stream.numpy() + step.numpy()  # the package leaves the last addition t
 print("largest difference:", np.abs(mine - theirs).max(), "of numbers up to", np.abs(theirs).max())
 
 # %% [markdown]
-# The model that the package runs uses your kernels from now on, and the graph of what it calls has no `add` and few `rms_norm`: it calls your
-# `add_rms_norm`. In lab 14 you put 8 of these blocks behind each other.
+# From now on the package's model uses your kernels. Among its operator calls there is no `add`, and `rms_norm` is rare: it calls your
+# `add_rms_norm` instead. In lab 14 you connect 8 of these blocks.
 
 # %% [markdown]
 # ## 8. In your own words
 #
-# Each half of the block ends with `x + ...`. Suppose all weights of `output` and `down` were zero. What would the whole model of 28
-# blocks then return for a token, and what does the lecture's measurement say about the way that stays open?
+# Each half of the block ends with `x + ...`. Suppose all weights of `output` and `down` were zero. What would a whole model of 28 blocks
+# then return for a token? And what does the lecture's measurement say about the effect of this direct path on gradients?
 
 # %% [markdown] written="residual" points=2
 # Each block returns its input unchanged, so the model returns the embedding of the token (normalised, times the head). The blocks only

@@ -1,9 +1,9 @@
 # %% [markdown]
 # # Lab 14: the decoder speaks
 #
-# A folder with a file of weights goes in, and text comes out, word by word. You write everything between them: reading the
-# file, the cache, the forward pass, the choice of a token, and the loop. Below all of it your own kernels compute. At the end
-# you measure how fast, and which operator takes the time.
+# The input is a folder with a file of weights, the output is text. You write everything in between: reading the file, the cache, the
+# forward pass, the choice of a token, and the loop. The operators in it use your own kernels. At the end you measure how fast your
+# decoder is, and which operator takes most of the time.
 #
 # | part | minutes | |
 # |---|---|---|
@@ -17,7 +17,7 @@
 # | 9 in your own words | 10 | required |
 # | 10 argmax on a GPU | 20 | extra: nothing later needs it |
 #
-# For parts and labs that you leave out the course's own answers step in, so the model speaks in any case.
+# For parts and labs that you leave out, the course's own solutions are used, so the model writes in any case.
 
 # %%
 from pathlib import Path
@@ -37,44 +37,44 @@ print(f"{FILE.size:,d} bytes, which begin with {FILE[:8].tolist()}")
 # %% [markdown]
 # ## 1. The file
 #
-# `np.memmap` reads nothing yet. It tells the operating system that this array *is* the file: a page of it is fetched from the disk
-# when somebody looks at it. So a model of many gigabytes opens at once, if nothing copies it.
+# `np.memmap` reads nothing yet. It tells the operating system that this array *is* the file: a page of it is read from the disk when it is
+# first accessed. So a model of many gigabytes opens immediately, as long as nothing copies it.
 #
 # A safetensors file has three parts:
 #
 # | bytes | what |
 # |---|---|
-# | 8 | N, a whole number, lowest byte first |
+# | 8 | N, an unsigned integer, lowest byte first (little-endian) |
 # | N | the header: JSON text |
 # | the rest | the numbers of all tensors |
 #
 # The header is one object. Each name maps to `{"dtype": "BF16", "shape": [2048, 128], "data_offsets": [begin, end]}`. The offsets count
-# bytes from the **end of the header**. One more entry, `__metadata__`, may be there and is no tensor.
+# bytes from the **end of the header**. There may be one more entry, `__metadata__`, which is not a tensor.
 #
-# Write `map_weights(file)`: a dictionary from names to arrays, with the dtype and the shape of the header. `file` is a uint8 array as above.
-# Required: no number is copied; each array lies over the file's own bytes.
+# Write `map_weights(file)`, which returns a dictionary from names to arrays, with the dtype and the shape given in the header. `file` is a
+# uint8 array as above. Required: nothing is copied; each array is a view of the file's own bytes.
 #
-# With numbers: of the file `[34, 0, 0, 0, 0, 0, 0, 0, 123, ...]` the header has 34 bytes, 8 to 41. A tensor with the offsets `[0, 16]` has the
+# With numbers: the file `[34, 0, 0, 0, 0, 0, 0, 0, 123, ...]` has a header of 34 bytes, 8 to 41. A tensor with the offsets `[0, 16]` has the
 # bytes 42 to 57 of the file.
 
 # %% task="python/map_weights"
 
 # %% [markdown]
-# <details><summary>Hint 1: bytes that mean a number or a text</summary>
+# <details><summary>Hint 1: from bytes to a number or a text</summary>
 #
-# `file[:8].tobytes()` gives Python bytes. What makes an `int` of bytes, and how is it told which byte comes first? `json.loads` takes
-# bytes as they are.
+# `file[:8].tobytes()` gives Python bytes. Which method converts bytes to an `int`, and how do you tell it which byte comes first?
+# `json.loads` accepts bytes.
 #
 # </details>
 # <details><summary>Hint 2: the same bytes, another dtype</summary>
 #
-# A slice of an array is a view: nothing moves. Which method of an array reads the same memory as another dtype? `astype` does not: it
-# makes new numbers.
+# A slice of an array is a view: nothing is copied. Which method of an array interprets the same memory as another dtype? `astype` does not: it
+# computes new numbers.
 #
 # </details>
 # <details><summary>Hint 3: in which order</summary>
 #
-# First cut away the header, so that the offsets fit. Then for each tensor: slice, view, reshape.
+# First take the part of the file after the header, so that the offsets are right. Then for each tensor: slice, view, reshape.
 #
 # </details>
 
@@ -88,7 +88,7 @@ check("map_weights", seed=41404)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# The tensors of the first layer of the shipped model, and those that belong to no layer:
+# The next cell lists the tensors of the first layer of the shipped model, and those that belong to no layer:
 
 # %%
 arrays = exercises.get("map_weights")(FILE)
@@ -99,7 +99,7 @@ for name, array in arrays.items():
 # %% [markdown]
 # ## 2. The weights of a layer
 #
-# Write `layer_weights(take, index)`: a dictionary of the arrays of layer `index`. `take(name)` gives the array of that name, or None where the
+# Write `layer_weights(take, index)`: a dictionary of the arrays of layer `index`. `take(name)` gives the array of that name, or None if the
 # file has none.
 #
 # | entry | what |
@@ -119,17 +119,17 @@ for name, array in arrays.items():
 # %% [markdown]
 # <details><summary>Hint 1</summary>
 #
-# The names of the file stand above, under the cell of section 1. What do they all begin with?
+# The names in the file are printed above, by the last cell of section 1. What do the names of a layer begin with?
 #
 # </details>
 # <details><summary>Hint 2</summary>
 #
-# A dictionary from our names to theirs, without the common beginning, and one line that goes through it.
+# Write a dictionary from our names to those of the file, without the common beginning, and go through it in one line.
 #
 # </details>
 # <details><summary>Hint 3</summary>
 #
-# If every layer came out alike, or one too far, look at where `index` enters the name. A missing array is not your concern: `take` gives None.
+# If all layers are the same, or shifted by one, check where `index` is put into the name. You need not handle missing arrays: `take` gives None.
 #
 # </details>
 
@@ -143,46 +143,46 @@ check("layer_weights", seed=41101)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# ## 3. A cache with room
+# ## 3. A cache that grows
 #
-# In lab 12 `decode_step` wrote into buffers `[capacity, K, D]` that somebody had made. Here you make them. How long a text will be, nobody
-# knows. `np.concatenate` would copy everything for each new token: for the n-th token n rows, altogether about n²/2.
+# In lab 12 `decode_step` wrote into given buffers `[capacity, K, D]`. Here you make the buffers. The length of the text is not known in
+# advance. `np.concatenate` would copy everything for each new token: n rows for the n-th token, about n²/2 in all.
 #
 # Write a class:
 #
 # | method | what |
 # |---|---|
-# | `append(layer, key, value)` | `key` and `value` `[L, K, D]` of L new tokens go behind what this layer holds; returns `(keys, values)` of all its S tokens, `[S, K, D]` each |
-# | `length()` | how many tokens **every** layer holds |
+# | `append(layer, key, value)` | stores `key` and `value` `[L, K, D]` of L new tokens after those that this layer already has; returns `(keys, values)` of all its S tokens, `[S, K, D]` each |
+# | `length()` | how many tokens are stored in **every** layer |
 #
-# A forward pass calls `append` for layer 0, then 1, and so on: for a while the lower layers hold more than the higher ones.
+# A forward pass calls `append` for layer 0, then 1, and so on. During a pass the lower layers have more tokens than the higher ones.
 #
-# Required, and counted: what comes back is a view of a buffer, not a copy. In 300 steps the keys of a layer move to other memory at most 10
-# times. A buffer has room for at most twice the tokens that it holds, or for 64.
+# Required, and checked: the returned arrays are views of a buffer, not copies. In 300 steps the keys of a layer move to another place in
+# memory at most 10 times. A buffer has room for at most twice as many tokens as it holds, or for at most 64.
 #
-# | tokens held | room | a token comes | |
+# | tokens stored | room | when a token is appended | tokens stored then |
 # |---|---|---|---|
-# | 16 | 16 | room for 32, 16 rows are copied | 17 held |
-# | 17 | 32 | nothing is copied | 18 held |
+# | 16 | 16 | a new buffer with room for 32; 16 rows are copied | 17 |
+# | 17 | 32 | nothing is copied | 18 |
 #
-# Before you write: with doubling, how many rows are copied altogether on the way to 1024 tokens? And with `np.concatenate`?
+# Before you write: with doubling, how many rows are copied in all until there are 1024 tokens? And with `np.concatenate`?
 
 # %% task="python/kv_cache"
 
 # %% [markdown]
 # <details><summary>Hint 1: what to store</summary>
 #
-# For each layer two buffers and a number. Why is one number for all layers not enough?
+# For each layer, two buffers and the number of tokens. Why is one number for all layers not enough?
 #
 # </details>
 # <details><summary>Hint 2: a prompt may not fit even after doubling</summary>
 #
-# 16 are held, there is room for 16, and 40 come. How large must the new buffer be at least?
+# 16 tokens are stored, there is room for 16, and 40 are appended. How large must the new buffer be at least?
 #
 # </details>
 # <details><summary>Hint 3: the length in the middle of a pass</summary>
 #
-# Layer 0 has 6 tokens, the last layer still 5. Which of them does every layer hold?
+# Layer 0 has 6 tokens, the last layer still 5. How many tokens does every layer have?
 #
 # </details>
 
@@ -198,16 +198,16 @@ check("kv_cache", seed=41405)
 # %% [markdown]
 # ## 4. The forward pass
 #
-# `decoder_forward(ids, weights, config, cache)` returns the scores of the token that follows: `[V]`.
+# `decoder_forward(ids, weights, config, cache)` returns the scores of the next token: `[V]`.
 #
 # - `ids`: int64 `[L]`, the new tokens: a prompt, or one token.
 # - `weights`: `embeddings` `[V, E]`, `layers` (a list of dictionaries as above), `final_norm` `[E]`, `head` `[V, E]`.
 # - `config`: `heads`, `kv_heads`, `head_dim`, `eps`, `theta`.
-# - `cache`: as above. It holds the earlier tokens.
+# - `cache`: as above. It contains the earlier tokens.
 #
-# From lab 13 come `heads(x, positions, layer, config)`, which gives `(query, key, value)`, and `mlp(x, norm, gate, up, down, eps)`, which gives
-# the new x. They are yours if they passed. `qwen_attention` of lab 13 knew no earlier tokens, so the lines between query, key, value and
-# the stream are written anew, with the cache among them:
+# From lab 13 you can use `heads(x, positions, layer, config)`, which returns `(query, key, value)`, and
+# `mlp(x, norm, gate, up, down, eps)`, which returns the new x. They are your functions if these have passed their check. `qwen_attention`
+# of lab 13 could not handle earlier tokens, so write this part again, with the cache:
 #
 # ```
 # ids -- embedding --> x                                                      [L, E]
@@ -225,12 +225,12 @@ check("kv_cache", seed=41405)
 # %% [markdown]
 # <details><summary>Hint 1: positions</summary>
 #
-# Who knows how many tokens came before? When must it be asked: before the loop over layers, or in it?
+# Which object knows how many tokens there are already? When must you ask it: before the loop over layers, or in it?
 #
 # </details>
 # <details><summary>Hint 2: what is rotated already</summary>
 #
-# `heads` rotates the new keys. The keys that come out of the cache were new once.
+# `heads` rotates the new keys. The keys in the cache were rotated when they were new.
 #
 # </details>
 # <details><summary>Hint 3: the end</summary>
@@ -250,8 +250,8 @@ check("decoder_forward", seed=41102)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# Now open a whole folder. In small models the weights are converted to float32, since kernels of early labs may read nothing else; large ones
-# stay as they are in the file, 16 bits a number, and are not copied.
+# The next cell opens a whole folder. The weights of small models are converted to float32, since kernels of early labs may read nothing else.
+# Those of large models stay as they are in the file, with 16 bits per number, and are not copied.
 
 
 # %%
@@ -289,7 +289,7 @@ def new_cache(model):
 shipped, sizes, shipped_config, shipped_tokenizer = open_model(shipped_model())
 
 # %% [markdown]
-# Is it right? The package computes the same scores in its own decoder. Two points if yours agree on the shipped model.
+# Is it right? The package computes the same scores with its own decoder. You get two points if yours agree on the shipped model.
 
 # %% test="shipped-model" points=2
 ids = np.array(shipped_tokenizer.encode("Lily had a red ball. One day"), np.int64)
@@ -301,8 +301,8 @@ assert difference < 1e-3 * np.abs(theirs).max(), f"the scores differ by up to {d
 # %% [markdown]
 # ## 5. Choosing a token
 #
-# **Argmax** is a kernel, the last one that your decoder lacks. `x` is `[N, V]`; two outputs: `index` `[N]`, int64, and `value` `[N]`, float32, of
-# each row's largest element. Of several equal ones the lowest index wins.
+# **Argmax** is the last kernel that your decoder needs. `x` is `[N, V]`. There are two outputs for each row's largest element: `index` `[N]`,
+# int64, and `value` `[N]`, float32. If several elements are equal, take the lowest index.
 #
 # `x = [[3, 7, 7], [-2, -1, -5]]` gives `index = [1, 1]` and `value = [7, -1]`.
 
@@ -311,17 +311,17 @@ assert difference < 1e-3 * np.abs(theirs).max(), f"the scores differ by up to {d
 # %% [markdown]
 # <details><summary>Hint 1</summary>
 #
-# With what do you begin a row, if all of its numbers may be negative?
+# With which value do you begin a row, if all of its numbers may be negative?
 #
 # </details>
 # <details><summary>Hint 2</summary>
 #
-# Two equal numbers: does `>` keep the first one, or `>=`?
+# If two numbers are equal, which comparison keeps the first one, `>` or `>=`?
 #
 # </details>
 # <details><summary>Hint 3</summary>
 #
-# It is enough to remember an index: the best number so far is `x[n, best]`. When do you store it, in the loop or after it?
+# It is enough to keep an index `best`: the largest number so far is `x[n, best]`. Store the outputs after the loop.
 #
 # </details>
 
@@ -338,17 +338,16 @@ check("argmax", seed=40803)
 # **Sampling.** `sample_token(scores, temperature, top_k, chance)` returns an id. `scores` is `[V]`.
 #
 # - Temperature 0: the id of the largest score.
-# - Otherwise divide the scores by the temperature. If `top_k` is not 0, all but the `top_k` largest become -inf. Softmax. Add up the
-#   probabilities in the order of ids. The first id at which the sum **exceeds** `chance` is chosen. `chance` is a random number in
-#   [0, 1).
+# - Otherwise divide the scores by the temperature. If `top_k` is not 0, set all but the `top_k` largest to -inf. Apply softmax. Add up the
+#   probabilities in the order of ids, and return the first id at which the sum **exceeds** `chance`, a random number in [0, 1).
 #
-# Use `operators.argmax(scores)`, which gives index and value, and `operators.softmax(scores)`: with one row, `[V]`, both work as well.
+# Use `operators.argmax(scores)`, which gives index and value, and `operators.softmax(scores)`. Both also accept a single row, `[V]`.
 #
 # With numbers: scores `[1, 3, 2]`, temperature 1, top_k 2. The probabilities are `[0, 0.7311, 0.2689]`. A chance of 0.5 chooses id 1,
 # a chance of 0.8 chooses id 2.
 #
-# A Qwen has 151 936 ids. A Python loop over them takes longer than the rest of the choice: `np.cumsum` and `np.searchsorted` add up and
-# look for the place at once.
+# A Qwen model has 151 936 ids, and a Python loop over them is slow. `np.cumsum` computes all sums at once, and `np.searchsorted` finds the
+# place.
 
 # %% task="python/sample_token"
 
@@ -360,14 +359,14 @@ check("argmax", seed=40803)
 # </details>
 # <details><summary>Hint 2: float32 and float64</summary>
 #
-# `operators.softmax` takes float32: where do you convert? And a sum of 151 936 numbers in float32 may end at 0.9999: of which dtype should it
-# be?
+# `operators.softmax` takes float32: where must you convert? A sum of 151 936 numbers in float32 may end at 0.9999: which dtype should it
+# have?
 #
 # </details>
 # <details><summary>Hint 3: exceeds</summary>
 #
-# For sums `[0.2, 0.5, 1.0]` and a chance of 0.5 id 2 is chosen, since 0.5 does not exceed 0.5. Which `side` of `np.searchsorted` does that? And
-# rounding may leave the last sum just below the chance.
+# For sums `[0.2, 0.5, 1.0]` and a chance of 0.5, the result is id 2, since 0.5 does not exceed 0.5. Which `side` of `np.searchsorted` does
+# that? Also, because of rounding the last sum may be slightly below the chance.
 #
 # </details>
 
@@ -385,36 +384,36 @@ check("sample_token", seed=41103)
 #
 # `generate_tokens(forward, choose, prompt, most, stop_ids)` is a *generator*: it `yield`s the ids that follow, one by one.
 #
-# - `forward(ids)` is one pass over the new ids, an int64 array; it gives the scores of the token that follows. What came before is in
-#   its cache.
-# - `choose(scores)` gives an id.
-# - `prompt` is a list of ids. At most `most` new ones follow. An id in `stop_ids` ends the text and is not yielded.
+# - `forward(ids)` is one pass over the new ids, an int64 array; it returns the scores of the next token. Its cache contains the earlier
+#   tokens.
+# - `choose(scores)` returns an id.
+# - `prompt` is a list of ids. At most `most` new ones are generated. An id in `stop_ids` ends the text and is not yielded.
 #
-# | | passes | what the reader sees |
+# | | calls | yielded |
 # |---|---|---|
-# | prompt `[5, 6, 7]` | `forward([5, 6, 7])`, choose: 8 | 8 |
-# | | `forward([8])`, choose: 9 | 9 |
-# | 2 is a stop token | `forward([9])`, choose: 2 | the text has ended |
+# | prompt `[5, 6, 7]` | `forward([5, 6, 7])`, `choose` returns 8 | 8 |
+# | | `forward([8])`, `choose` returns 9 | 9 |
+# | 2 is a stop token | `forward([9])`, `choose` returns 2 | nothing; the text has ended |
 #
-# Required: each id is yielded as soon as it was chosen; each pass gets only what the cache does not hold yet; no pass whose scores nobody
-# needs.
+# Required: each id is yielded as soon as it is chosen; each pass gets only the ids that are not in the cache yet; there is no pass whose
+# scores are not used.
 
 # %% task="python/generate_tokens"
 
 # %% [markdown]
 # <details><summary>Hint 1: one loop for both</summary>
 #
-# Reading the prompt and writing on differ in one thing only: which ids are new. A variable can hold them.
+# Reading the prompt and generating differ in one thing only: which ids are new. Keep these in a variable.
 #
 # </details>
 # <details><summary>Hint 2: a pass too many</summary>
 #
-# Say `most` is 1. How many passes may there be? Where in the loop must the pass stand, before the `yield` or behind it?
+# Suppose `most` is 1. How many passes may there be? Must the pass come before the `yield` in the loop, or after it?
 #
 # </details>
 # <details><summary>Hint 3</summary>
 #
-# Per round: pass, choose, look for a stop token, `yield`, and set what is new. A `return` ends a generator, also in the middle of a loop.
+# In each iteration: pass, choose, test for a stop token, `yield`, and set the new ids. A `return` ends a generator, even inside a loop.
 #
 # </details>
 
@@ -430,7 +429,7 @@ check("generate_tokens", seed=41406)
 # %% [markdown]
 # ## 7. It speaks
 #
-# `FOLDER` is the shipped model. Any folder with a Qwen2, Qwen2.5 or Qwen3 of Hugging Face's form will do, see section 8.
+# `FOLDER` is the shipped model. Any folder with a Qwen2, Qwen2.5 or Qwen3 model in Hugging Face's format works too, see section 8.
 
 # %%
 FOLDER = shipped_model()
@@ -461,15 +460,15 @@ def speak(prompt, most=LONGEST, temperature=0.0, top_k=0, seed=0):
 speak("Once upon a time")
 
 # %% [markdown]
-# The story ends where the model chose its stop token. The same beginning, with some chance:
+# The story ends where the model chose its stop token. The same beginning again, now with random choices:
 
 # %%
 for seed in range(2):
     speak("Once upon a time", temperature=0.8, top_k=20, seed=seed)
 
 # %% [markdown]
-# A chat is text too. The tokenizer of the model writes the special tokens that mark who speaks. Between `<think>` and `</think>` the model writes down
-# its steps first; ours has learned that for sums:
+# A chat is text too. The model's tokenizer adds special tokens that mark who speaks. Between `<think>` and `</think>` the model first writes
+# the steps to its answer; our model has learned this for sums:
 
 # %%
 speak(tokenizer.render_chat([{"role": "user", "content": "What is 347 + 285?"}]))
@@ -477,7 +476,7 @@ speak(tokenizer.render_chat([{"role": "user", "content": "What is 347 + 285?"}])
 # %% [markdown]
 # ## 8. Whose kernels, and how fast?
 #
-# Every operator call of your decoder, and who answered:
+# The next cell lists the operators that your decoder calls, and whose kernel is used for each:
 
 # %%
 written = (
@@ -503,8 +502,8 @@ for name in (*read_weights, "rope", "attention", "swiglu", "add", "softmax", "ar
 
 
 # %% [markdown]
-# And how fast? The same decoder, yours, on three sets of kernels: the NumPy reference, your own, and the course's fastest. Which one gains most, and
-# in which operator?
+# And how fast is it? The next cell runs your decoder with three sets of kernels: the NumPy reference, your own, and the course's fastest. In
+# which operator do they differ most?
 
 
 # %%
@@ -531,16 +530,16 @@ show_profiles(profiles)
 print(profiles["yours"])
 
 # %% [markdown]
-# **A real Qwen.** All of this is genuine: the format, the names, the formulas. So your decoder reads a published model.
+# **A real Qwen model.** Format, names and formulas are those of published models, so your decoder can run one.
 #
 # | | what to expect for Qwen2.5-0.5B-Instruct |
 # |---|---|
 # | download | 1 GB: `pip install -U huggingface_hub`, then `hf download Qwen/Qwen2.5-0.5B-Instruct --local-dir qwen` |
-# | memory | 1 GB for the pages of the file, once all were touched, and 0.3 GB for Python and a short text; with the course's fastest kernels another 0.8 GB, since they arrange the weights anew |
-# | speed | each token passes through all weights: 1 GB. At 10 GB/s that is 10 tokens per second at best. We measured 5.7 with all labs solved, and 8.2 with the fastest kernels, on one core of a server |
+# | memory | 1 GB for the pages of the file, once all have been read, and 0.3 GB for Python and a short text; with the course's fastest kernels another 0.8 GB, since they make a rearranged copy of the weights |
+# | speed | for each token all weights are read: 1 GB. At 10 GB/s that is 10 tokens per second at best. We measured 5.7 with all labs solved, and 8.2 with the fastest kernels, on one core of a server |
 #
-# Set `FOLDER = "qwen"` and `LONGEST = 60` in section 7 and run the cells from there on. Kernels of yours that read weights of 16 bits (`widen`)
-# answer; for others the course's step in, and the list above says so.
+# Set `FOLDER = "qwen"` and `LONGEST = 60` in section 7 and run the cells from there on. Those of your kernels that can read weights of 16 bits
+# (with `widen`) are used; otherwise the course's are used, and the list above says so.
 #
 # The package's own decoder uses your kernels as well. In a terminal:
 #
@@ -551,8 +550,8 @@ print(profiles["yours"])
 # %% [markdown]
 # ## 9. In your own words
 #
-# Your decoder needs for the 100th token about as long as for the 10th, although it attends to ten times as many positions. Where does
-# the time go, then? Use the profile of section 8. What would change for a text of 100 000 tokens?
+# Your decoder takes about as long for the 100th token as for the 10th, although it attends to ten times as many positions. What takes
+# most of the time, then? Use the profile of section 8. What would change for a text of 100 000 tokens?
 
 # %% [markdown] written="where-time-goes" points=2
 # Each token passes through all weights once: every matrix is read from memory for one row of x. That cost is the same for each token
@@ -563,21 +562,22 @@ print(profiles["yours"])
 # %% [markdown]
 # ## 10. Extra: argmax on a GPU
 #
-# One block of 256 threads per row. Each thread finds the largest of its columns; then the threads compare, as in the sum of lab 08, but with
-# pairs of value and index. The larger value wins; of equal values the lower index.
+# Launch one block of 256 threads per row. Each thread finds the largest of its columns. Then the threads combine their results, as for the
+# sum in lab 08, but with pairs of value and index. Keep the pair with the larger value; if the values are equal, the one with the lower
+# index.
 
 # %% task="cuda/argmax"
 
 # %% [markdown]
 # <details><summary>Hint 1</summary>
 #
-# A reduction by shuffles needs an operation on two partners that gives one. What are the partners here, and what is kept?
+# A reduction by shuffles needs an operation that combines two elements into one. What are the elements here, and which one is kept?
 #
 # </details>
 # <details><summary>Hint 2</summary>
 #
-# A thread without columns starts with `-inf` and an index that loses against every real one, such as the number of columns. A row may
-# hold nothing but -inf: a thread takes its first column in any case.
+# A thread without columns begins with `-inf` and an index larger than every real one, such as the number of columns. A row may
+# consist of -inf only, so a thread must take its first column in any case.
 #
 # </details>
 # <details><summary>Hint 3</summary>

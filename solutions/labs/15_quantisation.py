@@ -1,22 +1,22 @@
 # %% [markdown]
 # # Lab 15: quantisation
 #
-# A model of 3 bits takes a fifth of the memory of one of 16 bits. Rounded without care it writes nonsense; rounded with care it hardly
-# loses anything. You write the product with whole numbers, and three ideas that make rounding cost less. After each one a whole model
-# computes with what your function returns, and its loss on stories that it has not seen says what it is worth.
+# A model of 3 bits takes a fifth of the memory of one of 16 bits. With plain rounding it writes nonsense; with good methods it loses
+# little. You write the product with integer weights, and three methods that make the loss by rounding smaller. After each of the three, a
+# whole model is rounded with your function, and its loss on stories that it has not seen shows how good the method is.
 #
 # | part | minutes | |
 # |---|---|---|
-# | 1 a product with whole numbers | 30 | required |
+# | 1 a product with integer weights | 30 | required |
 # | 2 the best scale | 25 | required |
-# | 3 inputs decide: AWQ | 35 | required |
+# | 3 taking the inputs into account: AWQ | 35 | required |
 # | 4 inputs of few bits: SmoothQuant | 15 | required |
 # | 5 your kernel in the model | 5 | to look at |
 # | 6, 7 a column of GPTQ, keys and values | 45 | extra: nothing later needs them |
 # | 8 in your own words | 10 | required |
 #
-# The model is the shipped one with two outlier channels, as in the lecture. `held_out_loss` lets it read six stories, and prints the mean
-# loss per token: as it is, rounded without your function, and rounded with it.
+# The model is the shipped one with two outlier channels, as in the lecture. `held_out_loss` computes its mean loss per token on six stories:
+# unrounded, rounded without your function, and rounded with it.
 
 # %%
 import numpy as np
@@ -24,9 +24,9 @@ import numpy as np
 from llaisys_mini import check, exercises, held_out_loss, load_model
 
 # %% [markdown]
-# ## 1. A product with whole numbers
+# ## 1. A product with integer weights
 #
-# The weight is kept as whole numbers of one byte. A row of it is cut into G groups of K / G neighbours, and each group has a scale.
+# The weight is stored as integers of one byte. Each row is divided into G groups of K / G neighbours, and each group has a scale.
 #
 # | array | shape | |
 # |---|---|---|
@@ -37,7 +37,7 @@ from llaisys_mini import check, exercises, held_out_loss, load_model
 # | `out` | [N, M] | |
 #
 # `out[n, m]` is the sum over the groups g of `scales[m, g]` times the sum of `x[n, k] * weight[m, k]` over the members k of the group, and
-# then the bias. Multiply by a scale **once per group**, not once per weight: that is what makes whole numbers cheap.
+# then the bias. Multiply by a scale **once per group**, not once per weight: this saves most of the multiplications by scales.
 #
 # With K = 4, G = 2, x = `[1, 2, 3, 4]`, weight = `[10, -5, 2, 1]` and scales = `[0.1, 0.5]`: the groups give 10 - 10 = 0 and 6 + 4 = 10, so
 # the output is 0.1 · 0 + 0.5 · 10 = 5.
@@ -73,7 +73,7 @@ def linear_int8(x, weight, scales, bias, out):
 # %% [markdown]
 # <details><summary>Hint 1: what is new?</summary>
 #
-# Take your plain `linear`, with its three loops. Which of them has to be cut into two, and why?
+# Begin with your plain `linear`, with its three loops. Which of them must be split into two nested loops, and why?
 #
 # </details>
 # <details><summary>Hint 2: the members of a group</summary>
@@ -83,8 +83,8 @@ def linear_int8(x, weight, scales, bias, out):
 # </details>
 # <details><summary>Hint 3: two sums</summary>
 #
-# `part` begins at 0 for every group and adds `x[n, k] * weight[m, k]`. Behind the group, `total += part * widen(scales[m, g])`. The bias
-# is added to `total` behind all groups, `if bias is not None`.
+# Set `part` to 0 for every group, and add `x[n, k] * weight[m, k]` to it. After the group, `total += part * widen(scales[m, g])`. After
+# all groups, add the bias to `total`, `if bias is not None`.
 #
 # </details>
 
@@ -100,34 +100,34 @@ check("linear_int8", seed=41501)
 # %% [markdown]
 # ## 2. The best scale
 #
-# How is the scale of a group chosen? The plain rule: the largest |w| becomes the largest number, $2^{b-1} - 1$. With 3 bits the numbers run
-# from -4 to 3. A smaller scale clips the largest weight, and is finer for all others. Which is better?
+# How is the scale of a group chosen? The plain rule: the largest |w| is mapped to the largest integer, $2^{b-1} - 1$. With 3 bits the
+# integers run from -4 to 3. A smaller scale clips the largest weight, but is finer for all others. Which is better?
 #
-# `best_scale(groups, bits)` tries for every row of `groups` [G, S] the shares 1.00, 0.98, 0.96, ..., 0.50 of the plain scale, and returns
-# the scales [G] with the smallest sum of squared errors. The numbers are `round(w / scale)`, clipped to what the bits hold. A row of zeros
-# may get any positive scale.
+# `best_scale(groups, bits)` tries, for every row of `groups` [G, S], the fractions 1.00, 0.98, 0.96, ..., 0.50 of the plain scale, and
+# returns the scales [G] with the smallest sum of squared errors. The integers are `round(w / scale)`, clipped to the range of the bits. A
+# row of zeros may get any positive scale.
 #
-# For the row `[0.9, 0.35, -0.4, 1.0]` and 3 bits the plain scale is 1 / 3. The numbers are 3, 1, -1, 3, which stand for 1, 0.333, -0.333, 1:
-# squared error 0.0147. With the share 0.98 they stand for 0.98, 0.327, -0.327, 0.98: a smaller error, 0.0127. At 0.90 they stand for
-# 0.9, 0.3, -0.3, 0.9: 0.0225. The best of all shares is 0.96.
+# For the row `[0.9, 0.35, -0.4, 1.0]` and 3 bits the plain scale is 1 / 3. The integers are 3, 1, -1, 3, which represent 1, 0.333, -0.333, 1:
+# the squared error is 0.0147. With the fraction 0.98 they represent 0.98, 0.327, -0.327, 0.98: a smaller error, 0.0127. With 0.90 they
+# represent 0.9, 0.3, -0.3, 0.9: 0.0225. The best of all fractions is 0.96.
 
 # %% task="python/best_scale"
 
 # %% [markdown]
 # <details><summary>Hint 1: one group first</summary>
 #
-# Write it for one row in your head: a loop over shares, in it three lines. Which of them work on a whole array [G, S] without a change?
+# First think of one row: a loop over fractions with three lines in it. Which of these lines work on a whole array [G, S] without a change?
 #
 # </details>
-# <details><summary>Hint 2: scales against groups</summary>
+# <details><summary>Hint 2: scales and groups</summary>
 #
 # The scales are [G], the groups [G, S]. `scale[:, None]` is [G, 1], and broadcasting does the rest.
 #
 # </details>
 # <details><summary>Hint 3: each group keeps its own</summary>
 #
-# `lost = ((numbers * scale[:, None] - groups) ** 2).sum(axis=1)` has one entry for each group. `better = lost < least`, and `np.where` keeps
-# for each group the old or the new scale. Where the plain scale is 0, take 1.
+# `lost = ((numbers * scale[:, None] - groups) ** 2).sum(axis=1)` has one entry for each group. With `better = lost < least`, `np.where` keeps
+# the old or the new scale for each group. Where the plain scale is 0, take 1.
 #
 # </details>
 
@@ -141,24 +141,25 @@ check("best_scale", seed=41502)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# What is it worth? All 56 projections of the model are rounded to 3 bits in groups of 32.
+# How much does it help? The next cell rounds all 56 projections of the model to 3 bits in groups of 32.
 
 # %% test="best-scale-model" points=1
 held_out_loss("best_scale").require(at_most=0.28)
 
 # %% [markdown]
-# ## 3. Inputs decide: AWQ
+# ## 3. Taking the inputs into account: AWQ
 #
-# An error of a weight is multiplied by its input. If input k is 30 times as large as the others, so is the damage of column k. AWQ gives
-# such columns a finer grid: column k is multiplied by s[k] before rounding, and divided by it afterwards. (In the model the division is done
-# for nothing, by the norm before.)
+# An error of a weight is multiplied by its input. If input k is 30 times as large as the others, the errors of column k have 30 times the
+# effect. AWQ rounds such columns more finely: column k is multiplied by s[k] before rounding, and divided by it afterwards. (In the model
+# the division costs nothing, since it is merged into the norm before.)
 #
 # `awq_scale(weight, x, round_weight)` returns s [K].
 #
-# - `weight` is [M, K], `x` [T, K] some inputs, and `round_weight(w)` gives a weight [M, K] after rounding.
-# - `a[k]` is the mean of `|x[:, k]|` over the rows. Where it is below 1e-4 of the largest, take 1e-4 of the largest: some inputs are always 0.
-# - Try `s = a ** e` for e = 0, 0.1, 0.2, ..., 0.9. What is rounded is `weight * s`, and `round_weight(weight * s) / s` stands for the weight.
-# - Return the s for which the **outputs** lose least: the sum of the squares of `x @ (weight - rounded).T`.
+# - `weight` is [M, K], `x` [T, K] contains some inputs, and `round_weight(w)` returns a weight [M, K] after rounding.
+# - `a[k]` is the mean of `|x[:, k]|` over the rows. Where it is below 1e-4 of the largest, take 1e-4 of the largest, since some inputs may
+#   always be 0.
+# - Try `s = a ** e` for e = 0, 0.1, 0.2, ..., 0.9. With each, the rounded weight is `round_weight(weight * s) / s`.
+# - Return the s for which the **outputs** change least: the smallest sum of the squares of `x @ (weight - rounded).T`.
 #
 # With two inputs of mean size 16 and 1, e = 0.5 gives s = `[4, 1]`, and e = 0 gives `[1, 1]`, the plain rounding.
 
@@ -167,19 +168,19 @@ held_out_loss("best_scale").require(at_most=0.28)
 # %% [markdown]
 # <details><summary>Hint 1: which error?</summary>
 #
-# Two weights are off by the same amount, one meets inputs of 30 and the other inputs of 1. What would a sum over the weights' errors say,
-# and what does the reader of the outputs see?
+# Two weights have the same error; one is multiplied by inputs of 30, the other by inputs of 1. How do the errors of the weights compare, and
+# how do the errors of the outputs?
 #
 # </details>
 # <details><summary>Hint 2: the shapes</summary>
 #
-# `s` is [K] and stands for columns, so `weight * s` multiplies the right ones. What is the shape of `x @ (weight - rounded).T`?
+# `s` is [K], one number for each column, so `weight * s` is right. What is the shape of `x @ (weight - rounded).T`?
 #
 # </details>
 # <details><summary>Hint 3: the loop</summary>
 #
-# `best, least = None, np.inf`, and for `step in range(10)`: `s = a ** (step / 10)`, `rounded = round_weight(weight * s) / s`, the loss, and
-# an `if`.
+# Begin with `best, least = None, np.inf`. For `step in range(10)`: `s = a ** (step / 10)`, `rounded = round_weight(weight * s) / s`, the
+# error, and an `if`.
 #
 # </details>
 
@@ -193,7 +194,8 @@ check("awq_scale", seed=41503)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# Projections that share an input share s: query, key and value come as one weight. In the end all are rounded with the best scales.
+# Projections with the same input share s: query, key and value are treated as one weight. The next cell rounds the model with your s, and
+# with the best scales of section 2.
 
 # %% test="awq-model" points=1
 held_out_loss("awq_scale").require(at_most=0.235)
@@ -201,16 +203,17 @@ held_out_loss("awq_scale").require(at_most=0.235)
 # %% [markdown]
 # ## 4. Inputs of few bits: SmoothQuant
 #
-# If the inputs are rounded too, a product can be computed in whole numbers throughout. But a row of inputs has one scale, and one outlier
-# takes it all. SmoothQuant divides input k by s[k] and multiplies column k of the weight by it: the difficulty is shared.
+# If the inputs are rounded too, the whole product can be computed with integers. But a row of inputs has only one scale, and a single
+# outlier makes it too coarse for all other inputs. SmoothQuant divides input k by s[k] and multiplies column k of the weight by it, so that
+# the inputs become easier to round and the weights a little harder.
 #
 # $$s_k = \frac{(\max |x_k|)^{\alpha}}{(\max_m |w_{mk}|)^{1 - \alpha}}$$
 #
-# `smooth(largest_inputs, weight, alpha)` returns s [K]. `largest_inputs` [K] holds $\max |x_k|$. Where this, or the whole column of the
+# `smooth(largest_inputs, weight, alpha)` returns s [K]. `largest_inputs` [K] contains $\max |x_k|$. Where this, or the whole column of the
 # weight, is 0, s is 1.
 #
-# With largest inputs `[64, 1]`, weight `[[0.25, -0.25]]` and alpha 0.5: s = `[8 / 0.5, 1 / 0.5]` = `[16, 2]`. The inputs become at most
-# `[4, 0.5]`, and so do the columns.
+# With largest inputs `[64, 1]`, weight `[[0.25, -0.25]]` and alpha 0.5: s = `[8 / 0.5, 1 / 0.5]` = `[16, 2]`. The largest inputs become
+# `[4, 0.5]`, and so do the largest numbers of the columns.
 
 # %% task="python/smooth"
 
@@ -227,7 +230,7 @@ held_out_loss("awq_scale").require(at_most=0.235)
 # </details>
 # <details><summary>Hint 3</summary>
 #
-# Begin with `s = np.ones(K)`, find `used = (largest_inputs > 0) & (columns > 0)`, and set `s[used]` only.
+# Begin with `s = np.ones(K)`, compute `used = (largest_inputs > 0) & (columns > 0)`, and set only `s[used]`.
 #
 # </details>
 
@@ -241,7 +244,7 @@ check("smooth", seed=41504)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# Weights and inputs of 6 bits, with one scale for each row:
+# The next cell rounds weights and inputs to 6 bits, with one scale for each row:
 
 # %% test="smooth-model" points=1
 held_out_loss("smooth").require(at_most=0.2)
@@ -270,16 +273,16 @@ with tempfile.TemporaryDirectory() as folder:
 # %% [markdown]
 # ## 6. Extra: a column of GPTQ
 #
-# GPTQ rounds column after column, and lets the columns behind make good what was lost. `gptq_column(weight, factor, column, scales, bits)`
-# does it for one column, and returns `(numbers, weight)`.
+# GPTQ rounds one column after the other, and changes the later columns so that they compensate for the error.
+# `gptq_column(weight, factor, column, scales, bits)` does this for one column, and returns `(numbers, weight)`.
 #
-# - `factor` is U [K, K], upper triangular, with $U^T U = (x^T x)^{-1}$. `scales` [M] are those of the rows.
+# - `factor` is U [K, K], upper triangular, with $U^T U = (x^T x)^{-1}$. `scales` [M] has a scale for each row.
 # - `numbers` [M]: round `weight[:, column] / scales`, and clip to $-2^{b-1}$ to $2^{b-1} - 1$.
 # - e = (`weight[:, column]` - `numbers * scales`) / `U[column, column]`, [M].
-# - In a copy of the weight, column j behind `column` loses `e * U[column, j]`, and `column` becomes `numbers * scales`.
+# - In a copy of the weight, subtract `e * U[column, j]` from each column j after `column`, and set `column` to `numbers * scales`.
 #
 # With weight `[[0.4, 1.0]]`, scales `[1]`, column 0 and U = `[[2, -1], [0, 1]]`: the number is 0, e = 0.4 / 2 = 0.2, and column 1 becomes
-# 1.0 - 0.2 · (-1) = 1.2. The second input resembles the first, so a larger second weight stands in for it.
+# 1.0 - 0.2 · (-1) = 1.2. The second input resembles the first, so a larger second weight can compensate for the first.
 
 # %% task="python/gptq_column"
 
@@ -291,7 +294,7 @@ with tempfile.TemporaryDirectory() as folder:
 # </details>
 # <details><summary>Hint 2</summary>
 #
-# U is 0 below its diagonal. Do you need its row number `column`, or its column?
+# U is 0 below its diagonal. Do you need row `column` of it, or column `column`?
 #
 # </details>
 # <details><summary>Hint 3</summary>
@@ -306,12 +309,12 @@ check("gptq_column")
 # %% [markdown]
 # ## 7. Extra: keys and values
 #
-# The KV cache of a long text is larger than the model. In keys some channels are large at every position; in values none are.
+# For a long text the KV cache may be larger than the model. In keys some channels are large at every position; in values none are.
 # `kv_quantize(keys, values, bits, block)` takes keys and values [S, D] of one head and returns both after rounding.
 #
-# - **Keys by channel**: the numbers of a channel in a block of `block` positions share a scale and a zero point. A last block that is not
-#   full stays as it is.
-# - **Values by position**: the D numbers of a position share them.
+# - **Keys by channel**: the numbers of a channel in a block of `block` positions share a scale and a zero point. If the last block is not
+#   full, it is not rounded.
+# - **Values by position**: the D numbers of a position share a scale and a zero point.
 # - Numbers are rounded asymmetrically: `lo = min(0, smallest)`, `hi = max(0, largest)`, `scale = (hi - lo) / (2 ** bits - 1)`, or 1 if that
 #   is 0; `zero = round(-lo / scale)`; `q = round(w / scale) + zero`, clipped to 0 ... `2 ** bits - 1`; the result is `scale * (q - zero)`.
 #
@@ -322,12 +325,12 @@ check("gptq_column")
 # %% [markdown]
 # <details><summary>Hint 1</summary>
 #
-# Both are the same rule along another axis. Write it once.
+# Both follow the same rule, along different axes. Write it once.
 #
 # </details>
 # <details><summary>Hint 2</summary>
 #
-# `x.min(axis=axis, keepdims=True)` keeps the shape such that it can be subtracted from x again.
+# With `keepdims=True`, the result of `x.min(axis=axis, keepdims=True)` can be combined with x by broadcasting.
 #
 # </details>
 # <details><summary>Hint 3</summary>
@@ -342,9 +345,9 @@ check("kv_quantize")
 # %% [markdown]
 # ## 8. In your own words
 #
-# Someone sets the smaller half of all weights of a model to zero, saves the file as before, and is disappointed: it is as large as
-# before, and the model writes no faster. Why? What would have to change in the file, and what in the kernel? And why may quantising to
-# half the bits help at once where zeros did not?
+# Someone sets the smaller half of all weights of a model to zero and saves the file as before. The file is as large as before, and the
+# model is not faster. Why? What would have to change in the file, and what in the kernel? And why can quantising to half the bits help
+# immediately, when zeros did not?
 
 # %% [markdown] written="zeros" points=2
 # A zero takes as many bytes as any other float, and `linear` reads and multiplies it like any other. To save memory the file must leave the

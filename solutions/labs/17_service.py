@@ -1,9 +1,9 @@
 # %% [markdown]
 # # Lab 17: a service
 #
-# Between the tokens of an engine and somebody who reads along stand three small machines. The first makes text of bytes, without half
-# characters. The second ends the text where the reader has asked for it. The third sends what is certain, at once. You write all three,
-# and they run a server that speaks OpenAI's API.
+# Between the tokens of an engine and the user who reads them, a server needs three small parts. The first turns bytes into text, without
+# incomplete characters. The second ends the text at a stop string that the client has given. The third sends each piece of text as soon as
+# it is certain. You write all three, and use them in a server with OpenAI's API.
 #
 # | part | minutes | |
 # |---|---|---|
@@ -12,9 +12,10 @@
 # | 3 events | 25 | required |
 # | 4 your server | 10 | to look at |
 # | 5 reading a request | 25 | extra |
-# | 6 a client that leaves | 25 | extra |
+# | 6 a client that disconnects | 25 | extra |
+# | 7 in your own words | 10 | required |
 #
-# As in lab 16, the checks drive what you write through events. Nothing here needs a network.
+# As in lab 16, the checks call your code for a list of events. Nothing here needs a network.
 
 # %%
 import contextlib
@@ -25,9 +26,9 @@ from llaisys_mini import check, exercises, load_model
 # %% [markdown]
 # ## 1. Text from bytes
 #
-# A token stands for bytes, and a character of UTF-8 has one to four of them. So a token may end in the middle of a character:
+# A token represents bytes, and a character in UTF-8 consists of one to four bytes. So a token may end in the middle of a character:
 #
-# | character | bytes | the first byte is | the others are |
+# | character | bytes (hexadecimal) | the first byte is | the others are |
 # |---|---|---|---|
 # | `a` | 61 | 00 to 7F | |
 # | `é` | C3 A9 | C2 to DF: two bytes | 80 to BF |
@@ -36,11 +37,12 @@ from llaisys_mini import check, exercises, load_model
 #
 # Write a class with two methods:
 #
-# - `feed(data)` takes a list of bytes and returns the text that has become certain. A character whose bytes are not all there yet is held back.
-# - `finish()` returns what is still held back, when no more comes.
+# - `feed(data)` takes a list of bytes (integers from 0 to 255) and returns the text that is now certain. If a character is incomplete, its
+#   bytes are held back.
+# - `finish()` is called when no more bytes come, and returns what is still held back.
 #
-# Bytes that can be no character become U+FFFD, as `bytes.decode("utf-8", "replace")` has it. They are not waited for: a FF will never be the
-# beginning of a character.
+# Bytes that cannot be part of a character become U+FFFD, as in `bytes.decode("utf-8", "replace")`. Do not hold them back: FF, for example, is
+# never the beginning of a character.
 #
 # With `🦊` in two pieces: `feed([0x41, 0xF0, 0x9F])` returns `"A"`, `feed([0xA6, 0x8A, 0x21])` returns `"🦊!"`.
 
@@ -49,18 +51,18 @@ from llaisys_mini import check, exercises, load_model
 # %% [markdown]
 # <details><summary>Hint 1: what may have to wait?</summary>
 #
-# At most three bytes at the very end. Where could the character begin that they belong to?
+# At most three bytes at the very end. Where can the character begin to which they belong?
 #
 # </details>
 # <details><summary>Hint 2: looking back</summary>
 #
-# Go back from the end, one byte at a time, at most three. A byte below 80 is a whole character: nothing waits. A byte from C0 on is the beginning
-# of one; how many bytes does it need, and how many are there? A byte in between: go on.
+# Go back from the end, one byte at a time, at most three. A byte below 80 is a whole character: hold nothing back. A byte from C0 on begins a
+# character: how many bytes does it need, and how many are there? At any other byte, go on.
 #
 # </details>
 # <details><summary>Hint 3: the rest</summary>
 #
-# `data = self.held + bytes(data)`, and once you know where to cut: `self.held = data[cut:]`, and return
+# `data = self.held + bytes(data)`. When you know where to cut: `self.held = data[cut:]`, and return
 # `data[:cut].decode("utf-8", "replace")`. Python's own `codecs.getincrementaldecoder` does the same; try both.
 #
 # </details>
@@ -77,16 +79,17 @@ check("text_deltas", seed=41701)
 # %% [markdown]
 # ## 2. Stop strings
 #
-# Who asks for `stop=["\n\n"]` wants the text up to the first empty line, and not a byte of it. The text arrives in pieces, and the stop string may
-# be cut in two: `"One.\n"`, then `"\nTwo."`. Once the first line end was sent, it cannot be taken back. So what *could* be the beginning of a stop string
-# has to wait, and nothing else should.
+# A client that gives `stop=["\n\n"]` wants the text up to the first empty line, without the line breaks. The text arrives in pieces, and the
+# stop string may be divided between two of them: `"One.\n"`, then `"\nTwo."`. A line break that has been sent cannot be taken back. So hold back
+# everything that *could* be the beginning of a stop string, and nothing else.
 #
 # Write a class:
 #
 # - `StopFilter(stops)` takes a list of texts, none of them empty.
-# - `feed(text)` returns `(given, found)`: the text that is certain to stand before a stop string, and the stop string that was met, or None. It is the one that is
-#   **complete first**, however the text is cut into pieces; of several that end at the same place, the longest. Behind it nothing is given.
-# - `finish()` returns what was held back, when no more text comes.
+# - `feed(text)` returns `(given, found)`. `given` is the text that can be sent now. `found` is the stop string that was found, or None. It is
+#   the one that is **complete first**, however the text is divided into pieces; if several end at the same place, the longest. After a stop
+#   string was found, no further text is given.
+# - `finish()` is called when no more text comes, and returns what is still held back.
 #
 # With the stop string `END`:
 #
@@ -102,19 +105,19 @@ check("text_deltas", seed=41701)
 # %% [markdown]
 # <details><summary>Hint 1: where to look</summary>
 #
-# Neither in the new piece alone nor in the whole text so far. In what?
+# Neither in the new piece alone nor in the whole text so far. Where, then?
 #
 # </details>
 # <details><summary>Hint 2: what has to wait</summary>
 #
-# Look for the first place from which all the rest is the beginning of a stop string: `stop.startswith(held[place:])`. With the stop string `aab` and the
-# held text `aaa` that is place 1: the first `a` can go, and not the other two.
+# Look for the first place from which on the whole rest is the beginning of a stop string: `stop.startswith(held[place:])`. With the stop string
+# `aab` and the held text `aaa` this is place 1: the first `a` can be given, the other two cannot.
 #
 # </details>
 # <details><summary>Hint 3: the order</summary>
 #
-# Add the new text to what is held letter by letter, and ask after each whether it now ends with a stop string, the longest first: so the one that is complete first is
-# met. If there is none, find the place of hint 2, give what stands before it, and hold the rest.
+# Add the new text to the held text letter by letter, and test after each letter whether it now ends with a stop string, the longest first. This
+# finds the stop string that is complete first. If there is none, find the place of hint 2, give the text before it, and hold the rest.
 #
 # </details>
 
@@ -130,22 +133,23 @@ check("stop_filter", seed=41702)
 # %% [markdown]
 # ## 3. Events
 #
-# A streamed answer is one HTTP response that goes on for as long as the model writes. It consists of *server-sent events*: each is a line `data: `, then an
-# object as JSON, then **two** line ends, by which a client sees that the event is whole.
+# A streamed answer is one HTTP response that lasts as long as the model writes. It consists of *server-sent events*: each is `data: `, followed
+# by an object as JSON on one line, followed by **two** line breaks, which tell the client that the event is complete.
 #
 # `sse_events(common, deltas, ending)` is a generator of such events as bytes:
 #
-# - `common` is a dictionary of the fields that every event begins with. `deltas` is an iterator over the pieces of text; for the next one the model has to
-#   compute. `ending()` returns `(finish_reason, usage)`; call it once there are no more pieces.
+# - `common` is a dictionary of the fields with which every event begins. `deltas` is an iterator over the pieces of text; asking it for the next
+#   piece makes the model compute. `ending()` returns `(finish_reason, usage)`; call it when there are no more pieces.
 # - An event is `common` with `"choices": [{"index": 0, "delta": ..., "finish_reason": ...}]`.
 #
 # | when | delta | finish_reason |
 # |---|---|---|
-# | at first, before a piece is asked for | `{"role": "assistant", "content": ""}` | None |
-# | for each piece that is not empty, before the next one is asked for | `{"content": piece}` | None |
+# | at the beginning, before asking for a piece | `{"role": "assistant", "content": ""}` | None |
+# | for each piece that is not empty, before asking for the next one | `{"content": piece}` | None |
 # | at the end | `{}` | the reason |
 #
-# Then, if the usage is not None, an event with `"choices": []` and `"usage": usage`. And last of all the bytes `data: [DONE]` with two line ends: no JSON.
+# Then, if the usage is not None, yield an event with `"choices": []` and `"usage": usage`. Last, yield the bytes `data: [DONE]` with two line
+# breaks; this is not JSON.
 #
 # The first event of an answer with `common = {"id": "x"}`, on one line:
 #
@@ -158,20 +162,20 @@ check("stop_filter", seed=41702)
 # %% [markdown]
 # <details><summary>Hint 1: when is an event sent?</summary>
 #
-# A generator goes on only when somebody asks for more. What is written before a `yield` is done before, what stands behind it is done later. So where in the loop
-# over `deltas` does the `yield` belong?
+# A generator runs only when the caller asks for the next value. Code before a `yield` runs before the value is delivered, code after it runs
+# later. So where in the loop over `deltas` must the `yield` be?
 #
 # </details>
 # <details><summary>Hint 2: text in JSON</summary>
 #
-# A piece may hold line ends and quotation marks. `json.dumps` writes them as `\n` and `\"`, so that no line end of the text ends the event. It also writes None
-# as `null`.
+# A piece may contain line breaks and quotation marks. `json.dumps` writes them as `\n` and `\"`, so that a line break in the text does not end
+# the event. It also writes None as `null`.
 #
 # </details>
 # <details><summary>Hint 3: two helpers</summary>
 #
-# One that makes bytes of an object: `f"data: {json.dumps(content)}\n\n".encode()`. And one that makes the object from a delta and a reason:
-# `{**common, "choices": [...]}`. Then the generator has five `yield`s.
+# Write one function that turns an object into bytes, `f"data: {json.dumps(content)}\n\n".encode()`, and one that makes the object from a delta
+# and a reason, `{**common, "choices": [...]}`. The generator then has five `yield`s.
 #
 # </details>
 
@@ -187,8 +191,8 @@ check("sse_events", seed=41703)
 # %% [markdown]
 # ## 4. Your server
 #
-# An *ASGI application* is a function that a web server calls for each request. `receive` gives what the client sends, `send` sends to it. This one is complete;
-# it makes answers with your three machines, where they passed, and with the engine of lab 16.
+# An *ASGI application* is a function that a web server calls for each request. `receive` returns what the client sends, `send` sends to the
+# client. This one is complete. It uses your three parts, if they have passed, and the engine of lab 16.
 
 # %%
 model = load_model("mini")
@@ -256,7 +260,8 @@ def call(asked):
 call(question)
 
 # %% [markdown]
-# And with one, if `uvicorn` is installed (`make serve` installs it): a real port of this machine, and a client that reads line by line.
+# Now with a web server, if `uvicorn` is installed (`make serve` installs it): it listens on a port of this machine, and a client reads the
+# answer line by line.
 
 # %%
 import http.client
@@ -290,7 +295,8 @@ else:
     print("not run: uvicorn is not installed; `make serve` installs it")
 
 # %% [markdown]
-# The course's own server, `make serve`, is made of the same parts. It also has a queue, many texts at once, and answers for everything that can go wrong:
+# The course's own server, `make serve`, consists of the same parts. It also has a queue, writes many texts at once, and answers every kind of
+# wrong request with an error message:
 #
 # ```
 # make serve
@@ -301,29 +307,30 @@ else:
 # %% [markdown]
 # ## 5. Extra: reading a request
 #
-# What a client sends may be anything. `chat_request(body, model)` reads the body, a text, for a server that serves one model. It returns `(status, content)`.
+# A client may send anything. `chat_request(body, model)` reads the body, a string, for a server with one model. It returns `(status, content)`.
 #
-# All is well: `(200, fields)`, with **all** of these fields:
+# For a valid request this is `(200, fields)`, with **all** of these fields:
 #
 # | field | allowed | if it is missing, or null |
 # |---|---|---|
 # | `messages` | a list of at least one `{"role": ..., "content": text}`; roles system, user, assistant | an error |
-# | `max_tokens` | a whole number from 1 on | None |
+# | `max_tokens` | an integer from 1 on | None |
 # | `temperature` | a number from 0 to 2 | 1.0 |
 # | `stream` | true or false | False (null is an error) |
-# | `stop` | a text, or a list of at most four; none of them empty. The result is a list | `[]` |
+# | `stop` | a string, or a list of at most four; none of them empty. The result is a list | `[]` |
 #
-# Otherwise `(status, {"error": {"message": ..., "param": name}})`. `param` is the name of the field, or None if the body is no JSON object. The status is 400, and
-# 404 where `"model"` is the name of another model. A field that is not known is an error too: who asks for `top_k` should learn that it has no effect.
+# Otherwise return `(status, {"error": {"message": ..., "param": name}})`. `param` is the name of the field, or None if the body is not a JSON
+# object. The status is 400, or 404 if `"model"` is the name of another model. An unknown field is an error too: a client that sends `top_k`
+# should be told that it has no effect here.
 #
-# true and false are no numbers.
+# true and false do not count as numbers.
 
 # %% task="python/chat_request"
 
 # %% [markdown]
 # <details><summary>Hint 1</summary>
 #
-# `json.loads` raises ValueError for what is no JSON. It reads `3` and `[]` without complaint.
+# `json.loads` raises ValueError if the text is not JSON. It accepts `3` and `[]`, which are JSON but not objects.
 #
 # </details>
 # <details><summary>Hint 2</summary>
@@ -333,7 +340,8 @@ else:
 # </details>
 # <details><summary>Hint 3</summary>
 #
-# JSON as Python reads it knows `NaN`. `not 0 <= value <= 2` refuses it, `value < 0 or value > 2` does not: every comparison with NaN is false.
+# Python's JSON reader accepts `NaN`. The test `not 0 <= value <= 2` rejects it, `value < 0 or value > 2` does not: every comparison with NaN is
+# false.
 #
 # </details>
 
@@ -341,24 +349,26 @@ else:
 check("chat_request")
 
 # %% [markdown]
-# ## 6. Extra: a client that leaves
+# ## 6. Extra: a client that disconnects
 #
-# Somebody closes the page while the model writes. If nobody notices, the engine goes on for nobody, and its pages are missing to others.
+# A user closes the web page while the model writes. If the server does not notice, the engine goes on writing in vain, and other texts lack its
+# pages of the cache.
 #
 # `abort_on_disconnect(receive, send, events, abort)` is an `async` function that answers one request:
 #
 # - It sends `{"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/event-stream")]}`, then for each event of the asynchronous
 #   iterator `events` a `{"type": "http.response.body", "body": event, "more_body": True}`, and at the end the same with `b""` and `False`.
-# - **Meanwhile** it awaits `receive()`. When that gives a message of the type `"http.disconnect"`, it calls `abort()` at once and only once, sends nothing any more, and
-#   returns. Other messages mean nothing.
-# - An answer that comes to its end is not aborted. When the function has returned, none of its tasks runs any more.
+# - **At the same time** it awaits `receive()`. When this returns a message of the type `"http.disconnect"`, it calls `abort()` immediately and
+#   only once, sends nothing more, and returns. Other messages are ignored.
+# - An answer that is complete is not aborted. When the function has returned, none of its tasks is running any more.
 
 # %% task="python/abort_on_disconnect"
 
 # %% [markdown]
 # <details><summary>Hint 1</summary>
 #
-# The next text may be a minute away. So it does not do to ask after each text whether the client is still there: two things have to be awaited at the same time.
+# The next event may come a minute later. So it is not enough to test after each event whether the client is still there: two things must be
+# awaited at the same time.
 #
 # </details>
 # <details><summary>Hint 2</summary>
@@ -369,8 +379,8 @@ check("chat_request")
 # </details>
 # <details><summary>Hint 3</summary>
 #
-# If the sending task is not `done()`, the client has left. In the end cancel both, and await them with `asyncio.gather(..., return_exceptions=True)`, so that
-# they are really over.
+# If the sending task is not `done()`, the client has disconnected. At the end cancel both tasks, and await them with
+# `asyncio.gather(..., return_exceptions=True)`, so that they have really ended.
 #
 # </details>
 
@@ -380,8 +390,8 @@ check("abort_on_disconnect")
 # %% [markdown]
 # ## 7. In your own words
 #
-# Your engine writes 16 texts at a time, and each takes 10 seconds. At noon 200 requests arrive within a second. What happens with a queue without a limit? What
-# happens if the server answers 429 (too many requests) as soon as 32 wait, and what should it tell those clients?
+# Your engine writes 16 texts at a time, and each takes 10 seconds. At noon 200 requests arrive within a second. What happens if the queue has no
+# limit? What happens if the server answers 429 (too many requests) when 32 requests are waiting, and what should it tell those clients?
 
 # %% [markdown] written="queue" points=2
 # Without a limit all 200 wait, and the last of them for 200 / 16 rounds of 10 seconds, more than two minutes. Many clients give up before that; if the server does not

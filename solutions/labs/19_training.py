@@ -1,9 +1,9 @@
 # %% [markdown]
 # # Lab 19: training a language model
 #
-# A language model is trained by the same three things as the neuron of lab 01: a loss, its gradient, a step. What is new are the sizes, and
-# that text has to be laid out first. You write the layout, the two backward operators that labs before this one left out, the step of the optimiser as a
-# kernel, and the loop around them. At the end your kernels train a decoder.
+# A language model is trained with the same three things as the neuron of lab 01: a loss, its gradient, and a step. New are the sizes, and that
+# the text must first be arranged in rows. You write this arrangement, two backward operators that earlier labs left out, the step of the
+# optimiser as a kernel, and the loop around them. At the end your kernels train a decoder.
 #
 # | part | minutes | |
 # |---|---|---|
@@ -24,22 +24,22 @@ from llaisys_mini import check, exercises, paths, use_kernels
 # %% [markdown]
 # ## 1. Packing
 #
-# A step reads rows of one length, but documents have many lengths. Padding them all to the longest wastes most of the row. So several
-# documents share a row, and nothing may leak from one to the next: no attention, no position, no target.
+# A training step reads rows of equal length, but documents have different lengths. Padding all of them to the longest wastes most of each row.
+# So several documents share a row, and must not influence each other: attention, positions and targets stay within a document.
 #
-# `pack(documents, length)` gets a list of lists of token ids, each of 1 to `length` ids. The longest document goes first (of equally long ones
-# the earlier), each into the **first** row that has room, else into a new row; this is called first-fit-decreasing. It returns four int64
-# arrays `[R, length]`:
+# `pack(documents, length)` gets a list of lists of token ids, each of 1 to `length` ids. Place the documents in the order of their length, the
+# longest first (of equally long ones the earlier first), each into the **first** row with enough room, or into a new row if there is none. This
+# is called first-fit-decreasing. Return four int64 arrays `[R, length]`:
 #
-# | array | what it holds | in the padding |
+# | array | content | in the padding |
 # |---|---|---|
 # | `ids` | the tokens | 0 |
 # | `targets` | the next token of the same document; -1 where there is none | -1 |
 # | `positions` | counted from 0 in each document | 0 |
-# | `texts` | the document's place in `documents` | -1 |
+# | `texts` | the document's index in `documents` | -1 |
 #
-# With `length` 6 and the documents `[7, 8]`, `[1, 2, 3, 4]`, `[5, 6, 9]`: the second is the longest and begins row 0. The third finds no room and
-# begins row 1. The first fits behind the second.
+# With `length` 6 and the documents `[7, 8]`, `[1, 2, 3, 4]`, `[5, 6, 9]`: the second is the longest and begins row 0. The third does not fit
+# there and begins row 1. The first fits into row 0, after the second.
 #
 # | | row 0 | row 1 |
 # |---|---|---|
@@ -53,20 +53,20 @@ from llaisys_mini import check, exercises, paths, use_kernels
 # %% [markdown]
 # <details><summary>Hint 1: two steps</summary>
 #
-# First decide only which documents share a row. Nothing of the arrays is needed for that. What do you have to know of a row to tell whether a
+# First decide only which documents share a row. You do not need the arrays for this. What must you know about a row to decide whether a
 # document fits?
 #
 # </details>
 # <details><summary>Hint 2: the order</summary>
 #
-# `sorted` keeps the order of what is equal. So which key puts the longest first and leaves equally long ones as they are? (`reverse=True`
-# keeps that order too.)
+# `sorted` keeps the order of equal elements. So which key puts the longest first and leaves equally long ones in their order?
+# (`reverse=True` keeps that order too.)
 #
 # </details>
 # <details><summary>Hint 3: writing a document</summary>
 #
-# With `start` and `end = start + len(document)`: `ids[r, start:end] = document`. The targets have one number less; fill the arrays with
-# what stands in the padding beforehand, and the last target needs no line of its own.
+# With `start` and `end = start + len(document)`: `ids[r, start:end] = document`. There is one target fewer than ids. If you first fill the
+# arrays with the values of the padding, the last target needs no line of its own.
 #
 # </details>
 
@@ -82,8 +82,8 @@ check("pack", seed=41901)
 # %% [markdown]
 # ## 2. The backward pass of RMSNorm
 #
-# In lab 05 you wrote the forward pass, in lab 03 the backward pass of a linear layer. A norm is between them in difficulty: each output depends on
-# **every** input of its row, through the root. For each row $n$, with $r[n] = 1/\sqrt{\text{mean}_j\, x[n, j]^2 + \text{eps}}$:
+# In lab 05 you wrote the forward pass of this norm, in lab 03 the backward pass of a linear layer. The backward pass of a norm is harder,
+# since each output depends on **every** input of its row, through the root. For each row $n$, with $r[n] = 1/\sqrt{\text{mean}_j\, x[n, j]^2 + \text{eps}}$:
 #
 # | step | shape | |
 # |---|---|---|
@@ -95,7 +95,7 @@ check("pack", seed=41901)
 # With numbers: one row `x = [1, 7]`, weight `[1, 1]`, eps 0, `grad_out = [1, 0]`. The mean square is 25, so $r = 0.2$, $h = [0.2, 1.4]$,
 # $g = [1, 0]$, and the mean of $g h$ is 0.1. So `grad_x` is $0.2 \cdot [1 - 0.02,\; 0 - 0.14] = [0.196, -0.028]$, and `grad_weight` is $[0.2, 0]$.
 #
-# Try it: $1 \cdot 0.196 + 7 \cdot (-0.028) = 0$. Can you say why the gradient of a norm is always perpendicular to its input?
+# Note that $1 \cdot 0.196 + 7 \cdot (-0.028) = 0$. Why is the gradient of this norm always perpendicular to its input, if eps is 0?
 
 # %% task="cpu/rms_norm_backward" id="rms_norm_backward-cpu"
 import math
@@ -132,19 +132,19 @@ def rms_norm_backward(grad_out, x, weight, eps, grad_x, grad_weight):
 # %% [markdown]
 # <details><summary>Hint 1: how many passes over a row?</summary>
 #
-# `grad_x[n, 0]` needs the mean of $g h$ over the whole row, and that needs $r$, which needs the whole row. So what has to be complete before
-# what can begin?
+# `grad_x[n, 0]` depends on the mean of $g h$ over the whole row, and this depends on $r$, which depends on the whole row. So what must be
+# complete before what can begin?
 #
 # </details>
 # <details><summary>Hint 2: an output that is a sum</summary>
 #
-# Outputs are not zero when your kernel is called. Which of the two is added to, and when must it be set to zero?
+# The outputs are not zero when your kernel is called. To which of the two do you add, and when must you set it to zero?
 #
 # </details>
 # <details><summary>Hint 3: the three loops</summary>
 #
-# Over the columns of a row: one adds up `x[n, e] * x[n, e]`; the second `grad_out[n, e] * weight[e] * x[n, e] * r`; the third writes
-# `grad_x[n, e]` and adds to `grad_weight[e]`.
+# Over the columns of a row: the first loop adds up `x[n, e] * x[n, e]`; the second adds up `grad_out[n, e] * weight[e] * x[n, e] * r`; the
+# third writes `grad_x[n, e]` and adds to `grad_weight[e]`.
 #
 # </details>
 
@@ -160,8 +160,8 @@ check("rms_norm_backward", seed=41902)
 # %% [markdown]
 # ## 3. The backward pass of attention
 #
-# `q`, `grad_out` and `grad_q` are `[L, H, D]`; `k`, `v`, `grad_k` and `grad_v` are `[S, K, D]`. Everything about masks and heads is as in lab 12: query row
-# $l$ sees the keys $s < S - L + l + 1$, and head $h$ reads key head $c = h\,//\,(H/K)$. Backwards, for one row and head:
+# `q`, `grad_out` and `grad_q` are `[L, H, D]`; `k`, `v`, `grad_k` and `grad_v` are `[S, K, D]`. Masks and heads are as in lab 12: query row
+# $l$ sees the keys $s < S - L + l + 1$, and head $h$ uses key head $c = h\,//\,(H/K)$. The backward pass, for one row and head:
 #
 # | step | shape | from the forward pass |
 # |---|---|---|
@@ -172,7 +172,8 @@ check("rms_norm_backward", seed=41902)
 # | $\text{grad\_k}[s, d]\; {+}{=}\; \text{scale}\;\text{grad\_score}[s]\; q[d]$ | [S, D] | many rows and heads use a key |
 # | $\text{grad\_v}[s, d]\; {+}{=}\; P[s]\;\text{grad\_out}[d]$ | [S, D] | |
 #
-# Why are the weights computed again? To keep them from the forward pass takes $L \cdot S$ numbers for each head. To compute them again takes a row of $S$.
+# Why are the weights computed again? Keeping them from the forward pass would take $L \cdot S$ numbers for each head. Computing them again takes
+# only one row of $S$ numbers at a time.
 #
 # With numbers: two visible keys, $D = 1$, scale 1, $q = 0$, so both weights are ½. $k = [1, 3]$, $v = [2, 6]$, $\text{grad\_out} = 1$. Then grad_P is
 # $[2, 6]$, its weighted mean 4, grad_score is ½ · [-2, 2] = [-1, 1]. So grad_q = $-1 \cdot 1 + 1 \cdot 3 = 2$, grad_k = $[0, 0]$ since $q = 0$, and
@@ -236,19 +237,20 @@ def attention_backward(grad_out, q, k, v, scale, grad_q, grad_k, grad_v):
 # %% [markdown]
 # <details><summary>Hint 1: begin with what you have</summary>
 #
-# The first half is your kernel of lab 12 up to the weights. Copy it. Which of its loops is not needed here?
+# The first half is your kernel of lab 12, as far as the weights. Copy it. Which of its loops is not needed here?
 #
 # </details>
 # <details><summary>Hint 2: what is set, what is added to</summary>
 #
-# `grad_q[row, head]` belongs to one row and head: it is complete when they are. `grad_k` and `grad_v` get something from every row that sees the
-# key, and from every head of the group. Where do they have to be set to zero?
+# `grad_q[row, head]` gets contributions from one row and head only. `grad_k` and `grad_v` get contributions from every row that sees the
+# key, and from every head of the group. Where must they be set to zero?
 #
 # </details>
 # <details><summary>Hint 3: the loops over s</summary>
 #
-# Five: scores and their largest; exponentials and their sum; `grads[s]` (a loop over d) and the weighted mean; then, with
-# `of_score = scale * weights[s] * (grads[s] - mean)`, one that adds to all three gradients. (That `scale` stands in `of_score` saves two places.)
+# For each row and head there are four: scores and their maximum; exponentials and their sum; `grads[s]` (a loop over d) and the weighted mean; and, with
+# `of_score = scale * weights[s] * (grads[s] - mean)`, one that adds to all three gradients. (With `scale` in `of_score`, you need it only
+# once.)
 #
 # </details>
 
@@ -264,21 +266,21 @@ check("attention_backward", seed=41903)
 # %% [markdown]
 # ## 4. AdamW as a kernel
 #
-# Lab 04 wrote the step of AdamW in NumPy. There each operation passes over whole arrays and makes a new one. Here it is a kernel, in float32: it
-# reads four arrays once, and writes three of them **in place**. This operator has no output: it changes its arguments.
+# In lab 04 you wrote the step of AdamW in NumPy. There each operation goes over whole arrays and makes a new one. Here you write a kernel, in
+# float32: it reads four arrays once, and writes three of them **in place**. This operator has no output; it changes its arguments.
 #
-# All arrays come with one dimension. `step` counts from 1.
+# All arrays have one dimension. `step` counts from 1.
 #
-# | | |
+# | element | new value |
 # |---|---|
 # | `mean[i]` | `b1 * mean[i] + (1 - b1) * gradient[i]` |
 # | `square[i]` | `b2 * square[i] + (1 - b2) * gradient[i]²` |
 # | `weight[i]` | `weight[i] - rate * decay * weight[i] - rate * (mean[i] / (1 - b1**step)) / (sqrt(square[i] / (1 - b2**step)) + eps)` |
 #
-# In the last line stand the new `mean` and `square`, and the old `weight`. At step 1 with a gradient of 0.5 and no decay: mean 0.05, square 0.0125 (b2 = 0.95);
-# corrected 0.5 and 0.25, so the weight falls by `rate * 0.5 / 0.5 = rate`.
+# The last line uses the new `mean` and `square`, and the old `weight`. At step 1 with a gradient of 0.5 and no decay (b1 = 0.9, b2 = 0.95): mean
+# 0.05, square 0.0125. Corrected they are 0.5 and 0.25, so the weight is reduced by `rate * 0.5 / 0.5 = rate`.
 #
-# Why float32 here, where lab 04 had float64? A model's weights, means and squares are most of the memory of its training: three arrays of its size.
+# Why float32 here, when lab 04 used float64? Weights, means and squares take much of the memory of training: three arrays as large as the model.
 
 # %% task="cpu/adamw" id="adamw-cpu"
 import math
@@ -305,12 +307,12 @@ def adamw(gradient, rate, decay, b1, b2, eps, step, weight, mean, square):
 # %% [markdown]
 # <details><summary>Hint 1</summary>
 #
-# In which order have the three lines to stand in the loop? What would the weights see if they came first?
+# In which order must the three lines be in the loop? Which mean and square would the weight use if its line came first?
 #
 # </details>
 # <details><summary>Hint 2</summary>
 #
-# `1 - b1**step` is the same for all numbers. Where is it computed?
+# `1 - b1**step` is the same for all elements. Where should it be computed?
 #
 # </details>
 # <details><summary>Hint 3</summary>
@@ -331,42 +333,44 @@ check("adamw", seed=41904)
 # %% [markdown]
 # ## 5. The loop
 #
-# What is left is the order of things. `train_steps(weights, steps, loss_and_gradients, rate, warm_up, decay, longest)` trains a model.
+# Now write the training loop. `train_steps(weights, steps, loss_and_gradients, rate, warm_up, decay, longest)` trains a model.
 #
-# - `weights`: a dictionary of float64 arrays; they are left alone, and the trained ones are returned.
-# - `steps`: for each step a list of **parts** `(ids, targets)`: as much as fits into memory at once. Targets of -1 do not count.
+# - `weights`: a dictionary of float64 arrays. They must not be changed; the trained ones are returned.
+# - `steps`: for each step a list of **parts** `(ids, targets)`, each of which fits into memory. Targets of -1 do not count.
 # - `loss_and_gradients(weights, ids, targets)` returns `(loss, count, gradients)` of one part: the **sum** of the losses of its `count` targets, and the
 #   gradients of that sum by name.
 #
 # For the steps $t = 0, 1, \dots, T - 1$:
 #
 # 1. **Mean.** Loss and gradients are means over all counted targets of all parts of the step.
-# 2. **Clip.** $\ell = \sqrt{\sum g^2}$ over all numbers of all gradients. If $\ell$ is larger than `longest`, all are multiplied by `longest` / $\ell$.
-# 3. **Pace.** $\min\big((t + 1)/\text{warm\_up},\; (T - t)/\max(1, T - \text{warm\_up}),\; 1\big)$ times `rate`.
+# 2. **Clip.** Compute the length $\ell = \sqrt{\sum g^2}$ over all numbers of all gradients. If $\ell$ is larger than `longest`, multiply all
+#    gradients by `longest` / $\ell$.
+# 3. **Learning rate.** $\min\big((t + 1)/\text{warm\_up},\; (T - t)/\max(1, T - \text{warm\_up}),\; 1\big)$ times `rate`.
 # 4. **Update.** `adamw_step` of lab 04 for each array, as step $t + 1$. Matrices decay, arrays of one dimension do not.
 #
-# It returns `(weights, losses)`, the losses of the steps before their updates.
+# Return `(weights, losses)`, where `losses` has the loss of each step before its update.
 #
-# With numbers: a part has 90 targets and losses that sum to 180, another 10 targets and 60. The loss of the step is $240/100 = 2.4$. And the mean of the two means,
-# $(2 + 6)/2 = 4$? That would give each of the 10 targets nine times the weight of one of the 90. Programs that many people use have had this error.
+# With numbers: one part has 90 targets and losses that sum to 180, another has 10 targets and 60. The loss of the step is $240/100 = 2.4$. The mean
+# of the two means, $(2 + 6)/2 = 4$, would be wrong: it gives each of the 10 targets nine times the weight of one of the 90. Widely used programs
+# have had this error.
 
 # %% task="python/train_steps"
 
 # %% [markdown]
 # <details><summary>Hint 1: what is kept from step to step</summary>
 #
-# `adamw_step(w, g, mean, square, step, rate, decay)` returns `(w, mean, square)`. Which of these have to be there when the next step begins, and what
-# are they before the first?
+# `adamw_step(w, g, mean, square, step, rate, decay)` returns `(w, mean, square)`. Which of these are needed in the next step, and what are their
+# values before the first?
 #
 # </details>
 # <details><summary>Hint 2: divide once</summary>
 #
-# Add up losses, counts and gradients over the parts, and divide when all are there. Then comes the clipping: of the mean gradients, all together.
+# Add up losses, counts and gradients over the parts, and divide once at the end. Then clip the mean gradients, all together.
 #
 # </details>
 # <details><summary>Hint 3: the skeleton</summary>
 #
-# `for t, parts in enumerate(steps):` a loop over the parts that adds up; the length; the pace; a loop over `weights.items()` with
+# `for t, parts in enumerate(steps):` a loop over the parts that adds up; the length; the learning rate; a loop over `weights.items()` with
 # `decay if array.ndim == 2 else 0.0`. Begin with `weights = dict(weights)`, and put new arrays into it.
 #
 # </details>
@@ -383,8 +387,9 @@ check("train_steps", seed=41905)
 # %% [markdown]
 # ## 6. Your kernels train a decoder
 #
-# `llaisys_mini.training` is the course's training: the tape of lab 03 over the operators. It calls `rms_norm_backward`, `attention_backward` and `adamw`; from now on these are yours, if they
-# passed. The text is small, 24 stories, so that it takes moments. First a few steps with the course's kernels, then the same with yours.
+# `llaisys_mini.training` is the course's training code: automatic differentiation as in lab 03, with the operators. It calls `rms_norm_backward`,
+# `attention_backward` and `adamw`; from now on these are your kernels, if they have passed. The text is small, 24 stories, so it takes only a
+# moment. The next cell trains a few steps with the course's kernels, then the same steps with yours.
 
 # %%
 from llaisys_mini.kernels.choice import answering_kernel
@@ -418,22 +423,23 @@ for step in (0, 10, 20, 40, 59):
     print(f"step {step:2d}: loss {losses[step]:.3f} nats per token; as likely as one of {np.exp(losses[step]):5.1f}")
 
 # %% [markdown]
-# The losses agree to rounding, so your gradients are those of the course. What a longer training makes of it:
-# `make train`, or `llaisys-mini train` with a text of yours and `--kernels student`.
+# The losses agree up to rounding, so your gradients are those of the course. For a longer training, run `make train`, or `llaisys-mini train`
+# with a text of yours and `--kernels student`, in a terminal.
 
 # %% [markdown]
 # ## 7. Extra: the best size for a budget
 #
-# Someone gives you a budget of computation: $C$ FLOP. A large model reads little text for it, a small one much. Which size ends with the lowest loss?
-# At each of several budgets models of several sizes were trained. Over the logarithm of the size, the losses of a budget lie nearly on a parabola, and the best size is
-# at its lowest point.
+# You have a budget of $C$ FLOP of computation. With it, a large model can read only little text, a small one much. Which size ends with the
+# lowest loss? For each of several budgets, models of several sizes were trained. Plotted over the logarithm of the size, the losses of one
+# budget lie nearly on a parabola, and the best size is at its lowest point.
 #
-# `isoflop_fit(budgets, parameters, losses)` gets float64 arrays `[R]`, one entry a run, in any order. For each budget fit a parabola in
-# $\ln(\text{parameters})$ to the losses, by least squares (`np.polyfit`). Then fit a straight line to the logarithms of the best sizes over the logarithms of the budgets:
+# `isoflop_fit(budgets, parameters, losses)` gets float64 arrays `[R]`, one entry per run, in any order. For each budget fit a parabola in
+# $\ln(\text{parameters})$ to the losses, by least squares (`np.polyfit`). Then fit a straight line to the logarithms of the best sizes over the
+# logarithms of the budgets:
 #
 # $$N_\text{best}(C) = \text{factor} \cdot C^{\,\text{exponent}}$$
 #
-# Return `(best, exponent, factor)`, `best` with one number for each budget, from the smallest budget to the largest.
+# Return `(best, exponent, factor)`, where `best` has the best size for each budget, from the smallest budget to the largest.
 #
 # With numbers: a parabola $a z^2 + b z + c$ is lowest at $z = -b/(2a)$. With $a = 0.1$ and $b = -2$ that is $z = 10$, and the size is $e^{10} = 22026$.
 
@@ -480,8 +486,9 @@ print(f"best size = {factor:.3g} * C^{exponent:.2f}")
 # %% [markdown]
 # ## 8. In your own words
 #
-# A model of one billion weights is trained with AdamW in mixed precision, on one device with 24 GB. A step takes 32 rows. It does not fit: what the forward pass keeps for these rows alone
-# takes 40 GB. How much memory is left for it, and which two changes make the step fit without changing what is learned? Say what each of them costs.
+# A model of one billion weights is trained with AdamW in mixed precision, on one device with 24 GB. A step has 32 rows. It does not fit into
+# memory: the intermediate results that the forward pass keeps for these rows take 40 GB. How much memory is available for them? Which two
+# changes make the step fit without changing what is learned? Say what each of them costs.
 
 # %% [markdown] written="memory" points=2
 # Weights, gradients and the optimiser take 16 bytes for each weight, 16 GB, so 8 GB are left. First, parts: 8 parts of 4 rows keep 5 GB at a time, and their gradients are added up and divided by

@@ -118,6 +118,8 @@ def test_every_lab_has_tasks_public_and_hidden_tests_and_one_written_question(na
     assert hidden
     assert len(tests) > len(hidden)
     assert len(written) == 1
+    # The question stands in the cell before: the written cell is emptied for students.
+    assert cells[cells.index(written[0]) - 1].cell_type == "markdown"
     tasks = [cell.metadata.llaisys_mini.task for cell in cells if "llaisys_mini" in cell.metadata]
     assert tasks
     for task in tasks:
