@@ -115,7 +115,9 @@ def _judged(submissions, build, limits, jobs, scheduler, resume, allow_unsandbox
                 from autograder import cluster
 
                 return cluster.judge_many(rest, secret, limits, scheduler, allow_unsandboxed)
-            return runner.judge_many(rest, secret, worker, jobs or len(os.sched_getaffinity(0)))
+            from numba.core.config import NUMBA_DEFAULT_NUM_THREADS  # the cores that are ours, on every system
+
+            return runner.judge_many(rest, secret, worker, jobs or NUMBA_DEFAULT_NUM_THREADS)
 
         return runner.grade_class(submissions, build, limits, resume, judging, console), str(sandbox)
 
