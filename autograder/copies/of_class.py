@@ -6,6 +6,9 @@ What is compared, for each task and each written question of a lab:
 - less what the released lab itself holds;
 - weighed by how few of the class have it (alike.py); what the course's own answer holds too counts half.
 
+The course's own answers, which anyone can read, take part as one more student. Since all of theirs counts half, a copy
+of one is told of only where the answer is long enough that nobody would write the same by himself.
+
 An answer that is short leaves no room for differences, so nothing is said of it. Nothing is executed, and the time for
 one submission is bounded.
 """
@@ -27,6 +30,9 @@ from autograder.reading.files import Unreadable
 from autograder.reading.notebook import Reading, cells_of
 from autograder.reading.submission import Submission, read_submission, written_answer
 from autograder.tasks import Plan
+
+SOLUTION = "the course's own answer"
+"""Its name in a pair."""
 
 SECONDS_TO_READ = 20
 """Of computing, for one submission."""
@@ -159,18 +165,19 @@ def _of_the_lab(lab: str) -> frozenset[bytes]:
 
 
 @cache
-def _of_the_solution(lab: str) -> dict[str, frozenset[bytes]]:
-    """The pieces of the course's own answers, by task."""
-    plan = tasks.plan_of(lab)
+def _of_the_course(lab: str) -> dict[str, _Work]:
+    """The course's own answers, by task."""
     reading = Reading(cells_of((tasks.WITH_SOLUTIONS / lab / f"{lab}.ipynb").read_bytes()))
-    works, _ = _works(plan, "", reading)
-    return {task: frozenset(work.pieces) for task, work in works.items()}
+    works, _ = _works(tasks.plan_of(lab), SOLUTION, reading)
+    return works
 
 
 def _copies(lab: str, task: str, works: list[_Work]) -> list[Copy]:
     measure = _measure(tasks.plan_of(lab), task)
+    known: frozenset[bytes] = frozenset()
+    if (ours := _of_the_course(lab).get(task)) is not None:
+        works, known = [*works, ours], frozenset(ours.pieces)
     sizes = [{digest: piece.size for digest, piece in work.pieces.items()} for work in works]
-    known = _of_the_solution(lab).get(task, frozenset())
     return [
         Copy(
             lab,

@@ -3,6 +3,7 @@
 import ast
 import contextlib
 import csv
+import json
 import random
 from collections import Counter
 from functools import cache
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from autograder import example_class, tasks
+from autograder import example_class, labs, tasks
 from autograder.__main__ import main
 from autograder.copies import of_class, told
 from autograder.copies.alike import alike
@@ -292,9 +293,29 @@ def test_the_report_shows_the_pairs_as_a_hint(class_of_five, tmp_path):
 
 def test_in_the_example_class_only_two_are_told_of():
     """Most of its kernels are the course's own: what most of a class has, says nothing of two of them. One written
-    answer is there twice, word for word."""
+    answer, the course's own, is there twice, word for word."""
     tasks.make_if_stale()
     folder = tasks.ROOT / "data" / "class"
     pairs, left = of_class.compare([Submission(place.name, LAB, place / LAB) for place in sorted(folder.iterdir())])
     assert [sentence.split(",")[0] for sentence in left] == ["student-8"]
-    assert [(pair.task, pair.students) for pair in pairs] == [("softmax-mean", ("student-1", "student-9"))]
+    assert {pair.task for pair in pairs} == {"softmax-mean"}
+    among = "student-1", "student-9", of_class.SOLUTION
+    assert {pair.students for pair in pairs} == set(combinations(among, 2))
+
+
+def test_a_copy_of_the_courses_own_answer_is_told_of_where_it_is_long(tmp_path):
+    """With another name in it, in a lab that is else as it was released. Of an answer of ten lines nothing is said."""
+    tasks.make_if_stale()
+    lab = "12_attention"
+    released = json.loads((labs.RELEASE / lab / f"{lab}.ipynb").read_text(encoding="utf-8"))
+    solved = json.loads((tasks.WITH_SOLUTIONS / lab / f"{lab}.ipynb").read_text(encoding="utf-8"))
+    answers = {cell["id"]: "".join(cell["source"]) for cell in solved["cells"]}
+    for cell in released["cells"]:
+        if cell["id"] in ("attention-query-blocks-cuda", "merge_attention-python", "cache-size"):
+            cell["source"] = answers[cell["id"]].replace("best", "top")
+    (tmp_path / f"{lab}.ipynb").write_text(json.dumps(released), encoding="utf-8")
+    pairs, left = of_class.compare([Submission("ada", lab, tmp_path)])
+    assert not left
+    assert {(pair.task, pair.students) for pair in pairs} == {
+        (task, ("ada", of_class.SOLUTION)) for task in ("attention-query-blocks-cuda", "cache-size")
+    }
