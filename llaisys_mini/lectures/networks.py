@@ -105,16 +105,6 @@ class Adam:
         return new
 
 
-class GradientDescent:
-    """Each weight moves by rate times its gradient. rate: a number, or one per run."""
-
-    def __init__(self, rate):
-        self.rate = np.reshape(np.asarray(rate, np.float32), (-1, 1, 1))
-
-    def __call__(self, parameters: Parameters, grads: Parameters) -> Parameters:
-        return [w - self.rate * g for w, g in zip(parameters, grads, strict=True)]
-
-
 def train(
     parameters: Parameters,
     x: np.ndarray,
