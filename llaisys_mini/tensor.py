@@ -105,6 +105,7 @@ class Tensor:
 
     @property
     def ndim(self) -> int:
+        """Number of dimensions."""
         return len(self.shape)
 
     @property
@@ -114,6 +115,7 @@ class Tensor:
 
     @property
     def nbytes(self) -> int:
+        """Bytes of the elements, without the gaps that strides may leave between them."""
         return self.size * self.dtype.itemsize
 
     def is_contiguous(self) -> bool:

@@ -46,6 +46,7 @@ def forward(parameters: Parameters, x: np.ndarray, masks: Sequence[np.ndarray] =
 
 
 def probabilities(logits: np.ndarray) -> np.ndarray:
+    """Softmax over the last dimension."""
     shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
     return shifted / shifted.sum(axis=-1, keepdims=True)
 

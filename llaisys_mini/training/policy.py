@@ -49,6 +49,7 @@ class Batch:
 
     @classmethod
     def of(cls, texts: Sequence[Text]) -> "Batch":
+        """The batch of these texts, at least one; L + 1 is the length of the longest."""
         longest = max(len(text.ids) for text in texts)
         ids, mask = np.zeros((longest, len(texts)), np.int64), np.zeros((len(texts), longest - 1))
         for number, text in enumerate(texts):

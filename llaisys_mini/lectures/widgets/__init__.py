@@ -24,6 +24,7 @@ class WidgetError(UserError, ValueError):
 
 
 def names() -> list[str]:
+    """The widgets that there are, in alphabetical order."""
     return sorted(file.stem for file in FOLDER.glob("*.js") if file != FRAME)
 
 
