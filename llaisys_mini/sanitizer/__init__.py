@@ -5,7 +5,7 @@
 
 - translate: the kernel's syntax tree becomes closures over vectors of threads, with the help of scope, operations,
   calls, expressions, assignments, iteration, loops and conditions; frames: variables and branches
-- accepted: what numba-cuda compiles; what it refuses is refused here too
+- accepted: what numba-cuda compiles; what it refuses is refused here too. double_precision: float64 by accident
 - intrinsics: what each does, with the help of functions, arrays and warps; values: arithmetic
 - lanes: which threads run together; views, indices, memory, machine: what they share
 - copies: asynchronous ones, and when they land
