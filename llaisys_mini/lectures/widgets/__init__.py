@@ -36,7 +36,8 @@ def show(name: str) -> None:
 
 
 class Widget:
-    """What a notebook keeps of a widget: its picture, and the program that takes the place of it where scripts run."""
+    """What a notebook keeps of a widget: its picture, and the program that takes the place of it where scripts run.
+    Raises WidgetError for a name that there is not."""
 
     def __init__(self, name: str):
         if name not in names():
