@@ -15,7 +15,7 @@ from autograder.course import ROOT, GradingError, be_at_home_somewhere, lab_name
 from autograder.gradebook import url as gradebook_url
 from autograder.options import BUILD, SUBMITTED, in_build, with_gradebook
 from autograder.plain import plain
-from autograder.removing import remove
+from autograder.remove import remove
 from llaisys_mini.errors import UserError
 from llaisys_mini.files import write_atomically
 

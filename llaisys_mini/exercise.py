@@ -101,6 +101,7 @@ class Exercise(Task):
 
     @property
     def arguments(self) -> list[str]:
+        """The names of what an answer is called with, in order."""
         return list(inspect.signature(self.reference).parameters)
 
     def make_cases(self, seed: int = 0) -> list[Case]:

@@ -64,7 +64,7 @@ def contiguous_strides(shape: tuple[int, ...]) -> tuple[int, ...]:
     strides, step = [], 1
     for length in reversed(shape):
         strides.append(step)
-        step *= max(length, 1)
+        step *= max(int(length), 1)
     return tuple(reversed(strides))
 
 

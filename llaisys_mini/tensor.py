@@ -67,7 +67,8 @@ class Tensor:
 
     @classmethod
     def from_numpy(cls, array: np.ndarray) -> "Tensor":
-        """A tensor over the same memory as `array`; nothing is copied. Negative strides are refused."""
+        """A tensor over the same memory as `array`; nothing is copied. Raises TensorError for Python objects,
+        and for strides that are negative or no multiple of an element."""
         if array.dtype.hasobject:
             raise TensorError(f"dtype {array.dtype} holds Python objects; a tensor holds numbers")
         item = array.dtype.itemsize
@@ -105,6 +106,7 @@ class Tensor:
 
     @property
     def ndim(self) -> int:
+        """Number of dimensions."""
         return len(self.shape)
 
     @property
@@ -114,6 +116,7 @@ class Tensor:
 
     @property
     def nbytes(self) -> int:
+        """Bytes of the elements, without the gaps that strides may leave between them."""
         return self.size * self.dtype.itemsize
 
     def is_contiguous(self) -> bool:
@@ -153,7 +156,7 @@ class Tensor:
         return Tensor(self.storage, self.offset, shape, strides, self.dtype)
 
     def permute(self, *order: int) -> "Tensor":
-        """Dimensions in another order: `permute(1, 0)` is the transpose."""
+        """Dimensions in another order: `permute(1, 0)` is the transpose. TensorError unless each is named once."""
         order = flattened(order)
         learners = views.of_learner()
         if learners is not None:
@@ -164,7 +167,7 @@ class Tensor:
         return Tensor(self.storage, self.offset, shape, strides, self.dtype)
 
     def slice(self, dim: int, start: int, end: int) -> "Tensor":
-        """Elements `start` to `end` (exclusive) along dimension `dim`."""
+        """Elements `start` to `end` (exclusive) along dimension `dim`. Raises TensorError for what lies outside."""
         learners = views.of_learner()
         if learners is not None:
             return learners.slice(self, dim, start, end)
@@ -180,16 +183,15 @@ class Tensor:
 
     def contiguous(self) -> "Tensor":
         """This tensor if it is contiguous, else a contiguous copy."""
-        return (
-            self
-            if self.is_contiguous()
-            else Tensor.from_numpy(np.ascontiguousarray(self.numpy())).to(self.storage.device)
-        )
+        if self.is_contiguous():
+            return self
+        return Tensor.from_numpy(np.ascontiguousarray(self.numpy())).to(self.storage.device)
 
     def load(self, values: "np.ndarray | Tensor") -> "Tensor":
         """Fill this tensor with `values` of the same shape, converted to its dtype. Returns itself.
 
-        Off the host the tensor must be contiguous; what lies on its device already does not leave it.
+        Off the host the tensor must be contiguous; what lies on its device already does not leave it. Raises
+        TensorError for another shape, and for read-only memory.
         """
         if not isinstance(values, Tensor):
             values = np.asarray(values)

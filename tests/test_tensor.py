@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from llaisys_mini import Tensor
 from llaisys_mini.errors import DeviceError
+from llaisys_mini.strides import contiguous_strides
 from llaisys_mini.tensor import TensorError
 
 
@@ -124,3 +125,8 @@ def test_repr_shows_the_layout():
 def test_empty_and_scalar_tensors():
     assert Tensor.from_numpy(np.zeros((0, 3), np.float32)).view(3, 0).shape == (3, 0)
     assert Tensor.from_numpy(np.array(7.0, np.float32)).view(1, 1).numpy()[0, 0] == 7
+
+
+def test_strides_are_plain_integers_whatever_the_shape_holds():
+    """The sanitizer tells an index that all threads share by its type, and strides are kept by the shape's value."""
+    assert [type(step) for step in contiguous_strides((3, np.int64(1237), np.int64(5)))] == [int] * 3

@@ -20,9 +20,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from autograder.plain import plain
+from autograder.processes import await_end, bare_environment
 from llaisys_mini.cuda.availability import ARCHITECTURE
 
-ROOT = Path(__file__).resolve().parents[2]
 STARTING = 120  # seconds that the process may take to start
 PATIENCE = 90  # seconds for one kernel, of which the compiler may compute for fewer: see __main__
 MOST_LAUNCHES, MOST_ARGUMENTS = 64, 64
@@ -119,22 +119,12 @@ class Compiler:
             self._not_run = "numba-cuda is not installed"
             return False
         self._scratch = Path(tempfile.mkdtemp(prefix="llaisys_mini-compiling-"))
-        # Nothing of the grader's environment is handed on, as to a worker.
-        surroundings = {
-            "PATH": "/usr/bin:/bin",
-            "LANG": "C.UTF-8",
-            "PYTHONPATH": str(ROOT),
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "HOME": str(self._scratch),
-            "TMPDIR": str(self._scratch),
-            "OPENBLAS_NUM_THREADS": "1",
-        }
         self._process = subprocess.Popen(
             [sys.executable, "-s", "-m", "autograder.compiler"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env=surroundings,
+            env=bare_environment(self._scratch) | {"TMPDIR": str(self._scratch)},
             cwd=self._scratch,
         )
         said = self._line(STARTING)
@@ -161,11 +151,7 @@ class Compiler:
         with contextlib.suppress(OSError):
             assert self._process.stdin is not None
             self._process.stdin.close()
-        try:
-            self._process.wait(timeout=5)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        await_end(self._process)
         if self._process.stdout is not None:
             self._process.stdout.close()
         self._process = None

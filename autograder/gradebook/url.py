@@ -1,7 +1,7 @@
 """Which database holds the gradebook: SQLite beside the reports, or the one that `grade --db` was given last.
 
 What `grade --db` was given is remembered in build/grading, so that feedback, report, export and nbgrader's own commands
-read the same gradebook without being told again. What is written into it: gradebook.py, which takes long to import.
+read the same gradebook without being told again. What is written into it: book.py, which takes long to import.
 """
 
 from pathlib import Path

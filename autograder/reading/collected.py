@@ -43,11 +43,6 @@ class Collected:
     left: list[Left] = field(default_factory=list)
 
 
-def find_submissions(folder: Path, lab: str | None = None, student: str | None = None) -> list[Submission]:
-    """What `collect` finds of this lab and student. Raises GradingError if there is nothing."""
-    return collect(folder, lab, student).submissions
-
-
 def collect(folder: Path, lab: str | None = None, student: str | None = None) -> Collected:
     """Everything that was handed in below `folder`, of this lab and student or of all. Raises GradingError if there is
     nothing."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from autograder.reading.notebook import Cell, Reading
 from autograder.tasks import Plan, Task
+from llaisys_mini.checks.syntax import last_name
 
 _HEADING = re.compile(
     r"^@(?:\w+\.)*(?:kernel|answer)\(\s*[\"'](\w+)[\"'](?:\s*,\s*(?:device\s*=\s*)?[\"'](\w+)[\"'])?", re.M
@@ -169,9 +170,7 @@ def _function(tree, task):
 def _headings(statement):
     for decorator in getattr(statement, "decorator_list", ()):
         if isinstance(decorator, ast.Call):
-            kind = (
-                decorator.func.attr if isinstance(decorator.func, ast.Attribute) else getattr(decorator.func, "id", "")
-            )
+            kind = last_name(decorator.func)
             given = [*decorator.args, *(k.value for k in decorator.keywords if k.arg in ("operator", "name", "device"))]
             words = [w.value for w in given if isinstance(w, ast.Constant) and isinstance(w.value, str)]
             if kind in ("kernel", "answer") and words:

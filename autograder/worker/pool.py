@@ -16,10 +16,10 @@ from pathlib import Path
 
 from autograder import channel, replies, sandbox
 from autograder.compiler import Compiler
+from autograder.processes import await_end, bare_environment
 from autograder.sandbox.limits import Limits
 from llaisys_mini.kernels.registry import PYTHON
 
-ROOT = Path(__file__).resolve().parents[2]
 STARTING = 120  # seconds that a warm parent may take to start
 
 
@@ -70,16 +70,9 @@ class Worker:
         ours, theirs = socket.socketpair()
         limits = json.dumps(dataclasses.asdict(self.limits))
         argv = [sys.executable, "-s", "-m", "autograder.worker", str(theirs.fileno()), str(self._scratch)]
-        # Nothing of the grader's environment is handed on: it may hold secrets.
-        environment = {
-            "PATH": "/usr/bin:/bin",
-            "LANG": "C.UTF-8",
-            "PYTHONPATH": str(ROOT),
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "HOME": str(self._scratch),
+        environment = bare_environment(self._scratch) | {
             "MPLBACKEND": "Agg",
             "MALLOC_ARENA_MAX": "2",  # glibc's arenas cost address space, which is limited
-            "OPENBLAS_NUM_THREADS": "1",
             "OMP_NUM_THREADS": "2",
             "NUMBA_NUM_THREADS": "2",
         }
@@ -197,11 +190,7 @@ class Worker:
         if self._process is None:
             return
         self._control.close()
-        try:
-            self._process.wait(timeout=5)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        await_end(self._process)
         self._log.close()
         shutil.rmtree(self._scratch, ignore_errors=True)
         self._process = None

@@ -2,38 +2,20 @@
 torch as a CUDA graph."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import cache
-from typing import Any
 
 import numpy as np
 
 from benchmarks.gpu.rows import Clock, Row, each
 from benchmarks.tables import NOT_RUN
 from llaisys_mini import dtypes
-from llaisys_mini.tensor import Tensor
-from llaisys_mini.weights.checkpoint import Checkpoint
+from llaisys_mini.models.shapes import QWEN3_06B, random_decoder
 
 PART = "decode"
 CAPTURED, CALLED = (f"ours, Qwen3-0.6B shape, bfloat16, {how}" for how in ("decode captured", "decode call by call"))
 PROMPT, TOKENS = 64, 64
 ASKED = "1.5 of torch with a CUDA graph"
-SHAPE: dict[str, Any] = dict(  # config.json of Qwen/Qwen3-0.6B
-    architectures=["Qwen3ForCausalLM"],
-    model_type="qwen3",
-    hidden_size=1024,
-    intermediate_size=3072,
-    num_hidden_layers=28,
-    num_attention_heads=16,
-    num_key_value_heads=8,
-    head_dim=128,
-    vocab_size=151936,
-    max_position_embeddings=40960,
-    rms_norm_eps=1e-6,
-    rope_theta=1000000,
-    tie_word_embeddings=True,
-    hidden_act="silu",
-)
 
 
 def rows(no_device: str | None, clock: Clock, reserve: float) -> Iterator[Row]:
@@ -50,31 +32,15 @@ def rows(no_device: str | None, clock: Clock, reserve: float) -> Iterator[Row]:
     yield from each(PART, works, lambda name: [Row(PART, name, *works[name]())], clock, reserve)
 
 
-class RandomCheckpoint(Checkpoint):
-    """Answers like a checkpoint with normal random weights, the same ones each time."""
-
-    def __init__(self):
-        super().__init__({})  # nothing lies in a file, and nothing is quantised
-        self._rng = np.random.default_rng(0)
-
-    def take(self, name: str, shape: Sequence[int], allowed: Sequence[str] = ()) -> Tensor:
-        """Random numbers of this shape; those of a norm are around 1."""
-        values = self._rng.standard_normal(shape, np.float32) * np.float32(0.02)
-        return Tensor.from_numpy((values + 1 if "norm" in name else values).astype(dtypes.bfloat16))
-
-
 def make_model(shape: dict, device: str):
     """A model of this shape with random bfloat16 weights."""
     from llaisys_mini.engine.generate import LanguageModel
-    from llaisys_mini.models.config import ModelConfig
-    from llaisys_mini.models.loading import load_decoder
 
-    config = ModelConfig.from_dict(shape)
-    return LanguageModel(config, load_decoder(config, RandomCheckpoint(), None, device), None, dtypes.bfloat16)
+    return LanguageModel(*random_decoder(shape, dtypes.bfloat16, device), None, dtypes.bfloat16)
 
 
 def _ours(
-    capture: bool, texts: list[list[int]], shape: dict = SHAPE, device: str = "cuda"
+    capture: bool, texts: list[list[int]], shape: dict = QWEN3_06B, device: str = "cuda"
 ) -> tuple[str, str, dict[str, float | str]]:
     """(result, why, figures) of writing one text by greedy decoding.
 
@@ -82,7 +48,7 @@ def _ours(
     """
     from llaisys_mini.kernels.choice import use_kernels
 
-    model = _kept_model(device) if shape is SHAPE else make_model(shape, device)
+    model = _kept_model(device) if shape is QWEN3_06B else make_model(shape, device)
     engine = model.engine(capture=capture)
 
     def generation(number: int, count: int):  # of texts that begin differently: none is begun with another's pages
@@ -112,14 +78,14 @@ def _ours(
 
 @cache
 def _kept_model(device: str):
-    return make_model(SHAPE, device)
+    return make_model(QWEN3_06B, device)
 
 
 def _torch() -> dict[str, float | str]:
     import torch
     from torch.nn import functional
 
-    s, capacity = SHAPE, PROMPT + TOKENS
+    s, capacity = QWEN3_06B, PROMPT + TOKENS
     heads, kv_heads, width = s["num_attention_heads"], s["num_key_value_heads"], s["head_dim"]
 
     def weight(*shape):

@@ -104,15 +104,6 @@ class ContiguousCache(Cache):
         """Forget all positions from `length` on."""
         del self.ids[length:]
 
-    def common_prefix(self, ids) -> int:
-        """How many of the leading `ids` are already in the cache."""
-        count = 0
-        for mine, other in zip(self.ids, ids, strict=False):
-            if mine != other:
-                break
-            count += 1
-        return count
-
     def _allocate(self, capacity: int) -> Tensor:
         return Tensor.empty((capacity, *self._shape), self.dtype, self.device)
 

@@ -159,7 +159,8 @@ class PagedCache:
                 self.pool.publish(page, key)
 
     def truncate(self, text: PagedText, length: int) -> None:
-        """Forget all positions of the text from `length` on, which lie behind what was published."""
+        """Forget all positions of the text from `length` on. Raises GenerationError where some lie in pages that were
+        published."""
         if length < len(text.keys) * self.pool.size:
             raise GenerationError("pages that other texts may share cannot be shortened")
         del text.ids[length:]

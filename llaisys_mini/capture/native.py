@@ -21,8 +21,8 @@ def array_over(kind: types.Array) -> Callable:
     """A compiled function (address, shape) -> a C-contiguous array of that Numba type over the memory there."""
 
     @intrinsic
-    def over(typingctx, address, shape):
-        def codegen(context, builder, signature, arguments):
+    def over(typing_context, address, shape):
+        def generate(context, builder, signature, arguments):
             array = context.make_array(kind)(context, builder)
             lengths = cgutils.unpack_tuple(builder, arguments[1])
             size = context.get_abi_sizeof(context.get_data_type(kind.dtype))
@@ -41,20 +41,20 @@ def array_over(kind: types.Array) -> Callable:
             )
             return array._getvalue()
 
-        return kind(address, shape), codegen
+        return kind(address, shape), generate
 
     return over
 
 
 @intrinsic
-def run(typingctx, address, arguments):
+def run(typing_context, address, arguments):
     """Call the compiled kernel at `address` with a tuple of arguments of exactly the types it was compiled for.
 
     What the kernel raises goes on to the caller.
     """
     kinds = [types.unliteral(kind) for kind in arguments]
 
-    def codegen(context, builder, signature, values):
+    def generate(context, builder, signature, values):
         convention = context.call_conv
         function = builder.inttoptr(values[0], convention.get_function_type(types.none, kinds).as_pointer())
         status, _ = convention.call_function(
@@ -64,7 +64,7 @@ def run(typingctx, address, arguments):
             convention.return_status_propagate(builder, status)
         return context.get_dummy_value()
 
-    return types.none(address, arguments), codegen
+    return types.none(address, arguments), generate
 
 
 def first_byte(array: np.ndarray) -> int:

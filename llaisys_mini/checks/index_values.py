@@ -10,6 +10,7 @@ The contract names the dimensions of the arguments; these names are followed. Se
 import ast
 
 from llaisys_mini.checks.index_kinds import NUMBERS, Array, Index, Length, Number, Value, bits_of, largest
+from llaisys_mini.checks.syntax import last_name
 
 _COUNTS = {"range", "prange"}
 _MAKES = {"empty", "zeros", "ones", "full"}
@@ -17,10 +18,6 @@ _MAKES_LIKE = {"empty_like", "zeros_like", "ones_like", "full_like", "copy"}
 _OTHER_FORMS = {"reshape", "ravel", "view", "transpose", "T"}
 _SAME_NUMBER = {"int", "int32", "int64", "intp"}
 _LARGE = 1 << 20  # no length of a case
-
-
-def last_name(node: ast.expr) -> str:
-    return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
 
 
 def constants_of(tree: ast.Module) -> dict[str, Value]:

@@ -17,7 +17,8 @@ from dataclasses import dataclass, field
 
 from llaisys_mini.checks import guard_zones
 from llaisys_mini.checks.index_kinds import NUMBERS, Array, Index, Length, Number, Value, bits_of
-from llaisys_mini.checks.index_values import Values, constants_of, indices_of, last_name
+from llaisys_mini.checks.index_values import Values, constants_of, indices_of
+from llaisys_mini.checks.syntax import is_kernel, last_name
 from llaisys_mini.contract import ArraySpec, Contract
 
 _STATEMENTS = (
@@ -36,18 +37,13 @@ def indices_are_plain(operator: Contract, source: str) -> bool:
     except SyntaxError:
         return False
     functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
-    kernels = [function for function in functions.values() if any(map(_is_kernel, function.decorator_list))]
+    kernels = [function for function in functions.values() if any(map(is_kernel, function.decorator_list))]
     specs = [*operator.inputs.values(), *operator.outputs.values()]
     arguments: list[Value] = [
         Array(spec.dims, False, spec.is_index) if isinstance(spec, ArraySpec) else Number() if spec is int else None
         for spec in specs
     ]
     return len(kernels) == 1 and _Reader(functions, constants_of(tree)).is_plain(kernels[0], arguments)
-
-
-def _is_kernel(decorator: ast.expr) -> bool:
-    called = decorator.func if isinstance(decorator, ast.Call) else decorator
-    return last_name(called) == "kernel"
 
 
 @dataclass

@@ -15,6 +15,8 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from llaisys_mini.checks.syntax import last_name
+
 RACE = "the threads of prange get in each other's way"
 _MOST_STATEMENTS = 20_000  # that are read for one source; the course's own need 2,000
 
@@ -81,23 +83,19 @@ def parsed(source: str) -> ast.Module:
     return tree
 
 
-def names_of_prange(tree: ast.Module) -> set[str | None]:
+def names_of_prange(tree: ast.Module) -> set[str]:
     """The names that a module has for prange: its own, and those it was imported or assigned under."""
-    names: set[str | None] = {"prange"}
+    names: set[str] = {"prange"}
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom):
             names |= {alias.asname or alias.name for alias in node.names if alias.name == "prange"}
-        elif isinstance(node, ast.Assign) and _name(node.value) == "prange":
-            names |= {_name(target) for target in node.targets}
+        elif isinstance(node, ast.Assign) and last_name(node.value) == "prange":
+            names |= {last_name(target) for target in node.targets}
     return names
 
 
 def _is_prange(node: ast.expr) -> bool:
-    return isinstance(node, ast.Call) and _name(node.func) == "prange"
-
-
-def _name(node: ast.expr) -> str | None:
-    return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", None)
+    return isinstance(node, ast.Call) and last_name(node.func) == "prange"
 
 
 class _Round:

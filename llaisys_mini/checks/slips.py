@@ -3,6 +3,7 @@
 import ast
 from collections.abc import Iterator
 
+from llaisys_mini.checks.syntax import is_kernel
 from llaisys_mini.checks.unset_arrays import updated_before_set
 from llaisys_mini.contract import Contract
 
@@ -14,14 +15,9 @@ def slips(operator: Contract, source: str) -> list[str]:
     except SyntaxError:
         return []
     for function in tree.body:
-        if isinstance(function, ast.FunctionDef) and any(map(_is_kernel, function.decorator_list)):
+        if isinstance(function, ast.FunctionDef) and any(map(is_kernel, function.decorator_list)):
             return list(dict.fromkeys(_slips_of(function, operator)))
     return []
-
-
-def _is_kernel(decorator: ast.expr) -> bool:
-    called = decorator.func if isinstance(decorator, ast.Call) else decorator
-    return (called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")) == "kernel"
 
 
 def _slips_of(function: ast.FunctionDef, operator: Contract) -> Iterator[str]:

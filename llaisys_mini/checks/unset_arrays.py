@@ -13,6 +13,8 @@ import ast
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from llaisys_mini.checks.syntax import last_name
+
 UNSET = "an array of np.empty is read before it was set"
 
 
@@ -202,15 +204,14 @@ def _array(node: ast.AST) -> str:
 
 
 def _is_empty(value: ast.expr) -> bool:
-    function = value.func if isinstance(value, ast.Call) else None
-    return getattr(function, "attr", getattr(function, "id", "")) in ("empty", "empty_like")
+    return isinstance(value, ast.Call) and last_name(value.func) in ("empty", "empty_like")
 
 
 def _dimensions(call: ast.expr) -> int | None:
     """Of the array that np.empty makes, where its shape is written down."""
     assert isinstance(call, ast.Call)
     shape = call.args[0] if call.args else None
-    if getattr(call.func, "attr", getattr(call.func, "id", "")) == "empty_like":
+    if last_name(call.func) == "empty_like":
         return None
     if isinstance(shape, ast.Tuple):
         return len(shape.elts)

@@ -10,7 +10,7 @@ import warnings
 
 import click
 
-from llaisys_mini.cli import chat, course, generate, grpo, kernels, model, profile, serve, train
+from llaisys_mini.cli import chat, course, generate, grpo, kernels, profile, quantise, serve, train
 from llaisys_mini.errors import CheckFailed, CheckpointWarning, UserError
 
 _FORMER_NAMES = {"quantize": "quantise"}
@@ -64,7 +64,7 @@ for _command in (
     chat.chat,
     serve.serve,
     profile.profile,
-    model.quantise,
+    quantise.quantise,
     train.train,
     grpo.grpo,
     kernels.check,

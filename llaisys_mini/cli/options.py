@@ -1,8 +1,16 @@
-"""What `generate` and `chat` share: their options, and the model that these ask for."""
+"""What commands share: options of `generate` and `chat`, some of which others have too, and the model they ask for."""
 
 import click
 
 _SAMPLING = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty", "seed", "max_new_tokens")
+
+model_option = click.option(
+    "--model", default="mini", help="Folder, hub id (Qwen/Qwen3-0.6B), or 'mini', the shipped model."
+)
+device_option = click.option("--device", default="cpu", show_default=True, help="Where to compute: cpu or cuda.")
+dtype_option = click.option(
+    "--dtype", default="auto", show_default=True, help="Storage: float32, float16, bfloat16 or auto."
+)
 
 
 def engine_options(command):
@@ -34,7 +42,7 @@ def guesser_for(model, options, pages=None):
 def model_options(command):
     """Which model, how to sample, which kernels."""
     options = [
-        click.option("--model", default="mini", help="Folder, hub id (Qwen/Qwen3-0.6B), or 'mini', the shipped model."),
+        model_option,
         click.option("--max-new-tokens", type=click.IntRange(0), default=None, help="Default: what the context holds."),
         click.option(
             "--temperature", type=float, default=None, help="0: always the likeliest token. Default: the model's."
@@ -57,8 +65,8 @@ def model_options(command):
             default="",
             help="student, solutions, plain, expert or reference; also per operator: softmax=student.",
         ),
-        click.option("--device", default="cpu", show_default=True, help="Where to compute: cpu or cuda."),
-        click.option("--dtype", default="auto", show_default=True, help="Storage: float32, float16, bfloat16 or auto."),
+        device_option,
+        dtype_option,
         engine_options,
         click.option("--stats", is_flag=True, help="Report speed, memory and which kernels answered."),
     ]

@@ -2,6 +2,8 @@
 
 import click
 
+from llaisys_mini.cli.options import device_option, dtype_option
+
 
 @click.command()
 @click.option(
@@ -11,8 +13,8 @@ import click
     help="Folder, hub id, 'mini', or 'shape:qwen3-0.6b': random weights in the shape of a published model.",
 )
 @click.option("--kernels", default="", help="student, solutions, plain, expert or reference; also per operator.")
-@click.option("--device", default="cpu", show_default=True, help="Where to compute: cpu or cuda.")
-@click.option("--dtype", default="auto", show_default=True, help="Storage: float32, float16, bfloat16 or auto.")
+@device_option
+@dtype_option
 @click.option("--prompt", type=click.IntRange(1), default=128, show_default=True, help="Tokens to read.")
 @click.option("--new-tokens", type=click.IntRange(2), default=16, show_default=True, help="Tokens to write.")
 @click.option("--layers", type=click.IntRange(2), default=None, help="Of a shape: layers to run. Default: 4.")

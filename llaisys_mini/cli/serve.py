@@ -6,20 +6,20 @@ from functools import partial
 
 import click
 
-from llaisys_mini.cli.options import engine_options, guesser_for, load
+from llaisys_mini.cli.options import device_option, dtype_option, engine_options, guesser_for, load, model_option
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 @click.command()
-@click.option("--model", default="mini", help="Folder, hub id (Qwen/Qwen3-0.6B), or 'mini', the shipped model.")
+@model_option
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535))
 @click.option("--api-key", envvar="LLAISYS_MINI_API_KEY", help="What clients send as bearer token.")
 @click.option("--name", default=None, help="Of the model, as clients ask for it. Default: as --model.")
 @click.option("--kernels", default="", help="student, solutions, plain, expert or reference.")
-@click.option("--device", default="cpu", show_default=True, help="Where to compute: cpu or cuda.")
-@click.option("--dtype", default="auto", show_default=True, help="Storage: float32, float16, bfloat16 or auto.")
+@device_option
+@dtype_option
 @click.option("--pages", type=click.IntRange(1), default=None, help="Of the KV cache, 16 tokens each. Default: 1024.")
 @click.option("--max-rows", type=click.IntRange(1), default=256, show_default=True, help="Rows of a step at most.")
 @click.option("--max-texts", type=click.IntRange(1), default=64, show_default=True, help="Texts in work at a time.")

@@ -10,13 +10,17 @@ from numba.extending import intrinsic
 
 
 @intrinsic
-def thread_count(typingctx):
-    """How many threads a parallel loop is shared among here, as intp. In compiled functions only."""
+def thread_count(typing_context):
+    """How many threads a parallel loop is shared among here, as intp.
 
-    def codegen(context, builder, signature, arguments):
+    In compiled functions only, and there beside a parallel loop, whose compiling starts the threads: before that there
+    is nobody to ask, and the process crashes.
+    """
+
+    def generate(context, builder, signature, arguments):
         number = context.get_value_type(types.intp)
         # Numba's parallel loops ask the same function of the thread pool.
         ask = cgutils.get_or_insert_function(builder.module, ir.FunctionType(number, []), "get_num_threads")
         return builder.call(ask, [])
 
-    return types.intp(), codegen
+    return types.intp(), generate

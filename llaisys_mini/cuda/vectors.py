@@ -8,8 +8,6 @@ that it stands for.
 PTX: https://docs.nvidia.com/cuda/parallel-thread-execution, "ld", "st", "cvta".
 """
 
-import numpy as np
-
 from llaisys_mini import cuda
 from llaisys_mini.widen import widen
 
@@ -185,38 +183,4 @@ def load8(array, i):
         widen(array[i + 5]),
         widen(array[i + 6]),
         widen(array[i + 7]),
-    )
-
-
-def _build_load_words():
-    from llvmlite import ir
-    from numba.cuda import cgutils, types
-    from numba.cuda.extending import intrinsic
-
-    @intrinsic
-    def load_words(typing_context, array, i):
-        def generate(context, builder, signature, arguments):
-            four = ir.LiteralStructType([ir.IntType(32)] * 4)
-            code = ir.InlineAsm(
-                ir.FunctionType(four, [ir.IntType(64)]),
-                "ld.global.v4.u32 {$0, $1, $2, $3}, [$4];",
-                "=r,=r,=r,=r,l",
-                side_effect=True,
-            )
-            loaded = builder.call(code, [address_of(context, builder, signature.args[0], *arguments)])
-            return cgutils.pack_array(builder, [builder.extract_value(loaded, k) for k in range(4)])
-
-        return types.UniTuple(types.uint32, 4)(array, types.int64), generate
-
-    return load_words
-
-
-@cuda.primitive(_build_load_words, aligned=16)
-def load_words(array, i):
-    """array[i : i + 8] of 16-bit numbers in global memory as four uint32, the lower index in the lower half."""
-    return (
-        np.uint32(np.uint32(array[i]) | (np.uint32(array[i + 1]) << np.uint32(16))),
-        np.uint32(np.uint32(array[i + 2]) | (np.uint32(array[i + 3]) << np.uint32(16))),
-        np.uint32(np.uint32(array[i + 4]) | (np.uint32(array[i + 5]) << np.uint32(16))),
-        np.uint32(np.uint32(array[i + 6]) | (np.uint32(array[i + 7]) << np.uint32(16))),
     )

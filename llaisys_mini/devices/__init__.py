@@ -2,7 +2,8 @@
 
 device.py       the face that all of them have
 host.py         the computer's own processor and memory: "cpu"
-cuda.py         an NVIDIA GPU: "cuda"
+cuda.py         an NVIDIA GPU: "cuda". cuda_array.py: its arrays; cuda_launches.py: launches, prepared once;
+                cuda_graph.py: launches that are recorded and played
 sanitized.py    the sanitizer in its place, where there is no GPU or within `cuda.sanitized()`: "cuda" too
 small_chip.py   a simulated chip behind a runtime: what lab 10 asks for as an extra
 opaque.py       an array whose numbers are out of a launcher's reach, as the judge hands them out

@@ -132,7 +132,8 @@ def load_model(path_or_id: str | Path = "mini", dtype: str = "auto", device: str
     for larger ones the weights as the file has them, memory-mapped, with a float32 cache.
     device: "cpu", or "cuda" with weights and cache in the GPU's memory. Within `cuda.sanitized()` "cuda" needs no GPU;
     the shipped model then takes some tenths of a second per token.
-    Raises ConfigError, CheckpointError, TokenizerError or DeviceError, each saying what to do.
+    Raises ConfigError, CheckpointError, TokenizerError or DeviceError, each saying what to do; GenerationError for a
+    dtype that there is not.
     """
     names = ("auto", *(dtype.name for dtype in dtypes.STORAGE))
     if dtype not in names:

@@ -95,14 +95,13 @@ class NGrams:
 class DraftModel:
     """Guesses `most` tokens with a smaller decoder, the likeliest each time.
 
-    It has a KV cache of its own, of `pages` pages. passes: how many forward passes it has made. capture: see Engine.
+    It has a KV cache of its own, of `pages` pages. capture: see Engine.
     """
 
     def __init__(self, decoder: Decoder, most: int = 4, pages: int | None = None, capture: bool = True):
         c = decoder.config
         self.decoder = decoder
         self.most = most
-        self.passes = 0
         self.cache = PagedCache(c.layers, c.kv_heads, c.head_dim, c.max_positions, device=decoder.device, pages=pages)
         self.replay = Replay(decoder, self.cache, capture)
         self._texts: dict[Request, PagedText] = {}
@@ -130,7 +129,6 @@ class DraftModel:
             wanted = [len(ids) if len(ids) <= self.most + 1 else 1 for ids in missing]
             rows = [Rows(texts[n], len(ids), w) for n, ids, w in zip(going, missing, wanted, strict=True)]
             logits, best = self.replay.forward(np.concatenate(missing), rows, greedy=True)
-            self.passes += 1
             index = best[0] if best else ops.argmax(logits)[0].numpy()
             chosen = index[np.cumsum(wanted) - 1].tolist()
             for number, token in zip(going, chosen, strict=True):

@@ -44,6 +44,7 @@ class Build:
 
     @property
     def occupancy(self) -> Occupancy:
+        """How full a multiprocessor of this architecture is with blocks of this build."""
         return occupancy(self.architecture, self.threads, self.registers, self.shared)
 
     def problems(self) -> list[str]:

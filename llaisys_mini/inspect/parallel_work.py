@@ -20,6 +20,7 @@ import numpy as np
 
 from llaisys_mini.checks.compare import empty_outputs
 from llaisys_mini.checks.prange_races import names_of_prange
+from llaisys_mini.checks.syntax import is_kernel
 from llaisys_mini.kernels.registry import Kernel
 from llaisys_mini.operator import Operator
 from llaisys_mini.task import Case
@@ -126,8 +127,7 @@ class _Change(ast.NodeTransformer):
         kept = []
         for decorator in node.decorator_list:
             if isinstance(decorator, ast.Call):
-                name = getattr(decorator.func, "id", getattr(decorator.func, "attr", ""))
-                if name == "kernel":
+                if is_kernel(decorator):
                     continue
                 decorator.keywords = [k for k in decorator.keywords if k.arg not in ("cache", "parallel")]
             kept.append(decorator)

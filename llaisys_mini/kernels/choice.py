@@ -70,7 +70,11 @@ def _called(chosen: str | Kernel) -> str:
 
 
 def parse_choice(text: str) -> tuple[str | None, dict[str, str]]:
-    """Read the command line's `--kernels`: "reference", "student,linear=solutions", "softmax=student"."""
+    """Read the command line's `--kernels`: "reference", "student,linear=solutions", "softmax=student".
+
+    Returns (the kernel set for all operators or None, operator -> its set). Raises KernelError for two sets for all;
+    whether there are such sets and operators is not looked at here.
+    """
     everywhere, per_operator = None, {}
     for part in filter(None, (part.strip() for part in text.split(","))):
         operator, equals, name = part.partition("=")

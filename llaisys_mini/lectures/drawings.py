@@ -62,41 +62,38 @@ class Node:
     gradient: str = ""
 
 
-def draw_graph(axis, nodes: dict[str, Node], edges: Sequence[tuple[str, str, str]], gradients: bool = True) -> None:
-    """A computational graph: boxes with the value above (blue) and the gradient below (red), arrows forwards.
+def draw_graph(axis, nodes: dict[str, Node], edges: Sequence[tuple[str, str, str]]) -> None:
+    """A computational graph: boxes with the value above (blue) and the gradient below (red), arrows both ways.
 
-    edges: (from, to, local derivative), keys of `nodes`. gradients: draw the way back too: an arrow under each edge,
-    with its local derivative.
+    edges: (from, to, local derivative), keys of `nodes`; the arrow back carries the local derivative.
     """
     for start, end, local in edges:
         a, b = nodes[start], nodes[end]
-        _arrow(axis, (a.x, a.y), (b.x, b.y), plots.BLUE, 0.10 if gradients else 0.0, forwards=True)
-        if gradients:
-            _arrow(axis, (b.x, b.y), (a.x, a.y), plots.VERMILION, 0.10, forwards=False)
-            length = math.hypot(b.x - a.x, b.y - a.y)
-            right = (b.y - a.y) / length, (a.x - b.x) / length  # of the way forwards, where the arrow back runs
-            place = (a.x + b.x) / 2 + 0.32 * right[0], (a.y + b.y) / 2 + 0.32 * right[1]
-            side = "center" if a.y == b.y else "right" if right[0] < 0 else "left"
-            axis.text(*place, local, ha=side, va="center", color=plots.VERMILION, fontsize=9.5, zorder=4)
+        _arrow(axis, (a.x, a.y), (b.x, b.y), plots.BLUE, forwards=True)
+        _arrow(axis, (b.x, b.y), (a.x, a.y), plots.VERMILION, forwards=False)
+        length = math.hypot(b.x - a.x, b.y - a.y)
+        right = (b.y - a.y) / length, (a.x - b.x) / length  # of the way forwards, where the arrow back runs
+        place = (a.x + b.x) / 2 + 0.32 * right[0], (a.y + b.y) / 2 + 0.32 * right[1]
+        side = "center" if a.y == b.y else "right" if right[0] < 0 else "left"
+        axis.text(*place, local, ha=side, va="center", color=plots.VERMILION, fontsize=9.5, zorder=4)
     for node in nodes.values():
         box = dict(boxstyle="round,pad=0.35", facecolor="none", edgecolor=plots.GREY, linewidth=1.3)
         axis.text(node.x, node.y, node.name, ha="center", va="center", fontsize=12, bbox=box, zorder=3)
         axis.text(node.x, node.y + 0.36, node.value, ha="center", va="bottom", color=plots.BLUE, fontsize=10)
-        if gradients:
-            axis.text(node.x, node.y - 0.36, node.gradient, ha="center", va="top", color=plots.VERMILION, fontsize=10)
+        axis.text(node.x, node.y - 0.36, node.gradient, ha="center", va="top", color=plots.VERMILION, fontsize=10)
     across, up = [n.x for n in nodes.values()], [n.y for n in nodes.values()]
     axis.set(xlim=(min(across) - 0.7, max(across) + 0.7), ylim=(min(up) - 0.9, max(up) + 0.8), aspect="equal")
     axis.axis("off")
 
 
-def _arrow(axis, start, end, colour, aside: float, *, forwards: bool) -> None:
-    """From box to box, moved `aside` to the left of its direction, so that both directions can be seen."""
+def _arrow(axis, start, end, colour, *, forwards: bool) -> None:
+    """From box to box, a little to the left of its direction, so that both directions can be seen."""
     length = math.dist(start, end)
     along = (end[0] - start[0]) / length, (end[1] - start[1]) / length
-    aside_by = -along[1] * aside, along[0] * aside
+    aside = -along[1] * 0.10, along[0] * 0.10
     inset = 0.42 if start[1] == end[1] else 0.6  # above and below a box stand numbers
-    tail = start[0] + inset * along[0] + aside_by[0], start[1] + inset * along[1] + aside_by[1]
-    head = end[0] - inset * along[0] + aside_by[0], end[1] - inset * along[1] + aside_by[1]
+    tail = start[0] + inset * along[0] + aside[0], start[1] + inset * along[1] + aside[1]
+    head = end[0] - inset * along[0] + aside[0], end[1] - inset * along[1] + aside[1]
     style = dict(
         arrowstyle="->", color=colour, linewidth=1.3, linestyle="-" if forwards else "--", shrinkA=0, shrinkB=0
     )

@@ -46,6 +46,7 @@ def forward(parameters: Parameters, x: np.ndarray, masks: Sequence[np.ndarray] =
 
 
 def probabilities(logits: np.ndarray) -> np.ndarray:
+    """Softmax over the last dimension."""
     shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
     return shifted / shifted.sum(axis=-1, keepdims=True)
 
@@ -103,16 +104,6 @@ class Adam:
             step = mean / correct1 / (np.sqrt(square / correct2) + np.float32(1e-8))
             new.append(w - self.rate * (step + self.decay * w))
         return new
-
-
-class GradientDescent:
-    """Each weight moves by rate times its gradient. rate: a number, or one per run."""
-
-    def __init__(self, rate):
-        self.rate = np.reshape(np.asarray(rate, np.float32), (-1, 1, 1))
-
-    def __call__(self, parameters: Parameters, grads: Parameters) -> Parameters:
-        return [w - self.rate * g for w, g in zip(parameters, grads, strict=True)]
 
 
 def train(

@@ -80,7 +80,8 @@ def show(fig, alt: str) -> None:
 
 
 class Picture:
-    """A figure as a PNG inside an <img> with alt text: neither JupyterLab nor nbconvert keeps alt text of image/png."""
+    """A figure as a PNG inside an <img> with alt text: neither JupyterLab nor nbconvert keeps alt text of image/png.
+    Raises ValueError where the text is empty."""
 
     def __init__(self, fig, alt: str):
         self.alt = " ".join(alt.split())

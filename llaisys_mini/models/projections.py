@@ -74,6 +74,7 @@ class Inputs:
 
     @classmethod
     def of_width(cls, width: int) -> "Inputs":
+        """Of a projection that was given no rows yet; width: K."""
         return cls(np.zeros((width, width)), np.zeros(width), np.zeros(width))
 
     @property

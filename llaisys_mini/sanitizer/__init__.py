@@ -4,10 +4,10 @@
         launcher(x, out)
 
 - translate: the kernel's syntax tree becomes closures over vectors of threads, with the help of scope, operations,
-  calls, expressions, iteration, loops and conditions; frames: variables and branches
-- accepted: what numba-cuda compiles; what it refuses is refused here too
+  calls, expressions, assignments, iteration, loops and conditions; frames: variables and branches
+- accepted: what numba-cuda compiles; what it refuses is refused here too. double_precision: float64 by accident
 - intrinsics: what each does, with the help of functions, arrays and warps; values: arithmetic
-- lanes: which threads run together; views, memory, machine: what they share
+- lanes: which threads run together; views, indices, memory, machine: what they share
 - copies: asynchronous ones, and when they land
 - shadow, clocks, races: which accesses nothing orders; unset_reads, uninitialised, unwritten: memory that holds nothing
 - findings, report, counters: what comes out; session: launches

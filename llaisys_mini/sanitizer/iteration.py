@@ -6,21 +6,17 @@ from collections.abc import Callable
 import numpy as np
 
 from llaisys_mini.sanitizer import loops
-from llaisys_mini.sanitizer.expressions import Expressions
+from llaisys_mini.sanitizer.assignments import Assignments
 from llaisys_mini.sanitizer.findings import DoesNotCompile, UnsupportedInKernel
 from llaisys_mini.sanitizer.scope import described
 from llaisys_mini.sanitizer.views import View
 
 
-class Iteration(Expressions):
+class Iteration(Assignments):
     """Translates loops."""
 
     def block(self, nodes) -> Callable:
         """Statements, one after the other, as a function of the frame."""
-        raise NotImplementedError
-
-    def target(self, node, value_node=None) -> Callable:
-        """How to assign to `node`: a function of the frame and the value."""
         raise NotImplementedError
 
     def do_While(self, node):

@@ -10,7 +10,8 @@ from llaisys_mini.sanitizer.lanes import Launch, ResidentBlocks
 from llaisys_mini.sanitizer.memory import Memory, nothing_of
 from llaisys_mini.sanitizer.shadow import MAX_THREADS, PHASE_SHIFT, SITE_BITS
 from llaisys_mini.sanitizer.unset_reads import UnsetReads
-from llaisys_mini.sanitizer.views import View, steps_of
+from llaisys_mini.sanitizer.views import View
+from llaisys_mini.strides import contiguous_strides
 
 STATIC_SHARED_LIMIT = 48 * 1024
 SHARED_LIMIT = 227 * 1024  # dynamic shared memory that one block of an H100 or H200 can have
@@ -169,7 +170,7 @@ class Machine:
         )
         memory.address = max(alignment, dtype.itemsize)
         memory.watch(True)
-        self.shared[key] = View(memory, 0, shape, steps_of(shape))
+        self.shared[key] = View(memory, 0, shape, contiguous_strides(shape))
         return self.shared[key]
 
     def constant_array(self, name: str, array: np.ndarray) -> View:
@@ -179,7 +180,7 @@ class Machine:
             cells = np.array(array).reshape(-1)
             cells.flags.writeable = False
             memory = Memory(self, name, "global", cells, array.shape, is_watched=False)
-            view = View(memory, 0, array.shape, steps_of(array.shape))
+            view = View(memory, 0, array.shape, contiguous_strides(array.shape))
             self._constants[id(array)] = view
         return view
 
@@ -189,7 +190,7 @@ class Machine:
         cells, start = _uninitialised(size * self.resident.size, dtype), np.arange(self.resident.size) * size
         memory = Memory(self, name, "local", cells, shape, start)
         memory.watch(True)
-        return View(memory, 0, shape, steps_of(shape))
+        return View(memory, 0, shape, contiguous_strides(shape))
 
     # ---- findings ------------------------------------------------------------------------------------------------
 

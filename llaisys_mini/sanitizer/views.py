@@ -4,8 +4,17 @@ import numpy as np
 
 from llaisys_mini.sanitizer import findings
 from llaisys_mini.sanitizer.findings import DoesNotCompile, UnsupportedInKernel
+from llaisys_mini.sanitizer.indices import (
+    NO_INDEX,
+    for_every_axis,
+    indices_of,
+    means_part,
+    steps_of_slice,
+    whole_number,
+)
 from llaisys_mini.sanitizer.lanes import Active
 from llaisys_mini.sanitizer.memory import Memory
+from llaisys_mini.strides import contiguous_strides
 
 
 class View:
@@ -45,18 +54,18 @@ class View:
 
     def reshape(self, shape: tuple[int, ...]) -> "View":
         """The same elements in another shape of the same size; the view must be contiguous, as for Numba."""
-        if self.strides != steps_of(self.shape):
+        if self.strides != contiguous_strides(self.shape):
             raise UnsupportedInKernel(f"{self.memory.name} is not contiguous here; reshaping it is not supported")
         if any(type(n) is not int or n < 0 for n in shape) or int(np.prod(shape)) != self.size:
             raise UnsupportedInKernel(f"{self.memory.name} has shape {self.shape}, which cannot become {shape}")
-        return View(self.memory, self.offset, shape, steps_of(shape))
+        return View(self.memory, self.offset, shape, contiguous_strides(shape))
 
     # ---- what a kernel does with it ------------------------------------------------------------------------------
 
     def load(self, index, active: Active, site):
         """`view[index]`: a number, uniform where it is the same for all lanes, or a view of fewer dimensions."""
-        index = _indices(index)
-        if self._is_part(index):
+        index = indices_of(index)
+        if means_part(index, len(self.shape)):
             return self._part(index, active, site)
         at, active = self._locate(index, active, site)
         memory = self.memory
@@ -72,8 +81,8 @@ class View:
 
     def store(self, index, value, active: Active, site) -> None:
         """`view[index] = value`: one element, or one number into each element of a part."""
-        index = _indices(index)
-        if self._is_part(index):
+        index = indices_of(index)
+        if means_part(index, len(self.shape)):
             if type(value) in (View, tuple):
                 raise DoesNotCompile("an array is stored as a whole, which does not compile for a GPU: write a loop")
             part = self._part(index, active, site)
@@ -84,10 +93,6 @@ class View:
         if active.size:
             self.memory.store(at, value, active, site)
 
-    def _is_part(self, index: tuple) -> bool:
-        """Whether an index means a view rather than an element."""
-        return len(index) < len(self.shape) or not _OF_PARTS.isdisjoint(map(type, index))
-
     def elements(self, active: Active, site):
         """All elements, one after the other."""
         return (self.load(place, active, site) for place in np.ndindex(self.shape))
@@ -95,7 +100,7 @@ class View:
     def update(self, index, value, active: Active, site, combine) -> np.ndarray:
         """An atomic update `view[index] = combine(old, value)`. Returns the old values, per lane."""
         wanted = active
-        index = index if type(index) is tuple else (index,)
+        index = indices_of(index)
         at, active, value = self._target(index, value, active, site)
         if not active.size:
             return np.zeros(wanted.resident.size, self.dtype)
@@ -133,7 +138,7 @@ class View:
 
     def _target(self, index, value, active, site):
         """(positions, the lanes that are in bounds, their values) of a write."""
-        index = index if type(index) is tuple else (index,)
+        index = indices_of(index)
         if len(index) != len(self.shape) or slice in map(type, index):
             raise UnsupportedInKernel(
                 f"{self.memory.name} has {self.ndim} dimensions and is written with {len(index)} "
@@ -169,7 +174,7 @@ class View:
         for i, length, stride in zip(index, self.shape, self.strides, strict=False):
             if type(i) is np.ndarray:
                 if i.dtype.kind not in "iu":
-                    raise DoesNotCompile(_NO_INDEX + i.dtype.name)
+                    raise DoesNotCompile(NO_INDEX + i.dtype.name)
                 i = given = active.select(i)
                 out = i.view(np.uint64) >= length if i.dtype.itemsize == 8 else (i < 0) | (i >= length)
                 if out.any():
@@ -181,7 +186,7 @@ class View:
                     if out.any():
                         outside = out if outside is None else outside | out
             else:
-                i = given = _integer(i, site)
+                i = given = whole_number(i)
                 i = i + length if i < 0 else i  # a number that is the same for all threads is meant
                 if not 0 <= i < length:
                     outside = np.ones(active.size, bool)
@@ -203,7 +208,7 @@ class View:
         """A view of fewer dimensions: `x[i]` of a matrix, `x[i, :]`, `x[2:5]`."""
         offset, shape, strides = self.offset, [], []
         axis = -1
-        for i in self._for_every_axis(index):
+        for i in for_every_axis(index, self.ndim, self.memory.name):
             if i is None:  # a new dimension
                 shape.append(1)
                 strides.append(0)
@@ -211,12 +216,12 @@ class View:
             axis += 1
             length, stride = self.shape[axis], self.strides[axis]
             if type(i) is slice:
-                start, count, step = _steps_of_slice(i, length, active, site)
+                start, count, step = steps_of_slice(i, length, active)
                 offset = offset + start * stride
                 shape.append(count)
                 strides.append(stride * step)
                 continue
-            i = i if type(i) is np.ndarray else _integer(i, site)
+            i = i if type(i) is np.ndarray else whole_number(i)
             values = active.select(i) if type(i) is np.ndarray else np.full(active.size, i)
             below, outside = values < 0, (values < -length) | (values >= length)
             if type(i) is np.ndarray and (below & ~outside).any():
@@ -227,17 +232,6 @@ class View:
                 i = np.where((i >= 0) & (i < length), i, 0) if type(i) is np.ndarray else 0
             offset = offset + i * stride
         return View(self.memory, offset, tuple(shape), tuple(strides))
-
-    def _for_every_axis(self, index: tuple) -> list:
-        """The index with whole slices for `...`, or behind it."""
-        if len(index) == 1 and index[0] is None:
-            raise DoesNotCompile("x[None] does not compile for a GPU: write x[None, :]")
-        missing = len(self.shape) - sum(i is not None and i is not Ellipsis for i in index)
-        if missing < 0:
-            raise UnsupportedInKernel(f"{self.memory.name} has {self.ndim} dimensions but is given more indices")
-        whole = [slice(None)] * missing
-        at = next((n for n, i in enumerate(index) if i is Ellipsis), len(index))
-        return [*index[:at], *whole, *index[at + 1 :]]
 
     def _names(self, index, which, active):
         """The first thread of `which`, and the element that it means, as text."""
@@ -266,47 +260,3 @@ class View:
             "If that is not meant, guard the index"
         )
         self.memory.machine.report(findings.NEGATIVE, site, text, thread)
-
-
-_OF_PARTS = frozenset({slice, type(None), type(Ellipsis)})
-
-
-def _indices(index) -> tuple:
-    return index if type(index) is tuple else (index,)
-
-
-def steps_of(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """The strides, in elements, of a contiguous array."""
-    return tuple(int(np.prod(shape[axis + 1 :])) for axis in range(len(shape)))
-
-
-def _steps_of_slice(part: slice, length: int, active, site):
-    """(start, how many, step) of a slice; the start may differ between lanes, the number may not."""
-    if not any(type(bound) is np.ndarray for bound in (part.start, part.stop, part.step)):
-        bounds = [None if b is None else _integer(b, site) for b in (part.start, part.stop, part.step)]
-        steps = range(length)[slice(*bounds)]
-        return (steps.start if steps else 0), len(steps), steps.step
-    if part.step not in (None, 1):
-        raise UnsupportedInKernel("a slice with a step and bounds that differ between threads is not supported")
-    low, high = (0 if part.start is None else part.start), (length if part.stop is None else part.stop)
-    low, high = (
-        np.clip(np.where(bound < 0, bound + length, bound), 0, length) for bound in map(np.asarray, (low, high))
-    )
-    counts = np.broadcast_to(np.maximum(high - low, 0), active.resident.size)
-    own = active.select(counts)
-    if own.size and (own != own[0]).any():
-        raise UnsupportedInKernel("a slice whose length differs between threads is not supported by the sanitizer")
-    return low, int(own[0]) if own.size else 0, 1
-
-
-def _integer(value, site):
-    if type(value) is np.ndarray:
-        raise UnsupportedInKernel("the bounds of a slice must be the same for all threads")
-    if value is None:
-        raise UnsupportedInKernel("None as an index, for a new dimension, is not supported by the sanitizer")
-    if type(value) is bool or not isinstance(value, (int, np.integer)):
-        raise DoesNotCompile(_NO_INDEX + type(value).__name__)
-    return int(value)
-
-
-_NO_INDEX = "an index is a whole number; this one is a "

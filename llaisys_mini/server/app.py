@@ -29,11 +29,11 @@ from starlette.routing import Route
 from llaisys_mini.engine.generate import LanguageModel
 from llaisys_mini.server import body as bodies
 from llaisys_mini.server.chat import ChatAnswer
-from llaisys_mini.server.completions import Service
+from llaisys_mini.server.completions import CompletionAnswer
 from llaisys_mini.server.events import EventStream, event, unless_gone
 from llaisys_mini.server.metrics import Metrics
 from llaisys_mini.server.problems import Refused
-from llaisys_mini.server.text import CompletionAnswer
+from llaisys_mini.server.service import Service
 from llaisys_mini.server.worker import Worker
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1", "[::1]")

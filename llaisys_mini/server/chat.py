@@ -7,9 +7,9 @@ from llaisys_mini.engine.request import Token
 from llaisys_mini.server import tools
 from llaisys_mini.server.answers import Envelope, Reader, Usage, chat_logprobs
 from llaisys_mini.server.body import ChatBody
-from llaisys_mini.server.completions import Choice, Prompt, Service, merged
 from llaisys_mini.server.events import DONE, event
 from llaisys_mini.server.problems import Refused
+from llaisys_mini.server.service import Choice, Prompt, Service, merged
 from llaisys_mini.server.worker import Text
 from llaisys_mini.text.thinking import TAGS, ThinkingView
 

@@ -136,6 +136,7 @@ class Tokenizer:
 
     @property
     def has_chat_template(self) -> bool:
+        """Whether `render_chat` can be called: base models have no template."""
         return self._chat_template is not None
 
     def render_chat(

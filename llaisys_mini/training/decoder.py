@@ -104,9 +104,11 @@ class Block:
         self._weights, self._prefix = weights, prefix
 
     def weight(self, name: str) -> Variable:
+        """The weight `name` of this block, such as "mlp.gate_proj": [M, K], of a norm [E] or [D]."""
         return self._weights[f"{self._prefix}.{name}.weight"]
 
     def project(self, x: Variable, name: str) -> Variable:
+        """x [L * B, K] times the weight `name` [M, K], transposed: [L * B, M]."""
         return functions.linear(self.tape, x, self.weight(name))
 
     def attention(self, h: Variable) -> Variable:
@@ -122,6 +124,7 @@ class Block:
         return functions.reshape(self.tape, x, len(self.positions), -1, self.config.head_dim)
 
     def rotated(self, x: Variable, norm: str) -> Variable:
+        """Queries or keys [L, B * heads, D], normalised with the weight `norm` and turned by their positions."""
         normalised = functions.rms_norm(self.tape, x, self.weight(norm), self.config.rms_norm_eps)
         return functions.rope(self.tape, normalised, self.positions, self.config.rope.theta)
 

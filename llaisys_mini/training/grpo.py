@@ -60,9 +60,11 @@ class GrpoRecipe:
 
     @property
     def numbers(self) -> tuple[int, int]:
+        """How many digits the two numbers of a question have."""
         return self.digits, self.second_digits
 
     def as_dict(self) -> dict:
+        """All settings by name, as they are written to JSON."""
         return asdict(self)
 
 

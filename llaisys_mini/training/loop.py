@@ -136,15 +136,18 @@ class Run:
 
     @property
     def held_out_losses(self) -> np.ndarray:
+        """float64 [N, 2]: the steps after which held-out text was measured, and the losses in nats per token."""
         return np.array(self.measured, np.float64).reshape(-1, 2)
 
     def report(self) -> str:
+        """One line: the mean loss of the last 100 steps and the last held-out loss. There must be one of each."""
         return (
             f"step {self.step} of {self.recipe.steps}: loss {np.mean(self.losses[-100:]):.3f}, "
             f"held-out {self.measured[-1][1]:.3f}"
         )
 
     def state(self) -> checkpoints.State:
+        """What `load` needs to go on from here."""
         arrays = {f"weights/{name}": array for name, array in self.weights.items()}
         arrays |= {f"muon/{name}": array for name, array in self._muon.arrays().items()}
         arrays |= {f"adamw/{name}": array for name, array in self._adamw.arrays().items()}

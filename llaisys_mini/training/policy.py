@@ -49,6 +49,7 @@ class Batch:
 
     @classmethod
     def of(cls, texts: Sequence[Text]) -> "Batch":
+        """The batch of these texts, at least one; L + 1 is the length of the longest."""
         longest = max(len(text.ids) for text in texts)
         ids, mask = np.zeros((longest, len(texts)), np.int64), np.zeros((len(texts), longest - 1))
         for number, text in enumerate(texts):
@@ -91,7 +92,10 @@ class Policy:
     def write(
         self, prompts: Sequence[Sequence[int]], samples: int, rng: np.random.Generator, longest: int
     ) -> list[list[Text]]:
-        """So many texts for each prompt, drawn at temperature 1, of at most `longest` tokens behind the prompt."""
+        """So many texts for each prompt, drawn at temperature 1, of at most `longest` tokens behind the prompt.
+
+        Raises what ended a text early: kernels, a learner's own too, may raise anything.
+        """
         engine = self.model().engine(max_texts=_MOST_TEXTS, max_rows=_MOST_ROWS, pages=_pages(prompts, longest))
         seeds = rng.integers(2**31, size=(len(prompts), samples)).tolist()
         groups: list[list[Request]] = [[] for _ in prompts]

@@ -73,4 +73,5 @@ class Recipe:
         }
 
     def as_dict(self) -> dict:
+        """All settings by name, as they are written to JSON."""
         return asdict(self)

@@ -15,10 +15,12 @@ class Sum:
 
     @property
     def question(self) -> str:
+        """What the model is asked."""
         return f"What is {self.first} {self.sign} {self.second}?"
 
     @property
     def answer(self) -> str:
+        """The one text that counts as right."""
         result = self.first + self.second if self.sign == "+" else self.first - self.second
         return f"{self.first} {self.sign} {self.second} = {result}."
 

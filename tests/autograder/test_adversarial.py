@@ -43,7 +43,7 @@ def graded(request, tmp_path_factory):
         trial.close()
         if found.level == sandbox.LIMITS:
             pytest.skip("no sandbox works here")
-        submissions = reading.find_submissions(folder)
+        submissions = reading.collect(folder).submissions
         with ClassWorker(request.param, found.level) as worker:
             verdicts = runner.grade_class(
                 submissions,

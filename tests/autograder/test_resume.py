@@ -144,4 +144,4 @@ def test_a_late_submission_joins_the_report(tmp_path):
     here(grade(submitted, build, "--student", "student-8"))
     here(grade(submitted, build, "--student", "student-2"))
     assert [line.split(",")[0] for line in export(build).splitlines()] == ['"student"', '"student-2"', '"student-8"']
-    assert len(reading.find_submissions(submitted)) == 2
+    assert len(reading.collect(submitted).submissions) == 2

@@ -12,6 +12,7 @@ from benchmarks.gpu import correctness, decoding, launches, report, rows, timing
 from benchmarks.gpu.rows import Clock, Row
 from benchmarks.tables import NOT_RUN
 from llaisys_mini import cuda, operators
+from llaisys_mini.models.shapes import QWEN3_06B
 
 GONE = "there is no CUDA device here"
 
@@ -127,7 +128,7 @@ def test_expert_kernels_are_checked_on_cases_larger_than_their_tiles(monkeypatch
     assert ("correct: sanitizer, expert", "relu") not in made
 
 
-TINY = decoding.SHAPE | dict(
+TINY = QWEN3_06B | dict(
     hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, head_dim=8
 )
 

@@ -6,6 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from llaisys_mini import exercises
 from llaisys_mini.capture.graph import COMPUTED, CONSTANT, INPUT, STATE, Call, Graph, Value
 from llaisys_mini.capture.loops import Loop, find_loop
 from llaisys_mini.capture.passes.dead_code import dead_code
@@ -69,6 +70,15 @@ def test_arrays_that_live_together_lie_apart(graph):
                 after = plan.offsets[other] + other.nbytes <= plan.offsets[one]
                 assert before or after
     assert plan.nbytes <= sum(-(-v.nbytes // ALIGNMENT) * ALIGNMENT for v in lives)
+
+
+@given(graphs())
+def test_buffers_lie_where_the_exercise_puts_them(graph):
+    """The pass and the answer of lab 18 are one algorithm: on recorded calls here, on plain numbers there."""
+    lives, plan = lifetimes(graph), plan_buffers(graph)
+    largest_first = sorted(lives, key=lambda value: -value.nbytes)
+    spans = [(*lives[value], -(-value.nbytes // ALIGNMENT) * ALIGNMENT) for value in largest_first]
+    assert exercises.get("plan_buffers").reference(spans) == [plan.offsets[value] for value in largest_first]
 
 
 def test_a_chain_needs_two_buffers():

@@ -234,4 +234,3 @@ def test_the_cache_grows_and_forgets(model):
     cache.truncate(10)
     after = model.logits(ids[10:12], cache)
     np.testing.assert_allclose(after, model.logits(ids[:12])[10:], atol=2e-5, rtol=0)
-    assert cache.common_prefix([*ids[:5], 99]) == 5

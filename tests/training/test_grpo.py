@@ -3,7 +3,6 @@
 import json
 import shutil
 
-import numba
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -17,16 +16,9 @@ from llaisys_mini.training.policy import Batch, Policy, Text
 from llaisys_mini.weights.checkpoint import save_safetensors
 from tests.models.random_models import BASE
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 TINY = GrpoRecipe(steps=2, questions=2, samples=4, rate=3e-3, longest=4, measured=2, tries=4)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """So little work is done faster by one thread."""
-    before = numba.get_num_threads()
-    numba.set_num_threads(1)
-    yield
-    numba.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

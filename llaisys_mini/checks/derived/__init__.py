@@ -6,6 +6,7 @@ has to explain everything that came out wrong.
     changes, formulas    the formula with one thing changed
     arguments            called with another argument
     results              with sums that miss something, or something done to what comes out
+    shared               what these are made from
 """
 
 from functools import cache

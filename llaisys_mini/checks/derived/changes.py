@@ -9,6 +9,8 @@ import copy
 from collections.abc import Iterator
 from typing import Any
 
+from llaisys_mini.checks.syntax import last_name
+
 _LONGEST = 70  # characters of a formula that is quoted
 
 
@@ -188,7 +190,7 @@ _OTHER_FUNCTIONS = {
 
 
 def _of_call(node: ast.Call) -> Iterator[ast.expr]:
-    name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+    name = last_name(node.func)
     if name in _WITHOUT and len(node.args) == 1:
         yield node.args[0]
     if isinstance(node.func, ast.Attribute):

@@ -77,7 +77,7 @@ PATHS: dict[tuple[str, str], set[str]] = {
     | _under("llaisys_mini.cuda.atomic", _ATOMIC)
     | _under("llaisys_mini.cuda.libdevice", _LIBDEVICE)
     | _under("llaisys_mini.cuda.reductions", "warp_sum warp_max block_sum block_max ALL_LANES")
-    | _under("llaisys_mini.cuda.vectors", "load4 load4_shared store4 store4_shared load8 load_words")
+    | _under("llaisys_mini.cuda.vectors", "load4 load4_shared store4 store4_shared load8")
     | _under("llaisys_mini.cuda.async_copies", "copy_async commit_copies wait_copies")
     | _under("llaisys_mini.cuda.tensor_cores", _TENSOR_CORES),
     # A launcher chooses sizes and launches. NumPy's functions of arrays are not here: the kernel has to compute.

@@ -24,6 +24,7 @@ class WidgetError(UserError, ValueError):
 
 
 def names() -> list[str]:
+    """The widgets that there are, in alphabetical order."""
     return sorted(file.stem for file in FOLDER.glob("*.js") if file != FRAME)
 
 
@@ -35,7 +36,8 @@ def show(name: str) -> None:
 
 
 class Widget:
-    """What a notebook keeps of a widget: its picture, and the program that takes the place of it where scripts run."""
+    """What a notebook keeps of a widget: its picture, and the program that takes the place of it where scripts run.
+    Raises WidgetError for a name that there is not."""
 
     def __init__(self, name: str):
         if name not in names():
