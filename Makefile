@@ -31,7 +31,7 @@ generate: .venv/.with-run ## the shipped model writes
 chat: .venv/.with-run ## talk with a model
 	@$(BIN)/llaisys-mini chat $(if $(MODEL),--model "$(MODEL)") $(ARGS)
 
-serve: .venv/.with-serve ## answer over HTTP at http://127.0.0.1:8000/, with a page to talk on
+serve: .venv/.with-serve ## answer over HTTP at http://127.0.0.1:8000/, with a chat page
 	@$(BIN)/llaisys-mini serve $(if $(MODEL),--model "$(MODEL)") $(ARGS)
 
 # Stopped, it goes on where it was when it is called again.

@@ -25,7 +25,7 @@ _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 @click.option("--max-texts", type=click.IntRange(1), default=64, show_default=True, help="Texts in work at a time.")
 @engine_options
 def serve(model, host, port, api_key, name, pages, max_rows, max_texts, **options):
-    """Serve a model over HTTP: /v1/chat/completions, /v1/completions, a page to talk on at /, the engine at /engine."""
+    """Serve a model over HTTP: /v1/chat/completions, /v1/completions, a chat page at /, the engine at /engine."""
     from llaisys_mini.errors import UserError
 
     if host not in _LOOPBACK and not api_key:

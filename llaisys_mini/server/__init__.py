@@ -12,5 +12,5 @@ tools.py         calls of tools in what a model writes
 worker.py        the thread in which the engine computes
 events.py        server-sent events to a client that may leave at any time
 metrics.py       what Prometheus reads, under vLLM's names
-pages/           the page to talk on, and the picture of the engine at work
+pages/           the chat page, and the picture of the engine at work
 """

@@ -2,7 +2,7 @@
 
     /v1/chat/completions  /v1/completions  /v1/models      as OpenAI's API has them
     /health  /ready  /metrics                              for those who run it
-    /  /engine                                             a page to talk on, and the engine at work
+    /  /engine                                             a chat page, and the engine at work
 
 A page of another site cannot use a server on this machine: bodies have to be JSON by their content type, which a
 browser sends to another site only with its permission (CORS), and none is given; and the Host header has to name this
