@@ -1,4 +1,4 @@
-"""Training of the shipped model on a CPU: a loss without the work that a mask throws away, and going on from a model."""
+"""Training on a CPU: a loss without the work that a mask throws away, and going on from a finished model."""
 
 import pytest
 

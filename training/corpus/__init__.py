@@ -83,6 +83,7 @@ KINDS: dict[str, Callable[[Writer], Document]] = {
     ),
     "copying": _conversation(_mostly({"repeat": 1}), FEW_TURNS),
     "conversation": _conversation(WEIGHTS, MANY_TURNS),
+    "yes or no": _conversation({"yes or no": 1}, FEW_TURNS),
     "answers about a story": _conversation(
         _mostly({"story": 1, "story question": 7, "untold": 2}, others=0.06), ABOUT_A_STORY, learn_stories=False
     ),
@@ -149,6 +150,21 @@ ANSWERING = {
     "conversation": 0.17,
     "answers about a story": 0.20,
     "answers about an earlier story": 0.20,
+}
+# The same with questions whose answer is a comparison, which are few in any conversation.
+COMPARING = {
+    "plain story": 0.02,
+    "asked story": 0.06,
+    "facts": 0.02,
+    "readings": 0.18,
+    "small sums": 0.02,
+    "long sums": 0.03,
+    "unknown": 0.03,
+    "small talk": 0.01,
+    "conversation": 0.15,
+    "yes or no": 0.12,
+    "answers about a story": 0.18,
+    "answers about an earlier story": 0.18,
 }
 
 

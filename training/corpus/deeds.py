@@ -161,7 +161,7 @@ def deeds_plot(writer: Writer) -> Plot:
             *(
                 PlotQuestion(
                     (f"Did {asked} {base} {what}?", f"Was it {asked} who {deed}?", f"Is it true that {asked} {deed}?"),
-                    verdict(f"It was {person} who {deed}", asked is person),
+                    verdict(asked, f"It was {person} who {deed}", asked is person),
                 )
                 for asked in (person, people[index - 1])
             ),

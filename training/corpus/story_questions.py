@@ -80,10 +80,10 @@ GENERAL = [
         ["a good title for {story}", "how {story} could be called"], 0.7),
     StoryQuestion("beginning", "It began like this: {FIRST}",
         ["How did {story} begin?", "What was the first sentence of {story}?", "How does {story} start?", "How did {story} start?", "What did the beginning of {story} say?", "Repeat the first sentence of {story}.", "With which sentence did {story} begin?", "What came first in {story}?", "Which was the first sentence of {story}?", "Which sentence did {story} begin with?", "Which sentence opens {story}?"],
-        ["how {story} began", "the first sentence of {story}", "how {story} started", "the beginning of {story}", "which sentence came first in {story}"], 1.8),
+        ["how {story} began", "the first sentence of {story}", "how {story} started", "the beginning of {story}", "which sentence came first in {story}"], 3),
     StoryQuestion("end", "It ended like this: {LAST}",
         ["How did {story} end?", "What was the last sentence of {story}?", "How does {story} end?", "What was the end of {story}?", "What did the end of {story} say?", "Repeat the last sentence of {story}.", "With which sentence did {story} end?", "What came last in {story}?", "Which was the last sentence of {story}?", "Which sentence did {story} end with?", "Which sentence closes {story}?"],
-        ["how {story} ended", "the last sentence of {story}", "the end of {story}", "how {story} came to an end", "which sentence came last in {story}"], 2),
+        ["how {story} ended", "the last sentence of {story}", "the end of {story}", "how {story} came to an end", "which sentence came last in {story}"], 3.5),
 ]
 # fmt: on
 YES_NO = [
@@ -104,7 +104,7 @@ UNTOLD = phrasings([
         "What was the phone number of {H}?", "How many windows did the house of {F} have?", "What did {H} read in the evening?", "Which shoes did {F} wear?",
         "What was the middle name of {F}?", "When was the birthday of the miller?", "Where did the {relative} of {H} live?", "When did {F} go to school?",
         "Which language did {H} speak?", "How long did {F} live?", "What did the {relative} of {F} do?", "Was the {relative} of {H} rich?", "How heavy was {F}?",
-        "What did {H} want to be?", "What did {F} hope to become one day?", "What was the job of {F}?", "What did {H} want for dinner?", "What did {F} want to do later in life?",
+        "What was the {attribute} of {H}?", "What was the {attribute} of {F}?", "What did {H} want to be?", "What did {F} hope to become one day?", "What was the job of {F}?", "What did {H} want for dinner?", "What did {F} want to do later in life?",
     ],
     [
         "how old {H} was", "how old {F} was", "how many {belongings} {H} had", "how many {belongings} {F} had", "who the {relative} of {F} was",
@@ -203,7 +203,7 @@ def ask_yes_or_no(writer: Writer, story: Story) -> AskedQuestion | None:
     other_color = values["color"] if true else writer.choice([c for c in tables.COLORS if c != values["color"]])
     wording = writer.choice(YES_NO)
     values["other_color"] = other_color
-    answer = verdict(writer.write("The {thing} was {color}", values), true)
+    answer = verdict(other_color, writer.write("The {thing} was {color}", values), true)
     return AskedQuestion("yes or no", writer.write(wording, values), answer)
 
 
