@@ -115,7 +115,9 @@ def _yes_or_no(writer: Writer, conversation: Conversation) -> Turn | None:
         if not asked:
             return None
         question, answer = _written(writer, writer.choice(asked), story)
-        return Turn("yes or no", texts.with_question(writer, story.text, question), answer, family="events", given=story)
+        return Turn(
+            "yes or no", texts.with_question(writer, story.text, question), answer, family="events", given=story
+        )
     text = texts.write_text(writer, avoid)
     found = texts.ask_yes_or_no(writer, text)
     if found is None:
