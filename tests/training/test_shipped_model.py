@@ -1,14 +1,14 @@
 """The shipped model does what its card says, measured anew on a sample."""
 
 import json
-import re
 
 import pytest
 
 from llaisys_mini import load_model, paths
 from training.corpus import sums
 from training.evaluation.asking import Evaluation, Try
-from training.evaluation.report import CARD, TABLE_BEGINS, evaluate_part, reported, with_table
+from training.evaluation.card import CARD, QUOTED, TABLE, with_table
+from training.evaluation.report import evaluate_part, reported
 
 FOLDER = paths.shipped_model()
 
@@ -42,11 +42,9 @@ def test_what_was_demanded_is_reached():
 
 def test_the_card_has_the_table_of_the_evaluation():
     card = (FOLDER / CARD).read_text()
-    assert TABLE_BEGINS in card and card == with_table(card, reported(FOLDER))
+    assert TABLE[0] in card and card == with_table(card, reported(FOLDER))
 
 
-# A percentage with the name of its ability behind it: 98.5 % <!-- facts, in held-out wordings -->
-QUOTED = re.compile(r"(\d+(?:\.\d)?) ?%\s*<!-- (.+?) -->")
 READ = [
     FOLDER / CARD,
     *(paths.course_root() / name for name in ("README.md", "docs/self-learner.md", "data/README.md")),
@@ -57,7 +55,7 @@ def test_quoted_figures_are_those_of_the_evaluation():
     shares = {result.name: result.share for result in reported(FOLDER)}
     quoted = [(path.name, *found) for path in READ for found in QUOTED.findall(path.read_text())]
     assert len(quoted) >= 8
-    for path, figure, name in quoted:
+    for path, figure, _, name in quoted:
         digits = len(figure.partition(".")[2])
         assert f"{100 * shares[name]:.{digits}f}" == figure, f"{path}: {name}"
 

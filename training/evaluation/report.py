@@ -1,4 +1,4 @@
-"""Runs all parts of the evaluation, prints the table, writes evaluation.json and the table of the model card."""
+"""Runs all parts of the evaluation, prints the table, writes evaluation.json and what the model card says of it."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from llaisys_mini.engine.generate import LanguageModel, load_model
 
 from .abilities import ABILITIES
 from .asking import Evaluation, Result
+from .card import CARD, table, with_figures, with_samples, with_table
 from .conversations import random_conversations
 from .losses import held_out_losses
 
@@ -41,28 +42,6 @@ PARTS: dict[str, Callable[[Evaluation, int], None]] = {
     "conversations held out": _conversations_held_out,
     "conversations sampled": _conversations_sampled,
 }
-
-
-def table(results: Sequence[Result]) -> str:
-    lines = ["| ability | right | share | demanded | |", "|---|---|---|---|---|"]
-    for result in results:
-        demanded = f"{result.demanded:.0%}" if result.demanded is not None else "-"
-        verdict = "" if result.demanded is None else "passed" if result.passed else "MISSED"
-        lines.append(
-            f"| {result.name} | {result.right} of {result.total} | {result.share:.1%} | {demanded} | {verdict} |"
-        )
-    return "\n".join(lines)
-
-
-CARD = "README.md"
-TABLE_BEGINS, TABLE_ENDS = "<!-- written by `python -m training.evaluate` -->", "<!-- end of the table -->"
-
-
-def with_table(card: str, results: Sequence[Result]) -> str:
-    """The model card with the table in its place between two comments; as it is where they are not there."""
-    before, begins, rest = card.partition(TABLE_BEGINS)
-    _, ends, after = rest.partition(TABLE_ENDS)
-    return f"{before}{begins}\n{table(results)}\n{ends}{after}" if ends else card
 
 
 def reported(folder: Path) -> list[Result]:
@@ -114,5 +93,6 @@ def evaluate(
     files.write_atomically(output or folder / "evaluation.json", text)
     card = folder / CARD
     if output is None and card.exists():
-        files.write_atomically(card, with_table(card.read_text(encoding="utf-8"), results))
+        written = with_figures(with_table(card.read_text(encoding="utf-8"), results), results)
+        files.write_atomically(card, with_samples(written, model))
     return results
