@@ -175,7 +175,7 @@ def documents(
 
     The first ones are drawn by chance, so that many short streams together hold the mixture too.
     """
-    writer = Writer(seed)
+    writer = Writer(seed, practises=True)
     written = {kind: writer.random() * share * 4000 for kind, share in mixture.items()}
     while True:
         kind = min(mixture, key=lambda k: written[k] / mixture[k] if mixture[k] else float("inf"))
