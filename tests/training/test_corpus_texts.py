@@ -100,7 +100,7 @@ def test_yes_and_no_are_right():
         (wanted,) = (slot for slot in ("thing", "place", "kind", "food") if words_of(POOLS[slot], question))
         (asked,) = words_of(POOLS[wanted], question)
         true = look_up(text.text, "name", name, wanted) == asked
-        assert answer.endswith(", so yes." if true else ", so no."), (text.text, question, answer)
+        assert answer.startswith("Yes, " if true else "No, "), (text.text, question, answer)
         assert look_up(text.text, "name", name, wanted) in answer
         seen.add((wanted, true))
     assert seen == {(w, t) for w in ("thing", "place", "kind", "food") for t in (True, False)}

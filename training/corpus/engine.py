@@ -49,7 +49,6 @@ WEIGHTS: dict[str, float] = {
     "untold": 3,
     "reading": 7,
     "text question": 8,
-    "yes or no": 1,
     "repeat": 4,
 }
 

@@ -11,7 +11,7 @@ from . import drills, small_talk, story_questions, texts, unknown
 from .conversations import Turn
 from .deeds import deeds_plot
 from .facts import fact
-from .plots import PlotQuestion, held_out_short_texts, short_texts
+from .plots import held_out_short_texts, short_texts
 from .requests import ACCEPTANCES, another_request, story_request
 from .state import Conversation
 from .stories import Story, character_values, pick_character, plot_values, write_story
@@ -99,35 +99,10 @@ def _reading(writer: Writer, conversation: Conversation) -> Turn | None:
         message = texts.with_question(writer, story.text, asked)
         return Turn("reading", message, answer, family="events", given=story)
     text = texts.write_text(writer, avoid)
-    found = (
-        texts.ask_untold(writer, text, avoid | text.words)
-        if writer.chance(0.1 if writer.practises else 0.06)
-        else texts.ask_text(writer, text)
-    )
+    found = texts.ask_untold(writer, text, avoid | text.words) if writer.chance(0.06) else texts.ask_text(writer, text)
     assert found is not None
     family, question_text, answer = found
     return Turn("reading", texts.with_question(writer, text.text, question_text), answer, family=family, given=text)
-
-
-def _yes_or_no(writer: Writer, conversation: Conversation) -> Turn | None:
-    """A short text with a question that is answered by yes or no."""
-    avoid = conversation.words()
-    if writer.chance(0.5):
-        story = write_short_story(writer, avoid)
-        assert story.plot is not None
-        asked = [question for question in story.plot.questions if question.answer.startswith("Is it ")]
-        if not asked:
-            return None
-        question, answer = _written(writer, writer.choice(asked), story)
-        return Turn(
-            "yes or no", texts.with_question(writer, story.text, question), answer, family="events", given=story
-        )
-    text = texts.write_text(writer, avoid)
-    found = texts.ask_yes_or_no(writer, text)
-    if found is None:
-        return None
-    family, question, answer = found
-    return Turn("yes or no", texts.with_question(writer, text.text, question), answer, family=family, given=text)
 
 
 def _text_question(writer: Writer, conversation: Conversation) -> Turn | None:
@@ -164,11 +139,7 @@ def write_short_story(writer: Writer, avoid: set[str]) -> Story:
 def ask_short_story(writer: Writer, story: Story) -> tuple[str, str]:
     """(question, answer) about a text of `write_short_story`."""
     assert story.plot is not None
-    return _written(writer, writer.choice(story.plot.questions), story)
-
-
-def _written(writer: Writer, question: PlotQuestion, story: Story) -> tuple[str, str]:
-    """(question, answer) in the words of the story."""
+    question = writer.choice(story.plot.questions)
     wording = writer.choice(question.wordings)
     return capitalized(writer.write(wording, story.values)), capitalized(writer.write(question.answer, story.values))
 
@@ -232,6 +203,5 @@ TASKS: dict[str, Task] = {
     "untold": _untold_question,
     "reading": _reading,
     "text question": _text_question,
-    "yes or no": _yes_or_no,
     "repeat": _repeat,
 }

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from . import held_out, tables
-from .text_queries import NOT_IN_TEXT, QUERIES, UNTOLD, Query
+from .text_queries import QUERIES, UNTOLD, Query
 from .untold import untold_words
-from .wordings import verdict
 from .writing import Writer, capitalized, listed, with_article
 
+NOT_IN_TEXT = "The text does not say that."
 FOODS = "cheese honey bread soup apples plums nuts berries cake rice beans pears corn cherries pancakes".split()
 
 # How a text tells the attributes of one person; "has" stands for the thing and its color.
@@ -221,10 +221,10 @@ def ask_text(
 
 
 YES_NO = {
-    "thing": (["Does {N} have the {thing}?", "Is it {N} who has the {thing}?", "Does the {thing} belong to {N}?"], "the {thing}", "{N} has"),
-    "place": (["Is {N} {place}?", "Can I find {N} {place}?", "Is it {N} who is {place}?"], "{place}", "{N} is"),
-    "kind": (["Is {N} {a_kind}?", "Is it true that {N} is {a_kind}?"], "{a_kind}", "{N} is"),
-    "food": (["Does {N} like {food}?", "Is it {N} who likes {food}?"], "{food}", "{N} likes"),
+    "thing": (["Does {N} have the {thing}?", "Is it {N} who has the {thing}?", "Does the {thing} belong to {N}?"], "{N} has the {thing}"),
+    "place": (["Is {N} {place}?", "Can I find {N} {place}?", "Is it {N} who is {place}?"], "{N} is {place}"),
+    "kind": (["Is {N} {a_kind}?", "Is it true that {N} is {a_kind}?"], "{N} is {a_kind}"),
+    "food": (["Does {N} like {food}?", "Is it {N} who likes {food}?"], "{N} likes {food}"),
 }  # fmt: skip
 
 
@@ -236,32 +236,18 @@ def _ask_about_all(writer: Writer, text: Text, person: Person) -> tuple[str, str
         ("how many", ["How many names are in the text?", "How many are they?"], f"There are {number} names."),
         ("all names", ["Which names are in the text?", "Who is in the text?"], f"The names are {listed(names)}."),
     ]
-    options += [("yes or no", *yes_or_no) for yes_or_no in _yes_or_no(writer, text, person)] * 2
+    for attribute, (wordings, fact) in YES_NO.items():
+        if attribute in text.told:
+            options += [_yes_or_no(writer, text, person, writer.choice(wordings), fact)] * 2
     family, wordings, answer = writer.choice(options)
     return family, writer.choice(wordings), answer
 
 
-def _yes_or_no(writer: Writer, text: Text, person: Person) -> list[tuple[list[str], str]]:
-    """One question with its answer for each attribute that the text tells: half of them are about another's."""
-    asked = []
-    for attribute, (wordings, what, subject) in YES_NO.items():
-        if attribute in text.told:
-            true = writer.chance(0.5)
-            other = person if true else writer.choice([p for p in text.people if p is not person])
-            values = other.values | {"N": person.name}
-            fact = capitalized(writer.write(f"{subject} {what}", person.values))
-            answer = verdict(writer.write(what, values), fact, true)
-            asked.append(([writer.write(writer.choice(wordings), values)], answer))
-    return asked
-
-
-def ask_yes_or_no(writer: Writer, text: Text) -> tuple[str, str, str] | None:
-    """(family, question, answer), or None where the text tells nothing that is asked about so."""
-    asked = _yes_or_no(writer, text, writer.choice(text.people))
-    if not asked:
-        return None
-    (question,), answer = writer.choice(asked)
-    return "yes or no", question, answer
+def _yes_or_no(writer: Writer, text: Text, person: Person, question: str, fact: str) -> tuple[str, list[str], str]:
+    true = writer.chance(0.5)
+    other = person if true else writer.choice([p for p in text.people if p is not person])
+    asked = writer.write(question, other.values | {"N": person.name})
+    return "yes or no", [asked], ("Yes, " if true else "No, ") + writer.write(fact, person.values) + "."
 
 
 def ask_untold(writer: Writer, text: Text, known_words: Collection[str]) -> tuple[str, str, str]:

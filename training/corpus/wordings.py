@@ -46,12 +46,3 @@ def phrasings(direct: Sequence[str], clauses: Sequence[str] = ()) -> list[str]:
 
 def _without_kept_back(wordings: Iterable[str]) -> list[str]:
     return [wording for wording in wordings if bare(wording) not in _KEPT_BACK]
-
-
-def verdict(asked: str, fact: str, true: bool) -> str:
-    """The answer to a yes-or-no question: what was asked, then what is the case, then the verdict.
-
-    A model writes one word after the other. With "yes" as the first one it would have to compare before it has looked
-    anything up. At the end it only compares two words, and those that stand side by side are compared most easily.
-    """
-    return f"Is it {asked}? {fact}, so {'yes' if true else 'no'}."
