@@ -2,7 +2,8 @@
 
 A row holds many short documents. A masked attention over the whole row computes mostly what the mask then throws
 away, and half of all positions are read but not learned. On a GPU shapes have to stay the same from batch to batch
-(see `gradients.py`); on a CPU leaving this work out makes a step twice as fast.
+(see `gradients.py`); on a CPU leaving this work out makes a step 1.2 (rows of 512
+tokens) to 2.4 times (2048) as fast.
 """
 
 from __future__ import annotations
