@@ -39,7 +39,7 @@ def main() -> None:
     parser.add_argument("--share", type=float, default=1.0, help="share of the recipe's tokens, for a trial")
     parser.add_argument(
         "--from",
-        dest="finished",
+        dest="begun",
         type=Path,
         metavar="FOLDER",
         help="go on from the models of this folder (mini and mini-draft) with the last stage of the recipe only",
@@ -47,6 +47,8 @@ def main() -> None:
     parser.add_argument("--skip-draft", action="store_true", help="do not train the draft model")
     parser.add_argument("--skip-evaluation", action="store_true", help="write the models without evaluating them")
     options = parser.parse_args()
+    if options.begun is not None and not (options.begun / "mini" / "config.json").is_file():
+        parser.error(f"--from: no model in {options.begun / 'mini'}")
 
     import torch
 
@@ -56,14 +58,14 @@ def main() -> None:
 
     work = options.work.resolve()
     finished, finished_draft = work / "mini", work / "mini-draft"
-    if options.finished is not None and not finished.exists():
-        shutil.copytree(options.finished / "mini", finished)
+    if options.begun is not None and not finished.exists():
+        shutil.copytree(options.begun / "mini", finished)
     load_or_train_tokenizer(finished)
     device = options.device or ("cuda" if torch.cuda.is_available() else "cpu")
     shared = (device, options.processes)
     run = Run(work / "run", finished / "tokenizer.json", scaled(STAGES, options.share), LAYERS, *shared)
-    if options.finished is not None:
-        begin_last_stage(run, options.finished / "mini")
+    if options.begun is not None:
+        begin_last_stage(run, options.begun / "mini")
     train(run)
     write_model(run, finished)
     install(finished, options.output / "mini")
@@ -71,8 +73,8 @@ def main() -> None:
         shutil.copytree(finished, finished_draft, dirs_exist_ok=True)  # tokenizer and chat template are the same
         stages = scaled(DRAFT_STAGES, options.share)
         draft = Run(work / "draft", run.tokenizer_file, stages, DRAFT_LAYERS, *shared, teacher=finished)
-        if options.finished is not None:
-            begin_last_stage(draft, options.finished / "mini-draft")
+        if options.begun is not None:
+            begin_last_stage(draft, options.begun / "mini-draft")
         train(draft)
         write_model(draft, finished_draft)
         install(finished_draft, options.output / "mini-draft")
