@@ -59,7 +59,7 @@ def main() -> None:
     work = options.work.resolve()
     finished, finished_draft = work / "mini", work / "mini-draft"
     if options.begun is not None and not finished.exists():
-        old_reports = shutil.ignore_patterns("README.md", "evaluation.json")  # what is said of the model that was begun with
+        old_reports = shutil.ignore_patterns("README.md", "evaluation.json")
         shutil.copytree(options.begun / "mini", finished, ignore=old_reports)
     load_or_train_tokenizer(finished)
     device = options.device or ("cuda" if torch.cuda.is_available() else "cpu")
