@@ -12,7 +12,7 @@ import json
 import os
 import time
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -239,9 +239,8 @@ def begin_last_stage(run: Run, finished: Path) -> None:
     run.work.mkdir(parents=True, exist_ok=True)
     training = Training(run)
     training.model.load_state_dict(pretrained(finished, "sdpa").state_dict())
-    before = run.stages[:-1]
-    training.step = sum(stage.steps for stage in before)
-    training.tokens = sum(stage.steps * stage.rows * stage.row_length for stage in before)
+    before = replace(run, stages=run.stages[:-1])
+    training.step, training.tokens = sum(stage.steps for stage in before.stages), before.tokens
     training.save(checkpoint)
 
 
