@@ -12,7 +12,7 @@ from torch import distributed
 
 from .batches import IGNORED, Batch
 
-CPU_ROW_TOKENS = 8192  # tokens that a CPU worker takes through the model at once
+CPU_ROW_TOKENS = 4096  # tokens that a CPU worker takes through the model at once
 WARM_UP_RUNS = 3  # before a graph is captured, as torch asks for: libraries make their buffers in the first runs
 
 Model = Callable[..., Any]

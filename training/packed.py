@@ -16,6 +16,8 @@ from transformers import AttentionInterface
 
 from .batches import IGNORED, Batch
 
+# Matrix products as on a GPU, on the CPUs that have instructions for them; on others bfloat16 is the slower one.
+BFLOAT16 = bool(torch.cpu.get_capabilities().get("amx_bf16"))
 ATTENTION = "within_documents"  # the name under which transformers finds `attention_within_documents`
 
 
@@ -39,10 +41,12 @@ def attention_within_documents(
     **_: Any,
 ) -> tuple[torch.Tensor, None]:
     """query (1, heads, T, head_dim), key and value (1, key/value heads, T, head_dim): causal, each of the documents of
-    so many tokens for itself. Returns (1, T, heads, head_dim)."""
-    documents = zip(*(x.split(lengths, dim=2) for x in (query, key, value)), strict=True)
+    so many tokens for itself. Returns (1, T, heads, head_dim), in float32: backwards, torch's attention takes twice as
+    long in bfloat16."""
+    documents = zip(*(x.float().split(lengths, dim=2) for x in (query, key, value)), strict=True)
     grouped = query.shape[1] != key.shape[1]
-    out = [F.scaled_dot_product_attention(*d, is_causal=True, scale=scaling, enable_gqa=grouped) for d in documents]
+    with torch.autocast("cpu", enabled=False):
+        out = [F.scaled_dot_product_attention(*d, is_causal=True, scale=scaling, enable_gqa=grouped) for d in documents]
     return torch.cat(out, dim=2).transpose(1, 2).contiguous(), None
 
 
@@ -61,8 +65,9 @@ def packed_loss(model: Any, teacher: Any | None, batch: Batch) -> torch.Tensor:
     }
 
     def logits_of(either: Any) -> torch.Tensor:
-        hidden = either.model(**inputs).last_hidden_state[0]
-        return either.lm_head(hidden[learned])
+        with torch.autocast("cpu", torch.bfloat16, enabled=BFLOAT16):
+            hidden = either.model(**inputs).last_hidden_state[0]
+            return either.lm_head(hidden[learned]).float()
 
     if teacher is None:
         return F.cross_entropy(logits_of(model), targets[learned], reduction="sum")

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from tokenizers import Tokenizer
 from transformers import Qwen3Config
 
-from .corpus import FIRST_MIXTURE, LOOKING_UP, MIXTURE
+from .corpus import ANSWERING, FIRST_MIXTURE, LOOKING_UP, MIXTURE
 from .corpus.conversations import END_OF_TEXT, TURN_END
 from .tokenizer import CONTEXT_LENGTH
 
@@ -59,12 +59,14 @@ STAGES = [
     Stage(tokens=147_456_000, row_length=512, rate=0.45, end_rate=0.3, mixture=MIXTURE),
     Stage(tokens=81_920_000, row_length=1024, rate=0.3, end_rate=0.12, mixture=LOOKING_UP),
     Stage(tokens=49_152_000, row_length=CONTEXT_LENGTH, rate=0.12, end_rate=0.0, mixture=LOOKING_UP),
+    Stage(tokens=39_321_600, row_length=CONTEXT_LENGTH, rate=0.15, end_rate=0.0, mixture=ANSWERING),
 ]
 
 # The draft model learns the probabilities that the model gives, not the text: see `train.py`.
 DRAFT_STAGES = [
     Stage(tokens=16_384_000, row_length=512, rate=0.6, end_rate=0.3, mixture=MIXTURE),
     Stage(tokens=8_192_000, row_length=CONTEXT_LENGTH, rate=0.3, end_rate=0.0, mixture=LOOKING_UP),
+    Stage(tokens=4_096_000, row_length=CONTEXT_LENGTH, rate=0.1, end_rate=0.0, mixture=LOOKING_UP),
 ]
 
 

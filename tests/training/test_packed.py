@@ -41,7 +41,8 @@ def test_a_document_ends_with_its_number_and_with_its_row():
 
 
 @pytest.mark.parametrize("taught", [False, True])
-def test_the_loss_and_its_gradient_are_those_of_the_masked_rows(taught):
+def test_the_loss_and_its_gradient_are_those_of_the_masked_rows(taught, monkeypatch):
+    monkeypatch.setattr("training.packed.BFLOAT16", False)
     batch = some_batch()
     results = []
     for attention, loss in (("sdpa", summed_loss), (ATTENTION, packed_loss)):
@@ -56,7 +57,22 @@ def test_the_loss_and_its_gradient_are_those_of_the_masked_rows(taught):
         torch.testing.assert_close(packed, gradient, rtol=0, atol=2e-5 * gradient.abs().max().item())
 
 
+def test_products_in_bfloat16_round_the_loss_and_its_gradient(monkeypatch):
+    results = []
+    for rounded in (False, True):
+        monkeypatch.setattr("training.packed.BFLOAT16", rounded)
+        model = two_layers(ATTENTION, 1)
+        value = packed_loss(model, None, some_batch())
+        value.backward()
+        assert all(parameter.grad.dtype == torch.float32 for parameter in model.parameters())
+        results.append((value.item(), torch.cat([parameter.grad.flatten() for parameter in model.parameters()])))
+    (exact, gradient), (rounded, rounded_gradient) = results
+    assert rounded != exact and rounded == pytest.approx(exact, rel=1e-3)
+    assert torch.cosine_similarity(gradient, rounded_gradient, dim=0) > 0.999
+
+
 def test_pieces_of_a_batch_add_up_to_the_gradient_of_the_whole(monkeypatch):
+    monkeypatch.setattr("training.packed.BFLOAT16", False)
     gradients = []
     for tokens in (40, 8192):
         monkeypatch.setattr("training.gradients.CPU_ROW_TOKENS", tokens)

@@ -24,15 +24,20 @@ THINK_PROBABILITY = 0.7
 # How many turns a conversation has, and how often.
 FEW_TURNS = {1: 10, 2: 4, 3: 2, 4: 1}
 SOME_TURNS = {1: 3, 2: 2, 3: 2, 4: 2, 5: 1, 6: 1, 8: 2}
+# The first word of an answer is learned in the last turn only, see `chat_document`; so these are short.
+ABOUT_A_STORY = {2: 5, 3: 3, 4: 2, 6: 1}
+ABOUT_SEVERAL_STORIES = {3: 4, 4: 3, 5: 2, 6: 2, 8: 1}
 MANY_TURNS = {1: 6, 2: 6, 3: 7, 4: 7, 5: 7, 6: 7, 7: 5, 8: 4, 9: 3, 10: 3, 12: 2}
 
 
-def _conversation(tasks: Mapping[str, float], lengths: Mapping[int, float]) -> Callable[[Writer], Document]:
+def _conversation(
+    tasks: Mapping[str, float], lengths: Mapping[int, float], learn_stories: bool = True
+) -> Callable[[Writer], Document]:
     def write(writer: Writer) -> Document:
         turns = writer.choices(list(lengths), weights=list(lengths.values()))[0]
         system = writer.choice(SYSTEM_PROMPTS) if writer.chance(0.06) else None
         may_think = writer.chance(THINK_PROBABILITY)
-        return chat_document(converse(writer, turns, tasks).turns, may_think, system)
+        return chat_document(converse(writer, turns, tasks).turns, may_think, system, learn_stories)
 
     return write
 
@@ -57,7 +62,7 @@ KINDS: dict[str, Callable[[Writer], Document]] = {
         {4: 2, 5: 2, 6: 3, 8: 3, 10: 2},
     ),
     "facts": _conversation(_mostly({"fact": 1}), FEW_TURNS),
-    "readings": _conversation(_mostly({"reading": 1, "text question": 3, "untold": 0.5}), SOME_TURNS),
+    "readings": _conversation(_mostly({"reading": 1, "text question": 3, "untold": 1}), SOME_TURNS),
     "small sums": _conversation(_mostly({"small sum": 1}), FEW_TURNS),
     "long sums": _conversation(_mostly({"long sum": 1}), {1: 8, 2: 1, 3: 1}),
     "unknown": _conversation(_mostly({"unknown": 6, "unknown story": 1, "fact": 1.5}), FEW_TURNS),
@@ -78,6 +83,14 @@ KINDS: dict[str, Callable[[Writer], Document]] = {
     ),
     "copying": _conversation(_mostly({"repeat": 1}), FEW_TURNS),
     "conversation": _conversation(WEIGHTS, MANY_TURNS),
+    "answers about a story": _conversation(
+        _mostly({"story": 1, "story question": 7, "untold": 2}, others=0.06), ABOUT_A_STORY, learn_stories=False
+    ),
+    "answers about an earlier story": _conversation(
+        _mostly({"story": 4, "story question": 1.5, "earlier story question": 8, "untold": 1}, others=0.06),
+        ABOUT_SEVERAL_STORIES,
+        learn_stories=False,
+    ),
 }
 
 # Share of all tokens that each kind of document gets. First what is short and dense, from which copying and looking up
@@ -109,7 +122,7 @@ MIXTURE = {
     "copying": 0.02,
     "conversation": 0.19,
 }
-# ... and last what the model is used for: whole conversations, and looking things up in stories and texts.
+# ... then what the model is used for: whole conversations, and looking things up in stories and texts ...
 LOOKING_UP = {
     "plain story": 0.04,
     "asked story": 0.06,
@@ -123,6 +136,21 @@ LOOKING_UP = {
     "copying": 0.01,
     "conversation": 0.22,
 }
+# ... and last what is hardest: answers about stories, the stories themselves being told well by now.
+ANSWERING = {
+    "plain story": 0.03,
+    "asked story": 0.07,
+    "facts": 0.02,
+    "readings": 0.20,
+    "small sums": 0.02,
+    "long sums": 0.04,
+    "unknown": 0.03,
+    "small talk": 0.01,
+    "copying": 0.01,
+    "conversation": 0.21,
+    "answers about a story": 0.17,
+    "answers about an earlier story": 0.19,
+}
 
 
 def documents(
@@ -132,7 +160,7 @@ def documents(
 
     The first ones are drawn by chance, so that many short streams together hold the mixture too.
     """
-    writer = Writer(seed)
+    writer = Writer(seed, practises=True)
     written = {kind: writer.random() * share * 4000 for kind, share in mixture.items()}
     while True:
         kind = min(mixture, key=lambda k: written[k] / mixture[k] if mixture[k] else float("inf"))

@@ -46,27 +46,31 @@ def plain_document(text: str) -> Document:
     return [(text, True), (END_OF_TEXT, True)]
 
 
-def chat_document(turns: Sequence[Turn], may_think: bool = True, system: str | None = None) -> Document:
+def chat_document(
+    turns: Sequence[Turn], may_think: bool = True, system: str | None = None, learn_stories: bool = True
+) -> Document:
     """Lay out a conversation exactly as the chat template prints it.
 
     Only the last turn shows its <think> block, as in Qwen3's template. `may_think=False` lays out the last turn as
     `enable_thinking=False` does: with an empty block that the program wrote, so that the model need not learn it.
+    `learn_stories=False` has the stories read only: they are a hundred times as long as an answer about them.
     """
     document: Document = []
     if system is not None:
         document.append((f"{TURN_START}system\n{system}{TURN_END}\n", False))
     for index, turn in enumerate(turns):
+        learned = learn_stories or turn.story is None
         document.append((f"{TURN_START}user\n{turn.question}{TURN_END}\n{TURN_START}assistant\n", False))
         if index == len(turns) - 1:
             thinking = (turn.thinking or "") if may_think else ""
             document.append((f"{THINK_START}\n{thinking}\n{THINK_END}\n\n", may_think))
-            document.append((turn.answer + TURN_END, True))
+            document.append((turn.answer + TURN_END, learned))
         else:
             # An earlier turn has no <think> block, but the model always has to begin with one. So the first word of
             # an earlier answer is not learned: it would contradict that. Nor is anything of an answer that was worked
             # out in a block which is gone now: the model is not to learn such sums by heart.
             first, space, rest = turn.answer.partition(" ")
             document.append((first, False))
-            document.append((space + rest + TURN_END, turn.thinking is None))
+            document.append((space + rest + TURN_END, learned and turn.thinking is None))
             document.append(("\n", False))
     return document

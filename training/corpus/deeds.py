@@ -7,6 +7,7 @@ anew to new people each time, so that only looking them up helps.
 from __future__ import annotations
 
 from .plots import Line, Plot, PlotQuestion
+from .text_queries import NOT_IN_TEXT
 from .wordings import phrasings
 from .writing import Writer
 
@@ -157,10 +158,12 @@ def deeds_plot(writer: Writer) -> Plot:
         questions += [
             *[PlotQuestion(tuple(_who(deed)), f"It was {person} who {deed}.")] * 2,
             PlotQuestion(tuple(_what(person)), f"{person} {deed}."),
-            PlotQuestion((f"Did {person} {base} {what}?", f"Was it {person} who {deed}?"), f"Yes, {person} {deed}."),
-            PlotQuestion(
-                (f"Did {people[index - 1]} {base} {what}?", f"Was it {people[index - 1]} who {deed}?"),
-                f"No, it was {person} who {deed}.",
+            *(
+                PlotQuestion(
+                    (f"Did {asked} {base} {what}?", f"Was it {asked} who {deed}?", f"Is it true that {asked} {deed}?"),
+                    f"It was {person} who {deed}.",
+                )
+                for asked in (person, people[index - 1])
             ),
         ]
     if not times and writer.chance(0.4):
@@ -174,4 +177,6 @@ def deeds_plot(writer: Writer) -> Plot:
             PlotQuestion(tuple(_who(f"{past} {other} {ending}")), f"It was {one} who {past} {other} {ending}."),
             PlotQuestion(tuple(whom), f"{one} {past} {other} {ending}."),
         ] * 2
+    not_done = writer.choice([verb for verb in _VERBS if verb not in verbs])
+    questions.append(PlotQuestion(tuple(_who(f"{not_done[0]} {not_done[2][0]}")), NOT_IN_TEXT))
     return Plot("deeds", [lines], {}, f"{people[0]} {verbs[0][0]} {done[0]}.", questions)

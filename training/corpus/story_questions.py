@@ -26,6 +26,7 @@ class StoryQuestion:
     direct: Sequence[str] = field(repr=False)
     clauses: Sequence[str] = field(repr=False)
     weight: float = 1.0
+    practice: float = 1.0  # the training text draws it so many times as often
     animals_only: str | None = None  # a slot that has to hold an animal: nobody asks what kind of animal a girl is
 
     @cached_property
@@ -51,12 +52,12 @@ GENERAL = [
     StoryQuestion("color", "The {thing} was {color}.",
         ["What color was the {thing}?", "What was the color of the {thing}?", "Which color did the {thing} have?", "Tell me the color of the {thing}.", "The {thing} was what color?", "What color was the {thing} in the story?", "What color did the {thing} have?", "Of which color was the {thing}?", "The {thing} had which color?"],
         ["the color of the {thing}", "which color the {thing} had", "what color the {thing} had", "what color the {thing} was"], 2),
-    StoryQuestion("kind of the hero", "{H} was {a_kind}.", _of(KIND, "H", "kind"), _of(KIND_CLAUSES, "H", "kind"), 1.5, "kind"),
+    StoryQuestion("kind of the hero", "{H} was {a_kind}.", _of(KIND, "H", "kind"), _of(KIND_CLAUSES, "H", "kind"), 1.5, animals_only="kind"),
     StoryQuestion("who was the hero", "{H} was {a_kind}.", _of(WHO, "H", "kind"), _of(WHO_CLAUSES, "H", "kind")),
-    StoryQuestion("kind of the friend", "{F} was {a_fkind}.", _of(KIND, "F", "fkind"), _of(KIND_CLAUSES, "F", "fkind"), 1.5, "fkind"),
+    StoryQuestion("kind of the friend", "{F} was {a_fkind}.", _of(KIND, "F", "fkind"), _of(KIND_CLAUSES, "F", "fkind"), 1.5, animals_only="fkind"),
     StoryQuestion("who was the friend", "{F} was {a_fkind}.", _of(WHO, "F", "fkind"), _of(WHO_CLAUSES, "F", "fkind")),
     StoryQuestion("name of the hero", "The {kind} was called {H}.", _of(NAME, "H", "kind"), _of(NAME_CLAUSES, "H", "kind"), 2),
-    StoryQuestion("name of the friend", "The {fkind} was called {F}.", _of(NAME, "F", "fkind"), _of(NAME_CLAUSES, "F", "fkind"), 2),
+    StoryQuestion("name of the friend", "The {fkind} was called {F}.", _of(NAME, "F", "fkind"), _of(NAME_CLAUSES, "F", "fkind"), 2, 1.3),
     StoryQuestion("what it was about", "It was about {H} the {kind}, {F} the {fkind} and {a_color_thing}.",
         ["What was {story} about?", "Who was in {story}?", "Whom was {story} about?", "Tell me who was in {story}.", "Of whom did {story} tell?", "Who and what was in {story}?"],
         ["what {story} was about", "who was in {story}", "whom {story} was about"]),
@@ -64,8 +65,8 @@ GENERAL = [
         ["Who was the hero of {story}?", "Who was the hero in {story}?", "What was the name of the hero of {story}?", "Who was the main person of {story}?", "The hero of {story} was who?", "What was the hero of {story} called?"],
         ["who the hero of {story} was", "the name of the hero of {story}", "the hero of {story}"]),
     StoryQuestion("friend of the hero", "There was also {F} the {fkind}.",
-        ["Who was in {story} with {H}?", "Who else was in {story}?", "Who was the other one in {story}?", "Who was with {H} in {story}?", "Whom did {H} meet in {story}?", "Apart from {H}, who was in {story}?"],
-        ["who else was in {story}", "who was with {H} in {story}", "who the other one in {story} was"]),
+        ["Who was in {story} with {H}?", "Who else was in {story}?", "Who was the other one in {story}?", "Who was with {H} in {story}?", "Whom did {H} meet in {story}?", "Apart from {H}, who was in {story}?", "Who came into {story} later?", "Who came along with {H}?", "Who joined {H} in {story}?", "Besides {H}, who came in {story}?"],
+        ["who else was in {story}", "who was with {H} in {story}", "who the other one in {story} was", "who came into {story} later"], 1, 1.6),
     StoryQuestion("thing", "It was {a_color_thing}.",
         ["Which thing was in {story}?", "What thing was {story} about?", "What thing was there in {story}?", "About which thing was {story}?", "What thing did {story} tell of?"],
         ["which thing was in {story}", "what thing {story} was about", "what thing was there in {story}"]),
@@ -73,17 +74,17 @@ GENERAL = [
         ["What was {color}?", "Which thing was {color}?", "What was {color} in {story}?", "What did you say was {color}?", "What thing was {color}?", "The {color} thing was what?"],
         ["what was {color}", "which thing was {color}", "what the {color} thing was"], 1.5),
     StoryQuestion("summary", "{SUMMARY}",
-        ["What happened in {story}?", "What happened?", "Tell me {story} in one sentence.", "In short, what happened in {story}?", "Give me {story} in one sentence.", "Say in one sentence what happened in {story}.", "What was it that happened in {story}?", "Shorten {story} to one sentence."],
-        ["what happened in {story}", "what happened", "{story} in one sentence"], 1.5),
+        ["What happened in {story}?", "What happened?", "Tell me {story} in one sentence.", "In short, what happened in {story}?", "Give me {story} in one sentence.", "Say in one sentence what happened in {story}.", "What was it that happened in {story}?", "Shorten {story} to one sentence.", "Summarize {story}.", "Give me a summary of {story}.", "Please sum {story} up in one sentence.", "Sum {story} up in a few words.", "Can you sum up {story}?"],
+        ["what happened in {story}", "what happened", "{story} in one sentence"], 1.5, 2),
     StoryQuestion("title", "A good title is: {H} and the {color} {thing}.",
         ["Give {story} a title.", "What is a good title for {story}?", "What could {story} be called?", "Tell me a title for {story}.", "What title would fit {story}?", "How would you call {story}?", "I need a title for {story}."],
         ["a good title for {story}", "how {story} could be called"], 0.7),
     StoryQuestion("beginning", "It began like this: {FIRST}",
-        ["How did {story} begin?", "What was the first sentence of {story}?", "How does {story} start?", "How did {story} start?", "What did the beginning of {story} say?", "Repeat the first sentence of {story}.", "With which sentence did {story} begin?", "What came first in {story}?"],
-        ["how {story} began", "the first sentence of {story}", "how {story} started", "the beginning of {story}"], 0.9),
+        ["How did {story} begin?", "What was the first sentence of {story}?", "How does {story} start?", "How did {story} start?", "What did the beginning of {story} say?", "Repeat the first sentence of {story}.", "With which sentence did {story} begin?", "What came first in {story}?", "Which was the first sentence of {story}?", "Which sentence did {story} begin with?", "Which sentence opens {story}?"],
+        ["how {story} began", "the first sentence of {story}", "how {story} started", "the beginning of {story}", "which sentence came first in {story}"], 0.9, 3.5),
     StoryQuestion("end", "It ended like this: {LAST}",
-        ["How did {story} end?", "What was the last sentence of {story}?", "How does {story} end?", "What was the end of {story}?", "What did the end of {story} say?", "Repeat the last sentence of {story}.", "With which sentence did {story} end?", "What came last in {story}?"],
-        ["how {story} ended", "the last sentence of {story}", "the end of {story}", "how {story} came to an end"], 0.9),
+        ["How did {story} end?", "What was the last sentence of {story}?", "How does {story} end?", "What was the end of {story}?", "What did the end of {story} say?", "Repeat the last sentence of {story}.", "With which sentence did {story} end?", "What came last in {story}?", "Which was the last sentence of {story}?", "Which sentence did {story} end with?", "Which sentence closes {story}?"],
+        ["how {story} ended", "the last sentence of {story}", "the end of {story}", "how {story} came to an end", "which sentence came last in {story}"], 0.9, 4),
 ]
 # fmt: on
 YES_NO = [
@@ -104,6 +105,7 @@ UNTOLD = phrasings([
         "What was the phone number of {H}?", "How many windows did the house of {F} have?", "What did {H} read in the evening?", "Which shoes did {F} wear?",
         "What was the middle name of {F}?", "When was the birthday of the miller?", "Where did the {relative} of {H} live?", "When did {F} go to school?",
         "Which language did {H} speak?", "How long did {F} live?", "What did the {relative} of {F} do?", "Was the {relative} of {H} rich?", "How heavy was {F}?",
+        "What was the {attribute} of {H}?", "What was the {attribute} of {F}?", "What did {H} want to be?", "What did {F} hope to become one day?", "What was the job of {F}?", "What did {H} want for dinner?", "What did {F} want to do later in life?",
     ],
     [
         "how old {H} was", "how old {F} was", "how many {belongings} {H} had", "how many {belongings} {F} had", "who the {relative} of {F} was",
@@ -181,7 +183,7 @@ def ask_about(
         if candidates:
             wording, answer = writer.choice(candidates)
             return AskedQuestion("plot", writer.write(wording, values), writer.write(answer, values))
-    question = writer.choices(GENERAL, weights=[q.weight for q in GENERAL])[0]
+    question = writer.choices(GENERAL, weights=[q.weight * (q.practice if writer.practises else 1) for q in GENERAL])[0]
     if question.animals_only and values.get(question.animals_only) in (None, "girl", "boy"):
         return None
     answers = question.answer.replace("{SUMMARY}", values.get("SUMMARY", "{SUMMARY}"))
@@ -201,9 +203,8 @@ def ask_yes_or_no(writer: Writer, story: Story) -> AskedQuestion | None:
     true = writer.chance(0.5)
     other_color = values["color"] if true else writer.choice([c for c in tables.COLORS if c != values["color"]])
     wording = writer.choice(YES_NO)
-    answer = "Yes, the {thing} was {color}." if true else "No, the {thing} was {color}."
     values["other_color"] = other_color
-    return AskedQuestion("yes or no", writer.write(wording, values), writer.write(answer, values))
+    return AskedQuestion("yes or no", writer.write(wording, values), writer.write("The {thing} was {color}.", values))
 
 
 def ask_untold(writer: Writer, story: Story, known_words: Collection[str]) -> AskedQuestion | None:

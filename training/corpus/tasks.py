@@ -99,7 +99,11 @@ def _reading(writer: Writer, conversation: Conversation) -> Turn | None:
         message = texts.with_question(writer, story.text, asked)
         return Turn("reading", message, answer, family="events", given=story)
     text = texts.write_text(writer, avoid)
-    found = texts.ask_untold(writer, text, avoid | text.words) if writer.chance(0.06) else texts.ask_text(writer, text)
+    found = (
+        texts.ask_untold(writer, text, avoid | text.words)
+        if writer.chance(0.1 if writer.practises else 0.06)
+        else texts.ask_text(writer, text)
+    )
     assert found is not None
     family, question_text, answer = found
     return Turn("reading", texts.with_question(writer, text.text, question_text), answer, family=family, given=text)

@@ -7,6 +7,8 @@ from functools import cached_property
 
 from .wordings import phrasings
 
+NOT_IN_TEXT = "The text does not say that."
+
 
 @dataclass(frozen=True)
 class Query:
@@ -119,7 +121,7 @@ UNTOLD = phrasings([
     ],
     [
         "who owns the {other_thing}", "whose the {other_thing} is", "where the {other_thing} is", "the color of the {other_thing}", "what {other_name} has",
-        "who {other_name} is", "where I can find {other_name}", "who is {other_place}", "who the {other_kind} is", "how the {other_kind} is called",
+        "who {other_name} is", "where I can find {other_name}", "where {other_name} is", "who has the {other_thing}", "the name of the {other_kind}", "who is {other_place}", "who the {other_kind} is", "how the {other_kind} is called",
     ],
 )
 UNTOLD += phrasings([
@@ -128,10 +130,11 @@ UNTOLD += phrasings([
         "What is the favorite {favorite} of {N}?", "Where was {N} born?", "What does {N} {unknown_verb}?", "What did {N} {unknown_verb} last year?",
         "When does {N} go to bed?", "What will {N} do tomorrow?", "Is {N} happy?", "Who is the best friend of {N}?", "What is the name of the {relative} of {N}?",
         "When did {N} get up?", "How much does {N} weigh?", "Whom does {N} love?", "Where did {N} live before?", "What was {N} thinking?", "Why did {N} come?",
+        "What is the {attribute} of {N}?", "What is the {attribute} of {N}?", "What does {N} say?", "What did {N} tell the others?", "What did {N} shout?", "What did {N} say?", "What did {N} say about it?", "To whom did {N} say something?", "What does {N} want to say?", "What is the job of {N}?",
     ],
     [
         "how old {N} is", "how many {belongings} {N} has", "who the {relative} of {N} is", "the favorite {favorite} of {N}", "where {N} was born",
-        "why {N} is there", "how tall {N} is", "the last name of {N}", "what {N} did yesterday",
+        "the {attribute} of {N}", "why {N} is there", "how tall {N} is", "the last name of {N}", "what {N} did yesterday",
     ],
 )
 # fmt: on

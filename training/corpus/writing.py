@@ -95,11 +95,12 @@ class Writer(random.Random):
     """A seeded source of randomness that can also fill in templates.
 
     held_out: write with the wordings and plots that are kept back from training, wherever there are some.
+    practises: draw what is hard more often than a user would ask it, as the training text does.
     """
 
-    def __init__(self, seed: int, held_out: bool = False) -> None:
+    def __init__(self, seed: int, held_out: bool = False, practises: bool = False) -> None:
         super().__init__(seed)
-        self.held_out = held_out
+        self.held_out, self.practises = held_out, practises
 
     def chance(self, probability: float) -> bool:
         return self.random() < probability
