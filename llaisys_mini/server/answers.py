@@ -2,11 +2,14 @@
 
 import time
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from llaisys_mini.engine.request import Token
+from llaisys_mini.server.body import StreamOptions
+from llaisys_mini.server.events import DONE, event
+from llaisys_mini.server.problems import Refused
 from llaisys_mini.server.stops import StopFilter
 from llaisys_mini.text.tokenizer import TextStream, Tokenizer
 
@@ -83,6 +86,27 @@ class Envelope:
     def chunk(self, choices: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
         kind = self.kind + ".chunk" if self.kind.startswith("chat") else self.kind
         return {**self._common, "object": kind, "choices": choices, **more}
+
+
+async def events_of(
+    choices: AsyncIterator[dict[str, Any]],
+    envelope: Envelope,
+    options: StreamOptions | None,
+    usage: Callable[[], Usage],
+) -> AsyncIterator[bytes]:
+    """The events of an answer: one for each piece of a choice, the usage if the options ask for it, and the mark of
+    the end; or what is refused in between. usage: asked at the end, when all is counted."""
+    with_usage = options is not None and options.include_usage
+    more = {"usage": None} if with_usage else {}
+    try:
+        async for choice in choices:
+            yield event(envelope.chunk([choice], **more))
+    except Refused as problem:
+        yield event(problem.body())
+        return
+    if with_usage:
+        yield event(envelope.chunk([], usage=usage().told()))
+    yield DONE
 
 
 def chat_logprobs(tokens: Sequence[Token], tokenizer: Tokenizer) -> dict[str, Any]:

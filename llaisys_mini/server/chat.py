@@ -5,10 +5,8 @@ from typing import Any
 
 from llaisys_mini.engine.request import Token
 from llaisys_mini.server import tools
-from llaisys_mini.server.answers import Envelope, Reader, Usage, chat_logprobs
+from llaisys_mini.server.answers import Envelope, Reader, Usage, chat_logprobs, events_of
 from llaisys_mini.server.body import ChatBody
-from llaisys_mini.server.events import DONE, event
-from llaisys_mini.server.problems import Refused
 from llaisys_mini.server.service import Choice, Prompt, Service, merged
 from llaisys_mini.server.worker import Text
 from llaisys_mini.text.thinking import TAGS, ThinkingView
@@ -45,46 +43,39 @@ class ChatAnswer:
             choices.append(self._choice(choice, {"message": message}, read, reason))
         return self._envelope.whole(choices, self._usage)
 
-    async def events(self) -> AsyncIterator[bytes]:
+    def events(self) -> AsyncIterator[bytes]:
         """The answer as a stream of events."""
-        with_usage = self._body.stream_options is not None and self._body.stream_options.include_usage
-        more = {"usage": None} if with_usage else {}
+        return events_of(self._deltas(), self._envelope, self._body.stream_options, lambda: self._usage)
+
+    async def _deltas(self) -> AsyncIterator[dict[str, Any]]:
         views = [ThinkingView(self._prompt.opens_thoughts) for _ in self._choices]
         calls = [tools.CallFilter() if self._body.tools else None for _ in self._choices]
         for choice in self._choices:
-            yield event(self._delta(choice, {"role": "assistant", "content": ""}, more))
-        try:
-            async for choice, piece in merged(self._choices):
-                view, held = views[choice.index], calls[choice.index]
-                shown = view.finish() if piece is None else view.feed(piece.text)
-                tokens = [] if piece is None else piece.tokens
-                for text, is_thought in shown:
-                    if held is not None and not is_thought:
-                        text = held.feed(text)
-                    if text:
-                        key = "reasoning_content" if is_thought else "content"
-                        yield event(self._delta(choice, {key: text}, more, tokens))
-                        tokens = []
-                if piece is None:
-                    reason = choice.finish_reason
-                    if held is not None:
-                        rest, called = held.finish()
-                        if rest:
-                            yield event(self._delta(choice, {"content": rest}, more))
-                        if called:
-                            reason = "tool_calls"
-                            numbered = [{"index": number, **call} for number, call in enumerate(called)]
-                            yield event(self._delta(choice, {"tool_calls": numbered}, more))
-                    yield event(self._delta(choice, {}, more, reason=reason))
-        except Refused as problem:
-            yield event(problem.body())
-            return
-        if with_usage:
-            yield event(self._envelope.chunk([], usage=self._usage.told()))
-        yield DONE
+            yield self._delta(choice, {"role": "assistant", "content": ""})
+        async for choice, piece in merged(self._choices):
+            view, held = views[choice.index], calls[choice.index]
+            shown = view.finish() if piece is None else view.feed(piece.text)
+            tokens = [] if piece is None else piece.tokens
+            for text, is_thought in shown:
+                if held is not None and not is_thought:
+                    text = held.feed(text)
+                if text:
+                    yield self._delta(choice, {"reasoning_content" if is_thought else "content": text}, tokens)
+                    tokens = []
+            if piece is None:
+                reason = choice.finish_reason
+                if held is not None:
+                    rest, called = held.finish()
+                    if rest:
+                        yield self._delta(choice, {"content": rest})
+                    if called:
+                        reason = "tool_calls"
+                        numbered = [{"index": number, **call} for number, call in enumerate(called)]
+                        yield self._delta(choice, {"tool_calls": numbered})
+                yield self._delta(choice, {}, reason=reason)
 
-    def _delta(self, choice: Choice, delta: dict, more: dict, tokens: Any = (), reason: str | None = None) -> dict:
-        return self._envelope.chunk([self._choice(choice, {"delta": delta}, tokens, reason)], **more)
+    def _delta(self, choice: Choice, delta: dict, tokens: Any = (), reason: str | None = None) -> dict[str, Any]:
+        return self._choice(choice, {"delta": delta}, tokens, reason)
 
     def _choice(self, choice: Choice, what: dict, tokens: Any, reason: str | None) -> dict[str, Any]:
         told = chat_logprobs(tokens, self._service.tokenizer) if self._body.logprobs and tokens else None

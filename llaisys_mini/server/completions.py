@@ -4,10 +4,8 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from llaisys_mini.engine.request import Token
-from llaisys_mini.server.answers import CompletionLogprobs, Envelope, Reader, Usage
+from llaisys_mini.server.answers import CompletionLogprobs, Envelope, Reader, Usage, events_of
 from llaisys_mini.server.body import CompletionBody
-from llaisys_mini.server.events import DONE, event
-from llaisys_mini.server.problems import Refused
 from llaisys_mini.server.service import Choice, Prompt, Service, merged
 from llaisys_mini.server.worker import Text
 
@@ -41,28 +39,22 @@ class CompletionAnswer:
             choices.append(self._choice(choice, self._echo(choice) + text, told, choice.finish_reason))
         return self._envelope.whole(choices, self._usage)
 
-    async def events(self) -> AsyncIterator[bytes]:
+    def events(self) -> AsyncIterator[bytes]:
         """The answer as a stream of events."""
-        with_usage = self._body.stream_options is not None and self._body.stream_options.include_usage
-        more = {"usage": None} if with_usage else {}
+        return events_of(self._pieces(), self._envelope, self._body.stream_options, lambda: self._usage)
+
+    async def _pieces(self) -> AsyncIterator[dict[str, Any]]:
         told = [CompletionLogprobs(self._service.tokenizer) for _ in self._choices]
         begun: set[int] = set()
-        try:
-            async for choice, piece in merged(self._choices):
-                text, tokens = ("", []) if piece is None else (piece.text, list(piece.tokens))
-                if choice.index not in begun:
-                    begun.add(choice.index)
-                    if self._body.echo:
-                        text, tokens = self._echo(choice) + text, [*choice.text.request.prompt_tokens, *tokens]
-                logprobs = told[choice.index].told(tokens) if self._body.logprobs is not None and tokens else None
-                reason = choice.finish_reason if piece is None else None
-                yield event(self._envelope.chunk([self._choice(choice, text, logprobs, reason)], **more))
-        except Refused as problem:
-            yield event(problem.body())
-            return
-        if with_usage:
-            yield event(self._envelope.chunk([], usage=self._usage.told()))
-        yield DONE
+        async for choice, piece in merged(self._choices):
+            text, tokens = ("", []) if piece is None else (piece.text, list(piece.tokens))
+            if choice.index not in begun:
+                begun.add(choice.index)
+                if self._body.echo:
+                    text, tokens = self._echo(choice) + text, [*choice.text.request.prompt_tokens, *tokens]
+            logprobs = told[choice.index].told(tokens) if self._body.logprobs is not None and tokens else None
+            reason = choice.finish_reason if piece is None else None
+            yield self._choice(choice, text, logprobs, reason)
 
     @property
     def _usage(self) -> Usage:
