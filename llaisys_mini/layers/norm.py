@@ -13,8 +13,8 @@ class RMSNorm:
     weight: Tensor
     eps: float
 
-    def __call__(self, x: Tensor) -> Tensor:
-        return ops.rms_norm(x, self.weight, self.eps)
+    def __call__(self, x: Tensor, out: Tensor | None = None) -> Tensor:
+        return ops.rms_norm(x, self.weight, self.eps, out=out)
 
     def add(self, x: Tensor, step: Tensor | None) -> tuple[Tensor, Tensor]:
         """(x + step, its norm), the sum being normalised while it is at hand. step None: there is nothing to add."""

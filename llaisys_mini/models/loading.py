@@ -5,11 +5,12 @@ whether the head is the embedding matrix, how positions become angles, which wei
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
+from llaisys_mini import devices
 from llaisys_mini.errors import CheckpointError, warn_about_checkpoint
 from llaisys_mini.layers.attention import Attention
 from llaisys_mini.layers.linear import Linear
@@ -101,7 +102,7 @@ class _Loader:
 
     def block(self, number: int, rotary: AnyRotary) -> Block:
         c, prefix = self.config, f"model.layers.{number}"
-        return Block(
+        block = Block(
             input_norm=self.norm(f"{prefix}.input_layernorm", c.hidden_size),
             attention=self.attention(f"{prefix}.self_attn", number, rotary),
             post_norm=self.norm(f"{prefix}.post_attention_layernorm", c.hidden_size),
@@ -111,6 +112,9 @@ class _Loader:
                 down=self.linear(f"{prefix}.mlp.down_proj", c.hidden_size, c.intermediate_size),
             ),
         )
+        if devices.get(self.device).records:  # there the launches cost more than a short kernel computes
+            return replace(block, attention=block.attention.fused(), mlp=block.mlp.fused())
+        return block
 
     def attention(self, prefix: str, number: int, rotary: AnyRotary) -> Attention:
         c = self.config

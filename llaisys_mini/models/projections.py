@@ -30,7 +30,11 @@ def block_with(block: Block, number: int, change: Change) -> Block:
     prefix = f"model.layers.{number}"
     attention = {a: change(f"{prefix}.self_attn.{b}", getattr(block.attention, a)) for a, b in IN_ATTENTION.items()}
     mlp = {a: change(f"{prefix}.mlp.{b}", getattr(block.mlp, a)) for a, b in IN_MLP.items()}
-    return replace(block, attention=replace(block.attention, **attention), mlp=replace(block.mlp, **mlp))
+    return replace(
+        block,
+        attention=replace(block.attention, **attention, query_key_value=None),
+        mlp=replace(block.mlp, **mlp, gate_up=None),
+    )
 
 
 def with_projections(decoder: Decoder, change: Change) -> Decoder:

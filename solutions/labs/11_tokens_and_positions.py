@@ -175,9 +175,11 @@ plt.show()
 # The shipped model now uses your kernels for the embedding and for RoPE:
 
 # %%
+import textwrap
+
 model = load_model("mini")
 ids = model.tokenizer.encode("Once upon a time")
-print(model.tokenizer.decode([*ids, *model.generate(ids, max_new_tokens=40, temperature=0)]))
+print(textwrap.fill(model.tokenizer.decode([*ids, *model.generate(ids, max_new_tokens=40, temperature=0)]), 100))
 
 # %% [markdown]
 # ## 4. On a GPU

@@ -269,9 +269,11 @@ print("largest difference:", np.abs(at_once - np.array(step_by_step)).max())
 # The shipped model now uses your kernel, in each of its 8 layers:
 
 # %%
+import textwrap
+
 model = load_model("mini")
 ids = model.tokenizer.encode("Once upon a time")
-print(model.tokenizer.decode([*ids, *model.generate(ids, max_new_tokens=40, temperature=0)]))
+print(textwrap.fill(model.tokenizer.decode([*ids, *model.generate(ids, max_new_tokens=40, temperature=0)]), 100))
 
 # %% [markdown]
 # ## 4. Attention on a GPU

@@ -257,6 +257,7 @@ held_out_loss("smooth").require(at_most=0.2)
 
 # %%
 import tempfile
+import textwrap
 from pathlib import Path
 
 from llaisys_mini.kernels.choice import answering_kernel
@@ -268,7 +269,7 @@ with tempfile.TemporaryDirectory() as folder:
     print(f"{before / 1e6:.1f} MB become {after / 1e6:.1f} MB")
     print("linear_int8 answers from:", answering_kernel("linear_int8").kernel_set)
     ids = small.tokenizer.encode("Once upon a time")
-    print(small.tokenizer.decode(ids + list(small.generate(ids, 40, temperature=0))))
+    print(textwrap.fill(small.tokenizer.decode(ids + list(small.generate(ids, 40, temperature=0))), 100))
 
 # %% [markdown]
 # ## 6. Extra: a column of GPTQ

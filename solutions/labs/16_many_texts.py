@@ -334,10 +334,12 @@ with use_kernels("solutions"):
 # Sixteen texts take as many passes as one. Is each of them the same as when it is written alone?
 
 # %%
+import textwrap
+
 together, _ = write(prompts)
 alone = [write([prompt])[0][0] for prompt in prompts]
 print(sum(a == b for a, b in zip(together, alone, strict=True)), "of 16 texts are the same as alone")
-print(model.tokenizer.decode(prompts[0] + together[0]))
+print(textwrap.fill(model.tokenizer.decode(prompts[0] + together[0]), 100))
 
 # %% [markdown]
 # With the course's kernels it is always 16 of 16: they add up a row in the same order, whatever the other rows. Your kernels may add in another
