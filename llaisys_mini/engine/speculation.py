@@ -33,24 +33,30 @@ if TYPE_CHECKING:
 def weight_bytes(decoder: Decoder) -> int:
     """Bytes of the weights that one forward pass reads, whatever the number of its rows; of the embeddings it reads
     single rows."""
-    found: dict[int, int] = {}
+    found: dict[int, set[tuple[int, int]]] = {}  # by its storage, where each weight lies
 
     def look(part: Any) -> None:
         if isinstance(part, Tensor):
-            found[id(part)] = part.nbytes
+            found.setdefault(id(part.storage), set()).add((part.offset, part.offset + part.nbytes))
         elif is_dataclass(part):
             for field in fields(part):
                 look(getattr(part, field.name))
 
     for part in (*decoder.layers, decoder.final_norm, decoder.head):
         look(part)
-    return sum(found.values())
+    total = 0
+    for places in found.values():
+        end = 0
+        for first, last in sorted(places):  # fused projections lie over the memory of the single ones
+            total += max(0, last - max(first, end))
+            end = max(end, last)
+    return total
 
 
 def does_it_pay(decoder: Decoder, guesser: "Guesser", counts: "Counts") -> str:
     """One line: how often guesses were right, and whether fewer bytes of weights were read than without them."""
-    own, draft = weight_bytes(decoder), getattr(guesser, "decoder", None)
-    read = counts.steps * own + getattr(guesser, "passes", 0) * (weight_bytes(draft) if draft is not None else 0)
+    own, draft = weight_bytes(decoder), weight_bytes(guesser.decoder) if guesser.decoder is not None else 0
+    read = counts.steps * own + guesser.passes * draft
     before, after = own / 1e6, read / max(1, counts.written) / 1e6
     return (
         f"speculation: {counts.right} of {counts.guessed} guesses right, {counts.written / max(1, counts.steps):.1f} "
@@ -60,7 +66,11 @@ def does_it_pay(decoder: Decoder, guesser: "Guesser", counts: "Counts") -> str:
 
 
 class Guesser(Protocol):
-    """What the engine asks of one that guesses."""
+    """What the engine asks of one that guesses. decoder: what it asks itself, if anything; passes: how many forward
+    passes of that it has made."""
+
+    decoder: Decoder | None
+    passes: int
 
     def guess(self, asked: Sequence[tuple[Request, int]]) -> list[list[int]]:
         """For each request the tokens that may come next: at most the number given, perhaps none."""
@@ -71,6 +81,8 @@ class Guesser(Protocol):
 
 class NGrams:
     """Guesses `most` tokens: those that followed where the last `longest` to `shortest` tokens stood before."""
+
+    decoder, passes = None, 0
 
     def __init__(self, most: int = 4, longest: int = 4, shortest: int = 2):
         self.most, self.longest, self.shortest = most, longest, shortest
@@ -95,13 +107,14 @@ class NGrams:
 class DraftModel:
     """Guesses `most` tokens with a smaller decoder, the likeliest each time.
 
-    It has a KV cache of its own, of `pages` pages. capture: see Engine.
+    It has a KV cache of its own, of `pages` pages. passes: how many forward passes it has made. capture: see Engine.
     """
 
     def __init__(self, decoder: Decoder, most: int = 4, pages: int | None = None, capture: bool = True):
         c = decoder.config
         self.decoder = decoder
         self.most = most
+        self.passes = 0
         self.cache = PagedCache(c.layers, c.kv_heads, c.head_dim, c.max_positions, device=decoder.device, pages=pages)
         self.replay = Replay(decoder, self.cache, capture)
         self._texts: dict[Request, PagedText] = {}
@@ -129,6 +142,7 @@ class DraftModel:
             wanted = [len(ids) if len(ids) <= self.most + 1 else 1 for ids in missing]
             rows = [Rows(texts[n], len(ids), w) for n, ids, w in zip(going, missing, wanted, strict=True)]
             logits, best = self.replay.forward(np.concatenate(missing), rows, greedy=True)
+            self.passes += 1
             index = best[0] if best else ops.argmax(logits)[0].numpy()
             chosen = index[np.cumsum(wanted) - 1].tolist()
             for number, token in zip(going, chosen, strict=True):

@@ -450,7 +450,7 @@ for texts in (1, 16):
         drafts = DraftModel(draft.decoder, pages=200, capture=False)
         guesser = {"n-grams": NGrams(), "draft model": drafts}.get(name)
         engine, _ = write(prompts[:texts], 100, guesser=guesser, pages=200)
-        small_passes = getattr(guesser, "passes", 0)
+        small_passes = guesser.passes if guesser else 0
         read = 4 * (engine.counts.steps * LARGE + small_passes * SMALL) / engine.counts.written
         small_rows = engine.counts.guessed + engine.counts.written if small_passes else 0
         work = (engine.counts.rows * LARGE + small_rows * SMALL) / engine.counts.written

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from llaisys_mini import load_model
-from llaisys_mini.engine.speculation import DraftModel, NGrams
+from llaisys_mini.engine.speculation import DraftModel, NGrams, does_it_pay, weight_bytes
 from llaisys_mini.errors import GenerationError
 from llaisys_mini.kernels.registry import Kernel
 from llaisys_mini.kernels.runtime import Runtime, observe_calls
@@ -290,3 +290,18 @@ class AnyEvents(RuleBasedStateMachine):
 def test_any_order_of_events(model, steps):
     AnyEvents.model = model
     run_state_machine_as_test(AnyEvents, settings=settings(max_examples=25, stateful_step_count=steps, deadline=None))
+
+
+def test_what_is_said_of_guesses_counts_the_passes_of_the_draft_model(model):
+    draft = DraftModel(model.decoder, most=4)
+    engine = model.engine(guesser=draft)
+    engine.add([1, 2, 3], SamplingParams(0, max_new_tokens=20))
+    while engine.is_busy:
+        engine.step()
+    steps = engine.counts.steps
+    assert draft.passes == engine.counts.guessed > 0  # one text: each guess is a pass
+    weights = weight_bytes(model.decoder) / 1e6
+    told = does_it_pay(model.decoder, draft, engine.counts)
+    assert f"{weights * (steps + draft.passes) / 20:.2f} MB of weights read per token, {weights:.2f} without" in told
+    assert told.endswith("it does not pay")  # a draft model as large as the model
+    assert "it pays" in does_it_pay(model.decoder, NGrams(), engine.counts)  # guesses as good from nowhere

@@ -8,6 +8,7 @@ import pytest
 from llaisys_mini import load_model, observe_calls
 from llaisys_mini.devices import use_device
 from llaisys_mini.devices.sanitized import Sanitized
+from llaisys_mini.engine.speculation import weight_bytes
 from llaisys_mini.models.projections import with_projections
 from llaisys_mini.models.quantise import quantise
 from tests.models.random_models import make_checkpoint
@@ -64,6 +65,8 @@ def test_the_parts_lie_in_the_memory_of_the_whole(tmp_path):
     whole, parts = block.attention.query_key_value, [block.attention.query, block.attention.key, block.attention.value]
     assert all(part.weight.storage is whole.weight.storage for part in parts)
     np.testing.assert_array_equal(np.concatenate([part.weight.numpy() for part in parts]), whole.weight.numpy())
+    apart = with_projections(model.decoder, lambda name, layer: layer)
+    assert weight_bytes(model.decoder) == weight_bytes(apart)  # none is counted twice
 
 
 def test_widths_at_which_a_part_would_begin_anywhere_stay_apart(tmp_path):
