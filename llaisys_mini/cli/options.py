@@ -19,7 +19,11 @@ def engine_options(command):
         "--capture/--no-capture", default=True, help="Replay recorded steps as one call; same text."
     )(command)
     count = click.option(
-        "--guesses", type=click.IntRange(1, 16), default=4, show_default=True, help="So many (num_speculative_tokens)."
+        "--guesses",
+        type=click.IntRange(1, 16),
+        default=4,
+        show_default=True,
+        help="Tokens guessed ahead (vLLM: num_speculative_tokens).",
     )
     return click.option("--draft", default=None, help="A smaller model that guesses tokens ahead, or 'ngram'.")(
         count(command)

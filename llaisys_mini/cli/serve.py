@@ -22,10 +22,18 @@ _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 @dtype_option
 @click.option("--pages", type=click.IntRange(1), default=None, help="Of the KV cache, 16 tokens each. Default: 1024.")
 @click.option(
-    "--max-rows", type=click.IntRange(1), default=256, show_default=True, help="Of a step (max_num_batched_tokens)."
+    "--max-rows",
+    type=click.IntRange(1),
+    default=256,
+    show_default=True,
+    help="Rows of a step at most (vLLM: max-num-batched-tokens).",
 )
 @click.option(
-    "--max-texts", type=click.IntRange(1), default=64, show_default=True, help="Texts at a time (max_num_seqs)."
+    "--max-texts",
+    type=click.IntRange(1),
+    default=64,
+    show_default=True,
+    help="Texts in work at a time (vLLM: max-num-seqs).",
 )
 @engine_options
 def serve(model, host, port, api_key, name, pages, max_rows, max_texts, **options):

@@ -39,7 +39,14 @@ def test_the_same_seed_gives_the_same_stream():
     assert written(3, 300) != written(4, 300)
 
 
-@pytest.mark.parametrize("mixture", [FIRST_MIXTURE, MIXTURE, LOOKING_UP, ANSWERING])
+MIXTURES = [FIRST_MIXTURE, MIXTURE, LOOKING_UP, ANSWERING]
+
+
+def test_every_kind_of_document_is_in_a_mixture():
+    assert set().union(*MIXTURES) == set(KINDS)
+
+
+@pytest.mark.parametrize("mixture", MIXTURES)
 def test_each_kind_gets_its_share_of_the_tokens(mixture):
     assert sum(mixture.values()) == pytest.approx(1)
     assert set(mixture) <= set(KINDS)

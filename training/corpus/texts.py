@@ -248,7 +248,7 @@ def _yes_or_no(writer: Writer, text: Text, person: Person, question: str, fact: 
     true = writer.chance(0.5)
     other = person if true else writer.choice([p for p in text.people if p is not person])
     asked = writer.write(question, other.values | {"N": person.name})
-    return "yes or no", [asked], capitalized(writer.write(fact, person.values)) + "."
+    return "yes or no", [asked], writer.write(fact, person.values) + "."
 
 
 def ask_untold(writer: Writer, text: Text, known_words: Collection[str]) -> tuple[str, str, str]:
