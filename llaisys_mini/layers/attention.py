@@ -37,8 +37,10 @@ class Attention:
     def __call__(self, h: Tensor, positions: Tensor, cache: Cache) -> Tensor:
         """h [T, E], the normalised hidden state of rows at `positions` int64 [T] -> [T, E]."""
         rows, width = h.shape[0], self.head_dim
-        fused = self.query_key_value is not None and rows == 1
-        q, k, v = self._of_one_row(h, positions) if fused else self._of(h, positions)
+        if self.query_key_value is not None and rows == 1:
+            q, k, v = self._of_one_row(self.query_key_value(h), positions)
+        else:
+            q, k, v = self._of(h, positions)
         mixed = cache.attend(self.layer, q, k, v, width**-0.5, self.window)  # [T, H, D]
         return self.output(mixed.view(rows, self.heads * width))
 
@@ -52,14 +54,14 @@ class Attention:
             q, k = self.query_norm(q), self.key_norm(k)
         return self.rotary(q, positions), self.rotary(k, positions), v
 
-    def _of_one_row(self, h: Tensor, positions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The same for T = 1: the heads of a row lie behind each other, and are projected and rotated together."""
-        assert self.query_key_value is not None
+    def _of_one_row(self, projected: Tensor, positions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The same for T = 1, from all projections [1, (H + 2 K) D]: the heads of a row lie behind each other, and
+        those of query and key are rotated together."""
         both = self.heads + self.kv_heads
-        heads = self.query_key_value(h).view(1, both + self.kv_heads, self.head_dim)
+        heads = projected.view(1, both + self.kv_heads, self.head_dim)
         q_and_k, v = heads.slice(1, 0, both), heads.slice(1, both, both + self.kv_heads)
         if self.query_norm is not None and self.key_norm is not None:
-            normalised = Tensor.empty(q_and_k.shape, device=h.storage.device)
+            normalised = Tensor.empty(q_and_k.shape, device=projected.storage.device)
             for norm, first, last in ((self.query_norm, 0, self.heads), (self.key_norm, self.heads, both)):
                 norm(q_and_k.slice(1, first, last), out=normalised.slice(1, first, last))
             q_and_k = normalised
