@@ -158,12 +158,18 @@ def deeds_plot(writer: Writer) -> Plot:
         questions += [
             *[PlotQuestion(tuple(_who(deed)), f"It was {person} who {deed}.")] * 2,
             PlotQuestion(tuple(_what(person)), f"{person} {deed}."),
-            *(
-                PlotQuestion(
-                    (f"Did {asked} {base} {what}?", f"Was it {asked} who {deed}?", f"Is it true that {asked} {deed}?"),
-                    f"It was {person} who {deed}.",
-                )
-                for asked in (person, people[index - 1])
+            # Of whoever is asked about, the answer is the one who did it.
+            PlotQuestion(
+                tuple(
+                    wording
+                    for asked in (person, people[index - 1])
+                    for wording in (
+                        f"Did {asked} {base} {what}?",
+                        f"Was it {asked} who {deed}?",
+                        f"Is it true that {asked} {deed}?",
+                    )
+                ),
+                f"It was {person} who {deed}.",
             ),
         ]
     if not times and writer.chance(0.4):
