@@ -52,7 +52,7 @@ class Stage:
 
 
 # Most text goes by in short rows, since attention costs the square of their length; later stages teach the model to use
-# its whole context, and the last three practise what was still hard: answers about stories. At the full rate a model of
+# its whole context, and the last four practise what was still hard: answers about stories. At the full rate a model of
 # this kind learned facts and sums, but no copying of names; within two hundred steps at 0.4 of it, copying appeared.
 STAGES = [
     Stage(tokens=24_576_000, row_length=512, rate=1.0, end_rate=0.45, mixture=FIRST_MIXTURE),
@@ -62,6 +62,7 @@ STAGES = [
     Stage(tokens=31_129_600, row_length=CONTEXT_LENGTH, rate=0.15, end_rate=0.0, mixture=ANSWERING),
     Stage(tokens=3_932_160, row_length=CONTEXT_LENGTH, rate=0.05, end_rate=0.0, mixture=ANSWERING),
     Stage(tokens=16_384_000, row_length=CONTEXT_LENGTH, rate=0.12, end_rate=0.0, mixture=ANSWERING),
+    Stage(tokens=4_915_200, row_length=CONTEXT_LENGTH, rate=0.08, end_rate=0.0, mixture=ANSWERING),
 ]
 
 # The draft model learns the probabilities that the model gives, not the text: see `train.py`.

@@ -62,7 +62,7 @@ KINDS: dict[str, Callable[[Writer], Document]] = {
         {4: 2, 5: 2, 6: 3, 8: 3, 10: 2},
     ),
     "facts": _conversation(_mostly({"fact": 1}), FEW_TURNS),
-    "readings": _conversation(_mostly({"reading": 1, "text question": 3, "untold": 1}), SOME_TURNS),
+    "readings": _conversation(_mostly({"reading": 1, "text question": 3, "untold": 2}), SOME_TURNS),
     "small sums": _conversation(_mostly({"small sum": 1}), FEW_TURNS),
     "long sums": _conversation(_mostly({"long sum": 1}), {1: 8, 2: 1, 3: 1}),
     "unknown": _conversation(_mostly({"unknown": 6, "unknown story": 1, "fact": 1.5}), FEW_TURNS),

@@ -24,6 +24,9 @@ STARTS = [
     "Do you know a story",
     "Tell me a short story",
     "A story, please",
+    "Make up a story",
+    "Please make up a story",
+    "Please give me a story",
 ]
 ANOTHER = [
     "Tell me another story.",

@@ -101,7 +101,7 @@ def _reading(writer: Writer, conversation: Conversation) -> Turn | None:
     text = texts.write_text(writer, avoid)
     found = (
         texts.ask_untold(writer, text, avoid | text.words)
-        if writer.chance(0.1 if writer.practises else 0.06)
+        if writer.chance(0.16 if writer.practises else 0.06)
         else texts.ask_text(writer, text)
     )
     assert found is not None

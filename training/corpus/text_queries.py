@@ -127,10 +127,11 @@ UNTOLD = phrasings([
 UNTOLD += phrasings([
         "How old is {N}?", "Who is the brother of {N}?", "Who is the {relative} of {N}?", "What does {N} dream about?", "Why is {N} there?",
         "What is the last name of {N}?", "Does {N} have a sister?", "How tall is {N}?", "What did {N} do yesterday?", "How many {belongings} does {N} have?",
+        "How many {belongings} has {N} got?", "How many {belongings} belong to {N}?", "How many {belongings} does {N} own?", "{N} has how many {belongings}?",
         "What is the favorite {favorite} of {N}?", "Where was {N} born?", "What does {N} {unknown_verb}?", "What did {N} {unknown_verb} last year?",
         "When does {N} go to bed?", "What will {N} do tomorrow?", "Is {N} happy?", "Who is the best friend of {N}?", "What is the name of the {relative} of {N}?",
         "When did {N} get up?", "How much does {N} weigh?", "Whom does {N} love?", "Where did {N} live before?", "What was {N} thinking?", "Why did {N} come?",
-        "What is the {attribute} of {N}?", "What is the {attribute} of {N}?", "What does {N} say?", "What did {N} tell the others?", "What did {N} shout?", "What did {N} say?", "What did {N} say about it?", "To whom did {N} say something?", "What does {N} want to say?", "What is the job of {N}?",
+        "What is the {attribute} of {N}?", "What is the {attribute} of {N}?", "What does {N} say?", "What did {N} tell the others?", "What did {N} shout?", "What did {N} say?", "What did {N} say about it?", "To whom did {N} say something?", "What does {N} want to say?", "What did {N} say to the others?", "What does {N} tell them?", "What is the job of {N}?",
     ],
     [
         "how old {N} is", "how many {belongings} {N} has", "who the {relative} of {N} is", "the favorite {favorite} of {N}", "where {N} was born",
