@@ -52,7 +52,7 @@ def main() -> None:
 
     import torch
 
-    from .recipe import DRAFT_LAYERS, DRAFT_STAGES, LAYERS, STAGES, scaled
+    from .recipe import AVERAGED_STAGES, DRAFT_LAYERS, DRAFT_STAGES, LAYERS, STAGES, scaled
     from .tokenizer import load_or_train_tokenizer
     from .train import Run, begin_last_stage, train, write_model
 
@@ -64,7 +64,8 @@ def main() -> None:
     load_or_train_tokenizer(finished)
     device = options.device or ("cuda" if torch.cuda.is_available() else "cpu")
     shared = (device, options.processes)
-    run = Run(work / "run", finished / "tokenizer.json", scaled(STAGES, options.share), LAYERS, *shared)
+    stages = scaled(STAGES, options.share)
+    run = Run(work / "run", finished / "tokenizer.json", stages, LAYERS, *shared, averaged=AVERAGED_STAGES)
     if options.begun is not None:
         begin_last_stage(run, options.begun / "mini")
     train(run)
@@ -72,8 +73,8 @@ def main() -> None:
     install(finished, options.output / "mini")
     if not options.skip_draft:
         shutil.copytree(finished, finished_draft, dirs_exist_ok=True)  # tokenizer and chat template are the same
-        stages = scaled(DRAFT_STAGES, options.share)
-        draft = Run(work / "draft", run.tokenizer_file, stages, DRAFT_LAYERS, *shared, teacher=finished)
+        draft_stages = scaled(DRAFT_STAGES, options.share)
+        draft = Run(work / "draft", run.tokenizer_file, draft_stages, DRAFT_LAYERS, *shared, teacher=finished)
         if options.begun is not None:
             begin_last_stage(draft, options.begun / "mini-draft")
         train(draft)

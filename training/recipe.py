@@ -65,6 +65,11 @@ STAGES = [
     Stage(tokens=4_915_200, row_length=CONTEXT_LENGTH, rate=0.08, end_rate=0.0, mixture=ANSWERING),
 ]
 
+# The model is the mean of the weights at the end of its last three stages. Each stage makes some abilities better and
+# others worse by chance; the mean keeps what all of them learned. Izmailov et al. 2018, "Averaging Weights Leads to
+# Wider Optima and Better Generalization".
+AVERAGED_STAGES = 3
+
 # The draft model learns the probabilities that the model gives, not the text: see `train.py`.
 DRAFT_STAGES = [
     Stage(tokens=16_384_000, row_length=512, rate=0.6, end_rate=0.3, mixture=MIXTURE),

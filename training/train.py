@@ -13,6 +13,7 @@ import os
 import time
 from collections import deque
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,8 @@ class Run:
     """What to train, and where.
 
     work: folder of the checkpoint and the log. teacher: folder of a model whose probabilities are learned instead of
-    the text. device: "cuda" or "cpu". processes: training workers on the CPU; on a GPU, processes that make batches.
+    the text. averaged: the model is the mean of the weights at the end of its last so many stages.
+    device: "cuda" or "cpu". processes: training workers on the CPU; on a GPU, processes that make batches.
     """
 
     work: Path
@@ -61,6 +63,7 @@ class Run:
     device: str
     processes: int
     teacher: Path | None = None
+    averaged: int = 1
 
     @property
     def workers(self) -> int:
@@ -73,6 +76,11 @@ class Run:
     @property
     def tokens(self) -> int:
         return sum(stage.steps * stage.rows * stage.row_length for stage in self.stages)
+
+    @property
+    def stage_ends(self) -> list[int]:
+        """After how many steps each stage ends."""
+        return list(accumulate(stage.steps for stage in self.stages))
 
 
 def pretrained(folder: Path, attention: str) -> Qwen3ForCausalLM:
@@ -102,6 +110,8 @@ class Training:
             [{"params": embedding}, {"params": norms}], lr=1e-3, betas=(0.9, 0.98), weight_decay=0.0
         )
         self.adam_parameters = embedding + norms
+        self.averaged = run.averaged
+        self.ends: list[dict[str, torch.Tensor]] = []  # the weights at the end of the last stages
         self.step = self.tokens = 0
         self.seconds = 0.0
 
@@ -115,9 +125,20 @@ class Training:
         self.muon.step(MUON_LEARNING_RATE * rate)
         self.adam.step()
 
+    def end_stage(self) -> None:
+        """Keep the weights as they are now, for `average`."""
+        weights = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
+        self.ends = [*self.ends, weights][-self.averaged :]
+
+    def average(self) -> None:
+        """Let the model have the mean of the weights that were kept."""
+        names = self.ends[0]
+        self.model.load_state_dict({name: torch.stack([end[name] for end in self.ends]).mean(0) for name in names})
+
     def save(self, path: Path) -> None:
         state = {
             "model": self.model.state_dict(),
+            "ends": self.ends,
             "adam": self.adam.state_dict(),
             "velocity": self.muon.velocity,
             "position": (self.step, self.tokens, self.seconds),
@@ -128,6 +149,7 @@ class Training:
     def load(self, path: Path) -> None:
         state = torch.load(path, map_location=self.device)
         self.model.load_state_dict(state["model"])
+        self.ends = state["ends"]
         self.adam.load_state_dict(state["adam"])
         self.muon.velocity = state["velocity"]
         self.step, self.tokens, self.seconds = state["position"]
@@ -209,6 +231,8 @@ def train_worker(rank: int, run: Run) -> None:
         training.tokens += batch.ids.numel()
         training.seconds, started = training.seconds + time.perf_counter() - started, time.perf_counter()
         if log is not None:
+            if training.step in run.stage_ends:
+                training.end_stage()
             log.after_step(loss, rate)
             if started - saved > SECONDS_BETWEEN_CHECKPOINTS:
                 log.write({"held_out": held_out_losses(training, held_out)})
@@ -232,7 +256,8 @@ def train(run: Run) -> None:
 
 def begin_last_stage(run: Run, finished: Path) -> None:
     """Write a checkpoint that goes on from a finished model with the last stage of the recipe. None that is there is
-    overwritten. The optimisers begin anew: a finished model does not hold what they had learned."""
+    overwritten. The optimisers begin anew: a finished model does not hold what they had learned. Where stages are
+    averaged, its weights count as the end of one."""
     checkpoint = run.work / "checkpoint.pt"
     if checkpoint.exists():
         return
@@ -240,6 +265,7 @@ def begin_last_stage(run: Run, finished: Path) -> None:
     training = Training(run)
     training.model.load_state_dict(pretrained(finished, "sdpa").state_dict())
     before = replace(run, stages=run.stages[:-1])
+    training.end_stage()
     training.step, training.tokens = sum(stage.steps for stage in before.stages), before.tokens
     training.save(checkpoint)
 
@@ -248,6 +274,7 @@ def write_model(run: Run, folder: Path) -> None:
     """Write config.json and model.safetensors, in bfloat16, as `transformers` does. The tokenizer wrote the rest."""
     training = Training(run)
     training.load(run.work / "checkpoint.pt")
+    training.average()
     training.model.config.use_cache = True
     keep = {name: (folder / name).read_bytes() for name in ["generation_config.json"] if (folder / name).exists()}
     training.model.to(torch.bfloat16).save_pretrained(folder)

@@ -1,5 +1,7 @@
 """Training on a CPU: a loss without the work that a mask throws away, and going on from a finished model."""
 
+import dataclasses
+
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -108,3 +110,26 @@ def test_the_last_stage_goes_on_from_a_finished_model(tmp_path, monkeypatch):
     train.write_model(run, tmp_path / "written")
     written = train.pretrained(tmp_path / "written", "sdpa").state_dict()
     torch.testing.assert_close(written, changed, rtol=2**-8, atol=1e-6)
+    # What was begun from counts as the end of a stage.
+    two = dataclasses.replace(run, work=tmp_path / "averaged", averaged=2)
+    train.begin_last_stage(two, finished)
+    train.train(two)
+    train.write_model(two, tmp_path / "written")
+    written = train.pretrained(tmp_path / "written", "sdpa").state_dict()
+    mean = {name: (before[name] + changed[name]) / 2 for name in before}
+    torch.testing.assert_close(written, mean, rtol=2**-8, atol=1e-6)
+
+
+def test_the_weights_at_the_end_of_the_last_stages_are_averaged(tmp_path, monkeypatch):
+    monkeypatch.setattr(train, "HELD_OUT_LENGTH", 256)
+    monkeypatch.setattr(train, "KINDS", {"facts": train.KINDS["facts"]})
+    stages = [Stage(tokens=16_384, row_length=512, rate=1.0, end_rate=0.5, mixture=MIXTURE)] * 3
+    run = train.Run(tmp_path, MINI / "tokenizer.json", stages, layers=2, device="cpu", processes=1, averaged=2)
+    train.train(run)
+    training = train.Training(run)
+    training.load(tmp_path / "checkpoint.pt")
+    last = training.model.state_dict()["model.embed_tokens.weight"].clone()
+    second, third = (end["model.embed_tokens.weight"] for end in training.ends)
+    assert torch.equal(third, last) and not torch.equal(second, third)
+    training.average()
+    torch.testing.assert_close(training.model.state_dict()["model.embed_tokens.weight"], (second + third) / 2)
