@@ -124,11 +124,12 @@ takes-bench,parity := several minutes: torch is large
 takes-test,parity,cuda := several minutes: torch is large
 
 # `run` is what generation needs and no extra; every set-up includes it. --no-compile: Python compiles a module when it
-# is first imported; all modules of all packages at once take longer than what is left of the set-up.
+# is first imported; all modules of all packages at once take longer than what is left of the set-up. But where it is told
+# not to keep what it compiled, each start would take a second and a half longer.
 .venv/.with-%: .venv/.made-in pyproject.toml constraints.txt
 	@echo 'setting up .venv [$*] (once, $(or $(takes-$*),a few minutes)) ...'
 	@start=`date +%s`; \
-	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --no-input \
+	$(BIN)/python -m pip install --quiet $(if $(PYTHONDONTWRITEBYTECODE),,--no-compile) --disable-pip-version-check --no-input \
 	    -c constraints.txt -e '.$(if $(filter run,$*),,[$*])' || { \
 	    echo 'The set-up failed; pip says why above. `make clean` starts afresh.' >&2; exit 1; }; \
 	touch .venv/.with-run $@; \

@@ -96,6 +96,7 @@ class Field:
             file = random_model.gguf_file(self.folder)
             if kind != "bf16":
                 file = rivals.llama_quantised(file, {"q8": "q8_0", "q4": "q4_0"}[kind])
+            rivals.LlamaCpp.require_working(file)
             self.models[LLAMA] = rivals.LlamaCpp(file)
         except RuntimeError as problem:  # the others are to be measured all the same
             self.absent[LLAMA] = str(problem)

@@ -8,6 +8,9 @@ Sampling is greedy everywhere, and all compute the logits of the last position o
 
 import ctypes
 import dataclasses
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -41,7 +44,7 @@ class Ours:
         from llaisys_mini.engine.generate import load_model
 
         self.folder = folder
-        self.model = load_model(folder)
+        self.model = load_model(folder, "stored")  # as the commands do with the course's kernels
         # A random model may choose a stop token at any time; all must write equally many.
         self.model.config = dataclasses.replace(self.model.config, stop_ids=frozenset())
         self.prompt = prompt_ids(prompt, self.model.config.vocab_size)
@@ -139,6 +142,15 @@ class LlamaCpp:
         for _ in range(count):
             written.append(int(self._forward(written[-1:]).argmax()))
         return written[1:]
+
+    @classmethod
+    def require_working(cls, file: Path) -> None:
+        """Let another process read a prompt with `file`. Raises RuntimeError if that kills it: llama.cpp is compiled
+        for the processor that is found, and not every virtual machine has all the instructions of its own."""
+        program = "import sys; from benchmarks.rivals import LlamaCpp as L; m = L(sys.argv[1]); m.prefill(m.prompt)"
+        ended = subprocess.run([sys.executable, "-c", program, str(file)], stderr=subprocess.DEVNULL, check=False)
+        if ended.returncode < 0:
+            raise RuntimeError(f"llama.cpp was ended by {signal.Signals(-ended.returncode).name}")
 
     def close(self) -> None:
         self.lib.llama_free(self.context)

@@ -9,7 +9,10 @@ model_option = click.option(
 )
 device_option = click.option("--device", default="cpu", show_default=True, help="Where to compute: cpu or cuda.")
 dtype_option = click.option(
-    "--dtype", default="auto", show_default=True, help="Storage: float32, float16, bfloat16 or auto."
+    "--dtype",
+    default="auto",
+    show_default=True,
+    help="Storage: float32, float16, bfloat16, stored (as in the file) or auto.",
 )
 
 
@@ -39,7 +42,7 @@ def guesser_for(model, options, pages=None):
         return None
     if options["draft"] == "ngram":
         return NGrams(most=options["guesses"])
-    draft = load_model(options["draft"], device=options["device"]).decoder
+    draft = load_model(options["draft"], storage("auto", options["device"]), options["device"]).decoder
     guesser = DraftModel(draft, options["guesses"], pages, options["capture"])
     guesser.require_same_tokens(model.config.vocab_size)
     return guesser
@@ -81,6 +84,18 @@ def model_options(command):
     return command
 
 
+def storage(dtype, device):
+    """What `--dtype` means with the kernels that were chosen.
+
+    auto: a small model's weights are converted to float32 only where a learner's kernel or a reference is to read them.
+    The course's kernels compute the same bits from what is stored, and read half as much.
+    """
+    from llaisys_mini.devices import HOST
+    from llaisys_mini.kernels.choice import course_reads_weights
+
+    return "stored" if dtype == "auto" and device == HOST.name and course_reads_weights(device) else dtype
+
+
 def load(options):
     """The model, with the kernels that were chosen. Prints what is to be said about its weights."""
     from llaisys_mini.engine.generate import load_model
@@ -88,7 +103,7 @@ def load(options):
 
     everywhere, per_operator = parse_choice(options["kernels"])
     use_kernels(everywhere, **per_operator)
-    model = load_model(options["model"], options["dtype"], options["device"])
+    model = load_model(options["model"], storage(options["dtype"], options["device"]), options["device"])
     for note in model.decoder.notes:
         click.echo(note, err=True)
     return model

@@ -128,14 +128,14 @@ class LanguageModel:
 def load_model(path_or_id: str | Path = "mini", dtype: str = "auto", device: str = "cpu") -> LanguageModel:
     """Load a checkpoint folder, the shipped model ("mini"), or a model of the hub ("Qwen/Qwen3-0.6B").
 
-    dtype: storage of weights and KV cache: "float32", "float16", "bfloat16", or "auto": float32 for small models, and
-    for larger ones the weights as the file has them, memory-mapped, with a float32 cache.
+    dtype: storage of weights and KV cache: "float32", "float16", "bfloat16"; "stored": the weights as the file has
+    them, memory-mapped, with a float32 cache; or "auto": "float32" for small models, "stored" for larger ones.
     device: "cpu", or "cuda" with weights and cache in the GPU's memory. Within `cuda.sanitized()` "cuda" needs no GPU;
     the shipped model then takes some tenths of a second per token.
     Raises ConfigError, CheckpointError, TokenizerError or DeviceError, each saying what to do; GenerationError for a
     dtype that there is not.
     """
-    names = ("auto", *(dtype.name for dtype in dtypes.STORAGE))
+    names = ("auto", "stored", *(dtype.name for dtype in dtypes.STORAGE))
     if dtype not in names:
         raise GenerationError(f"dtype {dtype!r} is not one of {', '.join(names)}")
     devices.require(device)
@@ -145,7 +145,9 @@ def load_model(path_or_id: str | Path = "mini", dtype: str = "auto", device: str
     if dtype == "auto":
         # Counted from the header: taking the tensors would copy those that the file does not align.
         small = sum(math.prod(entry.shape) for entry in checkpoint.stored.values()) <= _SMALL
-        weights, cache_dtype = (dtypes.float32 if small else None), dtypes.float32
+        dtype = "float32" if small else "stored"
+    if dtype == "stored":
+        weights, cache_dtype = None, dtypes.float32
     else:
         weights = cache_dtype = dtypes.BY_NAME[dtype]
     decoder = load_decoder(config, checkpoint, weights, device)

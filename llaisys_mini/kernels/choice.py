@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from llaisys_mini import dtypes
 from llaisys_mini.contract import OPERATORS, Contract
 from llaisys_mini.errors import KernelError
 from llaisys_mini.kernels import runtime, verdicts
@@ -111,6 +112,13 @@ def answering_kernel(
     if solutions_set().has(name, device):
         return from_set(SOLUTIONS, name, device, dims)
     return from_set(REFERENCE, name, device)
+
+
+def course_reads_weights(device: str) -> bool:
+    """Whether the course's own kernels answer all operators that read a model's weights, however these are stored."""
+    reading = [name for name in OPERATORS.names if "weight" in OPERATORS.get(name).arrays]
+    stored = [name for name in reading if OPERATORS.get(name).arrays["weight"].is_stored]
+    return all(answering_kernel(n, device, d.name).kernel_set == SOLUTIONS for n in stored for d in dtypes.STORAGE)
 
 
 def from_set(kernel_set: str, operator: str, device: str, dims: Mapping[str, int] | None = None) -> Kernel:

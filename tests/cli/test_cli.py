@@ -18,6 +18,7 @@ from click.testing import CliRunner
 
 from llaisys_mini import load_model, operators, use_kernels
 from llaisys_mini.cli import main
+from llaisys_mini.cli.options import storage
 from llaisys_mini.cli.reporting import Stopwatch
 from llaisys_mini.models.decoder import Decoder
 from llaisys_mini.paths import shipped_model
@@ -123,6 +124,19 @@ def test_generate_credits_the_kernels_that_did_answer(run, own_rms_norm, bfloat1
     assert "your kernels answer" not in as_bfloat16
     assert "right, but not for bfloat16 weights: rms_norm" in as_bfloat16
     assert "kernels: 8 solutions" in as_bfloat16
+
+
+def test_weights_are_read_as_they_are_stored_unless_a_learners_kernel_or_a_reference_reads_them(run, own_rms_norm):
+    assert storage("auto", "cpu") == "stored"
+    assert storage("float16", "cpu") == "float16" and storage("auto", "cuda") == "auto"
+    with use_kernels("reference"):
+        assert storage("auto", "cpu") == "auto"
+    with use_kernels(rms_norm="student"):
+        assert storage("auto", "cpu") == "auto"
+    with use_kernels(softmax="reference"):
+        assert storage("auto", "cpu") == "stored"
+    assert run("check", "rms_norm").exit_code == 0
+    assert storage("auto", "cpu") == "auto"
 
 
 def test_verify_says_which_weights_a_kernel_cannot_read(run, own_rms_norm, bfloat16_model):

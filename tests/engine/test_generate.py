@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from llaisys_mini import load_model
+from llaisys_mini import dtypes, load_model
 from llaisys_mini.errors import CheckpointError, DeviceError, GenerationError
 from llaisys_mini.kernels.registry import Kernel
 from llaisys_mini.kernels.runtime import Runtime
@@ -22,6 +22,17 @@ def test_greedy_takes_the_likeliest_token_each_time(model):
         assert token == model.logits(ids)[-1].argmax()
         ids.append(token)
     assert len(ids) == 12
+
+
+def test_stored_weights_give_the_bits_of_those_converted_to_float32():
+    model, stored = load_model("mini"), load_model("mini", "stored")
+    assert [each.decoder.embeddings.dtype for each in (model, stored)] == [dtypes.float32, dtypes.bfloat16]
+    ids = model.tokenizer.encode("Once upon a time, there was a fox named Dot. Dot had")
+    for count in (1, 2, 5, len(ids)):
+        assert np.array_equal(stored.logits(ids[:count]), model.logits(ids[:count])), count
+    caches = stored.cache(), model.cache()
+    for token in ids:
+        assert np.array_equal(stored.logits([token], caches[0]), model.logits([token], caches[1]))
 
 
 def test_generation_ends_where_the_context_does(model):
