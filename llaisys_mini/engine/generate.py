@@ -129,7 +129,8 @@ def load_model(path_or_id: str | Path = "mini", dtype: str = "auto", device: str
     """Load a checkpoint folder, the shipped model ("mini"), or a model of the hub ("Qwen/Qwen3-0.6B").
 
     dtype: storage of weights and KV cache: "float32", "float16", "bfloat16"; "stored": the weights as the file has
-    them, memory-mapped, with a float32 cache; or "auto": "float32" for small models, "stored" for larger ones.
+    them, memory-mapped, with a float32 cache; or "auto": "float32" for small models, "stored" for larger ones. Of a
+    quantised checkpoint "stored" is "auto", since what is not kept quantised would be rounded to its scales' dtype.
     device: "cpu", or "cuda" with weights and cache in the GPU's memory. Within `cuda.sanitized()` "cuda" needs no GPU;
     the shipped model then takes some tenths of a second per token.
     Raises ConfigError, CheckpointError, TokenizerError or DeviceError, each saying what to do; GenerationError for a
@@ -142,7 +143,7 @@ def load_model(path_or_id: str | Path = "mini", dtype: str = "auto", device: str
     folder = find_model(path_or_id, examine=ModelConfig.from_folder)
     config = ModelConfig.from_folder(folder)
     checkpoint = Checkpoint.open(folder)
-    if dtype == "auto":
+    if dtype == "auto" or (dtype == "stored" and config.quantisation is not None):
         # Counted from the header: taking the tensors would copy those that the file does not align.
         small = sum(math.prod(entry.shape) for entry in checkpoint.stored.values()) <= _SMALL
         dtype = "float32" if small else "stored"

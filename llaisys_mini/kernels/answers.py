@@ -40,12 +40,12 @@ def learners_views() -> Any | None:
     """The learner's answer to exercises.tensor_views, where it passed and the learner's kernels may answer."""
     global _found
     runtime, seen, found = _found
-    now = current()
-    if now is not runtime or seen != runtimes.changes:
+    now, changes = current(), runtimes.changes  # read first: another thread may change a kernel meanwhile
+    if now is not runtime or seen != changes:
         may_answer = now.everywhere in (None, STUDENT)
         passed = may_answer and verdicts.passed_storages("tensor_views", PYTHON)
         found = student_set().get("tensor_views", PYTHON).function if passed else None
-        _found = now, runtimes.changes, found
+        _found = now, changes, found
     return found
 
 
