@@ -168,7 +168,8 @@ def _row(program: str, place: Path, threads: int, stored: int) -> list[str]:
     command = [sys.executable, "-c", code, program, str(place), str(threads)]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
-        return [program, f"failed: {done.stderr.strip().splitlines()[-1]:.100}", "", "", "", ""]
+        said = done.stderr.strip().splitlines() or [f"it ended with status {done.returncode}"]
+        return [program, f"failed: {said[-1]:.100}", "", "", "", ""]
     found = json.loads(done.stdout.splitlines()[-1])
     return [program, *(number(found[name]) for name in ("prefill", "decode", "peak", "own")), number(stored / 1e6)]
 
