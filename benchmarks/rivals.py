@@ -143,8 +143,8 @@ class LlamaCpp:
             written.append(int(self._forward(written[-1:]).argmax()))
         return written[1:]
 
-    @classmethod
-    def require_working(cls, file: Path) -> None:
+    @staticmethod
+    def require_working(file: Path) -> None:
         """Let another process read a prompt with `file`. Raises RuntimeError if that kills it: llama.cpp is compiled
         for the processor that is found, and not every virtual machine has all the instructions of its own."""
         program = "import sys; from benchmarks.rivals import LlamaCpp as L; m = L(sys.argv[1]); m.prefill(m.prompt)"

@@ -97,28 +97,30 @@ def answering_kernel(
     kernel can answer.
     """
     name = operator if isinstance(operator, str) else operator.name
+    answers = _answers(name, device, storage)
+    return answers if isinstance(answers, Kernel) else from_set(answers, name, device, dims)
+
+
+def _answers(name: str, device: str, storage: str) -> str | Kernel:
+    """The kernel set that answers, or the kernel that was chosen itself. Loads nothing."""
     now = runtime.current()
     wanted = now.per_operator.get(name)
-    if isinstance(wanted, Kernel) and wanted.device == device:
+    if isinstance(wanted, str) or (isinstance(wanted, Kernel) and wanted.device == device):
         return wanted
-    if isinstance(wanted, str):
-        return from_set(wanted, name, device, dims)
     if now.everywhere not in (None, STUDENT):
         if now.everywhere == REFERENCE or solutions_set().has(name, device):
-            return from_set(now.everywhere, name, device, dims)
+            return now.everywhere
     unchecked_too = now.everywhere == STUDENT
     if student_set().has(name, device) and (unchecked_too or storage in verdicts.passed_storages(name, device)):
-        return from_set(STUDENT, name, device)
-    if solutions_set().has(name, device):
-        return from_set(SOLUTIONS, name, device, dims)
-    return from_set(REFERENCE, name, device)
+        return STUDENT
+    return SOLUTIONS if solutions_set().has(name, device) else REFERENCE
 
 
 def course_reads_weights(device: str) -> bool:
     """Whether the course's own kernels answer all operators that read a model's weights, however these are stored."""
-    reading = [name for name in OPERATORS.names if "weight" in OPERATORS.get(name).arrays]
-    stored = [name for name in reading if OPERATORS.get(name).arrays["weight"].is_stored]
-    return all(answering_kernel(n, device, d.name).kernel_set == SOLUTIONS for n in stored for d in dtypes.STORAGE)
+    weights = {name: OPERATORS.get(name).arrays.get("weight") for name in OPERATORS.names}
+    reading = [name for name, spec in weights.items() if spec is not None and spec.is_stored]
+    return all(_answers(name, device, dtype.name) == SOLUTIONS for name in reading for dtype in dtypes.STORAGE)
 
 
 def from_set(kernel_set: str, operator: str, device: str, dims: Mapping[str, int] | None = None) -> Kernel:

@@ -85,10 +85,15 @@ def test_pieces_of_a_batch_add_up_to_the_gradient_of_the_whole(monkeypatch):
         torch.testing.assert_close(pieces, whole, rtol=0, atol=2e-5 * whole.abs().max().item())
 
 
-def test_the_last_stage_goes_on_from_a_finished_model(tmp_path, monkeypatch):
-    """Its weights, its place in the recipe, and a second call from its own checkpoint."""
+@pytest.fixture
+def little_held_out(monkeypatch):
     monkeypatch.setattr(train, "HELD_OUT_LENGTH", 256)
     monkeypatch.setattr(train, "KINDS", {"facts": train.KINDS["facts"]})
+
+
+@pytest.mark.usefixtures("little_held_out")
+def test_the_last_stage_goes_on_from_a_finished_model(tmp_path):
+    """Its weights, its place in the recipe, and a second call from its own checkpoint."""
     finished, work = tmp_path / "finished", tmp_path / "work"
     two_layers("sdpa", 5).save_pretrained(finished)
     last = Stage(tokens=16_384, row_length=512, rate=0.1, end_rate=0.0, mixture=MIXTURE)
@@ -120,9 +125,8 @@ def test_the_last_stage_goes_on_from_a_finished_model(tmp_path, monkeypatch):
     torch.testing.assert_close(written, mean, rtol=2**-8, atol=1e-6)
 
 
-def test_the_weights_at_the_end_of_the_last_stages_are_averaged(tmp_path, monkeypatch):
-    monkeypatch.setattr(train, "HELD_OUT_LENGTH", 256)
-    monkeypatch.setattr(train, "KINDS", {"facts": train.KINDS["facts"]})
+@pytest.mark.usefixtures("little_held_out")
+def test_the_weights_at_the_end_of_the_last_stages_are_averaged(tmp_path):
     stages = [Stage(tokens=16_384, row_length=512, rate=1.0, end_rate=0.5, mixture=MIXTURE)] * 3
     run = train.Run(tmp_path, MINI / "tokenizer.json", stages, layers=2, device="cpu", processes=1, averaged=2)
     train.train(run)
